@@ -23,6 +23,7 @@ from gateway.config import Config
 from gateway.custody import wallet_keys
 from gateway.custody.settle_sweeps import Sweeps
 from gateway.errors import Misconfigured
+from gateway.events.wake import Wake
 from gateway.http.proxies import Proxies
 from gateway.http.services import Services
 from gateway.identity.rate_limits import Limits, Rate, Rates
@@ -329,12 +330,12 @@ async def worker(config: Config, render: Callable[[PaymentSettings], Render]) ->
             vault = await vault_of(config, opened)
             settings = await settings_of(config, opened, where)
             sender = Sender(webhooks_allowed(config), opened.clock, SLOTS)
-            webhooks = Dispatcher(opened, vault, opened.clock, render(settings), sender)
             notifications = Notifier(
                 *(opened, vault, opened.clock, notification_channels(config, vault, opened.clock)),
                 *(report_links(settings, opened.clock), config.public_url or where.api_url or config.url(config.port)),
             )
             tracer = await stack.enter_async_context(traced(config, "work", opened.clock))
+            webhooks = Dispatcher(opened, vault, opened.clock, render(settings), sender, wake=Wake(opened))
             try:
                 yield Worker(
                     database=opened,

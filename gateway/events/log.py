@@ -145,9 +145,12 @@ async def read(
     return Page(events, reached, more=walked["walked"] == walk)
 
 
-async def numbered(connection: Connection, wallet: WalletId, numbers: Sequence[int]) -> list[LoggedEvent]:
-    """The wallet's events with these numbers, in order."""
-    return [_event(row) for row in await connection.fetch(sql.numbered, wallet, numbers)]
+async def numbered(
+    connection: Connection, asked: Collection[tuple[WalletId, int]]
+) -> list[tuple[WalletId, LoggedEvent]]:
+    """Events by their numbers, in order, each with a wallet that it concerns; none that does not concern the wallet."""
+    rows = await connection.fetch(sql.numbered, [wallet for wallet, _ in asked], [number for _, number in asked])
+    return [(WalletId(row["told"]), _event(row)) for row in rows]
 
 
 async def last(connection: Connection) -> int:

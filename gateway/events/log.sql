@@ -87,13 +87,15 @@ WITH told AS MATERIALIZED (
 SELECT * FROM told ORDER BY id;
 
 -- numbered
--- Events that a wallet is told of, by their numbers, each with its place among those of its object.
-SELECT event.*, (
+-- Events by their numbers, each of a wallet that is told of it, with its place among those of its object.
+SELECT asked.wallet_id AS told, event.*, (
         SELECT count(*) FROM logged_event AS earlier
-        WHERE earlier.subject = event.subject AND earlier.id <= event.id AND $1 IN (earlier.wallet_id, earlier.other_id)
+        WHERE earlier.subject = event.subject AND earlier.id <= event.id
+            AND asked.wallet_id IN (earlier.wallet_id, earlier.other_id)
     ) AS logged
-FROM unnest($2::bigint[]) AS number, LATERAL (
-    SELECT id, kind, subject, facts, at FROM event WHERE id = number AND $1 IN (wallet_id, other_id) LIMIT 1
+FROM unnest($1::uuid[], $2::bigint[]) AS asked (wallet_id, number), LATERAL (
+    SELECT id, kind, subject, facts, at FROM event
+    WHERE id = asked.number AND asked.wallet_id IN (wallet_id, other_id) LIMIT 1
 ) AS event
 ORDER BY event.id;
 

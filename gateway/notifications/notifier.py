@@ -129,7 +129,8 @@ class Notifier:
         """The address and what is sent to it; or why nothing is to be sent any more."""
         async with self._database.reading() as connection:
             to = await address.to_send(connection, self._vault, claimed.address)
-            events = await log.numbered(connection, claimed.wallet, [claimed.event] if claimed.event else [])
+            wanted = [(claimed.wallet, claimed.event)] if claimed.event else []
+            events = [event for _, event in await log.numbered(connection, wanted)]
             handle = (await wallets.handles(connection, [claimed.wallet]))[claimed.wallet]
             said = (await preference.preferences(connection, [claimed.wallet]))[claimed.wallet]
         if to is None or (to.failure is not None):

@@ -5,6 +5,11 @@ aiohttp is used, since it asks for a socket with the very address that it is abo
 check stands there, after every look-up, so that a name which resolves to something else the second time, or a number
 that only a C library takes for an address, gains nothing. The name stays what TLS verifies and `Host` says.
 
+Connections may be kept for a few seconds, for the next request to the same host: they lead to an address that was
+checked. One that the host has closed meanwhile is found out by its use, and the request is sent again over a new one;
+so they are for requests that may arrive twice. All are given up after a minute: a name that has moved is looked up
+again.
+
 Names are looked up in threads of this sender: a name that is not answered for takes one of them, and none of those that
 look up the node's or the database's name.
 
@@ -27,6 +32,7 @@ from aiohttp import (
     ClientConnectorDNSError,
     ClientConnectorError,
     ClientError,
+    ClientOSError,
     ClientPayloadError,
     ClientResponse,
     ClientSession,
@@ -34,7 +40,9 @@ from aiohttp import (
     ClientTimeout,
     DummyCookieJar,
     InvalidURL,
+    ServerDisconnectedError,
     TCPConnector,
+    TraceConfig,
 )
 from aiohttp.abc import AbstractResolver, ResolveResult
 
@@ -56,6 +64,10 @@ _HEADERS: Final = 100
 
 #: No `Retry-After` makes us wait longer, in seconds.
 _RETRY_AFTER_MAX: Final = 24.0 * 60 * 60
+
+#: How long an idle connection is kept (servers keep theirs for five seconds or more), and how long any.
+_IDLE_SECONDS: Final = 4.0
+_KEPT_SECONDS: Final = 60.0
 
 #: Why there was no answer.
 Failure = Literal[
@@ -89,7 +101,7 @@ class Answer:
 
 class HttpClient:
     """Posts to strangers' URLs as `agent`. `threads` is how many names are looked up at once; `look_up` and `tls` are
-    for tests, which have names and certificates of their own.
+    for tests, which have names and certificates of their own. Connections are kept where `keeps` says so.
     """
 
     def __init__(
@@ -101,11 +113,12 @@ class HttpClient:
         look_up: LookUp = socket.getaddrinfo,
         tls: ssl.SSLContext | None = None,
         total_seconds: float = TOTAL_SECONDS,
+        keeps: bool = False,
     ) -> None:
         self._agent, self._allowed, self._clock, self._total_seconds = agent, allowed, clock, total_seconds
         self._threads = ThreadPoolExecutor(threads, "outbound-names")
-        self._look_up, self._tls = look_up, tls
-        self._session: ClientSession | None = None
+        self._look_up, self._tls, self._keeps = look_up, tls, keeps
+        self._current: _Connections | None = None
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """One POST, and what came of it."""
@@ -120,48 +133,66 @@ class HttpClient:
         return Answer(at, milliseconds, None, status, wait)
 
     async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        current, self._current = self._current, None
+        if current is not None:
+            await current.session.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _try(self, url: str, headers: Mapping[str, str], body: bytes) -> Failure | tuple[int, str | None]:
         """The status with the text of `Retry-After`, or why there is none."""
+        connections = await self._opened()
+        connections.requests += 1
         try:
-            async with (
-                asyncio.timeout(self._total_seconds),
-                self._opened().post(url, data=body, headers=headers, allow_redirects=False) as answer,
-            ):
-                await _finish(answer)
-                return answer.status, answer.headers.get("Retry-After")
+            async with asyncio.timeout(self._total_seconds):
+                sent = _Sent()
+                try:
+                    return await _post(connections.session, url, headers, body, sent)
+                except (ServerDisconnectedError, ClientOSError):
+                    if not sent.over_used:
+                        raise
+                async with self._session(keeps=False) as fresh:
+                    return await _post(fresh, url, headers, body, sent)
         except TimeoutError:
             return "timeout"
         except (ClientError, OSError, ValueError) as error:
             return _why(error)
+        finally:
+            connections.requests -= 1
+            if connections is not self._current and not connections.requests:
+                await connections.session.close()
 
-    def _opened(self) -> ClientSession:
-        if self._session is None:
-            connector = TCPConnector(
-                resolver=_Names(self._allowed, self._threads, self._look_up),
-                socket_factory=self._socket,
-                ssl=self._tls or True,
-                force_close=True,  # a kept connection may be closed under a request, which is not sent twice
-                limit=0,  # who sends has a limit of its own
-                use_dns_cache=False,
-            )
-            self._session = ClientSession(
-                connector=connector,
-                timeout=ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
-                cookie_jar=DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=False,
-                read_bufsize=_BODY_BYTES,
-                max_line_size=_LINE_BYTES,
-                max_field_size=_LINE_BYTES,
-                max_headers=_HEADERS,
-                headers={"User-Agent": self._agent},
-            )
-        return self._session
+    async def _opened(self) -> "_Connections":
+        before = self._current
+        if before is None or time.monotonic() - before.since > _KEPT_SECONDS:
+            self._current = _Connections(self._session(self._keeps), time.monotonic())
+            if before is not None and not before.requests:
+                await before.session.close()
+        assert self._current is not None
+        return self._current
+
+    def _session(self, keeps: bool) -> ClientSession:
+        connector = _Connector(
+            resolver=_Names(self._allowed, self._threads, self._look_up),
+            socket_factory=self._socket,
+            ssl=self._tls or True,
+            force_close=not keeps,
+            keepalive_timeout=_IDLE_SECONDS if keeps else None,
+            limit=0,  # who sends has a limit of its own
+            use_dns_cache=False,
+        )
+        return ClientSession(
+            connector=connector,
+            timeout=ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+            cookie_jar=DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+            read_bufsize=_BODY_BYTES,
+            max_line_size=_LINE_BYTES,
+            max_field_size=_LINE_BYTES,
+            max_headers=_HEADERS,
+            headers={"User-Agent": self._agent},
+            trace_configs=[_REUSE],
+        )
 
     def _socket(self, address: tuple[Any, ...]) -> socket.socket:
         """A socket for the address that is connected to next. Raises _AddressRefused."""
@@ -169,6 +200,41 @@ class HttpClient:
         if not self._allowed.address(str(at[0])):
             raise _AddressRefused
         return socket.socket(family, kind, protocol)
+
+
+@dataclass(slots=True)
+class _Connections:
+    """Connections that are kept since a time, and how many requests are under way over them."""
+
+    session: ClientSession
+    since: float
+    requests: int = 0
+
+
+@dataclass(slots=True)
+class _Sent:
+    """Whether a request was sent over a connection that had been used before."""
+
+    over_used: bool = False
+
+
+async def _reused(_: ClientSession, context: Any, __: object) -> None:
+    context.trace_request_ctx.over_used = True
+
+
+_REUSE: Final = TraceConfig()
+_REUSE.on_connection_reuseconn.append(_reused)
+
+
+class _Connector(TCPConnector):
+    """Uses no kept connection on which something came after its last answer: it would be taken for the next one."""
+
+    async def _get(self, key: Any, traces: Any) -> Any:
+        while (kept := await super()._get(key, traces)) is not None:
+            if kept.protocol is not None and not kept.protocol.should_close:
+                return kept
+            kept.close()
+        return None
 
 
 class _Names(AbstractResolver):
@@ -198,6 +264,14 @@ class _Names(AbstractResolver):
 
     async def close(self) -> None:
         pass
+
+
+async def _post(
+    session: ClientSession, url: str, headers: Mapping[str, str], body: bytes, sent: _Sent
+) -> tuple[int, str | None]:
+    async with session.post(url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=sent) as answer:
+        await _finish(answer)
+        return answer.status, answer.headers.get("Retry-After")
 
 
 async def _finish(answer: ClientResponse) -> None:

@@ -55,7 +55,8 @@ CREATE TABLE webhook_delivery (
     CONSTRAINT webhook_delivery_is_leased_for_a_time CHECK ((lease IS NULL) = (leased_until IS NULL)),
     CONSTRAINT webhook_delivery_is_leased_while_pending CHECK (lease IS NULL OR state = 'pending')
 );
-CREATE INDEX webhook_delivery_pending ON webhook_delivery (endpoint_id, next_at) WHERE state = 'pending';
+CREATE INDEX webhook_delivery_pending ON webhook_delivery (endpoint_id, next_at, event) WHERE state = 'pending';
+CREATE INDEX webhook_delivery_under_way ON webhook_delivery (endpoint_id, leased_until) WHERE lease IS NOT NULL;
 CREATE INDEX webhook_delivery_in_order ON webhook_delivery (endpoint_id, object, event) WHERE state = 'pending';
 CREATE INDEX webhook_delivery_ended ON webhook_delivery (queued_at) WHERE state <> 'pending';
 

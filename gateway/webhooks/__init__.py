@@ -14,7 +14,8 @@ makes an event. Invariants:
     message.py      secrets, signatures, and the body that is sent          (pure)
     schedule.py     when a delivery is retried                              (pure)
     endpoint.py     endpoints and their secrets
-    delivery.py     deliveries: queue, claim, record, list, send again
+    delivery.py     deliveries: queue, claim, list, send again
+    outcome.py      what becomes of them after an attempt
     sender.py       one delivery (outbound/ says where it may go)
     dispatcher.py   a worker's part in it
 

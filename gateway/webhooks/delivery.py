@@ -5,9 +5,9 @@
     failed       it was tried ten times in three days, or the endpoint answered 410
 
 `take_in` moves an endpoint's cursor over the log and queues the events that it subscribes to. `claim` gives a worker
-deliveries of one endpoint under a lease: the first pending one of each object, so that an object's events arrive in
-order while other objects do not wait. `record` writes the outcome of an attempt, if the lease is still the same. If it
-is not, two workers may have sent the same event: delivery is at least once.
+deliveries of several endpoints under a lease: the first pending one of each object, so that an object's events arrive
+in order while other objects do not wait. The outcome of an attempt (outcome.py) is written if the lease is still the
+same. If it is not, two workers may have sent the same event: delivery is at least once.
 
 A delivery that fails delays later events of its object at its endpoint, for three days at most. With `PENDING_MAX`
 pending deliveries the endpoint's cursor stops. Nothing else waits.
@@ -19,7 +19,6 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, cast
 from uuid import UUID, uuid4
 
-from gateway.audit.log import WORKER
 from gateway.errors import NotFound
 from gateway.events import log
 from gateway.events.log import LoggedEvent
@@ -35,7 +34,7 @@ sql = Statements(__package__, "delivery.sql")
 PENDING_MAX: Final = 1_000
 
 #: The most deliveries to an endpoint that all workers together send at once.
-AT_ONCE: Final = 8
+AT_ONCE: Final = 16
 
 #: The most events of an endpoint that are queued in one transaction, endpoints in one, and numbers of the log that are
 #: looked through in one.
@@ -62,6 +61,10 @@ class Claimed:
     event: int
     lease: UUID
     failing: bool  #: The endpoint has failed several times in a row.
+
+    @property
+    def key(self) -> tuple[UUID, int]:
+        return self.endpoint, self.event
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,7 @@ async def note_news(connection: Connection) -> bool:
 
 async def take_in(connection: Connection, now: datetime) -> bool:
     """Queue new events for some endpoints that have news, and move their cursors. Returns whether there were any."""
-    rows = await connection.fetch(sql.with_news, PENDING_MAX, _ENDPOINTS)
+    rows = await connection.fetch(sql.with_news, *_room(), _ENDPOINTS)
     for row in rows:
         of = endpoint.from_row(row)
         page = await log.read(connection, of.wallet, row["reached"], min(_EVENTS, row["room"]))
@@ -142,67 +145,41 @@ async def take_in(connection: Connection, now: datetime) -> bool:
     return bool(rows)
 
 
-async def claim(connection: Connection, now: datetime, most: int, failing: bool) -> list[Claimed] | None:
-    """Up to `most` deliveries of the endpoint whose turn it is; None if no endpoint has one that is due. `failing`: it
-    may be an endpoint that has failed several times in a row.
+async def anything(connection: Connection, now: datetime) -> bool:
+    """Whether there is news or something due. Writes nothing, so that waiting costs little."""
+    complete_to = await log.complete_to(connection)
+    return bool(
+        await connection.fetchval(sql.position) < complete_to
+        or await connection.fetch(sql.with_news, *_room(), 1)
+        or any([await connection.fetch(sql.due_endpoints, *_due(now, failing), 1) for failing in (False, True)])
+    )
+
+
+async def claim(connection: Connection, now: datetime, most: int, failing: bool) -> list[Claimed]:
+    """Up to `most` deliveries of the endpoints whose turn it is: of those that have failed several times in a row, one
+    each (`failing`), or of all others.
     """
-    row = await connection.fetchrow(sql.due_endpoint, now, schedule.FAILURES_IN_ROW, AT_ONCE, failing)
-    if row is None:
-        return None
-    lease = uuid4()
-    taken = await connection.fetch(sql.claim, row["id"], now, lease, now + LEASE, row["at_once"], most)
-    await connection.execute(sql.served, row["id"], now)
+    rows = {row["id"]: row for row in await connection.fetch(sql.due_endpoints, *_due(now, failing), most)}
+    if not rows:
+        return []
+    lease, at_once = uuid4(), 1 if failing else AT_ONCE
+    taken = await connection.fetch(sql.claim, list(rows), now, lease, now + LEASE, at_once, most)
     return [
-        Claimed(row["id"], WalletId(row["wallet_id"]), row["url"], one["event"], lease, row["failing"]) for one in taken
+        Claimed(of["id"], WalletId(of["wallet_id"]), of["url"], one["event"], lease, failing)
+        for one in taken
+        for of in (rows[one["endpoint_id"]],)
     ]
 
 
-async def record(connection: Connection, tried: Claimed, attempt: Attempt, now: datetime) -> None:
-    """Record an attempt and its consequences: the delivery ends or is retried, and its endpoint is paused or disabled.
-    The endpoint is locked, before the delivery, only if its row changes: a success at an endpoint that is not failing
-    waits for no other.
-    """
-    succeeded = attempt.outcome == "delivered"
-    at = await connection.fetchrow(sql.failures_of, tried.endpoint)
-    if at is not None and not (succeeded and at["failing_since"] is None):
-        at = await connection.fetchrow(sql.lock_for_outcome, tried.endpoint)
-    if at is None:
-        return
-    await connection.execute(
-        *(sql.add_attempt, tried.endpoint, tried.event, attempt.at),
-        *(attempt.milliseconds, attempt.outcome, attempt.status),
-    )
-    mine = await connection.fetchrow(sql.delivery_of_lease, tried.endpoint, tried.event, tried.lease)
-    if mine is None:  # somebody else has it by now, or it was queued again
-        return
-    tries = mine["tries"] + 1
-    if succeeded:
-        await connection.execute(sql.end_try, tried.endpoint, tried.event, "delivered", tries, now)
-        if at["failing_since"] is not None:
-            await connection.execute(sql.endpoint_succeeded, tried.endpoint)
-        return
-    wait = None if attempt.outcome == "gone" else schedule.wait(tries, attempt.retry_after)
-    state = "failed" if wait is None else "pending"
-    await connection.execute(sql.end_try, tried.endpoint, tried.event, state, tries, now + (wait or timedelta()))
-    failures, failing_since = at["failures"] + 1, at["failing_since"] or attempt.at
-    resumes_at = now + max(schedule.pause(failures), _asked_of_all(attempt))
-    await connection.execute(sql.endpoint_failed, tried.endpoint, failures, failing_since, resumes_at)
-    if attempt.outcome == "gone":
-        await endpoint.disable(connection, tried.endpoint, "gone", WORKER, now)
-    elif wait is None:
-        first_at = await connection.fetchval(sql.first_try, tried.endpoint, tried.event, mine["queued_at"])
-        if failing_since <= first_at:  # nothing at all came through since
-            await endpoint.disable(connection, tried.endpoint, "failing", WORKER, now)
-
-
-async def release(connection: Connection, claimed: Claimed) -> None:
-    """Give back a delivery that was not attempted: any worker may take it."""
-    await connection.execute(sql.release, claimed.endpoint, claimed.event, claimed.lease)
+async def release(connection: Connection, claimed: Sequence[Claimed]) -> None:
+    """Leave deliveries that were not tried to any worker."""
+    for one in claimed:
+        await connection.execute(sql.release, one.endpoint, one.event, one.lease)
 
 
 async def deliver_again(connection: Connection, of: Endpoint, number: int, now: datetime) -> None:
-    """Queue one event of the wallet again, whatever its state. Raises NotFound where there is no such event."""
-    found = await log.numbered(connection, of.wallet, [number])
+    """Queue one event of the wallet once more, whatever became of it. Raises NotFound where there is no such event."""
+    found = [event for _, event in await log.numbered(connection, [(of.wallet, number)])]
     if not found:
         raise NotFound("such event")
     await connection.execute(sql.retry_at_once, of.id, number, now)
@@ -233,11 +210,13 @@ async def forget(connection: Connection, now: datetime) -> int:
     return len(forgotten)
 
 
-def _asked_of_all(attempt: Attempt) -> timedelta:
-    """How long an overloaded endpoint asks for nothing at all: by a 429 or a 503 with a `Retry-After`."""
-    if attempt.status in (429, 503) and attempt.retry_after is not None:
-        return attempt.retry_after
-    return timedelta()
+def _due(now: datetime, failing: bool) -> tuple[datetime, int, int, bool]:
+    return now, schedule.FAILURES_IN_ROW, 1 if failing else AT_ONCE, failing
+
+
+def _room() -> tuple[int, int]:
+    """How much may be pending, and how much room there is to be before more is read."""
+    return PENDING_MAX, min(_EVENTS, PENDING_MAX) // 4
 
 
 def _is_for(of: Endpoint, event: LoggedEvent) -> bool:

@@ -46,16 +46,16 @@ WHERE deleted_at IS NULL;
 SELECT EXISTS (SELECT FROM webhook_endpoint WHERE deleted_at IS NULL);
 
 -- with_news
--- Some enabled endpoints that have news and room for more than they have pending, of which no other worker is at, and how
--- much room. Those that waited longest come first.
+-- Some enabled endpoints that have news, and room for $2 deliveries at least beside those that are pending, of $1, of which
+-- no other worker is at, and how much room. Those that waited longest come first.
 SELECT endpoint.*, $1 - waiting.count AS room
 FROM webhook_endpoint AS endpoint, LATERAL (
     SELECT count(*) FROM (
         SELECT FROM webhook_delivery WHERE endpoint_id = endpoint.id AND state = 'pending' LIMIT $1
     ) AS pending
 ) AS waiting
-WHERE has_news AND disabled_by IS NULL AND deleted_at IS NULL AND waiting.count < $1
-ORDER BY served_at LIMIT $2
+WHERE has_news AND disabled_by IS NULL AND deleted_at IS NULL AND waiting.count <= $1 - $2
+ORDER BY served_at LIMIT $3
 FOR NO KEY UPDATE OF endpoint SKIP LOCKED;
 
 -- queue
@@ -75,9 +75,9 @@ UPDATE webhook_delivery SET tries = 0, next_at = $3 WHERE endpoint_id = $1 AND e
 -- The cursor of an endpoint, and whether there is more to read.
 UPDATE webhook_endpoint SET reached = $2, has_news = $3 WHERE id = $1;
 
--- due_endpoint
--- The endpoint that waited longest of those that have something to send and may be sent more, of which no other worker is
--- at. Endpoints that fail come after all others, and are sent one delivery at a time. Those that have something pending are
+-- due_endpoints
+-- Endpoints that have something to send and may be sent more, of which no other worker is at, those that waited longest
+-- first: those that fail ($4), or all others, which may have $3 deliveries under way. Those that have something pending are
 -- found by skipping along the index, so that all others cost nothing.
 WITH RECURSIVE waiting (endpoint_id) AS (
     (SELECT endpoint_id FROM webhook_delivery WHERE state = 'pending' ORDER BY endpoint_id LIMIT 1)
@@ -88,16 +88,15 @@ WITH RECURSIVE waiting (endpoint_id) AS (
         ORDER BY webhook_delivery.endpoint_id LIMIT 1
     ) FROM waiting WHERE waiting.endpoint_id IS NOT NULL
 )
-SELECT endpoint.id, endpoint.wallet_id, endpoint.url, CASE WHEN failures >= $2 THEN 1 ELSE $3 END AS at_once,
-    failures >= $2 AS failing
-FROM webhook_endpoint AS endpoint, LATERAL (
-    SELECT count(*) FROM webhook_delivery
-    WHERE endpoint_id = endpoint.id AND state = 'pending' AND leased_until > $1
-) AS busy
+SELECT endpoint.id, endpoint.wallet_id, endpoint.url
+FROM webhook_endpoint AS endpoint
 WHERE endpoint.id IN (SELECT endpoint_id FROM waiting)
     AND disabled_by IS NULL AND deleted_at IS NULL AND (resumes_at IS NULL OR resumes_at <= $1)
-    AND (failures < $2 OR $4)
-    AND busy.count < CASE WHEN failures >= $2 THEN 1 ELSE $3 END
+    AND (failures >= $2) = $4
+    AND $3 > (
+        SELECT count(*) FROM webhook_delivery
+        WHERE endpoint_id = endpoint.id AND lease IS NOT NULL AND leased_until > $1
+    )
     AND EXISTS (
         SELECT FROM webhook_delivery AS delivery
         WHERE delivery.endpoint_id = endpoint.id AND delivery.state = 'pending' AND delivery.next_at <= $1
@@ -108,69 +107,41 @@ WHERE endpoint.id IN (SELECT endpoint_id FROM waiting)
                     AND earlier.event < delivery.event AND earlier.state = 'pending'
             )
     )
-ORDER BY failures >= $2, served_at LIMIT 1
+ORDER BY served_at LIMIT $5
 FOR NO KEY UPDATE OF endpoint SKIP LOCKED;
 
 -- claim
--- Deliveries of an endpoint that are due, the first of each object, are this worker's until the lease runs out: $6 at the
--- most, and so many that $5 are under way at all workers. They are counted here, where the endpoint is locked.
+-- Deliveries of some endpoints that are due, the first of each object, are this worker's until the lease runs out: $6 at the
+-- most, and so many of each endpoint that $5 are under way at all workers. They are counted here, where the endpoints are
+-- locked. Then it is other endpoints' turn.
+WITH due AS MATERIALIZED (
+    SELECT endpoint.id, delivery.event
+    FROM unnest($1::uuid[]) WITH ORDINALITY AS endpoint (id, place), LATERAL (
+        SELECT event FROM webhook_delivery AS delivery
+        WHERE endpoint_id = endpoint.id AND state = 'pending' AND next_at <= $2
+            AND (leased_until IS NULL OR leased_until <= $2)
+            AND NOT EXISTS (
+                SELECT FROM webhook_delivery AS earlier
+                WHERE earlier.endpoint_id = endpoint.id AND earlier.object = delivery.object
+                    AND earlier.event < delivery.event AND earlier.state = 'pending'
+            )
+        ORDER BY next_at, event LIMIT greatest($5 - (
+            SELECT count(*) FROM webhook_delivery
+            WHERE endpoint_id = endpoint.id AND lease IS NOT NULL AND leased_until > $2
+        ), 0)
+    ) AS delivery
+    ORDER BY place LIMIT $6
+), served AS (
+    UPDATE webhook_endpoint SET served_at = $2 WHERE id IN (SELECT id FROM due)
+)
 UPDATE webhook_delivery AS mine SET lease = $3, leased_until = $4
-FROM (
-    SELECT event FROM webhook_delivery AS delivery
-    WHERE endpoint_id = $1 AND state = 'pending' AND next_at <= $2 AND (leased_until IS NULL OR leased_until <= $2)
-        AND NOT EXISTS (
-            SELECT FROM webhook_delivery AS earlier
-            WHERE earlier.endpoint_id = $1 AND earlier.object = delivery.object
-                AND earlier.event < delivery.event AND earlier.state = 'pending'
-        )
-    ORDER BY event LIMIT least($6, greatest($5 - (
-        SELECT count(*) FROM webhook_delivery WHERE endpoint_id = $1 AND state = 'pending' AND leased_until > $2
-    ), 0))
-) AS due
-WHERE mine.endpoint_id = $1 AND mine.event = due.event
-RETURNING mine.event;
-
--- served
--- It is another endpoint's turn.
-UPDATE webhook_endpoint SET served_at = $2 WHERE id = $1;
-
--- failures_of
--- Whether the endpoint that a delivery was tried at has been failing; no row where it was deleted.
-SELECT failures, failing_since FROM webhook_endpoint WHERE id = $1 AND deleted_at IS NULL;
-
--- lock_for_outcome
--- The same, of an endpoint that stays as it is until the transaction ends.
-SELECT failures, failing_since FROM webhook_endpoint WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE;
-
--- add_attempt
--- A try, and what came of it; nothing where the delivery is gone.
-INSERT INTO webhook_attempt (endpoint_id, event, at, milliseconds, outcome, status)
-SELECT $1, $2, $3, $4, $5, $6 FROM webhook_delivery WHERE endpoint_id = $1 AND event = $2 FOR KEY SHARE;
-
--- delivery_of_lease
--- The delivery, if the lease is still the one under which it was tried.
-SELECT tries, queued_at FROM webhook_delivery WHERE endpoint_id = $1 AND event = $2 AND lease = $3 FOR UPDATE;
-
--- first_try
--- When a delivery was tried first since it was queued.
-SELECT min(at) FROM webhook_attempt WHERE endpoint_id = $1 AND event = $2 AND at >= $3;
-
--- end_try
--- What becomes of the delivery after a try.
-UPDATE webhook_delivery SET state = $3, tries = $4, next_at = $5, lease = NULL, leased_until = NULL
-WHERE endpoint_id = $1 AND event = $2;
+FROM due
+WHERE mine.endpoint_id = due.id AND mine.event = due.event
+RETURNING mine.endpoint_id, mine.event;
 
 -- release
 -- Leave a delivery, which was not tried, to any worker.
 UPDATE webhook_delivery SET lease = NULL, leased_until = NULL WHERE endpoint_id = $1 AND event = $2 AND lease = $3;
-
--- endpoint_succeeded
--- A delivery came through.
-UPDATE webhook_endpoint SET failures = 0, failing_since = NULL, resumes_at = NULL WHERE id = $1;
-
--- endpoint_failed
--- A try failed: since when none succeeded, and until when nothing is sent.
-UPDATE webhook_endpoint SET failures = $2, failing_since = $3, resumes_at = $4 WHERE id = $1;
 
 -- deliveries
 -- Deliveries of an endpoint, the newest event first, below an event.

@@ -1,81 +1,143 @@
-"""A worker's part in webhooks: queue new events, send what is due, and record the outcomes.
+"""What a worker does for webhooks: take new events in, start what is due, and record what came of it.
 
-Each delivery is sent in a task of its own, so that a slow endpoint delays no other. An endpoint has at most `AT_ONCE`
-of the `SLOTS`, one while it fails, and all failing endpoints together have half of them. No database connection is held
-while a request is sent.
+Deliveries are claimed, made and recorded by whole groups, and sent side by side, each in a task of its own. So an
+endpoint which takes its time delays nobody: it has `AT_ONCE` tasks of `SLOTS` at the most, one while it fails, and all
+endpoints that fail have half of them together. No connection to the database is held while something is sent.
+
+A worker that has nothing to do waits for news of the log (events/wake.py), and looks by statements that write nothing:
+its own commits would be news to others.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.clock import Clock
 from gateway.events import log
 from gateway.events.log import LoggedEvent
+from gateway.events.wake import Wake
+from gateway.group_commit import GroupCommit
 from gateway.ids import WalletId, numbered_id, show
 from gateway.keys.vault import Vault
 from gateway.outbound.http_client import TOTAL_SECONDS
 from gateway.postgres.pool import Connection, Database
-from gateway.webhooks import delivery, endpoint, message
+from gateway.webhooks import delivery, endpoint, message, outcome
 from gateway.webhooks.delivery import LEASE, Claimed
+from gateway.webhooks.outcome import Tried
 from gateway.webhooks.sender import Sender
 
-#: How many deliveries a worker sends at once.
-SLOTS: Final = 32
+#: How many deliveries a worker sends at once, and the outcomes of how many are written in one transaction.
+SLOTS: Final = 128
+_RECORDED_MOST: Final = 100
 
-#: How long a run waits for a delivery to end before it looks for due ones again, in seconds.
-_LOOK_AGAIN_SECONDS: Final = 0.5
+#: Between two looks for news of the log, in seconds: each then finds many events, and costs payments little.
+_APART_SECONDS: Final = 0.1
 
-#: How long deliveries may take when the worker stops, in seconds; those that are cut off are sent again.
+#: How long what is under way may take when the worker stops, in seconds; what is cut off then is sent again.
 _CLOSE_SECONDS: Final = 5.0
 
-#: How often old deliveries are deleted, in seconds.
+#: How often what ended long ago is deleted, in seconds.
 _FORGET_SECONDS: Final = 60.0
 
-#: The JSON of events as `GET /v1/events` shows them to a wallet.
-Render = Callable[[Connection, WalletId, Sequence[LoggedEvent]], Awaitable[Sequence[bytes]]]
+#: The JSON of events, each as `GET /v1/events` shows it to a wallet.
+Render = Callable[[Connection, Sequence[tuple[WalletId, LoggedEvent]]], Awaitable[Sequence[bytes]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What is sent: the event's id, its JSON, and the secrets that sign it."""
+
+    id: str
+    body: bytes
+    keys: Sequence[bytes]
 
 
 class Dispatcher:
-    """Sends the deliveries of one worker. `run` is called over and over; `close` ends what is being sent."""
+    """One worker's part in the deliveries. `run` is called over and over; `close` ends what is under way. `news` is set
+    when there may be something to do; without a `wake` nobody sets it.
+    """
 
     def __init__(
-        self, database: Database, vault: Vault, clock: Clock, render: Render, sender: Sender, slots: int = SLOTS
+        self,
+        database: Database,
+        vault: Vault,
+        clock: Clock,
+        render: Render,
+        sender: Sender,
+        slots: int = SLOTS,
+        wake: Wake | None = None,
     ) -> None:
         self._database, self._vault, self._clock = database, vault, clock
-        self._render, self._sender, self._slots = render, sender, slots
+        self._render, self._sender, self._slots, self._wake = render, sender, slots, wake
         self._under_way: dict[asyncio.Task[None], bool] = {}  #: And whether its endpoint has been failing.
-        self._forgot_at = time.monotonic()
-        self.attempts: Counter[str] = Counter()  #: This worker's attempts, by outcome.
+        self._outcomes: GroupCommit[Tried, None] = GroupCommit(self._record, _RECORDED_MOST)
+        self._listening: asyncio.Task[None] | None = None
+        self._idle = False
+        self._looked_at = self._forgot_at = time.monotonic()
+        self.news = asyncio.Event()
+        self.attempts: Counter[str] = Counter()  #: What tries came to, of this worker.
 
     async def run(self) -> bool:
-        """One round. Returns whether there was work, or still is. Raises the error by which a delivery failed here."""
-        worked = await self._take_in()
-        worked |= await self._start_due()
+        """One round. Whether there was anything to do, or is. Raises what a delivery could not be recorded for."""
+        if self._wake is not None and self._listening is None:
+            self._listening = asyncio.create_task(self._wake.listen(self.news.set))
+        worked = await self._work()
         if not worked and self._under_way:
-            await asyncio.wait(self._under_way, timeout=_LOOK_AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(self._under_way, timeout=_APART_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             worked = True
+        self._idle = not worked
         if time.monotonic() - self._forgot_at >= _FORGET_SECONDS:
             await self._forget()
         self._collect()
         return worked
 
     async def finish(self) -> None:
-        """Wait until nothing is being sent. Raises as `run` does."""
+        """Wait until nothing is under way. Raises as `run` does."""
         while self._under_way:
             await asyncio.wait(self._under_way)
             self._collect()
 
     async def close(self) -> None:
-        """Wait a moment for what is being sent, and cut off the rest, which stays pending until its lease expires."""
+        """Wait a moment for what is under way, and cut off the rest: it is pending, and its lease runs out."""
+        if self._listening is not None:
+            self._listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._listening
         if self._under_way:
             _, late = await asyncio.wait(self._under_way, timeout=_CLOSE_SECONDS)
             for task in late:
                 task.cancel()
             await asyncio.gather(*self._under_way, return_exceptions=True)
         await self._sender.close()
+
+    async def _work(self) -> bool:
+        """Start what is due, and take in what is new, some time after the last look. Whether there was any."""
+        if self._idle:
+            await asyncio.sleep(self._next_look())
+            self.news.clear()
+            async with self._database.reading(answers=False) as connection:
+                found = await delivery.anything(connection, self._clock())
+            self._looked_at = time.monotonic()
+            if not found:
+                return False
+        started = await self._start_due()
+        if self._under_way and not self._idle and self._next_look() > 0:
+            return started
+        if not self._idle:
+            await asyncio.sleep(self._next_look())
+        took = await self._take_in()
+        self._looked_at = time.monotonic()
+        if took:
+            await self._start_due()
+        return took or started
+
+    def _next_look(self) -> float:
+        """In how many seconds the log may be looked at again."""
+        return max(self._looked_at + _APART_SECONDS - time.monotonic(), 0.0)
 
     async def _take_in(self) -> bool:
         async with self._database.transaction() as connection:
@@ -86,33 +148,55 @@ class Dispatcher:
     async def _start_due(self) -> bool:
         """Start what is due while there are free slots."""
         started = False
-        while (free := self._slots - len(self._under_way)) > 0:
-            failing = sum(self._under_way.values()) < self._slots // 2
+        for failing in (False, True):
+            free = self._slots - len(self._under_way)
+            if failing:
+                free = min(free, self._slots // 2 - sum(self._under_way.values()))
+            if free <= 0:
+                continue
             began = time.monotonic()
             async with self._database.transaction() as connection:
                 claimed = await delivery.claim(connection, self._clock(), free, failing)
-            if claimed is None:
-                break
-            for one in claimed:
-                self._under_way[asyncio.create_task(self._deliver(one, began))] = one.failing
+            if claimed:
                 started = True
+                await self._start(claimed, began)
         return started
 
-    async def _deliver(self, claimed: Claimed, began: float) -> None:
+    async def _start(self, claimed: Sequence[Claimed], began: float) -> None:
+        made = await self._make(claimed)
+        late = time.monotonic() - began > LEASE.total_seconds() - 2 * TOTAL_SECONDS
+        left = [one for one in claimed if late or one.key not in made]  # too little time, or the endpoint was deleted
+        if left:
+            async with self._database.transaction() as connection:
+                await delivery.release(connection, left)
+        for one in claimed:
+            if one not in left:
+                self._under_way[asyncio.create_task(self._deliver(one, made[one.key]))] = one.failing
+
+    async def _make(self, claimed: Sequence[Claimed]) -> Mapping[tuple[object, int], _Made]:
+        """What is sent for each delivery, by its endpoint and event: made once for all endpoints of a wallet."""
         async with self._database.reading() as connection:
-            events = await log.numbered(connection, claimed.wallet, [claimed.event])
-            bodies = await self._render(connection, claimed.wallet, events)
-            keys = await endpoint.secrets(connection, self._vault, claimed.endpoint, self._clock())
-        (event,), (body,) = events, map(message.fitting, bodies)
-        if not keys or time.monotonic() - began > LEASE.total_seconds() - 2 * TOTAL_SECONDS:
-            async with self._database.transaction() as connection:  # it was deleted, or there is too little time
-                await delivery.release(connection, claimed)
-            return
-        id = show("evt", numbered_id(event.number, event.at))
-        attempt = await self._sender.send(claimed.url, message.headers(keys, id, self._clock(), body), body)
-        async with self._database.transaction() as connection:
-            await delivery.record(connection, claimed, attempt, self._clock())
+            told = await log.numbered(connection, {(one.wallet, one.event) for one in claimed})
+            bodies = await self._render(connection, told)
+            keys = await endpoint.secrets(connection, self._vault, {one.endpoint for one in claimed}, self._clock())
+        shown = {
+            (wallet, event.number): (show("evt", numbered_id(event.number, event.at)), message.fitting(body))
+            for (wallet, event), body in zip(told, bodies, strict=True)
+        }
+        return {
+            one.key: _Made(*shown[one.wallet, one.event], keys[one.endpoint]) for one in claimed if one.endpoint in keys
+        }
+
+    async def _deliver(self, claimed: Claimed, made: _Made) -> None:
+        headers = message.headers(made.keys, made.id, self._clock(), made.body)
+        attempt = await self._sender.send(claimed.url, headers, made.body)
+        await self._outcomes.submit((claimed, attempt))
         self.attempts[attempt.outcome] += 1
+
+    async def _record(self, tried: list[Tried]) -> list[None]:
+        async with self._database.transaction() as connection:
+            await outcome.record(connection, tried, self._clock())
+        return [None] * len(tried)
 
     async def _forget(self) -> None:
         async with self._database.transaction() as connection:
@@ -120,7 +204,7 @@ class Dispatcher:
         self._forgot_at = -_FORGET_SECONDS if more else time.monotonic()
 
     def _collect(self) -> None:
-        """Drop the tasks that have ended. Raises the error of the first that failed."""
+        """Let go of what has ended. Raises what the first of them failed by, if any did."""
         ended = [task for task in self._under_way if task.done()]
         for task in ended:
             del self._under_way[task]

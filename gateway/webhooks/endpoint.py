@@ -6,7 +6,7 @@ signs beside the new one for a day, so that a receiver can switch without reject
 A disabled endpoint keeps its cursor: when it is enabled again, it continues where it stopped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, cast
@@ -186,12 +186,17 @@ async def disable(connection: Connection, id: UUID, why: DisabledBy, by: By, now
     return True
 
 
-async def secrets(connection: Connection, vault: Vault, id: UUID, now: datetime) -> list[bytes]:
-    """The endpoint's valid secrets, newest first; none if it was deleted. Raises EncryptedKeyUnreadable and
-    MasterKeyMissing.
+async def secrets(
+    connection: Connection, vault: Vault, ids: Collection[UUID], now: datetime
+) -> dict[UUID, list[bytes]]:
+    """The secrets that sign for endpoints now, the newest of each first; none where it was deleted. Raises
+    EncryptedKeyUnreadable and MasterKeyMissing.
     """
-    rows = await connection.fetch(sql.secrets, id, now)
-    return [vault.unsafe_decrypt(row["id"], row["ciphertext"], row["under"]) for row in rows]
+    found: dict[UUID, list[bytes]] = {}
+    for row in await connection.fetch(sql.secrets, list(ids), now):
+        secret = vault.unsafe_decrypt(row["id"], row["ciphertext"], row["under"])
+        found.setdefault(row["endpoint_id"], []).append(secret)
+    return found
 
 
 async def lock(connection: Connection, of: WalletId, id: UUID) -> Endpoint:

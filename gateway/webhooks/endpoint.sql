@@ -56,8 +56,8 @@ UPDATE webhook_secret SET expires_at = $2 WHERE endpoint_id = $1 AND expires_at 
 DELETE FROM webhook_secret WHERE endpoint_id = $1;
 
 -- secrets
--- The secrets that sign now, newest first.
-SELECT webhook_secret.id, webhook_secret.ciphertext, master_key.check_value AS under
+-- The secrets that sign now, the newest of each endpoint first.
+SELECT webhook_secret.endpoint_id, webhook_secret.id, webhook_secret.ciphertext, master_key.check_value AS under
 FROM webhook_secret LEFT JOIN master_key ON master_key.number = webhook_secret.master
-WHERE webhook_secret.endpoint_id = $1 AND (webhook_secret.expires_at IS NULL OR webhook_secret.expires_at > $2)
-ORDER BY webhook_secret.expires_at DESC NULLS FIRST;
+WHERE webhook_secret.endpoint_id = ANY ($1) AND (webhook_secret.expires_at IS NULL OR webhook_secret.expires_at > $2)
+ORDER BY webhook_secret.endpoint_id, webhook_secret.expires_at DESC NULLS FIRST;

@@ -14,7 +14,7 @@ class Sender:
     """Sends to endpoints. `threads` is how many names are looked up at once; `more` as HttpClient has it."""
 
     def __init__(self, allowed: Allowed, clock: Clock, threads: int, **more: Any) -> None:
-        self._client = HttpClient("wallet-gateway-webhooks/1", allowed, clock, threads, **more)
+        self._client = HttpClient("wallet-gateway-webhooks/1", allowed, clock, threads, keeps=True, **more)
 
     async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Attempt:
         """One POST, and what came of it."""

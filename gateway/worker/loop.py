@@ -43,6 +43,7 @@ async def _repeat(job: Job, worker: Worker, stop: asyncio.Event, away: dict[str,
     """Run one job. `away` is what all of them have logged of the database: it is away for one as for the other."""
     said: dict[str, datetime] = {}
     while not stop.is_set():
+        failed = False
         try:
             worked = await _run(job, worker)
             wait = 0.0 if worked else job.idle_seconds
@@ -54,10 +55,10 @@ async def _repeat(job: Job, worker: Worker, stop: asyncio.Event, away: dict[str,
                 _say("every job", error, away, worker.clock())
             else:
                 _say(job.name, error, said, worker.clock())
-            wait = intervals.AFTER_FAILURE
+            wait, failed = intervals.AFTER_FAILURE, True
             worker.runs.note(job.name, "failed", worker.clock())
         if wait:
-            await _until(stop, wait)
+            await _until(stop, wait, job.news(worker) if job.news is not None and not failed else None)
 
 
 async def _run(job: Job, worker: Worker) -> bool:
@@ -83,10 +84,11 @@ def _say(job: str, error: Exception, said: dict[str, datetime], now: datetime) -
             log.error(line, exc_info=error)
 
 
-async def _until(stop: asyncio.Event, seconds: float) -> None:
-    """Sleep, but not beyond the moment when `stop` is set."""
+async def _until(stop: asyncio.Event, seconds: float, news: asyncio.Event | None) -> None:
+    """Sleep, but not beyond the moment when `stop` is set, or there is news."""
+    waits = [asyncio.create_task(event.wait()) for event in (stop, news) if event is not None]
     try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        pass
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waits:
+            one.cancel()

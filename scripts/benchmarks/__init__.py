@@ -8,6 +8,7 @@
     client.py    requests that are known beforehand, where wrk cannot say them
     served.py    the same server with another application in it: the baselines
     town.py      who pays whom
+    streams.py   event streams; webhooks.py webhooks, with deliverer.py, which sends, and receiver.py, which is sent to
     callers.py   who calls: plain, scoped and capped keys, wallets with a passkey, sessions
     books.py     what is checked afterwards
     direct.py    payments without HTTP: processor time, WAL and disk

@@ -17,6 +17,7 @@ from benchmarks.lifecycle import lifecycle
 from benchmarks.rig import Leg
 from benchmarks.streams import events
 from benchmarks.traces import traces
+from benchmarks.webhooks import webhooks
 
 
 async def single(bench: Bench) -> Measured:
@@ -285,5 +286,6 @@ FIGURES: dict[str, Callable[[Bench], Awaitable[Measured]]] = {
     "chain": chain,
     "events": events,
     "traces": traces,
+    "webhooks": webhooks,
     "against": against,
 }

@@ -22,6 +22,7 @@ NAMES = {
     "chain": "Token payments from request to settled, over web3.py one at a time, and anvil with signed batches.",
     "events": "Event streams: 2,000 at 1,000 events/s, payments beside 200 of them, and one over a killed gateway.",
     "traces": "Payments with traces, at the default sampling and of every payment, over payments without.",
+    "webhooks": "Webhooks: a backlog sent, payments beside it, a receiver's state over two kills, what 100,000 take.",
     "against": "Most of the above, over the same of another revision (--against REV).",
 }
 

@@ -209,11 +209,28 @@ class Rig:
             await self._own_children.end(child)
 
     @asynccontextmanager
-    async def working(self, ledger: Ledger) -> AsyncIterator[Child]:
-        """`gateway work` over the ledger."""
-        child = await self._start("worker", ["gateway", "work"], self._settings(ledger.name, 0), ledger.revision)
+    async def working(
+        self,
+        ledger: Ledger,
+        program: Sequence[str] = ("gateway", "work"),
+        settings: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Child]:
+        """`gateway work` over the ledger, or another program that works; with further settings."""
+        all_settings = self._settings(ledger.name, 0) | dict(settings or {})
+        child = await self._start("worker", program, all_settings, ledger.revision)
         try:
             yield child
+        finally:
+            await self._own_children.end(child)
+
+    @asynccontextmanager
+    async def listening(self, module: str) -> AsyncIterator[Served]:
+        """A server of the bench's own, which is given its port."""
+        port = free_port(_HOST)
+        child = await self._start(module, [module, str(port)], {}, HERE)
+        try:
+            await _listening(child, port)
+            yield Served(f"http://{_HOST}:{port}", child)
         finally:
             await self._own_children.end(child)
 

@@ -122,10 +122,10 @@ async def test_webhooks_are_signed_with_the_same_secrets_whatever_they_are_encry
 
     assert await setup.masters() == {2: 2}
     async with setup.database.reading() as connection:
-        secrets = await endpoint.secrets(connection, Vault(setup.in_file()[1]), made.id, NOW)
+        secrets = (await endpoint.secrets(connection, Vault(setup.in_file()[1]), [made.id], NOW))[made.id]
         assert [message.secret_text(one) for one in secrets] == [text]
         with pytest.raises(MasterKeyMissing):
-            await endpoint.secrets(connection, Vault(old), made.id, NOW)
+            await endpoint.secrets(connection, Vault(old), [made.id], NOW)
 
 
 async def test_a_gateway_that_runs_meanwhile_reads_its_file_again_and_signs_and_claims_on(setup: Setup) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.api.events.views import rendering
+from gateway.events.wake import Wake
 from gateway.money import Assets
 from gateway.outbound.address import Allowed, networks
 from gateway.postgres.pool import Database
@@ -27,11 +28,11 @@ class Workers:
     sending: dict[str, Any] = field(default_factory=dict)
     made: list[Dispatcher] = field(default_factory=list)
 
-    def another(self, slots: int = 32) -> Dispatcher:
+    def another(self, slots: int = 32, wake: Wake | None = None) -> Dispatcher:
         services = self.api.services
         sender = Sender(self.allowed, self.api.clock, 4, **self.sending)
         render = rendering(services.settings)
-        self.made.append(Dispatcher(services.database, services.vault, self.api.clock, render, sender, slots))
+        self.made.append(Dispatcher(services.database, services.vault, self.api.clock, render, sender, slots, wake))
         return self.made[-1]
 
     async def deliver(self, worker: Dispatcher | None = None) -> None:

@@ -40,8 +40,9 @@ Answer = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 @dataclass
 class Receiver:
-    """`answer` says what each request is answered."""
+    """`answer` says what each request is answered. A connection is kept for the next request where `keeps` says so."""
 
+    keeps: bool = False
     port: int = 0
     scheme: str = "http"
     answer: Callable[[Received], Answer] = lambda _: OK
@@ -61,15 +62,20 @@ class Receiver:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
-            request = Received(head[0], headers, await reader.readexactly(int(headers["content-length"])))
-            self.received.append(request)
-            await self._answer(request, writer)
+            while await self._request(reader, writer) and self.keeps:
+                pass
         except (asyncio.IncompleteReadError, OSError):
             pass
         finally:
             writer.close()
+
+    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
+        request = Received(head[0], headers, await reader.readexactly(int(headers["content-length"])))
+        self.received.append(request)
+        await self._answer(request, writer)
+        return True
 
     async def _answer(self, request: Received, writer: asyncio.StreamWriter) -> None:
         self.at_once += 1

@@ -24,7 +24,7 @@ PAYMENTS, KILLS = 60, 4
 async def test_no_event_is_lost_and_each_object_stays_in_order_while_workers_are_killed(
     seed: int, api: Api, database_url: str, workers: Workers, receiver: Receiver, alice: Person, bob: Person
 ) -> None:
-    chosen, taken, kill = random.Random(seed), list[tuple[str, int]](), asyncio.Event()
+    chosen, taken, kill = random.Random(seed), list[tuple[str, int]](), asyncio.Semaphore(0)
     kills = sorted(chosen.sample(range(1, 2 * PAYMENTS - 10), KILLS))
 
     async def slowly(writer: asyncio.StreamWriter) -> None:
@@ -36,7 +36,7 @@ async def test_no_event_is_lost_and_each_object_stays_in_order_while_workers_are
         taken.append((request.event["data"]["id"], request.event["sequence"]))
         if kills and len(set(taken)) >= kills[0]:
             kills.pop(0)
-            kill.set()
+            kill.release()
         return slowly
 
     receiver.answer = answer
@@ -48,10 +48,9 @@ async def test_no_event_is_lost_and_each_object_stays_in_order_while_workers_are
     for _ in range(KILLS):
         process = start([sys.executable, "-P", "-m", "tests.webhooks.worker", database_url], cwd=ROOT)
         async with asyncio.timeout(HANG_SECONDS):
-            await kill.wait()
+            await kill.acquire()
         process.kill()
         assert process.wait() == -signal.SIGKILL
-        kill.clear()
         async with api.services.database.transaction() as connection:  # as if the lease had run out by itself
             await connection.execute(
                 "UPDATE webhook_delivery SET leased_until = $1 WHERE lease IS NOT NULL", api.clock()

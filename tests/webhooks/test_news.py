@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 
-from gateway.events import log
+from gateway.events import log, wake
 from gateway.events.log import Event
+from gateway.events.wake import Wake
 from gateway.ids import WalletId, new_id, read
+from gateway.postgres.pool import connect
 from gateway.webhooks import delivery
 from tests.api.conftest import Api, Person
+from tests.processes import HANG_SECONDS
 from tests.webhooks.conftest import Workers, hook
 from tests.webhooks.receiver import Receiver
 
@@ -88,3 +91,35 @@ async def test_without_endpoints_the_search_of_the_log_jumps_to_its_end(
     async with api.services.database.reading() as connection:
         reached: Any = await connection.fetchval("SELECT reached FROM webhook_position")
         assert reached == await log.complete_to(connection)
+
+
+async def test_a_worker_that_waits_is_woken_by_what_another_process_commits(
+    api: Api, workers: Workers, receiver: Receiver, alice: Person, bob: Person, database_url: str
+) -> None:
+    await hook(bob, receiver.url, "payment.*")
+    wake.attach(api.services.database)
+    async with connect(database_url, connections=2) as another, asyncio.timeout(HANG_SECONDS):
+        worker = workers.another(wake=Wake(another))
+        await workers.deliver(worker)
+        await worker.news.wait()  # it listens
+        await workers.deliver(worker)
+        worker.news.clear()
+        await alice.pay("@bob", "1.00 EUR")
+        await worker.news.wait()
+        await workers.deliver(worker)
+        assert len(receiver.received) == 1
+
+
+async def test_a_worker_with_nothing_to_do_commits_nothing(
+    api: Api, workers: Workers, receiver: Receiver, alice: Person, bob: Person
+) -> None:
+    """Each commit is news to others: two workers would keep each other awake."""
+    await hook(bob, receiver.url, "payment.*")
+    await alice.pay("@bob", "1.00 EUR")
+    worker = workers.another()
+    await workers.deliver(worker)
+    commits = list[None]()
+    api.services.database.committed = lambda: commits.append(None)
+    for _ in range(3):
+        assert not await worker.run()
+    assert commits == []

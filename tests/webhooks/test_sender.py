@@ -132,6 +132,56 @@ async def test_a_name_that_changes_its_mind_is_connected_to_where_it_was_checked
     assert receiver.connections == 1
 
 
+async def test_a_connection_is_kept_for_the_next_deliveries_to_its_host(receiver: Receiver) -> None:
+    receiver.keeps = True
+    async with sending() as sender:
+        for _ in range(5):
+            assert (await sender.send(receiver.url, {}, BODY)).outcome == "delivered"
+    assert (receiver.connections, len(receiver.received)) == (1, 5)
+
+
+async def test_what_a_kept_connection_lost_is_sent_again_over_a_new_one(receiver: Receiver) -> None:
+    """As where a server closes an idle connection at the moment at which it is used."""
+    receiver.keeps, first = True, list[asyncio.StreamWriter]()
+
+    async def answered(writer: asyncio.StreamWriter) -> None:
+        if writer in first and len(receiver.received) == 2:
+            writer.close()
+            return
+        first.append(writer)
+        writer.write(status(204))
+
+    receiver.answer = lambda _: answered
+    async with sending() as sender:
+        for _ in range(2):
+            assert (await sender.send(receiver.url, {}, BODY)).outcome == "delivered"
+    assert (receiver.connections, len(receiver.received)) == (2, 3)
+
+
+async def test_what_came_before_a_request_is_not_its_answer(receiver: Receiver) -> None:
+    """A server says 408 before it closes an idle connection, or says anything at all."""
+    receiver.keeps, said, over = True, asyncio.Event(), asyncio.Event()
+
+    async def twice(writer: asyncio.StreamWriter) -> None:
+        writer.write(status(204))
+        await writer.drain()
+        await said.wait()
+        writer.write(status(408))
+        await writer.drain()
+        over.set()
+
+    async with sending() as sender:
+        receiver.answer = lambda _: twice
+        assert (await sender.send(receiver.url, {}, BODY)).outcome == "delivered"
+        receiver.answer = lambda _: status(204)
+        said.set()
+        await over.wait()
+        for _ in range(3):  # what is in the socket is read in one round of the loop
+            await asyncio.sleep(0)
+        assert (await sender.send(receiver.url, {}, BODY)).outcome == "delivered"
+    assert len(receiver.received) == 2
+
+
 async def test_what_cannot_be_reached_says_why(receiver: Receiver) -> None:
     def none(*_: Any) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, "none")

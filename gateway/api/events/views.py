@@ -84,10 +84,11 @@ async def views(
 
 
 def rendering(settings: PaymentSettings) -> Render:
-    """What webhooks send: the JSON of events of one wallet, in order, as `GET /v1/events` shows them."""
+    """What webhooks send: the JSON of events, each of a wallet, as `GET /v1/events` shows them to it."""
 
-    async def render(connection: Connection, viewer: WalletId, events: Sequence[LoggedEvent]) -> list[bytes]:
-        return [msgspec.json.encode(one) for one in await views(connection, settings.assets, viewer, events)]
+    async def render(connection: Connection, told: Sequence[tuple[WalletId, LoggedEvent]]) -> list[bytes]:
+        behind = await objects(connection, settings.assets, told)
+        return [msgspec.json.encode(view(behind, viewer, event)) for viewer, event in told]
 
     return render
 

@@ -44,6 +44,6 @@ JOBS: Final = (
     Job("expire", expire.run, intervals.EXPIRE),
     Job("sweep", sweep.run, intervals.SWEEP),
     Job("checkpoint", checkpoint.run, intervals.CHECKPOINT),
-    Job("webhooks", webhooks.run, intervals.WEBHOOKS),
+    Job("webhooks", webhooks.run, intervals.WEBHOOKS, webhooks.news),
     Job("notifications", notifications.run, intervals.NOTIFICATIONS),
 )
