@@ -84,6 +84,7 @@ async def test_a_browser_is_told_of_what_happens_after_it_was_added(
 async def test_browsers_subscribe_to_the_key_that_pushes_are_signed_with(
     workers: Workers, alice: Person, browser: Browser, service: Receiver
 ) -> None:
+    assert code_of(await alice.api.call("GET", "/v1/notifications/push-key")) == (401, "unauthenticated")
     key = (await alice.get("/v1/notifications/push-key")).json()["public_key"]
     assert len(from_base64(key)) == 65
     await added(alice, browser)

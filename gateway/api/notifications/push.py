@@ -12,6 +12,7 @@ from gateway.errors import NotFound
 from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
+from gateway.identity.wallet import Wallet
 from gateway.notifications import address
 from gateway.notifications.address import Wanted
 from gateway.notifications.channels.push import Push, push_of
@@ -61,7 +62,7 @@ class PushSubscriptionRequest(Struct):
     needs="read",
     problems=("not_found",),
 )
-async def get_push_key(services: Services) -> PushKeyView:
+async def get_push_key(services: Services, caller: Wallet) -> PushKeyView:
     """Pass it to `pushManager.subscribe()` as `applicationServerKey`, with `userVisibleOnly`."""
     return PushKeyView(_push(services).vapid.public_key)
 
