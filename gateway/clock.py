@@ -48,7 +48,7 @@ class DatabaseClock:
 
     def set(self, at: datetime, asked: float, answered: float) -> None:
         """The database said that it is `at`; it was asked and had answered at these `steady` times. A machine whose
-        clock is found to be off, or right again, is told of in the log.
+        clock is found to be off, or right again, is logged.
         """
         uncertain = (answered - asked) / 2
         ahead = at.timestamp() - (asked + answered) / 2

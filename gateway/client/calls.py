@@ -33,7 +33,7 @@ _NOT_SENT: Final = (
 #: What a call without a body of another kind takes and answers.
 JSON: Final = "application/json"
 
-#: An API key, or what gives it anew for each call; None: anybody's calls alone.
+#: An API key, or a function that returns one for each try; None: only public calls.
 ApiKey = str | Callable[[], str] | None
 
 #: The members of every problem document.

@@ -1,4 +1,4 @@
-"""Events: the list, and the stream that goes on by itself.
+"""Events: the list, and the stream, which reconnects on its own.
 
 A stream is read from a place in the log, which is the id of an event. Where the caller names none, the place is asked
 for before the stream is opened: so whatever happens while a first connection fails is not missed either.
@@ -156,7 +156,7 @@ async def until_told(calls: Calls, id: str, ends: float | None) -> AsyncGenerato
             if not is_worth_repeating(refusal.status, refusal.code, True):
                 raise
         except (NoAnswer, httpx.HTTPError):
-            pass  # whoever waits asks for the payment next, and hears of it there
+            pass  # the caller gets the payment next, which raises it
         pause = calls.retry.pause(attempt, None, SystemRandom().random())
         attempt += 1
         await calls.sleep(pause if ends is None else max(0.0, min(pause, ends - time.monotonic())))

@@ -89,7 +89,7 @@ class Mandates(Resource[Mode]):
         metadata: Metadata | None = None,
         idempotency_key: str | None = None,
     ) -> PaymentView:
-        """Draw by a mandate: a payment from whoever granted it. Raises ProblemError (`mandate_exceeded`, …)."""
+        """Draw by a mandate: a payment from the wallet that granted it. Raises ProblemError (`mandate_exceeded`, …)."""
         asked = DrawRequest(amount, memo, reference, None if metadata is None else dict(metadata))
         return await self._calls.move(_path("mandates", id, "draws"), PaymentView, asked, idempotency_key)
 

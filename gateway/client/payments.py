@@ -160,7 +160,7 @@ class Payments(Resource[Mode]):
         """The payment once it has ended: settled, failed, voided, expired or refused. It waits by the stream of events.
 
         Raises StillPending after `timeout` seconds; None: waits for ever. A payment that is held or waits for its
-        payer's approval goes on only once somebody acts.
+        payer's approval does not end before somebody acts.
         """
         ends = None if timeout is None else time.monotonic() + timeout
         async for _ in until_told(self._calls, id, ends):

@@ -8,10 +8,10 @@ succeed in a moment: 429, 503, a 5xx of a proxy, or `idempotency_key_in_progress
 from dataclasses import dataclass
 from typing import Final
 
-#: Answers that say nothing of what became of an earlier try: whoever gives them has not looked at the idempotency key.
+#: Answers that do not tell the outcome of an earlier try: they are given before the idempotency key is looked at.
 _BEFORE_THE_KEY: Final = frozenset({401, 403, 408, 429})
 
-#: Without having been carried out, as the gateway says by these.
+#: By these the gateway says that it did not carry out the call.
 _NOTHING_WAS_DONE: Final = frozenset({429, 503})
 
 
@@ -39,8 +39,8 @@ def is_worth_repeating(status: int, code: str, repeatable: bool) -> bool:
 
 
 def leaves_open(status: int, code: str) -> bool:
-    """Whether this answer says nothing of what became of the call: it goes on, or whoever answers does not know. A 503
-    with a code is the gateway's own word that nothing was done.
+    """Whether the outcome is unknown after this answer: the call is in progress, or a proxy has answered. A 503 with a
+    code is the gateway's own, and means that nothing was done.
     """
     return code == "idempotency_key_in_progress" or (status >= 500 and not (status == 503 and code))
 

@@ -38,7 +38,7 @@ class Webhooks(Resource[Mode]):
         """The event that a webhook brings. `body` is what came, byte for byte; `secret` is `whsec_…`. Keep the event's
         id: the same webhook may come again.
 
-        Raises WebhookNotVerified, and ValueError for a secret that is none.
+        Raises WebhookNotVerified, and ValueError for a malformed secret.
         """
         named = {name.lower(): value for name, value in headers.items()}
         try:
@@ -119,7 +119,7 @@ class Webhooks(Resource[Mode]):
 
     @call
     async def test(self, id: str) -> WebhookView:
-        """Send a `webhook.test` event to this endpoint alone."""
+        """Send a `webhook.test` event to this endpoint only."""
         return (await self._calls.send("POST", _path(id, "test"), WebhookView)).value
 
 

@@ -555,8 +555,8 @@ END $$;
 -- Wallets, their handles and their addresses. Addresses are EIP-55 checksummed text.
 
 -- The skeleton of a handle (UTS 39) for a-z, 0-9 and _, and for every spelling of it in capitals: 0 and o look alike,
--- and so do 1 and l, i and l (as a capital I), and m and rn. Beyond the standard: w and vv, and an underscore is
--- nothing.
+-- and so do 1 and l, i and l (as a capital I), and m and rn. Beyond the standard: w and vv look alike, and
+-- underscores are left out.
 CREATE FUNCTION confusable_skeleton(handle text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN replace(replace(translate(handle, '01i_', 'oll'), 'm', 'rn'), 'w', 'vv');
 
@@ -849,7 +849,7 @@ CREATE TRIGGER wallet_keys_are_checked AFTER UPDATE OF guarded, frozen_at ON wal
     FOR EACH ROW WHEN ((OLD.guarded, OLD.frozen_at) IS DISTINCT FROM (NEW.guarded, NEW.frozen_at))
     EXECUTE FUNCTION wallet_keys_are_checked();
 
--- The wallets that these API keys speak for, and what the keys may do; none of one that is none, or is none any more.
+-- The wallets of these API keys, and what the keys may do; no row for a key that does not exist or is no longer valid.
 CREATE FUNCTION api_keys_of(hashes bytea[], at timestamptz)
 RETURNS TABLE (hash bytea, id uuid, handle text, address text, custody text, guarded boolean, key_id uuid, origin uuid,
     scopes text[], networks cidr[], capped boolean, approved boolean, last_used_at timestamptz) LANGUAGE plpgsql STABLE
@@ -864,7 +864,7 @@ BEGIN
     WHERE key.hash = ANY (hashes) AND key.revoked_at IS NULL AND (key.expires_at IS NULL OR key.expires_at > at);
 END $$;
 
--- What these tokens open, or opened once, and whose it is.
+-- The sessions of these tokens, also of those that were replaced, and their wallets.
 CREATE FUNCTION sessions_of(hashes bytea[])
 RETURNS TABLE (hash bytea, id uuid, wallet_id uuid, begun_by text, passkey_id uuid, device text, created_at timestamptz,
     last_used_at timestamptz, expires_at timestamptz, ended_at timestamptz, made_at timestamptz, replaced_at timestamptz,
@@ -2102,8 +2102,8 @@ END $$;
 CREATE FUNCTION spending_bucket(at timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE
     RETURN date_bin(interval '10 minutes', at, timestamptz 'epoch');
 
--- Which of these payments on the ledger rail have room: all that are asked for here by keys of one origin, where caps cover
--- each of them and let each and all of them through; otherwise none of these. Who calls has locked what they are decided by.
+-- Which of these payments on the ledger rail are within their caps: all payments of an origin's keys if the caps cover each
+-- of them and allow their sum; otherwise none of them. The caller has locked what they are decided by.
 -- Returns the places of those that have room, and what each counts against: the day caps that cover it, and the day of a
 -- guarded wallet's policy, by which keys with caps need no approval.
 CREATE FUNCTION caps_with_room(
@@ -2253,7 +2253,7 @@ BEGIN
                 AND paid_out.direction = 'withdrawal');
 END $$;
 
--- What is so of one payment that is to be decided, of a wallet that is guarded since a time: whether the payee was paid
+-- The facts of one payment that is to be decided, of a wallet that is guarded since a time: whether the payee was paid
 -- before, since when its wallet is at another address or came back by a recovery code, since when the payer's device is
 -- known, and what the payer's day has spent. Where the wallet became guarded after `first_day`, that is what went since
 -- `first`, the first id of a day: what it paid before that is counted nowhere else (payments/checks/spending.py). As of
@@ -2304,7 +2304,7 @@ END $$;
 -- Which of these payments on the ledger rail, asked for in sessions, no check has anything to say about: the session may
 -- pay (identity/sign_in/session.py), the wallet is not frozen, and none of them needs an approval
 -- (`decide` in payments/checks/policy.py). It errs on the side of the checks, which decide about all others: it knows nothing
--- of trusted payees, and of one payer's payments either all fit into the day or none. Who calls has locked the policies.
+-- of trusted payees, and of one payer's payments either all fit into the day or none. The caller has locked the policies.
 --
 -- Returns the places of those that pass; of these, those that count in the day of a policy; and of these, those whose
 -- payee is known from now on. `signed_in_since` is when a session has to be begun to pay; `usual_...` are the limits of
@@ -2346,7 +2346,7 @@ BEGIN
     WHERE NOT fits.guarded OR fits.spent + fits.together <= fits.day;
 END $$;
 
--- Whoever these payers pay has been paid.
+-- Remembers the payees of these payers.
 CREATE FUNCTION know_payees(at timestamptz, payers uuid[], payees uuid[], addresses text[]) RETURNS void LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$

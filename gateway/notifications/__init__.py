@@ -3,7 +3,7 @@
 The event log is the queue, as for webhooks: nothing is written for notices in the transaction that makes an event.
 Invariants:
 
-  - every event that a wallet with proved addresses is told of has a notification, written with the cursor that passes
+  - each event with a notice for a wallet with proved addresses has a notification, written with the cursor that passes
     it;
   - a notice is sent at least once by each channel that is on for its kind, or has failed at every try of four hours,
     and then falls back to the channels that are left; every message of it has the event's id;
@@ -12,7 +12,7 @@ Invariants:
   - nothing but a code is sent to an address before it is proved;
   - an address is encrypted wherever it is kept, and stands in no log, event or error.
 
-    kinds.py        which events are told of, and which guard the wallet         (pure)
+    kinds.py        which events are notified, and which guard the wallet        (pure)
     schedule.py     when what failed is tried again                              (pure)
     preference.py   what the owner wants to hear of, by which channel
     address.py      addresses: proved, failed, removed

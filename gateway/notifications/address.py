@@ -1,15 +1,15 @@
 """Addresses: where a wallet's notices are sent. Several of a channel, each proved before it is used.
 
     waits     a code was sent to it, good for 15 minutes and 5 tries; only the code is ever sent to it
-    proved    it is told of what happens from now on
+    proved    it gets notices of what happens from now on
     failed    the other side says that it is no address: nothing is sent to it until it is proved again
-    removed   its owner sees it no more; it is told of its removal, and then the row is deleted
+    removed   its owner sees it no more; it gets a notice of its removal, and then the row is deleted
 
-An address is encrypted under the master key (AES-256-GCM, for this row alone) with the code and the token of its
+An address is encrypted under the master key (AES-256-GCM, bound to this row) with the code and the token of its
 unsubscribe link. It stands in no log, no event and no error; lists show a part of it. The wallet's other addresses are
 told when one is added, removed or fails.
 
-A removed address gets what happened before, its removal included: else whoever takes a wallet over would remove the
+A removed address gets what happened before, its removal included: else a thief of the wallet would remove the
 address before the news of their sign-in is sent. Only security notices go to it then, for a few hours at the most.
 
 Lock order: the wallet, then its addresses in id order.

@@ -217,7 +217,7 @@ async def _queue_new(connection: Connection, concerned: Sequence[WalletId], afte
     rows: list[tuple[WalletId, int, UUID, str, State, str | None]] = []
     for wallet, one in told:
         if (wallet, one.event.number) not in written:
-            continue  # of something that was told of before
+            continue  # a notice of the same thing was written before
         goes_to = _goes_to(one, there.get(wallet, ()), said[wallet])
         if not goes_to:
             continue

@@ -1,6 +1,6 @@
-"""What people are told of: the kinds of notices, and which events each comes from. Pure.
+"""The kinds of notices, and which events each comes from. Pure.
 
-An event that is in no line of `_RULES` tells nobody anything. The kinds that are `security` cannot be switched off
+An event that is in no line of `_RULES` has no notice. The kinds that are `security` cannot be switched off
 altogether (preference.py).
 """
 
@@ -38,19 +38,19 @@ KINDS: Final[Mapping[str, Kind]] = {
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """An event that the owner of a wallet is told of. Of two of a kind that are `about` the same, the first counts."""
+    """An event with a notice to the wallet's owner. Of two of a kind that are `about` the same, the first counts."""
 
     kind: Kind
     event: LoggedEvent
     about: UUID | None = None
 
 
-#: What is told of an event to the wallet of this name (`@alice`): a kind's name; "" for nothing.
+#: The kind of notice that an event is to the wallet of this name (`@alice`); "" for none.
 _Rule = Callable[[Mapping[str, Any], str], str]
 
 
 def notice(event: LoggedEvent, handle: str) -> Notice | None:
-    """What the wallet under this handle is told of the event; None: nothing."""
+    """The notice of the event to the wallet with this handle, or None."""
     rule = _RULES.get(event.kind)
     name = rule(event.facts, f"@{handle}") if rule is not None else ""
     if not name:
@@ -78,7 +78,7 @@ def _needs_approval(facts: Mapping[str, Any], me: str) -> str:
     return "needs_approval" if facts["from"] == me and "approval" in facts else ""
 
 
-#: What leaves a wallet is told of once, the first time it is seen to.
+#: Money that leaves a wallet is notified once, by the first of these events.
 _LEAVES: Final = ("payment.held", "payment.queued", "payment.settled")
 
 _RULES: Final[Mapping[str, _Rule]] = {
@@ -111,5 +111,5 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "notification_preferences.changed": _always("protection"),
 }
 
-#: The types of events that somebody may be told of.
+#: The types of events that may have a notice.
 TYPES: Final = tuple(_RULES)

@@ -25,7 +25,7 @@ JITTER: Final = 0.1
 #: Nothing is sent of what happened longer ago, such as while no worker ran: it stands on the wallet's page.
 NEWS_FOR: Final = timedelta(hours=24)
 
-#: What is asked for (`Retry-After`) is heeded up to this.
+#: The longest `Retry-After` that is followed.
 ASKED_MAX: Final = timedelta(hours=2, minutes=30)
 
 

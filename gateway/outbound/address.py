@@ -3,7 +3,7 @@
 A URL is checked when it is set, and the address is checked again on the socket that is about to connect
 (http_client.py): a name may resolve to something else by then.
 
-Of IPv6, global unicast alone is public (2000::/3, RFC 4291), without what is in it for translation, documentation and
+Of IPv6, only global unicast is public (2000::/3, RFC 4291), without what is in it for translation, documentation and
 protocols. Addresses that carry an IPv4 address (mapped, NAT64, 6to4, Teredo) are none of these, and are refused
 whatever they carry: they lead wherever a translator sends them.
 """
@@ -57,7 +57,7 @@ class Allowed:
     def check_url(self, text: str, kind: str = "url") -> str:
         """The URL, if an endpoint may have it. Raises InvalidRequest of this kind, which says why not.
 
-        An IP address in it is checked here, so that whoever types one is told at once; a name is looked up when
+        An IP address in it is checked here, so that a wrong one is refused at once; a name is looked up when
         something is sent.
         """
         if len(text) > URL_LENGTH_MAX or not text.isascii() or not text.isprintable() or set(text) & set(' \\"<>^`{|}'):

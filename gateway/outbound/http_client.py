@@ -50,7 +50,7 @@ from gateway.clock import Clock
 from gateway.outbound.address import Allowed
 from gateway.retry_after import seconds_asked
 
-#: From the look-up of the name to the status of the answer, and to the connection alone, in seconds.
+#: Until the status of the answer, look-up of the name included; and until the connection is open. In seconds.
 TOTAL_SECONDS: Final = 15.0
 _CONNECT_SECONDS: Final = 5.0
 

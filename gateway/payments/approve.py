@@ -3,11 +3,11 @@ article 5, dynamic linking), or refuse it.
 
 What the passkey signs is a hash over the payment's id, its payee by name and by wallet or address, amount, asset and
 rail, as they are in the payment's row when it is asked for, and made again from the row when the answer comes. So an
-approval is of that payment alone, once. With it the payment goes on in the same transaction as it would have gone by
-itself: on the ledger rail it is settled, on the chain rail queued, or held where that was asked or can be undone.
+approval is valid for that payment only, once. The payment then continues in the same transaction as it would have
+without the check: on the ledger rail it is settled, on the chain rail queued; or it is held, where the request says
+so or it can be undone.
 
-Lock order: the policy, then the payment, as everybody who pays; the challenge and the passkey after those, in the
-transaction that ends with them.
+Lock order: the policy, then the payment, as for every payment; then the challenge and the passkey.
 """
 
 from datetime import datetime, timedelta
@@ -35,7 +35,7 @@ PURPOSE = "payment.approve"
 
 
 def details(payment: Payment) -> tuple[str, ...]:
-    """What an approval is over, in order."""
+    """What the approval signs, in order."""
     payee = show("wal", payment.payee) if payment.payee else str(payment.payee_address)
     money = payment.amount
     return (show("pay", payment.id), payment.payee_name, payee, money.amount, money.asset.code, payment.route.rail)
@@ -44,8 +44,9 @@ def details(payment: Payment) -> tuple[str, ...]:
 async def ask(
     connection: Connection, settings: PaymentSettings, party: Party, caller: WalletId, id: PaymentId, now: datetime
 ) -> tuple[Payment, Asked, list[bytes]]:
-    """A challenge over the caller's payment, which waits for it, and the credentials that can answer. Raises NotFound,
-    Forbidden (the payee asks), StateConflict.
+    """A challenge for the caller's payment, which waits for approval, and the passkeys that can sign it.
+
+    Raises NotFound, Forbidden (the payee asks), StateConflict.
     """
     payment = _own(await records.payment(connection, settings.assets, id, caller), caller)
     _check_waiting(payment, Event.CONFIRM, now)
@@ -61,7 +62,7 @@ async def approve(
     assertion: Assertion,
     now: datetime,
 ) -> Payment:
-    """The payment, approved, and as far as it goes then. Raises what `ask` raises, InvalidPasskey, ClonedPasskey,
+    """Approve the payment, and return it as it is then. Raises what `ask` raises, InvalidPasskey, ClonedPasskey,
     WalletFrozen and WithdrawalsFrozen.
     """
     policies = await policy.policies(connection, settings.assets, [caller], lock=True)
@@ -87,7 +88,7 @@ async def approve(
 async def refuse(
     connection: Connection, settings: PaymentSettings, caller: WalletId, id: PaymentId, by: By, now: datetime
 ) -> Payment:
-    """The caller does not want the payment: its money is available again. Raises NotFound, Forbidden, StateConflict."""
+    """Decline the payment: its money is available again. Raises NotFound, Forbidden, StateConflict."""
     await checks.lock(connection, settings, giving_back=[id])
     payment = _own(await records.payment_for_update(connection, settings.assets, id, caller), caller)
     _check_waiting(payment, Event.REFUSE, now)
@@ -115,7 +116,7 @@ def _check_waiting(payment: Payment, event: Event, now: datetime) -> None:
 async def _go_on(
     connection: Connection, settings: PaymentSettings, payment: Payment, undo_seconds: int, now: datetime
 ) -> Payment:
-    """A payment that was just confirmed, as far as it goes by itself."""
+    """Continue a payment that was just approved."""
     if not payment.capture:
         return replace(payment, expires_at=now + timedelta(seconds=settings.hold_seconds))
     held = checks.undoable(settings, payment, undo_seconds, now)
@@ -123,5 +124,5 @@ async def _go_on(
 
 
 async def send(connection: Connection, settings: PaymentSettings, payment: Payment, now: datetime) -> Payment:
-    """A payment that is held, whose row is locked, with all of it paid: to be written by the caller."""
+    """Pay all of a held payment, whose row is locked; the caller writes it."""
     return await settings.rail(payment.route.rail).capture(connection, settings, payment, payment.amount, now)

@@ -1,8 +1,9 @@
 """Many payments of one payer in one call: payroll, payouts. Each on its own, or all or none.
 
-Each has an idempotency key, its own or one made of the whole's and its place, so a call that was cut off anywhere is
-sent again as it was: what was settled is found, what was not is done. Ledger payments of a plain key go a thousand to a
-commit (rails/ledger.py), all others a hundred (`pay_together`); what neither can decide is paid one by one.
+Each has an idempotency key, its own or one made of the call's key and its place, so a call that was cut off anywhere
+can be repeated unchanged: lines that were paid are found, the others are paid. Ledger payments of a plain key go a
+thousand to a commit (rails/ledger.py), all others a hundred (`pay_together`); lines that neither can decide are paid
+one by one.
 
 Lines are columns from the moment they are read until they are answered. An object for each, and a Money in each, took
 Python twice the time: a call of a thousand takes it 13 ms by columns, and PostgreSQL 41.
@@ -48,9 +49,7 @@ MOST, MOST_TOGETHER = 10_000, 1_000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One payment of the call: what is asked, or why it cannot even be read; its key, and what the key stands for (see
-    Claim).
-    """
+    """One payment of the call: the request, or why it cannot be read; its key, and its fingerprint (see Claim)."""
 
     asked: PayRequest | GatewayError
     key: str
@@ -58,8 +57,8 @@ class Line:
 
 
 class Lines(NamedTuple):
-    """Lines of a call by columns: an element for each, in order. What one in `refused` asks could not even be read, so
-    the columns say nothing of it. `notes` and `refused` go by the line's place; `amounts` are in units.
+    """Lines of a call by columns: an element for each, in order. A line in `refused` could not be read, so the
+    columns have no values for it. `notes` and `refused` go by the line's place; `amounts` are in units.
     """
 
     keys: list[str]
@@ -73,7 +72,7 @@ class Lines(NamedTuple):
     refused: dict[int, GatewayError]
 
     def line(self, place: int, assets: Assets) -> Line:
-        """One of them by itself."""
+        """A single line."""
         asked: PayRequest | GatewayError | None = self.refused.get(place)
         if asked is None:
             money = Money(self.amounts[place], assets[self.assets[place]])
@@ -84,7 +83,7 @@ class Lines(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """Who pays them all, the SHA-256 of the API key that said so (None: no key did), and what was shown."""
+    """The payer of all lines, the SHA-256 of its API key (None: another credential), and the credential itself."""
 
     wallet: Wallet
     api_key_hash: bytes | None
@@ -93,7 +92,7 @@ class Payer:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """The payment that the line's key had paid already, in an earlier call or by an earlier line of this one."""
+    """The payment that was made before under the line's key, by an earlier call or an earlier line of this one."""
 
     payment: Payment
 
@@ -105,9 +104,8 @@ Result = PaymentId | Payment | Replayed | GatewayError
 async def pay_each(
     database: Database, settings: PaymentSettings, payer: Payer, lines: Lines, now: datetime
 ) -> list[Result]:
-    """Pay them, AT_ONCE at the most, each on its own: one that is refused leaves no trace and does not disturb others.
-
-    In order, but for this: those that the ledger's own path can take go first.
+    """Pay them, AT_ONCE at the most, each on its own: one that is refused leaves no trace and does not affect the
+    others. In order, except that lines for the ledger's fast path go first.
     """
     decided = await _pay_plain(database, settings, payer, lines, now)
     rest = [place for place in range(len(lines.keys)) if place not in decided]
@@ -123,10 +121,10 @@ async def pay_each(
 async def pay_all_or_none(
     connection: Connection, settings: PaymentSettings, payer: Payer, lines: Lines, now: datetime
 ) -> list[Payment]:
-    """Pay them in order, all in the caller's transaction, which has claimed the whole's key: they need none of their
-    own. Raises LineRefused for the first that cannot be paid: the caller rolls back, and none is.
+    """Pay them in order in the caller's transaction, which has claimed the call's key, so the lines need no keys of
+    their own. Raises LineRefused for the first that cannot be paid: the caller rolls back, and none is paid.
 
-    Whom they pay is looked up first; the accounts are locked for one write of the ledger and a few of rows.
+    Payees are looked up first; the accounts are locked for one write of the ledger and a few of rows.
     """
     accepted: list[Proposed] = []
     for place in range(len(lines.keys)):
@@ -150,8 +148,8 @@ async def pay_all_or_none(
 async def _pay_plain(
     database: Database, settings: PaymentSettings, payer: Payer, lines: Lines, now: datetime
 ) -> dict[int, Result]:
-    """Pay what the ledger's own path can take, by its place: it knows payers by their API keys. Of two lines with one
-    idempotency key it takes the first. Absent is what it does not decide.
+    """Pay the lines that the ledger's fast path takes, which finds payers by their API keys; returns results by place.
+    Of two lines with one idempotency key it takes the first. Lines that it does not decide are absent.
     """
     if payer.api_key_hash is None:
         return {}
@@ -197,8 +195,8 @@ class _NothingPaid(Exception):
 async def _pay_shared(
     database: Database, settings: PaymentSettings, payer: Payer, lines: Mapping[int, Line], now: datetime
 ) -> dict[int, Result]:
-    """Pay these lines in one transaction, each on its own, by their places. Absent are those that one transaction does
-    not decide: a key that was used before, or by an earlier line; or all, where one of them makes it fail.
+    """Pay these lines in one transaction, each on its own, by their places. Lines that it does not decide are
+    absent: those with a key that was used before, or all of them if one makes the transaction fail.
     """
     paid: dict[PaymentId, Payment] = {}
     refused: dict[int, Result] = {}
@@ -255,7 +253,7 @@ async def _pay_alone(database: Database, settings: PaymentSettings, payer: Payer
 async def _pay_one(
     connection: Connection, settings: PaymentSettings, payer: Payer, line: Line, now: datetime
 ) -> Payment | Replayed:
-    """Pay one line with its key, or find what its key has paid. Raises what `pay` and `once.claim` raise."""
+    """Pay one line under its key, or find the payment that was made under it. Raises what `pay` and `claim` raise."""
     if isinstance(line.asked, GatewayError):
         raise line.asked
     answer = await idempotency.claim(connection, payer.wallet.id, line.key, line.fingerprint, now)

@@ -1,7 +1,7 @@
 """The ends of a payment that is only held: capture, void, expire.
 
-Payer and payee may both capture and void: a hold is set aside by the one for the other. Anybody else is told that
-there is no such payment. The payments' rows are locked first, so of two ends at once one wins and the other is told.
+Payer and payee may both capture and void. Anybody else gets NotFound. The payments' rows are locked first, so if two
+requests end the same payment at once, one wins and the other is refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,8 +30,8 @@ from gateway.postgres.pool import Connection
 
 @dataclass(frozen=True, slots=True)
 class EndRequest:
-    """Somebody's request to end a held payment. `amount` is the part to capture as it was written, since only the
-    payment says in which asset; None is all of it.
+    """A request to end a held payment. `amount` is the part to capture, as text, since the asset is the payment's; None
+    is all of it.
     """
 
     event: Literal["capture", "void"]
@@ -45,13 +45,12 @@ async def end_all(
 ) -> list[Payment | GatewayError | Unbatched]:
     """Capture and void, in order and each on its own, in a number of statements that does not depend on how many.
 
-    A capture pays what is held, or a part of it, and the rest goes back to the payer in the same moment; whether the
-    payment is settled then is its rail's to say. A void gives all of it back.
+    A capture pays what is held, or a part of it, and returns the rest to the payer in the same transaction; the rail
+    decides whether the payment is settled then. A void returns all of it.
 
     Per request: the payment as it is now, or NotFound, InvalidAmount, AmountTooPrecise, StateConflict (not held, held
     past its time, about to go by itself, or ended by an earlier one of these), CaptureExceedsHold, or WalletFrozen (the
-    payer's). A capture on a rail that takes statements of its own for it is Unbatched among others. A capture by itself
-    raises why it is refused.
+    payer's). A capture that needs statements of its own is Unbatched in a group. A single capture raises its refusal.
 
     Lock order: what the payments count against (checks.py); the payments, all in one statement and in id order, as
     refunds, the relay, settling and expiry lock theirs; then their transfers, then the accounts, each in id order, in
@@ -88,7 +87,7 @@ async def end_all(
 
 
 async def expire_due(connection: Connection, settings: PaymentSettings, now: datetime, limit: int = 100) -> int:
-    """Give back what has been held past its time, up to `limit` payments; returns how many."""
+    """Expire up to `limit` payments that have been held past their time; returns how many."""
     ids = [row["id"] for row in await connection.fetch(records.sql.due_payments, now, limit)]
     await checks.lock(connection, settings, giving_back=ids)
     rows = await connection.fetch(records.sql.due_for_update, now, ids)
@@ -96,9 +95,8 @@ async def expire_due(connection: Connection, settings: PaymentSettings, now: dat
 
 
 async def expire_unsigned(connection: Connection, settings: PaymentSettings, now: datetime, limit: int = 100) -> int:
-    """Give back what nobody has signed in time; returns how many. A transaction of its own: it locks authorizations.
-
-    Should the owner relay such an authorization after that, it is a transfer from outside like any other.
+    """Expire payments that were not signed in time; returns how many. In a transaction of its own, since it locks
+    authorizations. If the owner relays such an authorization later, it is a transfer from outside like any other.
     """
     rows = await connection.fetch(records.sql.due_unsigned, now, limit)
     due = await records.by_authorizations(connection, settings.assets, [row["id"] for row in rows])
@@ -122,7 +120,7 @@ def _voided(payment: Payment) -> tuple[Payment, End]:
 
 
 def _part(payment: Payment, amount: str | None, frozen: Mapping[WalletId, WalletFrozen], now: datetime) -> Money:
-    """What is to be captured of the payment, which is held still, and whose payer is not frozen."""
+    """The amount to capture. Checks that the payment is still held and its payer not frozen."""
     if payment.payer in frozen:
         raise frozen[payment.payer]
     money = payment.amount if amount is None else payment.amount.asset.parse_positive(amount)
@@ -154,7 +152,7 @@ async def _capture(
 
 
 async def _write(connection: Connection, payments: Sequence[Payment], ends: Sequence[End], now: datetime) -> None:
-    """The ends of holds, and the payments that they changed. A payment that is held has a hold, which always ends."""
+    """Write the ends of holds and the payments that they change. Every held payment has a hold, so none is missing."""
     if ends:
         ledger.all_done(await ledger.write(connection, ends, now))
     if payments:

@@ -25,10 +25,10 @@ async def draw(
     now: datetime,
     note: Note | None = None,
 ) -> Payment:
-    """Pay the holder so much of the mandate's asset, from the wallet that granted it.
+    """Pay the holder this amount of the mandate's asset, from the wallet that granted it.
 
-    What the mandate lets be drawn is a check of every payment (mandate.py), which locks its row. Raises NotFound (there
-    is none), Forbidden (the holder granted it), InvalidAmount, AmountTooPrecise, and what `pay` raises, such as
+    The mandate's limits are a check (checks/mandate.py), which locks its row. Raises NotFound (no
+    such mandate), Forbidden (the holder granted it), InvalidAmount, AmountTooPrecise, and what `pay` raises, such as
     MandateExceeded, StateConflict (revoked or expired) and GrantNotApproved.
     """
     found = await mandate.one(connection, settings.assets, id, holder.id)

@@ -1,4 +1,4 @@
-"""What is refused about payments."""
+"""Errors of payments."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -45,7 +45,7 @@ class NonceTaken(Conflict):
 
 @dataclass(eq=False)
 class OwnKey(Refused):
-    """Something that needs a key the gateway does not have, and that its owner does otherwise."""
+    """An operation that needs a key which the gateway does not have; the owner has another way."""
 
     handle: str
     reason: str
@@ -74,7 +74,7 @@ class WalletFrozen(Conflict):
 
 @dataclass(eq=False)
 class ApprovalRequired(Refused):
-    """Something that is done at once, and only with an approval by a passkey; payments wait for theirs."""
+    """An operation that needs a passkey's approval with its request. (Payments wait for theirs instead.)"""
 
     reasons: tuple[str, ...]
     says = "this needs an approval by a passkey ({reasons}): ask for a challenge, and send what was signed along"
@@ -112,7 +112,7 @@ class MandateEnded(StateConflict):
 
 @dataclass(eq=False)
 class WithdrawalsFrozen(Conflict):
-    """`since` is when, as RFC 3339 has it. What stays in the gateway goes on."""
+    """`since` is when, as RFC 3339 has it. Payments inside the gateway continue."""
 
     asset: str
     since: str
@@ -168,7 +168,7 @@ class MandateDrawExceeded(MandateExceeded):
 
 @dataclass(eq=False)
 class MandateTotalExceeded(MandateExceeded):
-    """`left_in_all` is what may ever be drawn still; no more than `left` of it now."""
+    """`left_in_all` is the rest of the total; at most `left` of it may be drawn now."""
 
     left_in_all: "Money"
     kind: str = "total"
@@ -241,7 +241,7 @@ class DayCapExceeded(CapExceeded):
 
 @dataclass(eq=False)
 class LineRefused(GatewayError):
-    """Of payments that stand or fall together, the one that fell, counted from 0; `cause` says why."""
+    """The payment of an all-or-none batch that was refused, counted from 0; `cause` is its refusal."""
 
     index: int
     cause: GatewayError

@@ -77,8 +77,8 @@ async def pay_together(
     connection: Connection, settings: PaymentSettings, asked: Sequence[tuple[Wallet, PayRequest]], now: datetime
 ) -> list[Payment | GatewayError | Unbatched]:
     """`pay` for many payers at once, in order and each on its own: one that is refused moves nothing and does not
-    disturb the others. The number of statements does not depend on how many they are. Unbatched and Contended are as of
-    `start_together`.
+    disturb the others. The number of statements does not depend on how many they are. Unbatched and Contended mean what
+    they do for `start_together`.
     """
     payees = await find_payees(connection, settings, [(payer, request.to) for payer, request in asked])
     results: list[Payment | GatewayError | Unbatched] = []
@@ -103,11 +103,11 @@ async def pay_together(
 async def start_together(
     connection: Connection, settings: PaymentSettings, asked: Sequence[Proposed], now: datetime
 ) -> list[Payment | GatewayError | Unbatched]:
-    """`start_all`, as if each payment were asked for by itself.
+    """`start_all`, with the answer that each payment would get on its own.
 
-    Checks decide before the money is looked at, so a payment for which there is too little has taken room of limits
-    that its payer's next payments have. Where that may be why one of them is refused, it is Unbatched. Raises Contended
-    where that may be why one waits for an approval: then each is asked again by itself.
+    Checks decide before balances are read, so a payment with insufficient funds has used up limits that its payer's
+    next payments need. Where that may be why one of them is refused, it is Unbatched. Raises Contended where that may
+    be why one waits for an approval: then each is tried again on its own.
     """
     results: list[Payment | GatewayError | Unbatched] = []
     short: set[WalletId] = set()
@@ -128,7 +128,7 @@ async def preview(
     connection: Connection, settings: PaymentSettings, payer: Wallet, request: PayRequest, now: datetime
 ) -> Preview:
     """The same answers as `pay`, moving nothing; raises what it raises but InsufficientFunds. That is in the answer:
-    who has too little yet wants to know the rail and the fee, and by how much it is too little.
+    a payer who has too little still wants to know the rail, the fee, and how much is missing.
     """
     payee = await find_payee(connection, settings, payer, request.to)
     checked = await checks.preview(
@@ -153,7 +153,7 @@ async def start(
     now: datetime,
     refund_of: PaymentId | None = None,
 ) -> Payment:
-    """`pay`, once it is known who is paid."""
+    """`pay`, with the payee found."""
     payment = accepted(settings, payer, payee, request, now, refund_of)
     (result,) = await start_all(connection, settings, [Proposed(payment, payer, payee, request.by)], now)
     if isinstance(result, GatewayError):
@@ -247,6 +247,6 @@ def accepted(
 
 
 def check_memo(memo: str | None) -> None:
-    """Raises InvalidRequest for a memo that is too long, or that PostgreSQL could not keep."""
+    """Raises InvalidRequest for a memo that is too long, or that PostgreSQL could not store."""
     if memo is not None and (len(memo) > MEMO_MAX or "\x00" in memo):
         raise InvalidRequest("memo", f"a memo has up to {MEMO_MAX} characters and no NUL; shorten it")

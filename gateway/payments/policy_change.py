@@ -1,4 +1,4 @@
-"""Change a wallet's policy: to tighten it needs nobody but its owner, to loosen it an approval of just the new one."""
+"""Change a wallet's policy: the owner's request is enough to tighten it; to loosen it a passkey signs the new one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,14 +30,14 @@ PURPOSE = "policy.change"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A policy, and the payees it trusts, found."""
+    """A policy, with its trusted payees looked up."""
 
     policy: Policy
     trusted: tuple[Payee, ...]
 
 
 async def current(connection: Connection, assets: Assets, wallet: WalletId) -> tuple[Policy, list[str]]:
-    """The policy, and whom it trusts as people call them now. Raises NotFound where the wallet is not guarded."""
+    """The policy, and its trusted payees by their present names. Raises NotFound where the wallet is not guarded."""
     found = (await policy.policies(connection, assets, [wallet])).get(wallet)
     if found is None:
         raise NotFound("policy: the wallet has no passkey yet")
@@ -47,8 +47,8 @@ async def current(connection: Connection, assets: Assets, wallet: WalletId) -> t
 async def wanted(
     connection: Connection, settings: PaymentSettings, owner: Wallet, asked: Policy, trusted: Sequence[str]
 ) -> Wanted:
-    """The policy with whom it trusts, bound to the wallets that the handles are now. Raises UnknownPayee for somebody
-    who is nobody, SelfPayment, and InvalidRequest for a policy that is none.
+    """The policy, with its trusted payees as the wallets that their handles name now. Raises UnknownPayee, SelfPayment,
+    and InvalidRequest for an invalid policy.
     """
     payees = []
     for found in await find_payees(connection, settings, [(owner, to) for to in trusted]):
@@ -62,7 +62,7 @@ async def wanted(
 
 
 def details(asked: Wanted) -> tuple[str, ...]:
-    """What an approval is over: all of the policy, written in one way."""
+    """What the approval signs: the whole policy, in canonical form."""
     of = asked.policy
     limits = {code: [one.payment.amount, one.day.amount] for code, one in sorted(of.limits.items())}
     flags = [of.ask_new_payee, of.ask_address, of.changed_days, of.device_hours, of.undo_seconds]
@@ -78,7 +78,7 @@ async def change(
     by: By,
     now: datetime,
 ) -> None:
-    """From now on it is this. Raises ApprovalRequired where it is looser and nobody approved it, InvalidPasskey,
+    """Set the policy. Raises ApprovalRequired where it is looser and not approved, InvalidPasskey,
     ClonedPasskey, NotFound.
     """
     before = (await policy.policies(connection, assets, [wallet], lock=True)).get(wallet)

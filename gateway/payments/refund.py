@@ -1,4 +1,4 @@
-"""Give back all or part of a settled payment, as a payment of its own."""
+"""Refund all or part of a settled payment. The refund is a payment of its own."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,8 +25,8 @@ from gateway.postgres.pool import Connection
 
 
 class Refund(Struct, frozen=True):
-    """The payee's request to give a payment back. `amount` is the part as it was written, since only the payment says
-    in which asset; None is all that is left of it.
+    """The payee's request to refund a payment. `amount` is the part, as text, since the asset is the payment's; None is
+    all that is left of it.
     """
 
     caller: Wallet
@@ -38,7 +38,7 @@ class Refund(Struct, frozen=True):
 
 
 async def refund(connection: Connection, settings: PaymentSettings, asked: Refund, now: datetime) -> Payment:
-    """One refund by itself. Raises what `refund_all` answers."""
+    """A single refund. Raises what `refund_all` returns."""
     (result,) = await refund_all(connection, settings, [asked], now)
     if isinstance(result, GatewayError):
         raise result
@@ -49,17 +49,17 @@ async def refund(connection: Connection, settings: PaymentSettings, asked: Refun
 async def refund_all(
     connection: Connection, settings: PaymentSettings, asked: Sequence[Refund], now: datetime
 ) -> list[Payment | GatewayError | Unbatched]:
-    """The payees of these payments pay them back, in order and each on its own, in a number of statements that does not
-    depend on how many they are. A refund goes by the rail of what it gives back, and has a note of its own (note.py).
+    """Refund these payments, in order and each on its own, in a number of statements that does not depend on how many
+    they are. A refund takes the rail of the original payment, and has a note of its own (note.py).
 
-    However many refunds run at once, together they never exceed what was paid: the first payment's row is locked
-    before what is left is read, and one that is on its way counts already (records.py).
+    Concurrent refunds never exceed what was paid: the original payment's row is locked before what is left is read,
+    and refunds under way count already (records.py).
 
     Per request: the refund, or NotFound, Forbidden (the payer asks), InvalidAmount, AmountTooPrecise, StateConflict
     (not settled), RefundExceedsPayment, InsufficientFunds, or why a check refuses it. Of two refunds of one payment the
     later is Unbatched.
 
-    Lock order: what the checks lock and what the first payments count against, then those payments, then accounts.
+    Lock order: what the checks lock and what the original payments count against, then those payments, then accounts.
     """
     found = await records.payments_of(connection, settings.assets, [one.payment for one in asked])
     payers = await wallet.by_handles(connection, sorted({one.payer_handle for one in found.values()}))
@@ -106,7 +106,7 @@ def _proposed(
 
 
 def _left(first: Payment, asked: Refund) -> Money:
-    """How much of the payment is given back."""
+    """How much of the payment to refund."""
     if first.payee != asked.caller.id:
         raise Forbidden("only the payee of a payment can refund it")
     if first.state is State.HELD:

@@ -1,16 +1,15 @@
-"""This was not me: whoever pays says that a payment was somebody else's doing.
+"""Report a payment as unauthorized: its payer says that somebody else made it.
 
-At once, in a transaction of its own, nothing leaves the wallet any more, on any path: no payment, capture or
-signature, no withdrawal or conversion is accepted, and what is on its way by the chain and in no chain transaction
-waits. What comes in goes on. Then the payment itself is ended, where it still can be, and its money is the wallet's
-again; others wait, for their owner to stop them.
+The wallet is frozen at once, in a transaction of its own: no payment, capture, signature, withdrawal or conversion is
+accepted, and token payments that are in no chain transaction yet wait. Incoming payments continue. Then the reported
+payment is ended if it still can be, and its money is available again; other pending payments wait for their owner.
 
-A link in a notification says it too, without signing in: 256 random bits, kept as their SHA-256, good for thirty days
-and for nothing else. To open it only asks; a request of its own does it.
+A link in a notification reports it too, without signing in: 256 random bits, stored as their SHA-256, valid for thirty
+days and for nothing else. Opening it only shows a question; a second request reports the payment.
 
-The owner lets the wallet go on with a passkey that is older than the freeze, a day later or more: whoever got hold of a
-session or made a passkey of their own does not. Operators do it two together (operators/operators.py), and what they
-have frozen only they let go on.
+The owner unfreezes the wallet after a day or more, with a passkey that is older than the freeze, so a thief with a
+session or a new passkey cannot. Two operators can do it together (operators/operators.py); only they can end a freeze
+of theirs.
 """
 
 from datetime import datetime, timedelta
@@ -37,21 +36,22 @@ from gateway.postgres.pool import Connection, Database
 from gateway.secret import hash_of, new_secret
 from gateway.settlement import final_blocks
 
-#: What challenges to let a wallet go on are for.
+#: The purpose of challenges to unfreeze a wallet.
 PURPOSE: Final = "wallet.unfreeze"
 
-#: How long after it was frozen its owner lets a wallet go on.
+#: How long a freeze lasts before its owner can end it.
 DELAY: Final = timedelta(hours=24)
 
-#: How long a link is good.
+#: How long a link is valid.
 LINK_GOOD_FOR: Final = timedelta(days=30)
 
 
 async def report(
     database: Database, settings: PaymentSettings, caller: WalletId, id: PaymentId, by: By, now: datetime
 ) -> Payment:
-    """Freeze the caller's wallet, and end the payment where that can be; said again, nothing more is done. The payment
-    as it is then. Raises NotFound, and Forbidden (the payee asks).
+    """Freeze the caller's wallet, and end the payment if possible; idempotent. Returns the payment as it is then.
+
+    Raises NotFound, and Forbidden (the payee asks).
     """
     async with database.transaction() as connection:
         payment = await records.payment(connection, settings.assets, id, caller)
@@ -88,7 +88,7 @@ async def _end(
 async def link(
     connection: Connection, settings: PaymentSettings, caller: WalletId, id: PaymentId, now: datetime
 ) -> str:
-    """A token for a link that says it of the caller's payment. Raises NotFound, and Forbidden (the payee asks)."""
+    """A token for a link that reports the caller's payment. Raises NotFound, and Forbidden (the payee asks)."""
     payment = await records.payment(connection, settings.assets, id, caller)
     if payment.payer != caller:
         raise Forbidden("only the payer of a payment is sent such a link")
@@ -99,7 +99,7 @@ async def link(
 
 
 async def of_link(connection: Connection, settings: PaymentSettings, token: str, now: datetime) -> Payment:
-    """The payment that a link is of. Raises NotFound where it is none, or its time is over."""
+    """The payment of a link. Raises NotFound where there is none, or the link has expired."""
     row = await connection.fetchrow(policy.sql.link, hash_of(token), now)
     if row is None:
         raise NotFound("such link")
@@ -107,14 +107,14 @@ async def of_link(connection: Connection, settings: PaymentSettings, token: str,
 
 
 async def ask(connection: Connection, party: Party, caller: WalletId, now: datetime) -> tuple[Asked, list[bytes]]:
-    """A challenge to let the caller's wallet go on, and the credentials that can answer."""
+    """A challenge to unfreeze the caller's wallet, and the passkeys that can sign it."""
     asked = await passkey.ask(connection, party, caller, PURPOSE, (), now)
     return asked, await passkey.credentials(connection, caller)
 
 
 async def unfreeze(connection: Connection, caller: WalletId, assertion: Assertion, now: datetime) -> None:
-    """Let it go on, as far as it was its owner who stopped it. Raises InvalidPasskey, ClonedPasskey, and Forbidden:
-    nothing was stopped so long ago, or the passkey is too new.
+    """End the owner's own freeze. Raises InvalidPasskey, ClonedPasskey, and Forbidden: there is no freeze that old, or
+    the passkey is too new.
     """
     signed_by = await passkey.verify(connection, caller, PURPOSE, (), assertion, now)
     if now - signed_by.created_at < DELAY:

@@ -1,7 +1,7 @@
 """Requests that repeat a payment which the chain has, and which a restored database has lost.
 
-reconciliation/recovery.py keeps what the chain has (`restored_payment`). The first request for the same meets it, keeps
-that answer under its key, and moves nothing.
+reconciliation/recovery.py keeps what the chain has (`restored_payment`). The first request for the same payment gets it
+as its answer, which is kept under the request's key, and moves nothing.
 """
 
 from datetime import datetime

@@ -1,8 +1,8 @@
 """Sign a payment with the payer's own key: it was accepted, its money set aside, and it waits for a signature.
 
 What is to be signed is EIP-712 typed data (eth_signTypedData_v4), which any wallet shows and signs. With the signature
-the payment is queued and goes on like any other. The owner needs nobody for it: whoever relays the signed
-authorization, final logs decide (gateway/settlement/), of a payment that still waits as well.
+the payment is queued and goes on like any other. The owner does not depend on the gateway for it: whoever relays
+the signed authorization, final logs decide (gateway/settlement/), also for a payment that still waits.
 """
 
 from datetime import datetime
@@ -27,7 +27,7 @@ from gateway.postgres.pool import Connection, Database
 
 
 async def to_sign(connection: Connection, settings: PaymentSettings, payment: Payment) -> dict[str, Any] | None:
-    """What the payer is to sign of a payment that waits for it, as JSON (EIP-712); None of any other."""
+    """What the payer is to sign of a payment that waits for it, as JSON (EIP-712); None for any other."""
     if payment.state is not State.REQUIRES_CONFIRMATION or payment.authorization_id is None:
         return None
     tracked = await authorization.one(connection, payment.authorization_id)
@@ -45,7 +45,8 @@ async def sign(
 ) -> Payment:
     """Queue the caller's payment with its signature. The same signature again finds the payment as it is.
 
-    A key's signature is checked here; a contract is asked, before the transaction. `node` may be missing for keys.
+    A key's signature is checked here; a contract is called for its own, before the transaction. `node` may be missing
+    for keys.
 
     Raises NotFound, Forbidden (the payee asks), InvalidSignature, StateConflict (it waits for no signature, or its time
     is over), WithdrawalsFrozen, WalletFrozen, NodeUnavailable (a contract cannot be asked).
@@ -75,7 +76,7 @@ async def sign(
 
 
 def _is_signed_by(payment: Payment, tracked: Tracked, signed: bytes) -> bool:
-    """Whether the payment has gone on with just this signature."""
+    """Whether the payment was queued with exactly this signature."""
     gone_on = payment.state is not State.REQUIRES_CONFIRMATION
     return gone_on and signature.is_same(tracked.authorization.signature, signed)
 
@@ -83,7 +84,7 @@ def _is_signed_by(payment: Payment, tracked: Tracked, signed: bytes) -> bool:
 async def _payment(
     connection: Connection, settings: PaymentSettings, caller: WalletId, id: PaymentId
 ) -> tuple[Payment, Tracked]:
-    """The payment, and the authorization that it waits with, or has waited with."""
+    """The payment and its authorization, signed or not."""
     payment = await records.payment(connection, settings.assets, id, caller)
     if payment.payer != caller:
         raise Forbidden("only the payer of a payment can sign it")

@@ -1,11 +1,10 @@
-"""An authorization that an owner has signed by themselves, handed in to be settled: the gateway relays it, and pays the
-gas.
+"""Submit an authorization that an owner has signed without the gateway: the gateway relays it, and pays the gas.
 
-Nobody asked for it to be signed, and whoever hands it in needs no API key: it says who pays, whom, and how much, and
-its signature says that it is meant. So an owner who has had the key exported leaves with their tokens even where
-nothing else of theirs works any more. It becomes a payment like any other: its money is held, and final logs decide.
+The caller needs no API key: the authorization names payer, payee and amount, and its signature authorizes them. So an
+owner who has exported the key can move their tokens out even if they have lost every other credential. It becomes a
+payment like any other: its money is held, and final logs decide.
 
-It is known by its asset, payer and nonce. The same one again finds its payment.
+It is identified by its asset, payer and nonce. Submitted again, it finds its payment.
 """
 
 from dataclasses import dataclass
@@ -52,7 +51,7 @@ _LOOKS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
+class SignedAuthorization:
     """EIP-3009's TransferWithAuthorization, and its signature. `payer` and `payee` are addresses, `nonce` is 256 bits,
     `valid_after` and `valid_before` are in Unix seconds.
     """
@@ -66,13 +65,14 @@ class Presented:
     signature: bytes
 
 
-async def present(
-    database: Database, node: Node | None, settings: PaymentSettings, asked: Presented, now: datetime
+async def submit(
+    database: Database, node: Node | None, settings: PaymentSettings, asked: SignedAuthorization, now: datetime
 ) -> Payment:
-    """Hold its money and queue it. Before the transaction the contract is asked whether it has used the nonce, as of
-    where the ledger is: what was settled already would never end. What it uses afterwards, the ledger sees.
+    """Hold its money and queue it. Before the transaction the contract is asked whether the nonce was used, as of the
+    block that the ledger has read: a payment whose nonce was used before would never settle. Later uses are read from
+    the chain.
 
-    Raises NotFound (the payer is no wallet's address), InvalidRequest (a nonce or a time that is none), NonceTaken,
+    Raises NotFound (the payer is not a wallet's address), InvalidRequest (an invalid nonce or time), NonceTaken,
     InvalidSignature, NodeUnavailable, UnknownPayee, SelfPayment, WalletFrozen, WithdrawalsFrozen, InsufficientFunds.
     """
     for look in range(_LOOKS):
@@ -99,8 +99,8 @@ async def present(
     raise AssertionError("the last look ends it")
 
 
-async def _there(connection: Connection, settings: PaymentSettings, asked: Presented) -> Payment | None:
-    """The payment that it is already, if it was handed in before."""
+async def _there(connection: Connection, settings: PaymentSettings, asked: SignedAuthorization) -> Payment | None:
+    """Its payment, if it was submitted before."""
     key = (asked.money.asset.code, _address(asked.payer), asked.nonce)
     tracked = (await authorization.find(connection, [key])).get(key)
     if tracked is None:
@@ -115,11 +115,11 @@ async def _there(connection: Connection, settings: PaymentSettings, asked: Prese
     return payments[0]
 
 
-def _taken(asked: Presented) -> NonceTaken:
+def _taken(asked: SignedAuthorization) -> NonceTaken:
     return NonceTaken(f"0x{asked.nonce:064x}")
 
 
-async def _payer(connection: Connection, asked: Presented) -> Wallet:
+async def _payer(connection: Connection, asked: SignedAuthorization) -> Wallet:
     address = _address(asked.payer)
     found = (await wallet.by_addresses(connection, [address])).get(address)
     if found is None or found.address != address:
@@ -134,7 +134,9 @@ def _address(text: str) -> str:
     return address
 
 
-def _authorization(settings: PaymentSettings, payer: Wallet, asked: Presented, now: datetime) -> Authorization:
+def _authorization(
+    settings: PaymentSettings, payer: Wallet, asked: SignedAuthorization, now: datetime
+) -> Authorization:
     left = timedelta(seconds=min(asked.valid_before, 1 << 40) - int(now.timestamp()))
     if not _GOOD_FOR_LEAST <= left <= _GOOD_FOR_MOST:
         raise InvalidRequest("validBefore", "it should be good for 30 seconds at least, and for 30 days at the most")

@@ -1,8 +1,7 @@
 """The end of the undo window: a payment on the chain rail that its payer has not stopped goes into the queue.
 
-Until then it is only held: it has no nonce and no authorization, and nothing of it was ever signed. Whoever stops it
-voids it (capture_void.py). Both lock its row, so of the two at the same moment one wins, and the other finds it
-changed.
+Until then it is only held: it has no nonce and no authorization, and nothing was signed. To stop it is to void it
+(capture_void.py). Both lock its row, so if both happen at once, one wins and the other finds it changed.
 """
 
 from datetime import datetime
@@ -16,7 +15,7 @@ from gateway.postgres.pool import Connection
 
 
 async def send_due(connection: Connection, settings: PaymentSettings, now: datetime, limit: int = 100) -> int:
-    """Queue what can be undone no more, up to `limit` payments; returns how many. Those of a frozen wallet wait."""
+    """Queue up to `limit` payments whose undo window has ended; returns how many. Those of a frozen wallet wait."""
     rows = await connection.fetch(policy.sql.due_undo, now, limit)
     due = [records.of_row(settings.assets, row) for row in rows]
     queued = [await approve.send(connection, settings, payment, now) for payment in due]

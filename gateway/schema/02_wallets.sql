@@ -1,8 +1,8 @@
 -- Wallets, their handles and their addresses. Addresses are EIP-55 checksummed text.
 
 -- The skeleton of a handle (UTS 39) for a-z, 0-9 and _, and for every spelling of it in capitals: 0 and o look alike,
--- and so do 1 and l, i and l (as a capital I), and m and rn. Beyond the standard: w and vv, and an underscore is
--- nothing.
+-- and so do 1 and l, i and l (as a capital I), and m and rn. Beyond the standard: w and vv look alike, and
+-- underscores are left out.
 CREATE FUNCTION confusable_skeleton(handle text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN replace(replace(translate(handle, '01i_', 'oll'), 'm', 'rn'), 'w', 'vv');
 

@@ -150,7 +150,7 @@ CREATE TRIGGER wallet_keys_are_checked AFTER UPDATE OF guarded, frozen_at ON wal
     FOR EACH ROW WHEN ((OLD.guarded, OLD.frozen_at) IS DISTINCT FROM (NEW.guarded, NEW.frozen_at))
     EXECUTE FUNCTION wallet_keys_are_checked();
 
--- The wallets that these API keys speak for, and what the keys may do; none of one that is none, or is none any more.
+-- The wallets of these API keys, and what the keys may do; no row for a key that does not exist or is no longer valid.
 CREATE FUNCTION api_keys_of(hashes bytea[], at timestamptz)
 RETURNS TABLE (hash bytea, id uuid, handle text, address text, custody text, guarded boolean, key_id uuid, origin uuid,
     scopes text[], networks cidr[], capped boolean, approved boolean, last_used_at timestamptz) LANGUAGE plpgsql STABLE
@@ -165,7 +165,7 @@ BEGIN
     WHERE key.hash = ANY (hashes) AND key.revoked_at IS NULL AND (key.expires_at IS NULL OR key.expires_at > at);
 END $$;
 
--- What these tokens open, or opened once, and whose it is.
+-- The sessions of these tokens, also of those that were replaced, and their wallets.
 CREATE FUNCTION sessions_of(hashes bytea[])
 RETURNS TABLE (hash bytea, id uuid, wallet_id uuid, begun_by text, passkey_id uuid, device text, created_at timestamptz,
     last_used_at timestamptz, expires_at timestamptz, ended_at timestamptz, made_at timestamptz, replaced_at timestamptz,

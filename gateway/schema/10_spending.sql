@@ -102,8 +102,8 @@ END $$;
 CREATE FUNCTION spending_bucket(at timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE
     RETURN date_bin(interval '10 minutes', at, timestamptz 'epoch');
 
--- Which of these payments on the ledger rail have room: all that are asked for here by keys of one origin, where caps cover
--- each of them and let each and all of them through; otherwise none of these. Who calls has locked what they are decided by.
+-- Which of these payments on the ledger rail are within their caps: all payments of an origin's keys if the caps cover each
+-- of them and allow their sum; otherwise none of them. The caller has locked what they are decided by.
 -- Returns the places of those that have room, and what each counts against: the day caps that cover it, and the day of a
 -- guarded wallet's policy, by which keys with caps need no approval.
 CREATE FUNCTION caps_with_room(
@@ -253,7 +253,7 @@ BEGIN
                 AND paid_out.direction = 'withdrawal');
 END $$;
 
--- What is so of one payment that is to be decided, of a wallet that is guarded since a time: whether the payee was paid
+-- The facts of one payment that is to be decided, of a wallet that is guarded since a time: whether the payee was paid
 -- before, since when its wallet is at another address or came back by a recovery code, since when the payer's device is
 -- known, and what the payer's day has spent. Where the wallet became guarded after `first_day`, that is what went since
 -- `first`, the first id of a day: what it paid before that is counted nowhere else (payments/checks/spending.py). As of
@@ -304,7 +304,7 @@ END $$;
 -- Which of these payments on the ledger rail, asked for in sessions, no check has anything to say about: the session may
 -- pay (identity/sign_in/session.py), the wallet is not frozen, and none of them needs an approval
 -- (`decide` in payments/checks/policy.py). It errs on the side of the checks, which decide about all others: it knows nothing
--- of trusted payees, and of one payer's payments either all fit into the day or none. Who calls has locked the policies.
+-- of trusted payees, and of one payer's payments either all fit into the day or none. The caller has locked the policies.
 --
 -- Returns the places of those that pass; of these, those that count in the day of a policy; and of these, those whose
 -- payee is known from now on. `signed_in_since` is when a session has to be begun to pay; `usual_...` are the limits of
@@ -346,7 +346,7 @@ BEGIN
     WHERE NOT fits.guarded OR fits.spent + fits.together <= fits.day;
 END $$;
 
--- Whoever these payers pay has been paid.
+-- Remembers the payees of these payers.
 CREATE FUNCTION know_payees(at timestamptz, payers uuid[], payees uuid[], addresses text[]) RETURNS void LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$

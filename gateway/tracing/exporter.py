@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 #: How many spans wait to be sent; further ones are dropped. One takes about a kilobyte.
 _QUEUE_MOST: Final = 8192
 
-#: As many are encoded at once: whoever pays meanwhile waits for the interpreter.
+#: How many are encoded at once: payments wait for the interpreter meanwhile.
 _BATCH_MOST: Final = 128
 
 #: How often they are sent, how long one try may take, and how long what is left has at the end; in seconds.

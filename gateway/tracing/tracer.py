@@ -1,4 +1,4 @@
-"""Records spans. One per process, and none where traces are off: whoever would record asks for None first."""
+"""Records spans. One per process, and None where traces are off, which callers check first."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic
@@ -64,7 +64,7 @@ class Tracer:
             self.below(span, below)
 
     def made(self, name: str, payments: Sequence[UUID], size: int, part: Part) -> None:
-        """Payments that were made `size` at once, in a request that is none's alone: each has its own root span."""
+        """Payments of a request that made `size` at once: each has its own root span."""
         start, end = self.at(part.start), self.at(part.end)
         for payment in payments:
             self.record(Span(name, root_of(payment), start, end, attributes={PAYMENT_ID: show("pay", payment)}))

@@ -24,7 +24,7 @@ from gateway.ledger.errors import InsufficientFunds
 from gateway.payments.checks import policy, spending
 from gateway.payments.errors import NonceTaken, SelfPayment, UnknownPayee, WalletFrozen
 from gateway.payments.model.payment import Payment, State
-from gateway.payments.submit_authorization import Presented, present
+from gateway.payments.submit_authorization import SignedAuthorization, submit
 from gateway.worker import jobs
 from tests.custody.test_binding import a_key
 from tests.factory import Town
@@ -46,15 +46,15 @@ def signed(
     nonce: int = NONCE,
     good_for: timedelta = timedelta(hours=1),
     valid_after: int = 0,
-) -> Presented:
+) -> SignedAuthorization:
     """What the key's owner has signed, without asking anybody."""
     valid_before = int((town.clock() + good_for).timestamp())
-    asked = Presented(payer.address, to, town.money(text), nonce, valid_after, valid_before, b"")
+    asked = SignedAuthorization(payer.address, to, town.money(text), nonce, valid_after, valid_before, b"")
     data = message.typed_data(town.settings.contracts[asked.money.asset.code], authorization_of(asked))
     return replace(asked, signature=bytes(key.sign_typed_data(full_message=data).signature))
 
 
-def authorization_of(one: Presented) -> Authorization:
+def authorization_of(one: SignedAuthorization) -> Authorization:
     return Authorization(
         *(UUID(int=1), "transfer", one.money.asset.code, one.payer, one.payee, one.money.units),
         *(one.nonce, one.valid_before, one.signature or None),
@@ -62,8 +62,8 @@ def authorization_of(one: Presented) -> Authorization:
     )
 
 
-async def hand_in(town: Town, one: Presented) -> Payment:
-    return await present(town.database, town.node, town.settings, one, town.clock())
+async def hand_in(town: Town, one: SignedAuthorization) -> Payment:
+    return await submit(town.database, town.node, town.settings, one, town.clock())
 
 
 async def leaver(town: Town, *moneys: str) -> tuple[Wallet, LocalAccount]:
@@ -156,7 +156,7 @@ async def test_an_altered_one_is_refused_before_and_after_it_was_handed_in(town:
 async def test_what_cannot_be_taken_is_refused_and_moves_nothing(town: Town) -> None:
     alice, key = await leaver(town, "10 USDX")
     elsewhere = structs.replace(alice, address=a_key().address)
-    refused: list[tuple[Presented, type[GatewayError]]] = [
+    refused: list[tuple[SignedAuthorization, type[GatewayError]]] = [
         (signed(town, alice, key, "10.000001 USDX"), InsufficientFunds),
         (signed(town, alice, a_key(), "1 USDX"), InvalidSignature),
         (signed(town, alice, key, "1 USDX", nonce=2**32 - 1), InvalidRequest),
@@ -232,9 +232,9 @@ async def test_one_that_is_relayed_without_us_while_it_is_handed_in_is_never_hel
 
     if seen:
         with pytest.raises(NonceTaken):
-            await present(town.database, Slow(town.chain.url), town.settings, one, town.clock())
+            await submit(town.database, Slow(town.chain.url), town.settings, one, town.clock())
     else:
-        await present(town.database, Slow(town.chain.url), town.settings, one, town.clock())
+        await submit(town.database, Slow(town.chain.url), town.settings, one, town.clock())
     await town.settle()
 
     assert await town.available(alice, "USDX") == await town.on_chain(alice.address) == "6.000000 USDX"

@@ -36,7 +36,7 @@ TokenPath = Annotated[
 ]
 KindPath = Annotated[str, PathParameter(description="A kind of notification.", schema_extra={"enum": list(KINDS)})]
 
-#: What is not there, where the id in the path is none.
+#: What a NotFound names where the path has an unknown id.
 WHAT: Final = "such address"
 
 
@@ -79,7 +79,7 @@ async def list_notification_addresses(services: Services, caller: Wallet) -> Not
 async def confirm_notification_address(
     id: AddressPath, data: NotificationCodeRequest, services: Services, credential: Credential
 ) -> NotificationAddressView:
-    """Proves the address by the code that was sent to it. It is told of what happens from now on."""
+    """Proves the address by the code that was sent to it. It gets notices of what happens from now on."""
     of = id_of(PREFIX, id, WHAT)
     async with services.database.transaction() as connection:
         found = await address.confirm(

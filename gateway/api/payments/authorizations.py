@@ -11,7 +11,7 @@ from gateway.api.payments.views import payment_view
 from gateway.errors import InvalidRequest
 from gateway.http.services import Services
 from gateway.money import Money
-from gateway.payments.submit_authorization import Presented, present
+from gateway.payments.submit_authorization import SignedAuthorization, submit
 
 _Number = Annotated[str, Meta(description="A decimal, as a string.", max_length=78, examples=["1000000"])]
 
@@ -52,7 +52,7 @@ async def submit_authorization(data: AuthorizationRequest, services: Services) -
         raise InvalidRequest("value", "it pays something, and less than there can be")
     if len(nonce) != 64 or not data.nonce.startswith("0x") or not set(nonce) <= set("0123456789abcdefABCDEF"):
         raise InvalidRequest("nonce", "a nonce is 0x and 64 hex digits")
-    asked = Presented(
+    asked = SignedAuthorization(
         payer=data.from_,
         payee=data.to,
         money=Money(units, asset),
@@ -61,7 +61,7 @@ async def submit_authorization(data: AuthorizationRequest, services: Services) -
         valid_before=_number("validBefore", data.validBefore),
         signature=signature_bytes(data.signature),
     )
-    payment = await present(services.database, services.node, services.settings, asked, services.clock())
+    payment = await submit(services.database, services.node, services.settings, asked, services.clock())
     return Response(payment_view(payment, None), status_code=202)
 
 

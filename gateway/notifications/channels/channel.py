@@ -28,7 +28,7 @@ class Link:
 class Message:
     """What somebody is told, in their language. All texts are plain, without control characters.
 
-    `id` is the same whenever the message is sent: whoever shows messages shows one with it, of this wallet, once.
+    `id` is the same whenever the message is sent: programs show a message with this id once for a wallet.
     `wallet` is the handle of the wallet that it tells of, without the @. `kind` is None for the code that proves an
     address.
     """
@@ -63,7 +63,7 @@ class TryLater:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The address is none any more: nothing is sent to it until it is proved again. `reason` is a slug of ours."""
+    """The address no longer exists: nothing is sent to it until it is proved again. `reason` is a slug of ours."""
 
     reason: str
 
@@ -83,7 +83,7 @@ class Channel(Protocol):
     """Whether an address is proved by a code that is sent to it; else it is with being given."""
 
     def check(self, address: str) -> str:
-        """The address as it is kept. Raises InvalidRequest for a text that is none."""
+        """The address as it is stored. Raises InvalidRequest for a malformed one."""
 
     def shown(self, address: str) -> str:
         """What lists show of it: enough for its owner to tell it from another, and no more."""

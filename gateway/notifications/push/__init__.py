@@ -1,6 +1,6 @@
 """What a web push is made of. It is sent by channels/push.py.
 
-    encryption.py    what a push says, for one browser alone (RFC 8291)
+    encryption.py    a push's content, encrypted for one browser (RFC 8291)
     vapid.py         the gateway's key, and its name to push services (RFC 8292)
     subscription.py  what a browser hands in, checked
 

@@ -37,7 +37,7 @@ _ORDER: Final = 0xFFFFFFFF_00000000_FFFFFFFF_FFFFFFFF_BCE6FAAD_A7179E84_F3B9CAC2
 
 
 class Vapid:
-    """Signs for the gateway. `subject` is a mailto: or https: URL at which a push service reaches whoever runs it."""
+    """Signs for the gateway. `subject` is a mailto: or https: URL at which a push service reaches the operator."""
 
     def __init__(self, key: EllipticCurvePrivateKey, subject: str | None) -> None:
         self._key, self._subject = key, subject

@@ -1,4 +1,4 @@
-"""The message of each event that people are told of, and of the code that proves an address. Pure.
+"""The message of each event that has a notice, and of the code that proves an address. Pure.
 
 A message says what happened, when, and of what object; of money that leaves it has the link "This wasn't me".
 """
@@ -108,7 +108,7 @@ def code_message(id: str, code: str, reader: Reader, at: datetime) -> Message:
 
 
 def message_id(event: LoggedEvent) -> str:
-    """The event's id: the same whenever and by whatever channel it is told of."""
+    """The event's id: the same on every channel and at every try."""
     return event_id.show(event.number, event.at)
 
 

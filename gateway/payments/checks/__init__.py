@@ -1,12 +1,12 @@
-"""What a payment has to pass before its money moves. One file for each check, one list of them, in one order.
+"""The checks that a payment must pass before its money moves: one file each, and one ordered list.
 
 checks.py             the list, and deciding a group of payments by it
 check.py              what a check is
 caps.py               what an API key with caps may pay       (its centre is pure)
-withdrawal_freeze.py  withdrawals that are stopped by a difference
+withdrawal_freeze.py  withdrawals frozen after a reconciliation difference
 wallet_freeze.py      no money leaves a frozen wallet
 policy.py             which payments need an approval         (its centre is pure)
-mandate.py            what somebody may draw from another's wallet
-grant_approval.py     a passkey stands behind what keys with caps and mandates pay
+mandate.py            what a payee may draw from another wallet
+grant_approval.py     capped keys and mandates of a guarded wallet need a passkey's approval
 spending.py           what counts against limits over time, in buckets
 """

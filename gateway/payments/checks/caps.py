@@ -1,9 +1,9 @@
-"""What a key with caps may pay: what a cap covers, and no more than each that covers it allows, at once and in any
-twenty-four hours. What it pays needs no approval: its owner has said beforehand how much it may.
+"""Spending caps of API keys. A capped key pays only what a cap covers, and no more than each cap that covers it allows,
+at once and in any twenty-four hours. Its payments need no approval: the owner set the caps beforehand.
 
-What was given back does not count: a payment that failed, or was voided, expired or refused, the part of a hold that
+What was returned does not count: a payment that failed, or was voided, expired or refused, the part of a hold that
 was not captured, and what its payee refunded (spending.py). Refunds that the key makes count. Payments of one key, and
-of those that have taken its place, are decided one after the other, so a thousand at once find no more room than that.
+of those that have taken its place, are decided one after the other, so a thousand at once cannot exceed the cap.
 
 Payments that settle at once by the ledger are paid in one statement where all that a key asks for has room
 (`caps_with_room` in schema/10_spending.sql), as most of them are. It only sees that there is room; which of several
@@ -58,7 +58,7 @@ class Cap(Struct, frozen=True):
 
 
 class Paid(Struct, frozen=True):
-    """What caps look at, of a payment that is asked for."""
+    """What caps see of a requested payment."""
 
     amount: Money
     rail: str
@@ -66,8 +66,8 @@ class Paid(Struct, frozen=True):
 
 
 def refusal(asked: Paid, caps: Sequence[Cap], spent: Mapping[int, Spent]) -> CapExceeded | None:
-    """Why this is not covered, where `spent` was paid in the day before it, by the cap's number: what refuses it for
-    good, or else the cap that has room for it last. Pure.
+    """Why the caps refuse this, or None. `spent` was paid in the day before it, by the cap's number. A refusal for good
+    comes first, or else the cap that has room for it last. Pure.
     """
     covering = [cap for cap in caps if cap.covers(asked)]
     if not covering:
@@ -135,7 +135,7 @@ class _Capped(Decisions):
 
 
 def _origin(one: Proposed) -> UUID | None:
-    """Whose caps the payment is held to: the origin of the API key that asks for it. None: it has none."""
+    """The origin of the API key that makes the payment, whose caps apply. None: no caps apply."""
     return one.by.capped_by if one.by is not None else None
 
 
@@ -148,7 +148,7 @@ def _paid(one: Proposed) -> Paid:
 
 
 async def give(connection: Connection, origin: UUID, caps: Sequence[Cap]) -> None:
-    """A fresh key's caps, for good. Raises InvalidRequest where there are too many, or one says nothing."""
+    """Set a new key's caps, which never change. Raises InvalidRequest for too many, or for one without a limit."""
     if not 1 <= len(caps) <= _CAPS_MAX:
         raise InvalidRequest("caps", f"a key has 1 to {_CAPS_MAX} caps, or none at all")
     if any(cap.payment is None and cap.day is None for cap in caps):

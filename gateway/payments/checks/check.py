@@ -2,7 +2,7 @@
 
 Each rule is one `Check` in the list of checks.py; a new rule is a new file and one more line there. A check reads what
 it needs for a whole group of payments, so that the number of statements does not depend on how many they are, and then
-decides them one after the other: what it is told of with `add` counts when it decides the next.
+decides them one after the other: payments passed to `add` count when it decides the next.
 """
 
 from abc import ABC, abstractmethod
@@ -36,7 +36,7 @@ class Payer(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """What every check is given: the caller's transaction, the payment settings, the payers' wallets as they are once
+    """What every check gets: the caller's transaction, the payment settings, the payers' wallets as they are once
     all locks are held, and the time.
     """
 
@@ -68,11 +68,11 @@ LOCKED: Final[Sequence[Lockable]] = get_args(Lockable)
 
 
 class Decisions(ABC):
-    """What a check has read for one group of payments, and what it says of each."""
+    """What a check has read for one group of payments, and its decision about each."""
 
     @abstractmethod
     def decide(self, one: Proposed) -> Passed | GatewayError:
-        """What the rule says of this payment, after those that were added. Pure."""
+        """The decision about this payment, counting those that were added. Pure."""
 
     def add(self, one: Proposed) -> None:  # noqa: B027 - most rules look at each payment by itself
         """No check has refused this payment: it counts when the next of the group is decided."""
@@ -82,7 +82,7 @@ class Decisions(ABC):
         return ()
 
     async def write(self, paid: Sequence[Proposed]) -> None:  # noqa: B027 - most rules keep nothing
-        """Keep what else later groups have to know of these payments, which are accepted."""
+        """Store what else later groups need to know of these payments, which are accepted."""
 
 
 class Check(ABC):
@@ -93,8 +93,8 @@ class Check(ABC):
         return {}
 
     async def lock(self, connection: Connection, asked: Sequence[Proposed]) -> None:  # noqa: B027 - few rules do
-        """Lock rows of another kind than those, before them."""
+        """Lock rows of other kinds, before those."""
 
     @abstractmethod
     async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:
-        """Read what the rule needs to know of all these payments; None where it concerns none. Locks nothing."""
+        """Read what the rule needs for all these payments; None if it applies to none of them. Locks nothing."""

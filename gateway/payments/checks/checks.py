@@ -2,9 +2,9 @@
 
 Invariants:
   - every payment that is accepted has passed every check, in this order; the first refusal is the answer;
-  - the payments of a group are decided one after the other, and what one of them uses of a limit the next lacks;
+  - the payments of a group are decided one after the other, and what one of them uses of a limit is gone for the next;
   - what the checks lock is locked in one order, by one statement where it is of the kinds that it knows, and before
-    anything is read, so two groups never wait for each other in a ring, and what is read cannot change any more.
+    anything is read, so two groups cannot deadlock, and what was read cannot change.
 
 Lock order: API keys by origin (spending caps), the payers' wallets and policies in id order (policy), mandates in id
 order (`locked_payers` in schema/10_spending.sql). Then come payments, accounts, and what is counted: the buckets of
@@ -12,7 +12,7 @@ spending.py, in the order of their keys. Captures, voids, refunds, refusals and 
 against in the same way (`lock`) before they lock the payment. Only what the chain settles or fails does not: it locks
 authorizations first, and gives back as if it came after every payment that is being decided.
 
-A preview asks the same checks, locking and writing nothing.
+A preview runs the same checks, and locks and writes nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -110,7 +110,7 @@ async def lock(
 async def preview(
     connection: Connection, settings: PaymentSettings, one: Proposed, now: datetime
 ) -> Payment | GatewayError:
-    """What `check_all` would say of this payment now."""
+    """What `check_all` would decide about this payment now."""
     return _decide(await _load(connection, settings, [one], now), settings, one, now)
 
 

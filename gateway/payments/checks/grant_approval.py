@@ -1,7 +1,7 @@
-"""In a guarded wallet a passkey stands behind every grant: an API key with caps, and a mandate.
+"""In a guarded wallet every grant (an API key with caps, a mandate) was approved with a passkey.
 
 What a grant pays needs no approval by the policy. So one from before the wallet's first passkey pays nothing until its
-owner has approved it. That a grant is approved only ever becomes true, so it may be read before the transaction.
+owner has approved it. An approval is never withdrawn, so it may be read before the transaction.
 """
 
 from collections.abc import Sequence

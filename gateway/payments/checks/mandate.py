@@ -1,13 +1,13 @@
-"""Mandates: what an owner has granted somebody to draw, without being asked again each time.
+"""Mandates: an owner lets somebody draw payments from the wallet without an approval each time.
 
-A mandate is one payee's, in one asset: so much at once, so much in any period of days, so much in all, until a time.
-Its payee draws, and each draw is a payment like any other from the wallet that granted it; the policy does not ask
-about it, since its owner was asked when it was granted, with a passkey over all of it where the wallet is guarded. A
-wallet that is frozen, or has not enough, pays no draw. A mandate from before the wallet's first passkey waits, from
-then on, until the owner approves it with a passkey over all of it (grant_approval.py).
+A mandate is for one payee and one asset, with limits per draw, per period of days and in all, and an expiry.
+Its payee draws, and each draw is a payment like any other from the wallet that granted it. It needs no approval by
+the policy, since the owner approved the mandate when it was granted, with a passkey if the wallet is guarded. A
+frozen wallet pays no draw, and neither does one with insufficient funds. A mandate from before the wallet's first
+passkey waits until the owner approves it with a passkey (grant_approval.py).
 
-The mandate's row is locked while a draw is checked and paid, so fifty at once draw no more than one after the other.
-Whoever revokes it waits for a draw that is being made, and no other follows.
+The mandate's row is locked while a draw is checked and paid, so fifty concurrent draws cannot exceed it.
+A revocation waits for a draw under way, and none follows it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -54,7 +54,7 @@ DRAW = "draw"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is granted to `payee`: the most at once, in any period of so many days, and in all; None: any."""
+    """What is granted to `payee`: the most per draw, per period of that many days, and in all; None: no limit."""
 
     payee: Wallet
     rail: RailName | None
@@ -67,7 +67,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Mandate:
-    """A mandate that is there, by whom and for whom."""
+    """A mandate, with its payer and payee."""
 
     id: UUID
     payer: WalletId
@@ -87,7 +87,7 @@ class Mandate:
 
     @property
     def waits(self) -> bool:
-        """Whether nothing is drawn until its payer has approved it."""
+        """Whether it needs its payer's approval before the next draw."""
         return self.payer_guarded and not self.approved and self.ended_at is None
 
     @property
@@ -114,7 +114,7 @@ class MandateLimits(Check):
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What was drawn and not given back: in the period that ends now, and in all."""
+    """What was drawn and not returned: in the period that ends now, and in all."""
 
     period: Money
     total: Money
@@ -154,7 +154,7 @@ def _total(of: Mandate) -> Counter:
 
 
 def refusal(of: Mandate, drawn: Drawn, asked: Payment, now: datetime) -> GatewayError | None:
-    """Why the mandate does not let this be drawn. Pure."""
+    """Why the mandate refuses this draw. Pure."""
     if of.ended_at is not None:
         return MandateEnded(of.shown_id, "revoked", DRAW)
     if of.expires_at is not None and of.expires_at <= now:
@@ -192,7 +192,7 @@ def details(asked: Wanted) -> list[str]:
 async def grant(
     connection: Connection, owner: Wallet, asked: Wanted, assertion: Assertion | None, by: By, now: datetime
 ) -> Mandate:
-    """From now on its payee may draw.
+    """Grant a mandate: from now on its payee may draw.
 
     Raises ApprovalRequired where the wallet is guarded and no passkey has signed just this, InvalidPasskey,
     ClonedPasskey, InvalidRequest.
@@ -261,7 +261,7 @@ async def waiting(connection: Connection, assets: Assets, id: UUID, owner: Walle
 async def approve(
     connection: Connection, assets: Assets, id: UUID, owner: WalletId, assertion: Assertion, now: datetime
 ) -> Mandate:
-    """From now on its payee draws again. Raises what `waiting` raises, InvalidPasskey and ClonedPasskey."""
+    """Approve the mandate: its payee may draw again. Raises what `waiting` raises, InvalidPasskey and ClonedPasskey."""
     found = await waiting(connection, assets, id, owner)
     used = await passkey.verify(connection, owner, APPROVAL, approval_details(found), assertion, now)
     await connection.execute(sql.approve_mandate, id)
@@ -270,7 +270,7 @@ async def approve(
 
 
 async def end(connection: Connection, assets: Assets, caller: WalletId, id: UUID, by: By, now: datetime) -> Mandate:
-    """Nothing is drawn by it from now on; said twice, it is done once. Raises NotFound."""
+    """Revoke the mandate; idempotent. Raises NotFound."""
     found = await one(connection, assets, id, caller, for_update=True)
     if found.ended_at is not None:
         return found
@@ -305,7 +305,7 @@ def at_event(mandate: Mandate, kind: str, at: datetime) -> Mandate:
 
 
 async def mandates(connection: Connection, assets: Assets, party: WalletId) -> list[Mandate]:
-    """The latest two hundred that the wallet has granted or was granted, the newest first."""
+    """The newest two hundred mandates that the wallet granted or was granted."""
     return [_mandate(assets, row) for row in await connection.fetch(sql.mandates, party)]
 
 

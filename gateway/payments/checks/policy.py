@@ -15,8 +15,8 @@ approve with.
 Refunds need none (they go to who paid, and no more than was paid), nor does what the payer's own key signs: that
 signature is an approval of payee and amount already.
 
-The policy's row is locked while a payment is decided, so that of many at once no two find the same room in a day. What
-goes without approval is counted as it goes (spending.py).
+The policy's row is locked while a payment is decided, so that concurrent payments cannot use the same part of a
+day's limit. What is paid without approval is counted at once (spending.py).
 
 Payments in a session that settle at once by the ledger are paid in one statement where no check has anything to say
 (`sessions_with_room` in schema/10_spending.sql), as most of them are. It only sees that nothing is to be asked; what
@@ -59,8 +59,8 @@ _CHANGED_DAYS_MAX, _DEVICE_HOURS_MAX, _TRUSTED_MAX = 365, 720, 100
 
 
 class Facts(Struct, frozen=True):
-    """What is so of one payment. `spent` went without approval in the last 24 hours; `payee` is a wallet, or an address
-    or a wallet's id as in `trusted`.
+    """What `decide` needs to know of one payment. `spent` went without approval in the last 24 hours; `payee` is a
+    wallet, or an address or a wallet's id as in `trusted`.
     """
 
     money: Money
@@ -80,7 +80,7 @@ class Facts(Struct, frozen=True):
 
 
 def decide(policy: Policy, facts: Facts) -> tuple[Reason, ...]:
-    """Why the payment has to be approved; nothing where it goes by itself."""
+    """Why the payment needs an approval; empty if it needs none."""
     limit, trusted = policy.limit(facts.money.asset), facts.trusted_by(policy)
     changed_since = facts.now - timedelta(days=policy.changed_days)
     device_since = facts.now - timedelta(hours=policy.device_hours)
@@ -101,7 +101,7 @@ def undo_seconds(policy: Policy, facts: Facts) -> int:
 
 
 def loosens(before: Policy, after: Policy, assets: Assets) -> bool:
-    """Whether anything would go by itself after the change that did not before, or could be undone less long."""
+    """Whether after the change something needs no approval that needed one before, or has a shorter undo window."""
     more = any(
         after.limit(asset).payment > before.limit(asset).payment or after.limit(asset).day > before.limit(asset).day
         for asset in assets
@@ -118,7 +118,7 @@ def loosens(before: Policy, after: Policy, assets: Assets) -> bool:
 
 
 def check(policy: Policy) -> None:
-    """Raises InvalidRequest for a policy that is none."""
+    """Raises InvalidRequest for an invalid policy."""
     for code, limit in policy.limits.items():
         if limit.day < limit.payment:
             raise InvalidRequest("policy", f"the limit of a day in {code} is less than that of one payment")
@@ -246,7 +246,7 @@ def of_row(assets: Assets, row: Record) -> Policy | None:
 async def write(
     connection: Connection, wallet: WalletId, policy: Policy, trusted: Sequence[tuple[WalletId | None, str | None]]
 ) -> None:
-    """The wallet's policy from now on, whose row is locked. `trusted` are wallets, or else addresses."""
+    """Set the wallet's policy, whose row is locked. `trusted` are wallets, or else addresses."""
     await connection.execute(
         sql.change_policy,
         *(wallet, policy.ask_new_payee, policy.ask_address, policy.changed_days, policy.device_hours),
@@ -264,8 +264,8 @@ async def write(
 async def facts(
     connection: Connection, payments: Sequence[Payment], sessions: Sequence[UUID | None], now: datetime
 ) -> list[Facts]:
-    """What is so of each of these payments, in order, of guarded wallets. Who decides by it has their policies
-    locked."""
+    """The facts of each of these payments of guarded wallets, in order. To decide by them the caller has locked the
+    policies."""
     if not payments:
         return []
     asked = [(one.payer, one.payee, one.payee_address, one.amount) for one in payments]
@@ -320,7 +320,7 @@ async def _facts(
 
 
 async def known(connection: Connection, payments: Sequence[Payment], now: datetime) -> None:
-    """These payments go on: whoever they pay has been paid from now on."""
+    """Remember the payees of these payments, which are accepted: they are known from now on."""
     if payments:
         await connection.execute(
             sql.know,

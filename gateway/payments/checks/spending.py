@@ -63,7 +63,7 @@ class Spent:
         self.buckets[bucket] = self.buckets.get(bucket, 0) + units
 
     def room_at(self, asked: int, limit: int, window: timedelta) -> datetime | None:
-        """From when there is room for so many units, at the latest, where nothing else is spent. None: never."""
+        """From when there is room for this many units at the latest, if nothing else is spent. None: never."""
         left = limit - self.units
         for bucket, units in sorted(self.buckets.items()):
             left += units
@@ -83,7 +83,7 @@ def bucket_of(at: datetime) -> datetime:
 
 
 async def spent(connection: Connection, since: Mapping[Counter, datetime | None]) -> dict[Counter, Spent]:
-    """What counts against each of these since a time; None: what ever has."""
+    """What counts against each of these since a time; None: since the beginning."""
     counters = list(since)
     starts = [since[one] or FOR_EVER - BUCKET for one in counters]
     found = {one: Spent() for one in counters}
@@ -96,7 +96,7 @@ async def spent(connection: Connection, since: Mapping[Counter, datetime | None]
 
 
 async def count(connection: Connection, counted: Sequence[Counted], at: datetime) -> None:
-    """Count these, which are accepted, as of that time. Whoever decided that they are has locked their limits."""
+    """Count these accepted payments as of that time. The caller decided about them and has locked their limits."""
     if counted:
         await connection.execute(
             sql.count,
@@ -117,9 +117,9 @@ async def limits_of(connection: Connection, payments: Sequence[PaymentId]) -> Lo
 
 
 async def give_back(connection: Connection, units: Mapping[UUID, int | None]) -> None:
-    """Of these payments, so many units count no longer; None: all that still do. Fewer than zero count again.
+    """Stop counting this many units of each payment; None: all that still count. Negative units count again.
 
-    A part that is given back makes no room in a policy's day, which counts what was asked for.
+    A returned part makes no room in a policy's day, which counts the requested amount.
     """
     if units:
         await connection.execute(sql.give_back, list(units), list(units.values()))
@@ -135,7 +135,7 @@ async def forget(connection: Connection, now: datetime, limit: int = 1000) -> in
 
 
 def _keys(counters: Sequence[Counter]) -> tuple[list[str], list[UUID], list[int], list[str]]:
-    """The columns that a counter is found by."""
+    """The columns that identify a counter."""
     return (
         [one.scope for one in counters],
         [one.id for one in counters],

@@ -1,7 +1,6 @@
-"""A frozen wallet: no money leaves it, on any path; what comes in goes on.
+"""A frozen wallet: no money leaves it, on any path. Incoming payments continue.
 
-Whoever freezes a wallet waits for the payments that are being decided (the policy's row, where there is one), and those
-that come after read it frozen.
+A freeze waits for payments that are being decided (by the policy's row, where there is one); later ones see it.
 """
 
 from collections.abc import Collection, Sequence

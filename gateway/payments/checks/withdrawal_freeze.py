@@ -1,8 +1,8 @@
-"""Withdrawals that are stopped, asset by asset, from a difference that was confirmed until somebody unfreezes them.
+"""Withdrawal freezes: per asset, from a confirmed reconciliation difference until an operator unfreezes it.
 
 A withdrawal takes money out of the gateway: of a token, a payment to an address that is nobody's handle, and a
-redemption; of a currency, a payout by the bank. Nothing else is stopped: it is not known yet who is right about a
-balance, but as long as money stays in the gateway, that can be put right.
+redemption; of a currency, a payout by the bank. Nothing else is stopped: the right balance is not known
+yet, but as long as money stays in the gateway, it can be corrected.
 
 A withdrawal that was accepted and has not been sent yet is frozen: its authorization is put into no batch, its money
 stays held, and its time does not run out, until they are unfrozen; then it goes on, or fails where its payer's own
@@ -68,8 +68,8 @@ async def check(connection: Connection, leaving: Asset) -> None:
 
 
 async def freeze(connection: Connection, assets: Collection[str], now: datetime) -> list[str]:
-    """Stop the withdrawals of these assets, and freeze those that are on their way. Returns which were not stopped
-    before: of several who do this at once, one is told.
+    """Stop the withdrawals of these assets, and freeze those that are on their way. Returns those that were not
+    stopped before: of concurrent calls one returns each.
     """
     stopped = [row["asset"] for row in await connection.fetch(sql.freeze, list(assets), now)]
     leaving = [row["id"] for row in await connection.fetch(sql.open_withdrawals, stopped)] if stopped else []

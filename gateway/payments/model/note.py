@@ -5,8 +5,8 @@ APIs do it so: Stripe's `metadata` and Adyen's `reference` are the merchant's al
 field of its own (`description`, `referenceForBeneficiary`). GoCardless prints its `reference` on the payer's bank
 statement: that is the memo here. The author is the payer, or the payee where it draws on a mandate.
 
-A note is written once, with its payment, and never changed. A refund has a note of its own, its refunder's, and none of
-the payment that it is of, which `refund_of` names: that note was somebody else's.
+A note is written once, with its payment, and never changed. A refund has a note of its own, written by its
+payer; the note of the original payment (`refund_of`) is somebody else's.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ INTEGER_MAX: Final = 2**53 - 1
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What `author` has written; at least one of the two is there."""
+    """What `author` has written: a reference, metadata, or both."""
 
     author: WalletId
     reference: str | None

@@ -20,9 +20,7 @@ from gateway.payments.model.route import ledger_route
 
 
 def events(payment: Payment) -> list[Event]:
-    """What both sides of a payment are told of the state it is in now: one event of two wallets, or of its payer alone
-    while its payee may not know of it.
-    """
+    """The event of a payment's present state: for both wallets, or the payer's only while the payee may not see it."""
     facts: dict[str, object] = {
         "from": payment.payer_name,
         "to": payment.payee_name,
@@ -48,7 +46,7 @@ def events(payment: Payment) -> list[Event]:
 
 
 def at_event(payment: Payment, kind: str, facts: Mapping[str, Any], at: datetime) -> Payment:
-    """The payment as it was when `events` told of it, from what it is now. Pure."""
+    """The payment as it was at an event, from what it is now. Pure."""
     state, asset = State(kind.removeprefix("payment.")), payment.amount.asset
     nothing = Money(0, asset)
     fee = asset.parse(facts["fee"]) if "fee" in facts else nothing
@@ -70,7 +68,7 @@ def at_event(payment: Payment, kind: str, facts: Mapping[str, Any], at: datetime
 
 
 def conversion_event(conversion: Conversion) -> Event:
-    """What the owner is told of the state that a conversion is in now."""
+    """The event of a conversion's present state."""
     facts: dict[str, object] = {
         "amount": conversion.amount.amount,
         "asset": conversion.amount.asset.code,
@@ -85,7 +83,7 @@ def conversion_event(conversion: Conversion) -> Event:
 
 
 def conversion_at_event(conversion: Conversion, kind: str, facts: Mapping[str, Any], at: datetime) -> Conversion:
-    """The conversion as it was when `conversion_event` told of it, from what it is now. Pure."""
+    """The conversion as it was at an event, from what it is now. Pure."""
     state = State(kind.removeprefix("conversion."))
     return dataclasses.replace(
         conversion,
@@ -97,7 +95,7 @@ def conversion_at_event(conversion: Conversion, kind: str, facts: Mapping[str, A
 
 
 def _captured(payment: Payment, state: State) -> Money:
-    """What an event that does not say it was captured means."""
+    """The captured amount of an event that does not store it."""
     return payment.amount if state is State.SETTLED else Money(0, payment.amount.asset)
 
 

@@ -1,4 +1,4 @@
-"""A payment of a plain API key, one that may pay and that no check concerns, as one statement takes many of. Pure.
+"""Payments of plain API keys, to which no check applies: one statement takes many of them. Pure.
 
 Each rail has its own kind and its own statement (rails/ledger.py, rails/chain.py), which finds out who is calling,
 claims the key and pays, for all who are in it.

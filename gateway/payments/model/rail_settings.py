@@ -1,7 +1,7 @@
-"""What every rail is told of the configuration: assets, contracts, rates and durations. Pure.
+"""What every rail gets of the configuration: assets, contracts, rates and durations. Pure.
 
-It knows no rail, so that a rail, a route and a payment can be written without a circle; `PaymentSettings` adds the
-kinds that are registered.
+It knows no rail, so that rails, routes and payments need no circular import; `PaymentSettings` adds the kinds that
+are registered.
 """
 
 from collections.abc import Mapping

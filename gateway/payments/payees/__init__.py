@@ -11,7 +11,7 @@ with `0x`. No other resolver may recognize such a text.
     lookup.py      who is paid, for many requests at once
     handle.py      @alice
     address.py     0x and 40 hex digits
-    unpayable.py   addresses that nobody means to pay
+    unpayable.py   addresses that cannot be paid
 """
 
 from typing import Final

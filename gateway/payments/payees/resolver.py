@@ -63,7 +63,7 @@ class Name(Struct, frozen=True):
 
 
 def read(resolvers: Sequence[PayeeResolver], to: str) -> Name | UnknownPayee:
-    """The name that `to` is, or why it is none. Pure."""
+    """The name in `to`, or why it is not a name. Pure."""
     for resolver in resolvers:
         if resolver.recognizes(to):
             try:

@@ -1,4 +1,4 @@
-"""Addresses that nobody means to pay: tokens sent there are lost, or belong to the operator by mistake.
+"""Addresses that cannot be paid: tokens sent there would be lost, or go to the operator by mistake.
 
 Checked wherever a request names an address: a payment, a signed authorization, a trusted payee, an address to bind.
 """

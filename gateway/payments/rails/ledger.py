@@ -107,7 +107,7 @@ async def _hold(
 
 
 async def _settle(connection: Connection, asked: Sequence[Proposed], now: datetime) -> list[Payment | GatewayError]:
-    """Accounts that are not open are opened for them: `pay_by_ledger` finds those that are."""
+    """Open accounts that are missing, which `pay_by_ledger` needs."""
     payments = [one.payment for one in asked]
     row = await _pay(connection, asked, now)
     if "unknown" in row["outcome"]:

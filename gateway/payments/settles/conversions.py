@@ -66,7 +66,7 @@ class Conversions(Settles[Conversion]):
 
 
 def _submitted(conversion: Conversion) -> State:
-    """Submitted again, where its chain transaction reverted or was replaced, it is as it was."""
+    """It was submitted already if its chain transaction reverted or was replaced; then nothing changes."""
     if conversion.state is State.SUBMITTED:
         return conversion.state
     return after(conversion.id, conversion.state, Event.SUBMIT, "cnv")

@@ -60,12 +60,12 @@ class Payments(Settles[Payment]):
 
 
 def _submitted(payment: Payment) -> State:
-    """Submitted again, where its chain transaction reverted or was replaced, it is as it was."""
+    """It was submitted already if its chain transaction reverted or was replaced; then nothing changes."""
     return payment.state if payment.state is State.SUBMITTED else after(payment.id, payment.state, Event.SUBMIT)
 
 
 def _payee_account(payment: Payment) -> str:
-    """The account that its tokens arrive at."""
+    """The account that its tokens are posted to."""
     asset = payment.amount.asset
     return (
         account.wallet(payment.payee_handle, asset)
