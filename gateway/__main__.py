@@ -11,7 +11,10 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-import rich_click as click
+try:
+    import rich_click as click
+except ModuleNotFoundError:
+    sys.exit("gateway: this command needs more than the client: install wallet-gateway[server]")
 
 from gateway import __version__, logs
 from gateway.cli.operate import printout, security

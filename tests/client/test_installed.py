@@ -67,6 +67,12 @@ def test_nothing_of_the_server_is_imported(python: Path) -> None:
     ]
 
 
+def test_the_command_says_which_extra_it_needs(python: Path) -> None:
+    ran = subprocess.run([python, "-P", "-m", "gateway", "balance"], capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert ran.stderr == ("gateway: this command needs more than the client: install wallet-gateway[server]\n")
+
+
 def test_the_server_extra_runs_a_gateway_without_what_only_traces_need(tmp_path: Path) -> None:
     python = made(tmp_path / "server", "--server")
     code = (
