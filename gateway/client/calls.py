@@ -133,8 +133,8 @@ class Calls:
             try:
                 response = await self._transport.send(build())
             except _NOT_SENT as gone:
-                reason = "it is not a URL" if isinstance(gone, httpx.InvalidURL) else "no connection"
                 again = not isinstance(gone, (httpx.InvalidURL, httpx.UnsupportedProtocol))
+                reason = "no connection" if again else "it is not a URL"
             except httpx.HTTPError as gone:
                 reason = "no answer in time" if isinstance(gone, httpx.TimeoutException) else "the connection broke off"
                 lost, again = True, repeatable

@@ -11,7 +11,7 @@ import pytest
 from gateway.client import AsyncClient, Client, NoAnswer, OutcomeUnknown, ProblemError, Retry
 from tests.api.conftest import Api, Person
 from tests.api.test_stream import Gateway
-from tests.client.conftest import NEVER, between, face_of, problem
+from tests.client.conftest import NEVER, Face, between, face_of, problem
 from tests.running import ROOT
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -171,6 +171,21 @@ async def test_nothing_moved_where_nobody_answered(kind: Kind) -> None:
             await face.call(face.client.payments.create, *ONE)
     with pytest.raises(NoAnswer, match="it is not a URL"):
         kind("http://localhost:x", "key")
+
+
+async def test_what_is_no_url_of_http_is_tried_once(kind: Kind) -> None:
+    tries: list[str] = []
+
+    def api_key() -> str:
+        tries.append("asked for")
+        return "gw_key"
+
+    client = kind("ftp://127.0.0.1", api_key, retry=Retry(seconds=1.0, first_seconds=0.001, longest_seconds=0.01))
+    face = Face(client)
+    with pytest.raises(NoAnswer, match=r"no gateway answers at ftp://127\.0\.0\.1 \(it is not a URL\)"):
+        await face.call(client.wallet.get)
+    await face.close()
+    assert tries == ["asked for"]
 
 
 async def test_certificates_are_loaded_for_tls_alone(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
