@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.clock import Clock
-from gateway.events import log
+from gateway.events import event_id, log
 from gateway.events.log import LoggedEvent
 from gateway.events.wake import Wake
 from gateway.group_commit import GroupCommit
-from gateway.ids import WalletId, numbered_id, show
+from gateway.ids import WalletId
 from gateway.keys.vault import Vault
 from gateway.outbound.http_client import TOTAL_SECONDS
 from gateway.postgres.pool import Connection, Database
@@ -180,7 +180,7 @@ class Dispatcher:
             bodies = await self._render(connection, told)
             keys = await endpoint.secrets(connection, self._vault, {one.endpoint for one in claimed}, self._clock())
         shown = {
-            (wallet, event.number): (show("evt", numbered_id(event.number, event.at)), message.fitting(body))
+            (wallet, event.number): (event_id.show(event.number, event.at), message.fitting(body))
             for (wallet, event), body in zip(told, bodies, strict=True)
         }
         return {
