@@ -130,11 +130,16 @@ async def caller_of(credential: Credential) -> Wallet:
 
 
 def check_needs(handlers: Iterable[HTTPRouteHandler]) -> None:
-    """Each route says what it needs of its caller (`needs`, of credential.py): to be forgotten is no answer. What needs
-    an operator asks who it is, and what needs nothing says what it counts as (`counts`, of limits.py; None: nothing).
+    """Each route says what it needs of its caller (`needs`, of credential.py): to be forgotten is no answer. It takes
+    the operator or the credential that it needs, since otherwise nobody checks them; what needs nothing says what it
+    counts as (`counts`, of limits.py; None: nothing).
     """
     for handler in handlers:
         assert handler.opt.get("needs") in (*SCOPES, "nothing", "passkey", "operator"), f"{handler.paths} needs what?"
         assert handler.opt["needs"] != "nothing" or "counts" in handler.opt, f"{handler.paths} counts as what?"
-        asks = "operator" in signature(handler.fn).parameters
-        assert asks == (handler.opt["needs"] == "operator"), f"{handler.paths} asks for an operator, or should"
+        asks = signature(handler.fn).parameters
+        assert ("operator" in asks) == (handler.opt["needs"] == "operator"), (
+            f"{handler.paths} asks for an operator, or should"
+        )
+        needs_credential = handler.opt["needs"] in (*SCOPES, "passkey")
+        assert not needs_credential or asks.keys() & {"caller", "credential"}, f"{handler.paths} asks for no credential"

@@ -141,6 +141,11 @@ def test_a_route_that_does_not_say_what_it_needs_is_not_built() -> None:
     @get("/v1/forgotten")
     async def forgotten() -> None: ...
 
+    @get("/v1/unasked", needs="read")
+    async def unasked() -> None: ...
+
     check_needs(ROUTES)
+    with pytest.raises(AssertionError, match=r"/v1/unasked.*asks for no credential"):
+        check_needs([*ROUTES, unasked])
     with pytest.raises(AssertionError, match=r"/v1/forgotten.*needs what"):
         check_needs([*ROUTES, forgotten])

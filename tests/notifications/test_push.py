@@ -14,7 +14,7 @@ from http_ece import ECEException
 from gateway.clock import system_clock
 from gateway.errors import InvalidRequest, Misconfigured
 from gateway.notifications.channels.channel import Gone, Link, Message, Outcome, Sent, TryLater
-from gateway.notifications.channels.push import Push, urgency_of
+from gateway.notifications.channels.push import Push, topic_of, urgency_of
 from gateway.notifications.kinds import KINDS
 from gateway.notifications.push import vapid
 from gateway.notifications.push.encryption import MESSAGE_BYTES_MAX, encrypt, point_of
@@ -27,7 +27,7 @@ from tests.webhooks.receiver import Receiver, receiving, status
 pytestmark = pytest.mark.anyio
 
 AT = datetime(2030, 1, 31, 12, tzinfo=UTC)
-TOPIC = "evt_01h455vb4pex5vsknk084sn02q"
+ID = "evt_01h455vb4pex5vsknk084sn02q"
 HTTP = ("https", "http")
 
 
@@ -41,7 +41,9 @@ async def service() -> AsyncIterator[Receiver]:
 
 def message(title: str = "You received €12.50", text: str = "พี่ @bob จ่ายให้คุณ", kind: str = "money_in") -> Message:
     return Message(
-        TOPIC, KINDS[kind], "th", AT, title, [text, "And more."], links=[Link("Open", "https://pay.example/")]
+        *(ID, KINDS[kind], "th", AT, title, [text, "And more."]),
+        links=[Link("Open", "https://pay.example/")],
+        wallet="alice",
     )
 
 
@@ -82,8 +84,8 @@ async def test_a_browser_reads_what_was_sent_and_the_push_service_does_not(servi
     assert msgspec.json.decode(browser.reads(request.body)) == {
         "title": "You received €12.50",
         "body": "พี่ @bob จ่ายให้คุณ\nAnd more.",
-        "url": f"/notifications#{TOPIC}",
-        "tag": TOPIC,
+        "url": f"/notifications#{ID}",
+        "tag": f"{ID} alice",
         "lang": "th",
     }
     assert b"@bob" not in request.body
@@ -99,7 +101,7 @@ async def test_what_is_too_long_is_cut_and_says_so(service: Receiver, title: str
     assert len(request.body) <= 4_096
     shown = msgspec.json.decode(browser.reads(request.body))
     assert "…" in shown["title"] + shown["body"]
-    assert shown["tag"] == TOPIC
+    assert shown["tag"] == f"{ID} alice"
 
 
 def test_as_much_is_encrypted_as_a_push_takes() -> None:
@@ -138,7 +140,7 @@ async def test_a_push_says_who_sends_it_until_when_and_how_urgent_it_is(service:
     assert said["sub"] == "mailto:ops@pay.example"
     assert timedelta(hours=1) < datetime.fromtimestamp(said["exp"], UTC) - began < timedelta(hours=24)
     assert request.headers["authorization"].endswith(f", k={sender.public_key}")
-    wanted = {"ttl": "86400", "urgency": "high", "topic": TOPIC, "content-encoding": "aes128gcm"}
+    wanted = {"ttl": "86400", "urgency": "high", "topic": topic_of(message()), "content-encoding": "aes128gcm"}
     assert {name: request.headers[name] for name in wanted} == wanted
     assert "cookie" not in request.headers
 

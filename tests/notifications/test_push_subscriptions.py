@@ -76,9 +76,22 @@ async def test_a_browser_is_told_of_what_happens_after_it_was_added(
     one = told(browser, service)[-1]
     (notice, *_) = (await bob.get("/v1/notifications")).json()["items"]
     assert one["title"] == "คุณได้รับ €10.00 จาก @alice"
-    assert (one["tag"], one["url"], one["lang"]) == (notice["id"], f"/notifications#{notice['id']}", "th")
-    assert service.received[-1].headers["topic"] == notice["id"]
+    assert (one["tag"], one["url"], one["lang"]) == (f"{notice['id']} bob", f"/notifications#{notice['id']}", "th")
     assert claims(service.received[-1])["sub"] == "mailto:ops@pay.example"
+
+
+async def test_a_browser_of_both_sides_shows_what_each_is_told_of_one_payment(
+    workers: Workers, alice: Person, bob: Person, browser: Browser, service: Receiver
+) -> None:
+    await added(alice, browser)
+    await added(bob, browser)
+    await workers.deliver()
+    service.received.clear()
+    await alice.pay("@bob", "10.00 EUR")
+    await workers.deliver()
+    tags = [one["tag"] for one in told(browser, service) if "10.00" in one["title"]]
+    assert sorted(tag.split()[1] for tag in tags) == ["alice", "bob"]
+    assert len({request.headers["topic"] for request in service.received}) == len(service.received)
 
 
 async def test_browsers_subscribe_to_the_key_that_pushes_are_signed_with(

@@ -2,14 +2,17 @@
 
 An address is the browser's subscription, in JSON. It is proved with being given: only a page of the gateway, opened by
 the wallet's owner, can make one for the gateway's key. What is sent is encrypted for the browser and signed by that key
-(push/). A push that waits at the service is replaced by the next of its topic, which is the notice's id: one that is
-sent twice is shown once.
+(push/). A push that waits at the service is replaced by the next of its topic, and one that is shown by the next of its
+tag: both are made from the notice's id and its wallet, so one that is sent twice is shown once, and a browser with two
+wallets shows what each of them is told of the same payment.
 
 What the service answers decides (RFC 8030, 5): 404 and 410 say that the browser has unsubscribed.
 """
 
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any, Final, Literal
 
 import msgspec
@@ -68,7 +71,7 @@ class Push(Channel):
         headers = {
             "TTL": str(int(TTL.total_seconds())),
             "Urgency": urgency_of(message),
-            "Topic": message.id,
+            "Topic": topic_of(message),
             "Content-Encoding": "aes128gcm",
             "Content-Type": "application/octet-stream",
             **self.vapid.headers(to.endpoint, self._clock()),
@@ -85,13 +88,18 @@ def payload(message: Message) -> bytes:
         "title": message.title,
         "body": "\n".join(message.lines),
         "url": f"/notifications#{message.id}",
-        "tag": message.id,
+        "tag": f"{message.id} {message.wallet}",
         "lang": message.locale,
     }
     for name in ("body", "title"):
         if (over := len(msgspec.json.encode(shown)) - MESSAGE_BYTES_MAX) > 0:
             shown[name] = _shorter(shown[name], over)
     return msgspec.json.encode(shown)
+
+
+def topic_of(message: Message) -> str:
+    """The same for every repeat, and another for each wallet: 32 letters of base64url (RFC 8030, 5.4). Pure."""
+    return urlsafe_b64encode(sha256(f"{message.id} {message.wallet}".encode()).digest()[:24]).decode()
 
 
 def urgency_of(message: Message) -> Urgency:
