@@ -13,6 +13,7 @@ from gateway.api import measures
 from gateway.api.methods import Gateway
 from gateway.api.payments.fast_payments import FastPayments
 from gateway.cli.operate.processes import exporter_of
+from gateway.embedded.postgres import Postgres
 from gateway.events import hub as hub_module
 from gateway.identity.rate_limits import Rate, Rates
 from gateway.ids import WalletId, read
@@ -21,6 +22,7 @@ from gateway.metrics.exporter import Exporter
 from tests.api.conftest import Api, Person
 from tests.api.wire import Wire, head, listening
 from tests.processes import HANG_SECONDS
+from tests.servers import stopped
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -185,6 +187,14 @@ async def test_a_server_that_stops_is_not_ready(watched: Watched) -> None:
     watched.wire.api.services.stopping.set()
 
     assert await watched.of("gateway_ready") == {(): 0}
+
+
+async def test_what_is_not_known_while_the_database_is_away_is_left_out(watched: Watched, server: Postgres) -> None:
+    with stopped(server):
+        families = text_string_to_metric_families(await watched.told())
+    found = {sample.name: sample.value for family in families for sample in family.samples if not sample.labels}
+    assert (found["gateway_ready"], found["gateway_database_up"]) == (0, 0)
+    assert found.keys().isdisjoint({"gateway_node_up", "gateway_workers_late", "gateway_event_log_position"})
 
 
 async def test_what_a_limit_refuses_is_counted_by_its_kind(watched: Watched, payer: Person) -> None:

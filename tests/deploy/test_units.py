@@ -55,7 +55,14 @@ def test_little_of_the_machine_is_exposed(units: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["ProtectSystem=strict", "NoNewPrivileges=yes", "DynamicUser=yes", "CapabilityBoundingSet=", "PrivateTmp=yes"],
+    [
+        "ProtectSystem=strict",
+        "NoNewPrivileges=yes",
+        "DynamicUser=yes",
+        "CapabilityBoundingSet=",
+        "PrivateTmp=yes",
+        "UMask=0077",
+    ],
 )
 def test_what_hardens_it_is_there(line: str) -> None:
     assert line in (DEPLOY / UNIT).read_text().splitlines()

@@ -11,6 +11,7 @@ from gateway.metrics import exporter as exporting
 from gateway.metrics.catalogue import METRICS
 from gateway.metrics.exporter import Exporter, by_label, single
 from gateway.metrics.histogram import Histogram
+from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -65,7 +66,8 @@ async def test_counters_are_answered_while_what_is_read_for_them_hangs(monkeypat
     exporter.refreshing(hang)
     exporter.tell("gateway_event_streams", lambda: single(7))
 
-    assert samples((await scrape(exporter)).text)["gateway_event_streams",] == 7
+    async with asyncio.timeout(HANG_SECONDS / 10):
+        assert samples((await scrape(exporter)).text)["gateway_event_streams",] == 7
 
 
 def test_two_exporters_of_a_process_know_nothing_of_each_other() -> None:
@@ -73,6 +75,14 @@ def test_two_exporters_of_a_process_know_nothing_of_each_other() -> None:
     one.tell("gateway_event_streams", lambda: single(7))
 
     assert other.names == {"gateway_build_info"}
+
+
+def test_a_metric_is_of_the_catalogue_and_has_one_reader() -> None:
+    exporter = Exporter("1")
+    with pytest.raises(AssertionError, match="gateway_build_info is told twice"):
+        exporter.tell("gateway_build_info", lambda: single(7))
+    with pytest.raises(AssertionError, match="gateway_else is not in the catalogue"):
+        exporter.tell("gateway_else", lambda: single(7))
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
