@@ -404,6 +404,8 @@ async def test_one_event_is_delivered_again_and_so_is_all_since_a_time(
     assert code_of(await bob.post(path, {})) == (400, "invalid_request")
     assert code_of(await bob.post(path, {"event": ids[0], "since": times[0]})) == (400, "invalid_request")
     assert code_of(await bob.post(path, {"event": "evt_1"})) == (400, "invalid_request")
+    for no_time_in_utc in ("0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"):
+        assert code_of(await bob.post(path, {"since": no_time_in_utc})) == (400, "invalid_request")
     (of_another,) = (await alice.get("/v1/events?type=wallet.created")).json()["items"]
     assert code_of(await bob.post(path, {"event": of_another["id"]})) == (404, "not_found")
 
