@@ -53,7 +53,7 @@ _STATES = "SELECT id, state::text FROM payment WHERE id = ANY ($1)"
 
 
 async def webhooks(bench: Bench) -> Measured:
-    """Webhooks: a backlog of ten endpoints sent, payments beside it, and a receiver's state over two kills."""
+    """Webhooks: a backlog sent, payments beside it, a receiver's state over two kills, what 100,000 take."""
     measured = Measured()
     await _drain(measured, bench)
     await _beside(measured, bench)

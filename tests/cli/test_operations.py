@@ -1,10 +1,12 @@
 """reconcile, against a running `up`."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gateway.postgres import pool
+from tests.processes import HANG_SECONDS
 from tests.running import Up
 
 
@@ -70,10 +72,9 @@ def test_a_local_chain_that_has_lost_final_blocks_is_not_gone_on_with(up: Up) ->
 
 def until_frozen(up: Up) -> None:
     """Until a worker has seen it twice."""
-    for _ in range(30):
-        if up.json("withdrawals")["frozen"]:
-            return
-    raise AssertionError("no worker has frozen anything")
+    until = time.monotonic() + HANG_SECONDS
+    while not up.json("withdrawals")["frozen"]:
+        assert time.monotonic() < until, "no worker has frozen anything"
 
 
 @contextmanager
