@@ -108,7 +108,7 @@ async def shown(visitor: Visitor, count: int, title: str = "") -> Any:
 
 
 def message(id: str, title: str) -> str:
-    said = Message(id, KINDS["money_in"], "th", NOW, title, ["12.50 EUR from @bob."])
+    said = Message(id, KINDS["money_in"], "th", NOW, title, ["12.50 EUR from @bob."], wallet="alice")
     return payload(said).decode()
 
 
@@ -122,14 +122,17 @@ async def test_a_push_is_shown_once_for_each_event(visitor: Visitor, site: Site)
     assert first == {
         "title": "You received €12.50",
         "body": "12.50 EUR from @bob.",
-        "tag": ID,
+        "tag": f"{ID} alice",
         "lang": "th",
         "url": f"/notifications#{ID}",
     }
     await push(visitor, site, worker, message(OTHER, "Another"))
     assert len(await shown(visitor, 2)) == 2
     await push(visitor, site, worker, message(ID, "The same again"))
-    assert sorted(one["tag"] for one in await shown(visitor, 2, "The same again")) == [ID, OTHER]
+    assert sorted(one["tag"] for one in await shown(visitor, 2, "The same again")) == [
+        f"{ID} alice",
+        f"{OTHER} alice",
+    ]
 
 
 async def test_what_is_no_message_of_ours_is_shown_without_saying_anything(visitor: Visitor, site: Site) -> None:

@@ -11,10 +11,15 @@ import msgspec
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
+from gateway.api.events.catalogue import TYPES
 from gateway.api.fields import CustodyText, MetadataObject, TypedData
 from gateway.api.payments.shapes import BulkPaymentRequest, BulkResultView
 from gateway.http.answer.problems import INTERNAL, PROBLEMS, Problem
 from gateway.identity.credential import SCOPES
+from gateway.notifications.channels.channel import NAMES
+from gateway.notifications.kinds import KINDS
+from gateway.notifications.preference import MODES
+from gateway.notifications.texts.language import LOCALES
 from gateway.operators import operators
 from gateway.payments.model.payment import State
 from gateway.payments.model.reason import Reason
@@ -34,6 +39,13 @@ _ENUMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     ),
     "ApprovalReason": ("Why a payment needs its payer's approval.", get_args(Reason)),
     "ProposalKind": ("What operators propose.", operators.KINDS),
+    "SignInMethod": ("How somebody signs in.", ("passkey", "ethereum", "recovery_code")),
+    "WebhookDisabledBy": ("Why an endpoint is disabled.", ("owner", "gone", "failing")),
+    "EventType": ("What happened.", TYPES),
+    "NotificationTopic": ("What a notice is about.", tuple(KINDS)),
+    "NotificationChannel": ("How notices are sent.", NAMES),
+    "NotificationMode": ("When a kind of notice is sent by a channel.", MODES),
+    "NotificationLocale": ("A language of notices.", tuple(LOCALES)),
 }
 
 
