@@ -112,6 +112,8 @@ class Image:
                 shutil.copy(ROOT / source, there)
 
     def _run(self, command: str) -> None:
+        if os.getuid() != 0:  # who may give nothing to another user: all is their own
+            command = re.sub(r"(?<=\s)-[og] \d+ ", "", command)
         environ = self._pip | {"PATH": self._path, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "HOME": str(self.root)}
         done = subprocess.run(
             ["/bin/sh", "-ec", self.moved(command)],

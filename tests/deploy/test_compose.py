@@ -178,6 +178,7 @@ async def test_its_commands_in_their_order_make_a_gateway_that_pays_on_both_rail
             }
             in_container = (made / "database_url").read_text().strip()
             assert in_container == f"postgresql://gateway:{password}@database/gateway"
+            (made / "database_url").unlink()  # its owner may only read it
             (made / "database_url").write_text(url.replace("@", f":{password}@"))
 
             def settings(name: str) -> dict[str, str]:
