@@ -75,8 +75,8 @@ find("push-on").addEventListener("click", (event) =>
   during(event.target, async () => {
     const one = await subscribe();
     await asOwner(() => handIn(one, reader));
-    say(words("This device shows what happens to your wallet from now on."), "good");
     await show();
+    say(words("This device shows what happens to your wallet from now on."), "good");
   }),
 );
 
@@ -84,8 +84,8 @@ find("push-off").addEventListener("click", (event) =>
   during(event.target, async () => {
     await asOwner(() => call("DELETE", `/v1/notifications/addresses/${here}`));
     await (await subscription())?.unsubscribe();
-    say(words("This device shows nothing any more."), "good");
     await show();
+    say(words("This device shows nothing any more."), "good");
   }),
 );
 
@@ -112,8 +112,8 @@ onSubmit(find("add-email"), async (form) => {
 onSubmit(find("confirm-email"), async (form) => {
   await post(`/v1/notifications/addresses/${waiting}/confirmation`, { code: form.get("code").replaceAll(" ", "") });
   find("confirm-email").reset();
-  say(words("Confirmed. What happens from now on is sent there."), "good");
   await show();
+  say(words("Confirmed. What happens from now on is sent there."), "good");
 });
 
 // ---- both
@@ -132,8 +132,8 @@ function address(one) {
     during(remove, async () => {
       await asOwner(() => call("DELETE", `/v1/notifications/addresses/${one.id}`));
       if (one.id === here) await (await subscription())?.unsubscribe();
-      say(words("Removed: {name}.", { name }), "good");
       await show();
+      say(words("Removed: {name}.", { name }), "good");
     }),
   );
   return make("li", { class: "line" }, badge(one.channel === "push" ? "phone" : "mail"), text, remove);
@@ -150,12 +150,16 @@ function showKinds(kinds) {
     make("th", { scope: "col" }, make("span", { class: "only-read" }, words("Kind"))),
     ...columns.map((one) => make("th", { scope: "col", class: "choice" }, CHANNELS[one])),
   );
+  const focused = find("kinds-card").contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
   const rows = (group) => group.map((one) => row(one, columns, kinds));
   const name = (...text) => make("tr", { class: "group" }, make("th", { scope: "rowgroup", colspan: String(columns.length + 1) }, ...text));
   find("kinds").replaceChildren(name(words("Money")), ...rows(kinds.filter((one) => !one.security)));
   const always = make("small", {}, words("Always on somewhere: the last way by which these reach you cannot be switched off."));
   find("guards").replaceChildren(name(words("Your wallet's safety"), always), ...rows(kinds.filter((one) => one.security)));
+  if (focused) focusOn(focused);
 }
+
+const focusOn = (label) => document.querySelector(`[aria-label="${CSS.escape(label)}"]`)?.focus();
 
 function row(kind, columns, kinds) {
   const [name, about] = KINDS[kind.kind] ?? [kind.kind, kind.says];
@@ -176,7 +180,7 @@ function cell(kind, channel, name, kinds) {
       const changed = await asOwner(() => put("/v1/notifications/preferences", { modes }));
       showKinds(changed.kinds);
       say(flip.checked ? words("{what}: switched off.", { what: label }) : words("{what}: switched on.", { what: label }), "good");
-      document.querySelector(`[aria-label="${CSS.escape(label)}"]`)?.focus();
+      focusOn(label);
     }),
   );
   const instead = mode === "fallback" ? [make("small", {}, words("if others fail"))] : [];
