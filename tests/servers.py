@@ -71,6 +71,31 @@ async def setting(server: Postgres, name: str, value: str) -> None:
 
 
 @asynccontextmanager
+async def without_its_standby(server: Postgres) -> AsyncIterator[None]:
+    """No commit is acknowledged until this ends: it waits for a standby that is not there. This begins once one is seen
+    to wait, since the server's processes read a setting one after the other.
+    """
+
+    async def commit() -> None:
+        async with connect(server.dsn, 1, answers=False) as database, database.one_statement() as connection:
+            while True:
+                await connection.execute("SELECT pg_logical_emit_message(true, '', '')")
+
+    held = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    await setting(server, "synchronous_standby_names", "nobody_there")
+    try:
+        async with asyncio.TaskGroup() as group:
+            waits = group.create_task(commit())
+            async with connect(server.dsn, 1, answers=False) as database, database.reading() as connection:
+                while not await connection.fetchval(held):
+                    pass
+            waits.cancel()
+        yield
+    finally:
+        await setting(server, "synchronous_standby_names", "")
+
+
+@asynccontextmanager
 async def read_only(server: Postgres) -> AsyncIterator[None]:
     """The server takes no writes, as one that was demoted or is held still for maintenance."""
     await setting(server, "default_transaction_read_only", "on")

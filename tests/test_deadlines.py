@@ -10,7 +10,7 @@ from gateway.embedded.postgres import Postgres
 from gateway.postgres.connection import Deadlines
 from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import Database, connect
-from tests.servers import by_tcp, setting, stopped
+from tests.servers import by_tcp, stopped, without_its_standby
 
 pytestmark = pytest.mark.anyio
 
@@ -165,8 +165,7 @@ async def test_a_commit_that_waits_for_a_standby_is_given_up_but_not_cut_short(
     server: Postgres, thing: Database
 ) -> None:
     """Were it cancelled, everybody would see it at once, though no standby has it: then it is lost with the primary."""
-    await setting(server, "synchronous_standby_names", "nobody_there")
-    try:
+    async with without_its_standby(server):
         with pytest.raises(DatabaseUnavailable):
             async with thing.one_statement() as connection:
                 await connection.execute("INSERT INTO thing VALUES (1)")
@@ -175,8 +174,6 @@ async def test_a_commit_that_waits_for_a_standby_is_given_up_but_not_cut_short(
         with pytest.raises(DatabaseUnavailable):
             await write(thing, 2)
         assert await things(thing) == []
-    finally:
-        await setting(server, "synchronous_standby_names", "")
     while await things(thing) != [1, 2]:
         pass
 

@@ -18,7 +18,7 @@ from gateway.postgres.connection import Deadlines
 from gateway.postgres.pool import connect
 from tests.api.conftest import Api, Person, opened
 from tests.databases import execute, fresh_database
-from tests.servers import fail_for_want_of_room, fill, read_only, setting, small_disk, stopped
+from tests.servers import fail_for_want_of_room, fill, read_only, small_disk, stopped, without_its_standby
 
 pytestmark = pytest.mark.anyio
 
@@ -174,8 +174,5 @@ async def test_a_node_that_hangs_keeps_nobody_waiting_for_readiness(database_url
 
 async def test_readiness_tries_a_commit(server: Postgres, api: Api) -> None:
     """Nothing but a commit shows that one would wait for a standby for ever."""
-    await setting(server, "synchronous_standby_names", "nobody_there")
-    try:
+    async with without_its_standby(server):
         assert unavailable(await ready(api))
-    finally:
-        await setting(server, "synchronous_standby_names", "")
