@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from aiohttp import (
     ClientConnectionError,
@@ -48,6 +48,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from gateway.clock import Clock
 from gateway.outbound.address import Allowed
+from gateway.outbound.failure import Failure
 from gateway.retry_after import seconds_asked
 
 #: Until the status of the answer, look-up of the name included; and until the connection is open. In seconds.
@@ -68,17 +69,6 @@ _RETRY_AFTER_MAX: Final = 24.0 * 60 * 60
 #: How long an idle connection is kept (servers keep theirs for five seconds or more), and how long any.
 _IDLE_SECONDS: Final = 4.0
 _KEPT_SECONDS: Final = 60.0
-
-#: Why there was no answer.
-Failure = Literal[
-    "timeout",
-    "name_not_resolved",
-    "address_refused",
-    "connection_failed",
-    "tls_failed",
-    "connection_lost",
-    "answer_unreadable",
-]
 
 #: What looks a name up: as `socket.getaddrinfo` does.
 LookUp = Callable[..., list[tuple[Any, ...]]]

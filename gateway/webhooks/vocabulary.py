@@ -1,6 +1,8 @@
-"""The words for endpoints and deliveries, which the API's answers and its clients share. Imports nothing."""
+"""The words for endpoints and deliveries that the API and its clients share. Imports nothing of the server."""
 
 from typing import Final, Literal, get_args
+
+from gateway.outbound.failure import Failure
 
 #: What the ids of endpoints begin with.
 PREFIX: Final = "whk"
@@ -18,12 +20,6 @@ Outcome = Literal[
     "redirect",
     "gone",
     "too_many_requests",
-    "timeout",
-    "name_not_resolved",
-    "address_refused",
-    "connection_failed",
-    "tls_failed",
-    "connection_lost",
-    "answer_unreadable",
+    Failure,
 ]
 OUTCOMES: Final = get_args(Outcome)

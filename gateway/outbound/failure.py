@@ -1,0 +1,13 @@
+"""Why there was no answer to a request. Imports nothing, as clients name these too."""
+
+from typing import Literal
+
+Failure = Literal[
+    "timeout",
+    "name_not_resolved",
+    "address_refused",
+    "connection_failed",
+    "tls_failed",
+    "connection_lost",
+    "answer_unreadable",
+]
