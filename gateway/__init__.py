@@ -2,7 +2,8 @@
 
     money.py ids.py clock.py   amounts, ids, the time                  errors.py   everything that can be refused
     address.py secret.py       Ethereum addresses; secrets that are kept by their hashes
-    escape.py config.py        other people's words, where they are printed; the settings, read once
+    escape.py                  escapes other people's text where it is printed
+    config/                    the settings, read once from the environment and a file
     logs.py retry_after.py     the log, as text or as JSON; how long a server asks us to wait
     metrics/                   counters and histograms, exported to Prometheus
     tracing/                   a trace per payment, exported by OpenTelemetry where that is configured

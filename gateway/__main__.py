@@ -22,7 +22,7 @@ from gateway.cli.options import an_asset
 from gateway.cli.pay_many import command
 from gateway.cli.wallet import events, grants, protection, wallet, webhooks
 from gateway.cli.wallet.calls import say, show
-from gateway.config import SETTINGS, from_environment, given
+from gateway.config.config import SETTINGS, from_environment, given
 from gateway.errors import GatewayError
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from gateway.audit.log import By
 from gateway.chain.node import HttpNode
 from gateway.chain.relayer import deploy
 from gateway.clock import Clock
-from gateway.config import Config
+from gateway.config.config import Config
 from gateway.custody import wallet_keys
 from gateway.custody.settle_sweeps import Sweeps
 from gateway.errors import Misconfigured

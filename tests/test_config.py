@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import SETTINGS, from_environment, read
+from gateway.config.config import SETTINGS, from_environment, read
 from gateway.errors import Misconfigured
 
 

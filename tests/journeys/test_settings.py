@@ -1,6 +1,6 @@
 """The product starts with each documented setting off its default; all that can stand together are tried together.
 
-A setting that gateway/config.py has and no start here is a failure: it would never have been started otherwise.
+A setting of gateway/config/ that no start here sets is a failure: the product would never have been started with it.
 """
 
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import SECRETS, SETTINGS
+from gateway.config.config import SECRETS, SETTINGS
 from gateway.embedded.postgres import Postgres
 from gateway.keys.signer import RelayerSigner
 from gateway.postgres.pool import connect

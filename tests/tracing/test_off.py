@@ -6,7 +6,7 @@ import pytest
 
 from gateway import assembly
 from gateway.clock import system_clock
-from gateway.config import read
+from gateway.config.config import read
 from gateway.errors import Misconfigured
 
 pytestmark = pytest.mark.anyio

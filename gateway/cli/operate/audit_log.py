@@ -7,7 +7,7 @@ from gateway import assembly
 from gateway.audit import checkpoint, log
 from gateway.audit import verify as verifying
 from gateway.clock import rfc3339
-from gateway.config import Config
+from gateway.config.config import Config
 from gateway.custody import wallet_keys
 from gateway.errors import NotFound
 from gateway.identity import wallet

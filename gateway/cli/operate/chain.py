@@ -6,7 +6,7 @@ from gateway import assembly
 from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent
 from gateway.chain.node import HttpNode
-from gateway.config import Config
+from gateway.config.config import Config
 from gateway.reconciliation import reread as rereading
 
 

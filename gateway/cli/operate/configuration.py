@@ -1,6 +1,6 @@
 """config check: every setting, where its value comes from, and what is wrong with it.
 
-The rules are those of `gateway.config`, and of the modules that parse a setting later: the URL of the database, the key
+The rules are those of `gateway.config.config`, and of the modules that parse a setting later: the URL of the database, the key
 files. Here each is applied in turn, so that all faults are reported at once, each with its own sentence.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import Any, Final, Literal
 
-from gateway.config import SECRETS, SETTINGS, Config, given, read, with_files
+from gateway.config.config import SECRETS, SETTINGS, Config, given, read, with_files
 from gateway.errors import Misconfigured
 from gateway.keys import key_files
 from gateway.postgres import database_url

@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway import assembly
 from gateway.clock import rfc3339
-from gateway.config import Config
+from gateway.config.config import Config
 from gateway.custody import rotation
 from gateway.custody.rotation import MasterKey
 from gateway.keys import key_files, vault

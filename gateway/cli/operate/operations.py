@@ -19,7 +19,7 @@ from gateway.chain.relayer import roles
 from gateway.chain.token.contract import Contract
 from gateway.chain.watcher import cursors, same_chain
 from gateway.clock import rfc3339, steady
-from gateway.config import Config
+from gateway.config.config import Config
 from gateway.custody import wallet_keys
 from gateway.ids import show
 from gateway.keys import key_files, vault

@@ -4,7 +4,7 @@ from typing import Any
 
 from gateway import assembly
 from gateway.clock import rfc3339
-from gateway.config import Config
+from gateway.config.config import Config
 from gateway.ids import show
 from gateway.operators import operators as people
 from gateway.operators.operators import Glass

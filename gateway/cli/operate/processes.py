@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from gateway import __version__
-from gateway.config import Config
+from gateway.config.config import Config
 from gateway.errors import Misconfigured
 from gateway.metrics.exporter import Exporter, by_label, single
 from gateway.postgres.pool import Database

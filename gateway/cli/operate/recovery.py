@@ -4,7 +4,7 @@ from typing import Any
 
 from gateway import assembly
 from gateway.clock import rfc3339
-from gateway.config import Config
+from gateway.config.config import Config
 from gateway.identity.handle import fold
 from gateway.ids import show
 from gateway.ledger import ledger

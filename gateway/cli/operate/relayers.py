@@ -12,7 +12,7 @@ from gateway.chain.node import HttpNode, Node
 from gateway.chain.relayer import batches, gas_balance, nonce_conflicts, relayers
 from gateway.chain.relayer.relayers import Relayer
 from gateway.clock import rfc3339
-from gateway.config import Config
+from gateway.config.config import Config
 from gateway.errors import NotFound
 from gateway.events import log
 from gateway.money import Asset, Money

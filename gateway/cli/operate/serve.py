@@ -14,7 +14,7 @@ from gateway.api.methods import Gateway
 from gateway.api.server import Server
 from gateway.chain.errors import ChainReplaced, NodeUnavailable
 from gateway.cli.operate.processes import check_port, collect_less, exported, exporter_of, free_port, on_signal
-from gateway.config import Config
+from gateway.config.config import Config
 from gateway.docs.library import Library
 from gateway.docs.pages import pages as documentation
 from gateway.http.services import Services

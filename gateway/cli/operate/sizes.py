@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gateway import assembly
-from gateway.config import Config
+from gateway.config.config import Config
 from gateway.postgres.pool import Statements
 
 sql = Statements(__package__, "sizes.sql")

@@ -19,7 +19,7 @@ from gateway.cli.operate.processes import check_port, free_port
 from gateway.cli.wallet import printout, tour
 from gateway.cli.wallet.errors import NoGateway
 from gateway.cli.wallet.tour import Tour
-from gateway.config import Config
+from gateway.config.config import Config
 from gateway.embedded.children import holder
 from gateway.embedded.supervise import Command, Parts, Steps, Stopped, embedded
 from gateway.errors import Misconfigured

@@ -5,7 +5,7 @@ from typing import Any
 from gateway import assembly
 from gateway.cli.operate import operations
 from gateway.clock import rfc3339
-from gateway.config import Config
+from gateway.config.config import Config
 from gateway.ledger import ledger
 from gateway.payments.checks import withdrawal_freeze
 from gateway.reconciliation.unfreeze import differences, not_frozen

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from gateway import client
 from gateway.cli.wallet import key_file
 from gateway.cli.wallet.errors import Answered, NoGateway, OutcomeUnknown
-from gateway.config import Config
+from gateway.config.config import Config
 from gateway.errors import Misconfigured
 from gateway.identity.handle import fold
 from gateway.secret import hash_of

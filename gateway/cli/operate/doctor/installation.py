@@ -8,7 +8,7 @@ from gateway import assembly
 from gateway.assembly import Places
 from gateway.chain.node import HttpNode
 from gateway.cli.operate.configuration import Configuration
-from gateway.config import Config
+from gateway.config.config import Config
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Database, Statements
 
