@@ -22,7 +22,8 @@ from gateway.cli.options import an_asset
 from gateway.cli.pay_many import command
 from gateway.cli.wallet import events, grants, protection, wallet, webhooks
 from gateway.cli.wallet.calls import say, show
-from gateway.config.config import SETTINGS, from_environment, given
+from gateway.config.environment import from_environment, given
+from gateway.config.settings import SETTINGS
 from gateway.errors import GatewayError
 
 T = TypeVar("T")

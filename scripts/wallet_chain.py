@@ -26,7 +26,8 @@ from gateway.chain.relayer import deploy
 from gateway.chain.token import contract
 from gateway.cli.wallet import calls
 from gateway.cli.wallet.client import Client, url_of
-from gateway.config.config import Config, from_environment
+from gateway.config.config import Config
+from gateway.config.environment import from_environment
 from gateway.ledger.errors import InsufficientFunds
 from gateway.money import Asset, Money
 from gateway.postgres import pool

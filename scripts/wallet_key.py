@@ -13,7 +13,7 @@ from eth_typing import ChecksumAddress, HexAddress, HexStr
 
 from gateway.address import read
 from gateway.cli.wallet.calls import password_of
-from gateway.config.config import from_environment
+from gateway.config.environment import from_environment
 from gateway.errors import GatewayError
 from gateway.keys import keystore
 

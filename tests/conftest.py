@@ -19,7 +19,7 @@ import pytest
 import gateway
 from gateway.chain.node import HttpNode
 from gateway.chain.token.contract import Contract
-from gateway.config.config import from_environment
+from gateway.config.environment import from_environment
 from gateway.embedded.children import Children
 from gateway.embedded.postgres import SETTINGS, Postgres
 from gateway.keys.vault import Vault

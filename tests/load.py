@@ -23,7 +23,8 @@ import psutil
 
 from gateway.cli.operate import operations
 from gateway.cli.operate.processes import check_port
-from gateway.config.config import SETTINGS, from_environment
+from gateway.config.environment import from_environment
+from gateway.config.settings import SETTINGS
 from gateway.embedded.supervise import Command, Parts, embedded
 from gateway.errors import Misconfigured
 from tests.processes import HANG_SECONDS

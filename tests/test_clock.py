@@ -15,7 +15,8 @@ from gateway.api.app import application
 from gateway.api.events.views import rendering
 from gateway.cli.operate import operations
 from gateway.clock import DatabaseClock
-from gateway.config.config import Config, from_environment
+from gateway.config.config import Config
+from gateway.config.environment import from_environment
 from gateway.embedded.postgres import Postgres
 from gateway.ids import first_id, read
 from gateway.postgres import primary_monitor

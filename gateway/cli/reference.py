@@ -19,7 +19,7 @@ from gateway import errors
 from gateway.api.app import ROUTES
 from gateway.api.events.catalogue import CATALOGUE
 from gateway.api.events.shapes import OBJECTS
-from gateway.config.config import SETTINGS
+from gateway.config.settings import SETTINGS
 from gateway.errors import GatewayError
 from gateway.http.answer.descriptions import DESCRIPTIONS
 from gateway.http.answer.problems import INTERNAL, Problem, problem_of

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
-from gateway.config.config import Network
+from gateway.config.values import Network
 
 #: An address as X-Forwarded-For has it; some proxies write the port too.
 _ADDRESS = re.compile(r"\[(?P<six>[0-9A-Fa-f:.]+)\](:\d+)?|(?P<four>[0-9.]+)(:\d+)?|(?P<bare>[0-9A-Fa-f:.]+)")

@@ -4,7 +4,7 @@ import asyncio
 
 from gateway import assembly
 from gateway.api.events.views import rendering
-from gateway.config.config import from_environment
+from gateway.config.environment import from_environment
 from gateway.worker import loop
 from gateway.worker.jobs import JOBS
 

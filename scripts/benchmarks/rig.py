@@ -23,7 +23,8 @@ from benchmarks.callers import PLAIN, Caller
 from benchmarks.compare import microseconds_each
 from benchmarks.revision import HERE, NotMeasured, Revision
 from gateway.cli.operate.processes import free_port
-from gateway.config.config import Config, from_environment
+from gateway.config.config import Config
+from gateway.config.environment import from_environment
 from gateway.embedded.anvil import Anvil
 from gateway.embedded.children import Child, Children
 from gateway.embedded.postgres import SETTINGS, Postgres

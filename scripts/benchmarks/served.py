@@ -16,7 +16,7 @@ from litestar import Litestar, post
 from gateway.api.app import application
 from gateway.api.payments.shapes import PaymentRequest, PaymentView
 from gateway.cli.operate import serve
-from gateway.config.config import from_environment
+from gateway.config.environment import from_environment
 from gateway.http.services import Services
 from gateway.money import Money, fiat
 from gateway.payments.model.route import ledger_route

@@ -10,7 +10,7 @@ from functools import partial
 from benchmarks.bench import Bench, Measured
 from benchmarks.compare import Row, Target
 from benchmarks.legs import by_part, cpu_rows, rate_row
-from gateway.config.config import from_environment
+from gateway.config.environment import from_environment
 
 #: As it is sampled unless it is set, and every payment.
 _RATIOS = (str(from_environment({}).traces_ratio), "1")

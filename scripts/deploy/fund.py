@@ -9,7 +9,7 @@ import sys
 
 import httpx
 
-from gateway.config.config import from_environment
+from gateway.config.environment import from_environment
 from gateway.keys.key_files import load_relayer_keys
 from gateway.keys.signer import RelayerSigner
 

@@ -19,7 +19,8 @@ from failover.processes import KEEP_LOGS, LOGS, Processes
 from failover.proxy import Proxy
 from gateway.assembly import Places
 from gateway.cli.operate import operations
-from gateway.config.config import Config, from_environment
+from gateway.config.config import Config
+from gateway.config.environment import from_environment
 from gateway.embedded.anvil import Anvil
 from gateway.embedded.children import Children
 from gateway.embedded.ports import free_port

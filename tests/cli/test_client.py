@@ -9,7 +9,7 @@ import pytest
 
 from gateway.cli.wallet.client import Client, url_of
 from gateway.cli.wallet.errors import Answered, NoGateway, OutcomeUnknown
-from gateway.config.config import from_environment
+from gateway.config.environment import from_environment
 from gateway.errors import Misconfigured
 
 pytestmark = pytest.mark.anyio

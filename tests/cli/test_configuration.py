@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.operate.configuration import check
-from gateway.config.config import SETTINGS
+from gateway.config.settings import SETTINGS
 from tests.running import Ran, environ
 
 KEY = "11" * 32

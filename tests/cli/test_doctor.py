@@ -13,7 +13,7 @@ from gateway.cli.operate import operations
 from gateway.cli.operate.doctor import of_machine, of_work
 from gateway.cli.operate.doctor.doctor import DIAGNOSTICS, examine
 from gateway.cli.operate.doctor.installation import Result
-from gateway.config.config import from_environment
+from gateway.config.environment import from_environment
 from gateway.embedded import postgres as embedded
 from gateway.embedded.children import Children
 from gateway.embedded.postgres import Postgres

@@ -13,7 +13,7 @@ from gateway.__main__ import cli
 from gateway.api.app import ROUTES
 from gateway.cli.operate.start import _try_next
 from gateway.cli.pay_many.results import Outcome, Record
-from gateway.config.config import from_environment
+from gateway.config.environment import from_environment
 from gateway.web.pages import PAGES
 from tests.cli.test_output import commands
 from tests.running import ROOT

@@ -9,7 +9,8 @@ from gateway import assembly
 from gateway.audit import log as audit
 from gateway.cli.operate import operations, printout
 from gateway.cli.operate import recovery as commands
-from gateway.config.config import Config, from_environment
+from gateway.config.config import Config
+from gateway.config.environment import from_environment
 from gateway.errors import Forbidden, InvalidRequest, StateConflict
 from gateway.identity import wallet as wallets
 from gateway.identity.errors import HandleLost, UnknownHandle

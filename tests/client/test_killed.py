@@ -12,7 +12,7 @@ import pytest
 from gateway.cli.operate import operations
 from gateway.cli.operate.processes import free_port
 from gateway.client import AsyncClient, Client
-from gateway.config.config import from_environment
+from gateway.config.environment import from_environment
 from gateway.embedded.postgres import Postgres
 from gateway.postgres.pool import connect
 from tests.client.conftest import face_of

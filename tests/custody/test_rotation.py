@@ -15,7 +15,8 @@ from gateway import assembly
 from gateway.audit import log as audit
 from gateway.audit.log import ANYONE
 from gateway.cli.operate import master_keys, operations
-from gateway.config.config import Config, from_environment
+from gateway.config.config import Config
+from gateway.config.environment import from_environment
 from gateway.custody import rotation, wallet_keys
 from gateway.errors import Misconfigured
 from gateway.identity import wallet

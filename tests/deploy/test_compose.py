@@ -21,7 +21,7 @@ import pytest
 
 from gateway.cli.operate.configuration import check
 from gateway.cli.operate.processes import free_port
-from gateway.config.config import SETTINGS
+from gateway.config.settings import SETTINGS
 from gateway.embedded.postgres import Postgres
 from tests.databases import fresh_database
 from tests.deploy.containerfile import DEPLOY, is_ignored, read

@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from gateway.cli.operate.processes import free_port
-from gateway.config.config import SETTINGS
+from gateway.config.settings import SETTINGS
 from gateway.embedded.postgres import Postgres
 from tests.databases import fresh_database
 from tests.deploy.containerfile import DEPLOY, Image, is_ignored, read

@@ -9,7 +9,7 @@ import pytest
 from gateway.__main__ import cli
 from gateway.api.app import ROUTES
 from gateway.cli import reference
-from gateway.config.config import SETTINGS
+from gateway.config.settings import SETTINGS
 from gateway.http.answer.descriptions import DESCRIPTIONS
 from gateway.http.answer.problems import INTERNAL, PROBLEMS
 from gateway.identity.credential import SCOPES

@@ -16,7 +16,7 @@ import pytest
 
 from gateway.cli.operate import operations
 from gateway.cli.operate.processes import free_port
-from gateway.config.config import from_environment
+from gateway.config.environment import from_environment
 from gateway.embedded.postgres import Postgres
 from tests.databases import execute
 from tests.factory import Chain

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.config import SECRETS, SETTINGS
+from gateway.config.settings import SECRETS, SETTINGS
 from gateway.embedded.postgres import Postgres
 from gateway.keys.signer import RelayerSigner
 from gateway.postgres.pool import connect

@@ -18,7 +18,7 @@ import pytest
 
 from gateway.cli.operate import operations
 from gateway.cli.operate.processes import free_port
-from gateway.config.config import from_environment
+from gateway.config.environment import from_environment
 from gateway.embedded.postgres import Postgres
 from gateway.keys.signer import RelayerSigner
 from gateway.postgres.pool import Database, connect

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from gateway.config.config import Encryption, SmtpServer
+from gateway.config.mail import Encryption, SmtpServer
 
 SENDER = Address("Example Pay", addr_spec="no-reply@pay.example")
 

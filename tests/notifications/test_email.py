@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.config import SmtpServer
+from gateway.config.mail import SmtpServer
 from gateway.notifications.channels.channel import Gone, Link, Message, Sent, TryLater
 from gateway.notifications.channels.email import Email
 from gateway.notifications.channels.email_body import email

@@ -5,7 +5,8 @@ import sys
 
 from gateway.assembly import report_links
 from gateway.clock import system_clock
-from gateway.config.config import SmtpServer, from_environment
+from gateway.config.environment import from_environment
+from gateway.config.mail import SmtpServer
 from gateway.keys.vault import Vault
 from gateway.notifications.channels.email import Email
 from gateway.notifications.notifier import Notifier

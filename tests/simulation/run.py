@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from gateway.config.config import from_environment
+from gateway.config.environment import from_environment
 from gateway.ledger import ledger
 from gateway.money import Assets
 from gateway.postgres.pool import connect

@@ -5,7 +5,7 @@ import sys
 
 from gateway.api.events.views import rendering
 from gateway.clock import system_clock
-from gateway.config.config import from_environment
+from gateway.config.environment import from_environment
 from gateway.keys.vault import Vault
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import connect

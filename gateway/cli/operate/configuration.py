@@ -1,7 +1,7 @@
 """config check: every setting, where its value comes from, and what is wrong with it.
 
-The rules are those of `gateway.config.config`, and of the modules that parse a setting later: the URL of the database, the key
-files. Here each is applied in turn, so that all faults are reported at once, each with its own sentence.
+The rules are those of `gateway/config/`, and of the modules that parse a setting later: the URL of the database, the
+key files. Here each is applied in turn, so that all faults are reported at once, each with its own sentence.
 """
 
 import re
@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import Any, Final, Literal
 
-from gateway.config.config import SECRETS, SETTINGS, Config, given, read, with_files
+from gateway.config.config import Config, read
+from gateway.config.environment import given, with_files
+from gateway.config.settings import SECRETS, SETTINGS
 from gateway.errors import Misconfigured
 from gateway.keys import key_files
 from gateway.postgres import database_url

@@ -11,7 +11,7 @@ import rich_click as click
 from gateway.cli.operate import printout
 from gateway.cli.options import an_amount, an_asset
 from gateway.cli.wallet.calls import say, show
-from gateway.config.config import from_environment
+from gateway.config.environment import from_environment
 
 
 @click.group(invoke_without_command=True)

@@ -17,7 +17,7 @@ from rich.console import Console
 from gateway.cli.wallet import printout
 from gateway.cli.wallet.client import Answer, Client, url_of
 from gateway.cli.wallet.errors import NotSettled
-from gateway.config.config import from_environment
+from gateway.config.environment import from_environment
 from gateway.errors import Misconfigured
 from gateway.escape import for_shell, for_terminal, json_for_terminal
 

@@ -24,7 +24,7 @@ from gateway.cli.options import (
 )
 from gateway.cli.wallet import printout
 from gateway.cli.wallet.calls import ask, follow, password_of, say, show, show_moved
-from gateway.config.config import from_environment
+from gateway.config.environment import from_environment
 from gateway.errors import Misconfigured
 
 # ---- handles and balances -------------------------------------------------------------------------------------------

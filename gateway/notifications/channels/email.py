@@ -17,7 +17,7 @@ from typing import Final
 
 import aiosmtplib
 
-from gateway.config.config import SmtpServer
+from gateway.config.mail import SmtpServer
 from gateway.errors import InvalidRequest
 from gateway.notifications.channels.channel import Channel, Gone, Message, Outcome, Sent, TryLater
 from gateway.notifications.channels.email_body import email

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.config import SETTINGS, from_environment, read
+from gateway.config.config import read
+from gateway.config.environment import from_environment
+from gateway.config.settings import SETTINGS
 from gateway.errors import Misconfigured
 
 
