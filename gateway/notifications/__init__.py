@@ -12,7 +12,8 @@ Invariants:
   - nothing but a code is sent to an address before it is proved;
   - an address is encrypted wherever it is kept, and stands in no log, event or error.
 
-    kinds.py        which events are notified, and which guard the wallet        (pure)
+    vocabulary.py   the words for kinds, channels and addresses                  (pure)
+    kinds.py        which events are notified, and as what kind                  (pure)
     schedule.py     when what failed is tried again                              (pure)
     preference.py   what the owner wants to hear of, by which channel
     address.py      addresses: proved, failed, removed

@@ -20,7 +20,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -35,14 +35,12 @@ from gateway.ids import WalletId, new_id, show
 from gateway.keys.vault import Vault
 from gateway.notifications.channels.channel import Channel
 from gateway.notifications.errors import InvalidCode
-from gateway.notifications.texts.language import LOCALES, check_time_zone
+from gateway.notifications.texts.language import check_time_zone
+from gateway.notifications.vocabulary import LOCALES, PREFIX, AddressState
 from gateway.postgres.pool import Connection, Record, Statements
 from gateway.secret import hash_of, new_secret
 
 sql = Statements(__package__, "address.sql")
-
-#: What the ids of addresses begin with.
-PREFIX: Final = "nad"
 
 #: The most addresses of a wallet, of all channels.
 ADDRESSES_MAX: Final = 10
@@ -53,8 +51,6 @@ CODE_TRIES: Final = 5
 
 #: How long an address that was never proved is kept.
 _UNPROVED_FOR: Final = timedelta(days=1)
-
-State = Literal["waits", "proved", "failed"]
 
 
 class _Sealed(msgspec.Struct):
@@ -92,7 +88,7 @@ class Address:
         return show(PREFIX, self.id)
 
     @property
-    def state(self) -> State:
+    def state(self) -> AddressState:
         if self.failure is not None:
             return "failed"
         return "waits" if self.proved_at is None else "proved"

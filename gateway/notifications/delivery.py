@@ -18,7 +18,7 @@ Lock order: the cursor or the notification, then the wallet, then addresses, the
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID, uuid4
 
 from gateway.audit.log import WORKER
@@ -28,8 +28,9 @@ from gateway.identity.wallet import lock_wallet
 from gateway.ids import WalletId, new_id
 from gateway.notifications import address, preference, schedule
 from gateway.notifications.channels.channel import Gone, Outcome, Sent, TryLater
-from gateway.notifications.kinds import KINDS, TYPES, Notice, notice
+from gateway.notifications.kinds import TYPES, Notice, notice
 from gateway.notifications.preference import Preferences
+from gateway.notifications.vocabulary import KINDS, DeliveryState
 from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "delivery.sql")
@@ -47,8 +48,6 @@ LEASE: Final = timedelta(minutes=3)
 #: How long what became of notices is kept, and how many are forgotten in one transaction.
 KEPT: Final = timedelta(days=30)
 FORGOTTEN_MAX: Final = 1_000
-
-State = Literal["pending", "sent", "failed", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class Delivery:
     """What became of a notice by one channel."""
 
     channel: str
-    state: State
+    state: DeliveryState
     reason: str | None
     falls_back_from: str | None
     ended_at: datetime | None
@@ -139,7 +138,7 @@ async def record(connection: Connection, tried: Claimed, outcome: Outcome, now: 
     wait = schedule.wait(tries, outcome.after) if isinstance(outcome, TryLater) else None
     if wait is not None and now + wait > tried.queued_at + schedule.NEWS_FOR:
         wait = None
-    state: State = "sent" if isinstance(outcome, Sent) else "failed" if wait is None else "pending"
+    state: DeliveryState = "sent" if isinstance(outcome, Sent) else "failed" if wait is None else "pending"
     reason = None if isinstance(outcome, Sent) else outcome.reason
     ended_at = None if state == "pending" else now
     mine = await connection.fetchval(
@@ -214,7 +213,7 @@ async def _queue_new(connection: Connection, concerned: Sequence[WalletId], afte
     ]
     written = {(row["wallet_id"], row["event"]) for row in await _write(connection, told, now)}
     sent = {row["wallet_id"]: row["count"] for row in await connection.fetch(sql.sent_lately, concerned, now)}
-    rows: list[tuple[WalletId, int, UUID, str, State, str | None]] = []
+    rows: list[tuple[WalletId, int, UUID, str, DeliveryState, str | None]] = []
     for wallet, one in told:
         if (wallet, one.event.number) not in written:
             continue  # a notice of the same thing was written before
@@ -223,7 +222,7 @@ async def _queue_new(connection: Connection, concerned: Sequence[WalletId], afte
             continue
         sent[wallet] = sent.get(wallet, 0) + (not one.kind.security)
         too_many = sent[wallet] > HOURLY_MAX and not one.kind.security
-        end: tuple[State, str | None] = ("skipped", "too_many") if too_many else ("pending", None)
+        end: tuple[DeliveryState, str | None] = ("skipped", "too_many") if too_many else ("pending", None)
         rows += [(wallet, one.event.number, row["id"], row["channel"], *end) for row in goes_to]
     await _add(connection, rows, None, now)
 
@@ -254,7 +253,7 @@ async def _fall_back(connection: Connection, failed: Claimed, now: datetime) -> 
     channels = preference.fallbacks(
         KINDS[failed.kind], said, {row["channel"] for row in able}, {row["channel"] for row in tried}
     )
-    rows: list[tuple[WalletId, int, UUID, str, State, str | None]] = [
+    rows: list[tuple[WalletId, int, UUID, str, DeliveryState, str | None]] = [
         (failed.wallet, failed.event, row["id"], row["channel"], "pending", None)
         for row in able
         if row["channel"] in channels
@@ -276,7 +275,7 @@ async def _write(connection: Connection, told: Sequence[tuple[WalletId, Notice]]
 
 async def _add(
     connection: Connection,
-    rows: Sequence[tuple[WalletId, int, UUID, str, State, str | None]],
+    rows: Sequence[tuple[WalletId, int, UUID, str, DeliveryState, str | None]],
     falls_back_from: str | None,
     now: datetime,
 ) -> None:

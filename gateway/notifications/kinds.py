@@ -1,4 +1,4 @@
-"""The kinds of notices, and which events each comes from. Pure.
+"""Which events are notified, and as what kind. Pure.
 
 An event that is in no line of `_RULES` has no notice. The kinds that are `security` cannot be switched off
 altogether (preference.py).
@@ -10,30 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from gateway.events.log import LoggedEvent
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """`says` is for documents. One that is `security` reaches its owner by whatever there is."""
-
-    name: str
-    security: bool
-    says: str
-
-
-KINDS: Final[Mapping[str, Kind]] = {
-    kind.name: kind
-    for kind in (
-        Kind("money_in", False, "Money came in."),
-        Kind("money_out", False, "Money leaves the wallet, or came back since a payment failed."),
-        Kind("needs_approval", False, "A payment waits for the owner's approval."),
-        Kind("bank_movement", False, "Money came in from the bank, or went out to it."),
-        Kind("new_sign_in", True, "Somebody signed in, or a session was ended as stolen."),
-        Kind("new_key", True, "A passkey, an API key, recovery codes or the wallet's own key: made, ended or shown."),
-        Kind("freeze", True, "The wallet was frozen, or can pay again."),
-        Kind("protection", True, "The wallet's policy, its addresses for notices or what is sent to them changed."),
-    )
-}
+from gateway.notifications.vocabulary import KINDS, Kind
 
 
 @dataclass(frozen=True, slots=True)

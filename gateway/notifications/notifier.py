@@ -19,9 +19,10 @@ from gateway.keys.vault import Vault
 from gateway.notifications import address, delivery, preference
 from gateway.notifications.channels.channel import Channel, Message, Outcome, Sent, TryLater
 from gateway.notifications.delivery import Claimed
-from gateway.notifications.kinds import KINDS, Notice, notice
+from gateway.notifications.kinds import Notice, notice
 from gateway.notifications.texts.language import Language
 from gateway.notifications.texts.messages import Reader, code_message, message
+from gateway.notifications.vocabulary import KINDS
 from gateway.postgres.pool import Connection, Database
 
 #: How long a run waits for something that is under way before it looks for what is due again, in seconds.

@@ -11,7 +11,7 @@ every address that there is, and a change that would leave it so is refused.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, get_args
+from typing import Final
 
 from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent, By
@@ -20,13 +20,10 @@ from gateway.events import log
 from gateway.events.log import Event
 from gateway.identity.wallet import lock_wallet
 from gateway.ids import WalletId
-from gateway.notifications.kinds import KINDS, Kind
+from gateway.notifications.vocabulary import KINDS, Kind, Mode
 from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "preference.sql")
-
-Mode = Literal["on", "fallback", "off"]
-MODES: Final = get_args(Mode)
 
 #: What holds where the owner has said nothing.
 USUAL: Final[Mode] = "on"

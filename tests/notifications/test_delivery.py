@@ -17,6 +17,7 @@ from gateway.notifications.address import Wanted
 from gateway.notifications.channels.channel import Channel, Message, Outcome, Sent, TryLater
 from gateway.notifications.channels.email import Email
 from gateway.notifications.delivery import Claimed
+from gateway.notifications.vocabulary import Mode
 from tests.api.conftest import Api, Person
 from tests.cuts import CutDatabase, Fate, Killed
 from tests.notifications.conftest import Workers, proved, states
@@ -77,7 +78,7 @@ async def paged(api: Api, of: Person, pager: Pager, number: str = "17") -> UUID:
     return added.id
 
 
-async def modes(api: Api, of: Person, channel: str = "pager", **by_kind: preference.Mode) -> None:
+async def modes(api: Api, of: Person, channel: str = "pager", **by_kind: Mode) -> None:
     """Modes of a channel."""
     wallet = WalletId(read("wal", of.wallet_id))
     wanted = {(kind, channel): mode for kind, mode in by_kind.items()}

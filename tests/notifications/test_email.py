@@ -12,7 +12,7 @@ from gateway.config.mail import SmtpServer
 from gateway.notifications.channels.channel import Gone, Link, Message, Sent, TryLater
 from gateway.notifications.channels.email import Email
 from gateway.notifications.channels.email_body import email
-from gateway.notifications.kinds import KINDS
+from gateway.notifications.vocabulary import KINDS
 from tests.notifications.mail_server import SENDER, Answer, MailServer, serving
 from tests.webhooks.test_sender import certified
 

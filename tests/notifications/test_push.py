@@ -15,11 +15,11 @@ from gateway.clock import system_clock
 from gateway.errors import InvalidRequest, Misconfigured
 from gateway.notifications.channels.channel import Gone, Link, Message, Outcome, Sent, TryLater
 from gateway.notifications.channels.push import Push, topic_of, urgency_of
-from gateway.notifications.kinds import KINDS
 from gateway.notifications.push import vapid
 from gateway.notifications.push.encryption import MESSAGE_BYTES_MAX, encrypt, point_of
 from gateway.notifications.push.subscription import BrowserKeys, BrowserSubscription, checked, of_text
 from gateway.notifications.push.vapid import Vapid, from_base64, key_of, read_key, to_base64
+from gateway.notifications.vocabulary import KINDS
 from gateway.outbound.address import Allowed
 from tests.notifications.browser import LOOPBACK, Browser, claims
 from tests.webhooks.receiver import Receiver, receiving, status

@@ -17,8 +17,9 @@ import gateway.notifications
 from gateway.events.log import LoggedEvent
 from gateway.notifications.kinds import TYPES, notice
 from gateway.notifications.texts import language
-from gateway.notifications.texts.language import LOCALES, SOURCE, Language
+from gateway.notifications.texts.language import SOURCE, Language
 from gateway.notifications.texts.messages import Reader, code_message, message
+from gateway.notifications.vocabulary import LOCALES
 
 AT = datetime(2030, 1, 31, 12, tzinfo=UTC)
 OTHERS = [locale for locale in LOCALES if locale != SOURCE]

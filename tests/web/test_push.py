@@ -17,8 +17,8 @@ from gateway.clock import system_clock
 from gateway.money import Assets
 from gateway.notifications.channels.channel import Message
 from gateway.notifications.channels.push import Push, payload
-from gateway.notifications.kinds import KINDS
 from gateway.notifications.push.vapid import Vapid
+from gateway.notifications.vocabulary import KINDS
 from gateway.postgres.pool import Database
 from tests.api.conftest import opened
 from tests.factory import NOW

@@ -35,7 +35,7 @@ from gateway.events.log import LoggedEvent
 from gateway.identity import wallet
 from gateway.ids import ConversionId, PaymentId, WalletId, show
 from gateway.money import Assets
-from gateway.notifications import address
+from gateway.notifications import vocabulary
 from gateway.operators import repairs
 from gateway.payments.checks import mandate
 from gateway.payments.checks.mandate import Mandate
@@ -180,7 +180,7 @@ def _recovery_codes(behind: Objects, viewer: WalletId, event: LoggedEvent) -> Ev
 
 def _notification_address(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
     facts = event.facts
-    return NotificationAddressData(show(address.PREFIX, _subject(event)), facts["channel"], facts.get("reason"))
+    return NotificationAddressData(show(vocabulary.PREFIX, _subject(event)), facts["channel"], facts.get("reason"))
 
 
 def _webhook(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:

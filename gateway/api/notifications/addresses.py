@@ -13,8 +13,8 @@ from gateway.api.notifications.shapes import (
     NotificationCodeRequest,
     NotificationReaderRequest,
     UnsubscribeView,
-    address_view,
 )
+from gateway.api.notifications.views import address_view
 from gateway.audit.log import ANYONE
 from gateway.errors import InvalidRequest, NotFound
 from gateway.http.request.parameters import path_id
@@ -25,10 +25,10 @@ from gateway.identity.rate_limits import place_of
 from gateway.identity.wallet import Wallet
 from gateway.ids import show
 from gateway.notifications import address, preference
-from gateway.notifications.address import PREFIX, Wanted
+from gateway.notifications.address import Wanted
 from gateway.notifications.channels.channel import Channel
 from gateway.notifications.errors import InvalidCode
-from gateway.notifications.kinds import KINDS
+from gateway.notifications.vocabulary import KINDS, PREFIX
 
 AddressPath = Annotated[str, path_id(PREFIX, "The address's id.")]
 TokenPath = Annotated[

@@ -6,7 +6,6 @@ from typing import Final
 from msgspec import Struct, structs
 
 from gateway.api.events.examples import EVENT
-from gateway.api.notifications.push import PushKeys, PushKeyView, PushSubscriptionRequest
 from gateway.api.notifications.shapes import (
     NotificationAddressesPage,
     NotificationAddressRequest,
@@ -19,15 +18,18 @@ from gateway.api.notifications.shapes import (
     NotificationReaderRequest,
     NotificationsPage,
     NotificationView,
+    PushKeys,
+    PushKeyView,
+    PushSubscriptionRequest,
     SeenRequest,
     SeenView,
     UnsubscribeView,
-    preferences_view,
 )
+from gateway.api.notifications.views import preferences_view
 from gateway.api.payments.examples import SETTLED
 from gateway.api.story import NOW, SECOND_LATER
-from gateway.notifications.kinds import KINDS
 from gateway.notifications.preference import Preferences
+from gateway.notifications.vocabulary import KINDS
 
 
 def _address(state: str) -> NotificationAddressView:

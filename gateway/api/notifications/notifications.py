@@ -11,10 +11,8 @@ from gateway.api.notifications.shapes import (
     NotificationsPage,
     SeenRequest,
     SeenView,
-    modes_of,
-    notice_view,
-    preferences_view,
 )
+from gateway.api.notifications.views import modes_of, notice_view, preferences_view
 from gateway.errors import InvalidRequest
 from gateway.events import event_id, log
 from gateway.events.log import END
@@ -24,10 +22,8 @@ from gateway.http.services import Services
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
 from gateway.notifications import address, inbox, preference
-from gateway.notifications.channels.channel import NAMES
-from gateway.notifications.kinds import KINDS
-from gateway.notifications.preference import MODES
-from gateway.notifications.texts.language import LOCALES, Language, check_time_zone
+from gateway.notifications.texts.language import Language, check_time_zone
+from gateway.notifications.vocabulary import CHANNELS, KINDS, LOCALES, MODES
 
 
 @get("/v1/notifications", tags=["Notifications"], summary="List notifications", needs="read")
@@ -95,7 +91,7 @@ async def change_notification_preferences(
 
 def _check_known(data: NotificationPreferencesRequest) -> None:
     """Raises InvalidRequest for a kind, a channel or a mode that there is not, or one that is set twice."""
-    known: Final = {"kind": tuple(KINDS), "channel": NAMES, "mode": MODES}
+    known: Final = {"kind": tuple(KINDS), "channel": CHANNELS, "mode": MODES}
     for one in data.modes:
         for name, values in known.items():
             if getattr(one, name) not in values:

@@ -1,13 +1,11 @@
 """Push messages to browsers: the key that they subscribe to, and their subscriptions."""
 
-from typing import Annotated
-
 import msgspec
 from litestar import get, post
-from msgspec import Meta, Struct
 
 from gateway.api.notifications.addresses import channels_of
-from gateway.api.notifications.shapes import LocaleText, NotificationAddressView, ZoneText, address_view
+from gateway.api.notifications.shapes import NotificationAddressView, PushKeyView, PushSubscriptionRequest
+from gateway.api.notifications.views import address_view
 from gateway.errors import NotFound
 from gateway.http.services import Services
 from gateway.identity import wallet as wallets
@@ -17,42 +15,6 @@ from gateway.notifications import address
 from gateway.notifications.address import Wanted
 from gateway.notifications.channels.push import Push, push_of
 from gateway.notifications.push.subscription import BrowserKeys, BrowserSubscription
-
-PointText = Annotated[
-    str,
-    Meta(
-        description="A point of P-256 in base64url, as browsers take `applicationServerKey`.",
-        examples=["BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8"],
-    ),
-]
-
-
-class PushKeyView(Struct):
-    """The gateway's key (VAPID, RFC 8292). It stays the same."""
-
-    public_key: PointText
-
-
-class PushKeys(Struct):
-    """What a push is encrypted with (RFC 8291), in base64url."""
-
-    p256dh: Annotated[str, Meta(description="The browser's public key, 65 bytes.")]
-    auth: Annotated[str, Meta(description="The browser's secret, 16 bytes.")]
-
-
-class PushSubscriptionRequest(Struct):
-    """`PushSubscription.toJSON()`, whose other fields are passed over, and how the browser's owner reads."""
-
-    endpoint: Annotated[
-        str,
-        Meta(
-            description="An https:// URL of the browser's push service, at a public address.",
-            examples=["https://push.example/v2/gAAAAABl"],
-        ),
-    ]
-    keys: PushKeys
-    locale: LocaleText = "en"
-    time_zone: ZoneText = "UTC"
 
 
 @get(

@@ -1,29 +1,18 @@
-"""What comes in and goes out, and how answers are made from the package's own values."""
+"""What comes in and goes out. Requests refuse unknown fields."""
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal, cast
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from gateway.api.events.catalogue import TYPES
 from gateway.api.events.shapes import EventIdText
 from gateway.api.fields import AssetCode, Decimal, NextCursor, Party, PaymentIdText, Time
-from gateway.clock import rfc3339
-from gateway.events.log import LoggedEvent
 from gateway.http.schema import one_of, typed_id
-from gateway.ids import show
-from gateway.notifications.address import PREFIX, Address
-from gateway.notifications.channels.channel import NAMES, Channel
-from gateway.notifications.delivery import Delivery
-from gateway.notifications.inbox import Listed
-from gateway.notifications.kinds import KINDS
-from gateway.notifications.preference import MODES, Mode, Preferences
-from gateway.notifications.texts.language import LOCALES, Language
-from gateway.notifications.texts.messages import Reader, message_id, words
+from gateway.notifications.vocabulary import CHANNELS, KINDS, LOCALES, MODES, PREFIX, AddressState, DeliveryState
 
 AddressIdText = Annotated[str, typed_id(PREFIX, "An address's id.")]
 KindText = Annotated[str, one_of(KINDS, "What it is about.")]
-ChannelText = Annotated[str, one_of(NAMES, "How it is sent.")]
+ChannelText = Annotated[str, one_of(CHANNELS, "How it is sent.")]
 LocaleText = Annotated[str, one_of(LOCALES, "The language that notices are written in.")]
 ZoneText = Annotated[
     str, Meta(description="The time zone of times in notices, as the IANA names it.", examples=["Asia/Bangkok"])
@@ -31,6 +20,13 @@ ZoneText = Annotated[
 ModeText = Annotated[
     str,
     one_of(MODES, "`on`: sent. `fallback`: sent where no channel that is on could take it. `off`: never."),
+]
+PointText = Annotated[
+    str,
+    Meta(
+        description="A point of P-256 in base64url, as browsers take `applicationServerKey`.",
+        examples=["BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8"],
+    ),
 ]
 
 
@@ -68,7 +64,7 @@ class NotificationAddressView(Struct):
     channel: ChannelText
     address: Annotated[str, Meta(description="A part of it.", examples=["a…@example.com"])]
     state: Annotated[
-        Literal["waits", "proved", "failed"],
+        AddressState,
         Meta(
             description="`waits`: for its code. `proved`: notices are sent to it. `failed`: it cannot be reached, and "
             "nothing is sent to it until it is added again."
@@ -92,7 +88,7 @@ class NotificationDeliveryView(Struct):
 
     channel: ChannelText
     state: Annotated[
-        Literal["pending", "sent", "failed", "skipped"],
+        DeliveryState,
         Meta(description="`skipped`: it was not to be sent any more, as `reason` says."),
     ]
     reason: Annotated[str | None, Meta(description="What the last try came to, or why there is none.")]
@@ -161,78 +157,29 @@ class UnsubscribeView(Struct):
     says: Annotated[str, Meta(description="What the kind tells of, in English.")]
 
 
-def address_view(of: Address, channels: Mapping[str, Channel]) -> NotificationAddressView:
-    channel = channels.get(of.channel)
-    return NotificationAddressView(
-        id=of.shown_id,
-        channel=of.channel,
-        address=channel.shown(of.text) if channel else "…",
-        state=of.state,
-        locale=of.locale,
-        time_zone=of.time_zone,
-        created_at=rfc3339(of.created_at),
-        proved_at=rfc3339(of.proved_at) if of.proved_at else None,
-        failure=of.failure,
-        failed_at=rfc3339(of.failed_at) if of.failed_at else None,
-    )
+class PushKeyView(Struct):
+    """The gateway's key (VAPID, RFC 8292). It stays the same."""
+
+    public_key: PointText
 
 
-def preferences_view(said: Preferences) -> NotificationPreferencesView:
-    return NotificationPreferencesView(
-        [
-            NotificationKindView(
-                kind.name, kind.security, kind.says, {name: said.mode(kind.name, name) for name in NAMES}
-            )
-            for kind in KINDS.values()
-        ]
-    )
+class PushKeys(Struct):
+    """What a push is encrypted with (RFC 8291), in base64url."""
+
+    p256dh: Annotated[str, Meta(description="The browser's public key, 65 bytes.")]
+    auth: Annotated[str, Meta(description="The browser's secret, 16 bytes.")]
 
 
-def modes_of(asked: NotificationPreferencesRequest) -> dict[tuple[str, str], Mode]:
-    """Every mode that is asked for, of values that were checked; those that are not named included."""
-    usual: dict[tuple[str, str], Mode] = {(kind, channel): "on" for kind in KINDS for channel in NAMES}
-    return usual | {(one.kind, one.channel): cast("Mode", one.mode) for one in asked.modes}
+class PushSubscriptionRequest(Struct):
+    """`PushSubscription.toJSON()`, whose other fields are passed over, and how the browser's owner reads."""
 
-
-def notice_view(of: Listed, handle: str, language: Language) -> NotificationView:
-    event = of.notice.event
-    title, text = words(event, Reader(handle, language, ""))
-    is_payment = event.kind.startswith("payment.") and event.subject is not None
-    return NotificationView(
-        id=message_id(event),
-        kind=of.notice.kind.name,
-        security=of.notice.kind.security,
-        type=event.kind,
-        created_at=rfc3339(event.at),
-        title=title,
-        text=text,
-        money=_money(event, f"@{handle}"),
-        payment=show("pay", event.subject) if is_payment and event.subject else None,
-        seen=of.seen,
-        deliveries=_deliveries(of.deliveries),
-    )
-
-
-def _money(event: LoggedEvent, me: str) -> NotificationMoneyView | None:
-    facts = event.facts
-    if "amount" not in facts:
-        return None
-    if "from" in facts:
-        payer, payee = facts["from"], facts["to"]
-    elif event.kind == "ledger.corrected":
-        payer, payee = (
-            me if facts[side] == f"wallet:{me[1:]}:{facts['asset']}" else None for side in ("debit", "credit")
-        )
-    else:
-        payer, payee = (me, None) if event.kind.startswith("withdrawal.") else (None, me)
-    return NotificationMoneyView(facts["amount"], facts["asset"], payer, payee)
-
-
-def _deliveries(of: Iterable[Delivery]) -> list[NotificationDeliveryView]:
-    return [
-        NotificationDeliveryView(
-            *(one.channel, one.state, one.reason, one.falls_back_from),
-            rfc3339(one.ended_at) if one.ended_at else None,
-        )
-        for one in of
+    endpoint: Annotated[
+        str,
+        Meta(
+            description="An https:// URL of the browser's push service, at a public address.",
+            examples=["https://push.example/v2/gAAAAABl"],
+        ),
     ]
+    keys: PushKeys
+    locale: LocaleText = "en"
+    time_zone: ZoneText = "UTC"

@@ -16,10 +16,7 @@ from gateway.api.fields import CustodyText, MetadataObject, TypedData
 from gateway.api.payments.shapes import BulkPaymentRequest, BulkResultView
 from gateway.http.answer.problems import INTERNAL, PROBLEMS, Problem
 from gateway.identity.credential import SCOPES
-from gateway.notifications.channels.channel import NAMES
-from gateway.notifications.kinds import KINDS
-from gateway.notifications.preference import MODES
-from gateway.notifications.texts.language import LOCALES
+from gateway.notifications.vocabulary import CHANNELS, KINDS, LOCALES, MODES
 from gateway.operators import operators
 from gateway.payments.model.payment import State
 from gateway.payments.model.reason import Reason
@@ -43,9 +40,9 @@ _ENUMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "WebhookDisabledBy": ("Why an endpoint is disabled.", ("owner", "gone", "failing")),
     "EventType": ("What happened.", TYPES),
     "NotificationTopic": ("What a notice is about.", tuple(KINDS)),
-    "NotificationChannel": ("How notices are sent.", NAMES),
+    "NotificationChannel": ("How notices are sent.", CHANNELS),
     "NotificationMode": ("When a kind of notice is sent by a channel.", MODES),
-    "NotificationLocale": ("A language of notices.", tuple(LOCALES)),
+    "NotificationLocale": ("A language of notices.", LOCALES),
 }
 
 

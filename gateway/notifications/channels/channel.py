@@ -8,12 +8,9 @@ other side has answered, which may name the address.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Protocol
 
-from gateway.notifications.kinds import Kind
-
-#: Every channel that there is, whether it is configured or not.
-NAMES: Final = ("email", "push")
+from gateway.notifications.vocabulary import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,10 @@ import msgspec
 from gateway.clock import Clock
 from gateway.errors import InvalidRequest
 from gateway.notifications.channels.channel import Channel, Gone, Message, Outcome, Sent, TryLater
-from gateway.notifications.kinds import KINDS
 from gateway.notifications.push import subscription
 from gateway.notifications.push.encryption import MESSAGE_BYTES_MAX, encrypt
 from gateway.notifications.push.vapid import Vapid
+from gateway.notifications.vocabulary import KINDS
 from gateway.outbound.address import Allowed
 from gateway.outbound.http_client import Answer, HttpClient
 

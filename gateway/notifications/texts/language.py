@@ -24,8 +24,8 @@ from babel.support import Translations
 from gateway.errors import InvalidRequest
 from gateway.escape import for_terminal
 
-#: The languages that people choose from, and how each writes a time.
-LOCALES: Final[Mapping[str, str]] = {
+#: How each of `LOCALES` (vocabulary.py) writes a time.
+_TIMES: Final[Mapping[str, str]] = {
     "en": "d MMMM y, HH:mm (ZZZZ)",
     "th": "d MMMM G y, HH:mm 'น.' (ZZZZ)",
 }
@@ -74,7 +74,7 @@ class Language:
     def time(self, at: datetime) -> str:
         """The date, the time to the minute, and the offset."""
         zone = get_timezone(self.time_zone)
-        return str(format_datetime(at, LOCALES[self.locale], tzinfo=zone, locale=self.locale))
+        return str(format_datetime(at, _TIMES[self.locale], tzinfo=zone, locale=self.locale))
 
 
 @cache

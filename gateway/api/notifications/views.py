@@ -1,0 +1,102 @@
+"""How answers are made of the package's own values."""
+
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+from gateway.api.notifications.shapes import (
+    NotificationAddressView,
+    NotificationDeliveryView,
+    NotificationKindView,
+    NotificationMoneyView,
+    NotificationPreferencesRequest,
+    NotificationPreferencesView,
+    NotificationView,
+)
+from gateway.clock import rfc3339
+from gateway.events.log import LoggedEvent
+from gateway.ids import show
+from gateway.notifications.address import Address
+from gateway.notifications.channels.channel import Channel
+from gateway.notifications.delivery import Delivery
+from gateway.notifications.inbox import Listed
+from gateway.notifications.preference import Preferences
+from gateway.notifications.texts.language import Language
+from gateway.notifications.texts.messages import Reader, message_id, words
+from gateway.notifications.vocabulary import CHANNELS, KINDS, Mode
+
+
+def address_view(of: Address, channels: Mapping[str, Channel]) -> NotificationAddressView:
+    channel = channels.get(of.channel)
+    return NotificationAddressView(
+        id=of.shown_id,
+        channel=of.channel,
+        address=channel.shown(of.text) if channel else "…",
+        state=of.state,
+        locale=of.locale,
+        time_zone=of.time_zone,
+        created_at=rfc3339(of.created_at),
+        proved_at=rfc3339(of.proved_at) if of.proved_at else None,
+        failure=of.failure,
+        failed_at=rfc3339(of.failed_at) if of.failed_at else None,
+    )
+
+
+def preferences_view(said: Preferences) -> NotificationPreferencesView:
+    return NotificationPreferencesView(
+        [
+            NotificationKindView(
+                kind.name, kind.security, kind.says, {name: said.mode(kind.name, name) for name in CHANNELS}
+            )
+            for kind in KINDS.values()
+        ]
+    )
+
+
+def modes_of(asked: NotificationPreferencesRequest) -> dict[tuple[str, str], Mode]:
+    """Every mode that is asked for, of values that were checked; those that are not named included."""
+    usual: dict[tuple[str, str], Mode] = {(kind, channel): "on" for kind in KINDS for channel in CHANNELS}
+    return usual | {(one.kind, one.channel): cast("Mode", one.mode) for one in asked.modes}
+
+
+def notice_view(of: Listed, handle: str, language: Language) -> NotificationView:
+    event = of.notice.event
+    title, text = words(event, Reader(handle, language, ""))
+    is_payment = event.kind.startswith("payment.") and event.subject is not None
+    return NotificationView(
+        id=message_id(event),
+        kind=of.notice.kind.name,
+        security=of.notice.kind.security,
+        type=event.kind,
+        created_at=rfc3339(event.at),
+        title=title,
+        text=text,
+        money=_money(event, f"@{handle}"),
+        payment=show("pay", event.subject) if is_payment and event.subject else None,
+        seen=of.seen,
+        deliveries=_deliveries(of.deliveries),
+    )
+
+
+def _money(event: LoggedEvent, me: str) -> NotificationMoneyView | None:
+    facts = event.facts
+    if "amount" not in facts:
+        return None
+    if "from" in facts:
+        payer, payee = facts["from"], facts["to"]
+    elif event.kind == "ledger.corrected":
+        payer, payee = (
+            me if facts[side] == f"wallet:{me[1:]}:{facts['asset']}" else None for side in ("debit", "credit")
+        )
+    else:
+        payer, payee = (me, None) if event.kind.startswith("withdrawal.") else (None, me)
+    return NotificationMoneyView(facts["amount"], facts["asset"], payer, payee)
+
+
+def _deliveries(of: Iterable[Delivery]) -> list[NotificationDeliveryView]:
+    return [
+        NotificationDeliveryView(
+            *(one.channel, one.state, one.reason, one.falls_back_from),
+            rfc3339(one.ended_at) if one.ended_at else None,
+        )
+        for one in of
+    ]
