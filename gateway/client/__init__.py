@@ -13,7 +13,7 @@ Invariants:
   - a stream of events misses none and repeats none, over any number of connections.
 
     client.py      Client and AsyncClient
-    payments.py wallet.py handles.py bank.py events.py webhooks.py   the calls, by what they are about
+    payments.py wallet.py handles.py bank.py events.py webhooks.py notifications.py   the calls, by topic
     grants.py      API keys and mandates
     protection.py  the policy, sessions and passkeys
     faces.py       one implementation, called in two ways
@@ -27,6 +27,7 @@ iso4217 are all that the client needs.
 """
 
 from gateway.api.identity.shapes import CapView
+from gateway.api.notifications.shapes import NotificationModeRequest
 from gateway.api.payments.shapes import BulkPaymentRequest
 from gateway.client.client import AsyncClient, Client
 from gateway.client.events import Event, UnknownEvent
@@ -40,6 +41,7 @@ __all__ = [
     "Client",
     "Event",
     "NoAnswer",
+    "NotificationModeRequest",
     "OutcomeUnknown",
     "ProblemError",
     "Retry",

@@ -13,6 +13,7 @@ from gateway.client.exceptions import NoAnswer
 from gateway.client.faces import Awaiting, Blocking, Mode, finished
 from gateway.client.grants import ApiKeys, Mandates
 from gateway.client.handles import Handles
+from gateway.client.notifications import Notifications
 from gateway.client.payments import Payments
 from gateway.client.protection import Passkeys, Policy, Sessions
 from gateway.client.retry import Retry
@@ -51,6 +52,7 @@ class _Client(Generic[Mode]):
         self.bank: Bank[Mode] = Bank(self.calls)
         self.events: Events[Mode] = Events(self.calls)
         self.webhooks: Webhooks[Mode] = Webhooks(self.calls)
+        self.notifications: Notifications[Mode] = Notifications(self.calls)
         self.api_keys: ApiKeys[Mode] = ApiKeys(self.calls)
         self.mandates: Mandates[Mode] = Mandates(self.calls)
         self.policy: Policy[Mode] = Policy(self.calls)

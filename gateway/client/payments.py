@@ -156,6 +156,13 @@ class Payments(Resource[Mode]):
         return (await self._calls.send("POST", _path(id, "signature"), PaymentView, asked, repeatable=True)).value
 
     @call
+    async def report_unauthorized(self, id: str) -> PaymentView:
+        """Report a payment from the wallet as unauthorized. The wallet is frozen: nothing leaves it until its owner's
+        passkey or operators unfreeze it; and the payment ends if it still can. Reading the wallet is enough for this.
+        """
+        return (await self._calls.send("POST", _path(id, "report-unauthorized"), PaymentView, repeatable=True)).value
+
+    @call
     async def wait(self, id: str, timeout: float | None = None) -> PaymentView:  # noqa: ASYNC109 - also where it blocks
         """The payment once it has ended: settled, failed, voided, expired or refused. It waits by the stream of events.
 

@@ -11,7 +11,8 @@ PREFIX: Final = "nad"
 CHANNELS: Final = ("email", "push")
 
 #: The languages that people choose from.
-LOCALES: Final = ("en", "th")
+Locale = Literal["en", "th"]
+LOCALES: Final = get_args(Locale)
 
 #: Whether notices of a kind are sent by a channel (preference.py).
 Mode = Literal["on", "fallback", "off"]
