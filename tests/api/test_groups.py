@@ -12,7 +12,7 @@ import pytest
 
 from gateway.embedded.postgres import Postgres
 from gateway.money import Assets
-from tests.api.groups import Both, Draw, World, founded, model_of, world
+from tests.api.groups.both import Both, Draw, World, founded, model_of, world
 from tests.conftest import seeds
 from tests.databases import fresh_database, name_of
 
