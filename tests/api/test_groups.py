@@ -1,4 +1,4 @@
-"""Mixed groups of payments at once are answered as if they were asked for one by one (groups.py).
+"""Mixed groups of payments at once are answered as if they were asked for one by one (groups/both.py).
 
 A seed is a street of its own and GROUPS groups: `scripts/test tests/api/test_groups.py --seeds 40` runs a thousand.
 """
@@ -12,7 +12,11 @@ import pytest
 
 from gateway.embedded.postgres import Postgres
 from gateway.money import Assets
-from tests.api.groups.both import Both, Draw, World, founded, model_of, world
+from tests.api.groups.both import Both
+from tests.api.groups.draw import Draw
+from tests.api.groups.model import model_of
+from tests.api.groups.street import founded
+from tests.api.groups.world import World, world
 from tests.conftest import seeds
 from tests.databases import fresh_database, name_of
 
