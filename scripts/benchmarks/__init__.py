@@ -4,7 +4,8 @@
     figures.py   the figures: a function per name; those of some size have files of their own:
                  by_caller.py, lifecycle.py, in_postgres.py, chain.py, against.py
     bench.py     how: sides in turns, books of handles, what a figure gives
-    rig.py       with what: PostgreSQL, gateways, wrk with single.lua, bulk.lua, token.lua (they share common.lua)
+    rig.py       with what: PostgreSQL, gateways, and the load on them
+    wrk.py       wrk with single.lua, bulk.lua or token.lua (they share common.lua)
     client.py    requests that are known beforehand, where wrk cannot say them
     served.py    the same server with another application in it: the baselines
     town.py      who pays whom
@@ -18,9 +19,9 @@
     auth.py      what knowing the caller costs by itself
     reads.py     what people look at, by the gateway's own statements
     peer.py      the one-call transfer function that bulk payments are held against: a minimal ledger
-    machine.py   processor time, memory, what a sync costs
+    machine.py   processor time, memory, what a sync costs, where PostgreSQL's programs are
     compare.py   medians, ratios, per payment, the tables: pure
-    legs.py      rows of the table, of legs
+    legs.py      a leg, which is one measurement with wrk, and its rows of the table
     chart.py     the pictures
 
 A machine's speed changes from minute to minute. So nothing is compared with a number from another run: figure and

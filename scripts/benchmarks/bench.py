@@ -9,8 +9,9 @@ from benchmarks import books, callers, town
 from benchmarks.books import Checked
 from benchmarks.callers import PLAIN, Caller
 from benchmarks.compare import Row, number
+from benchmarks.legs import Leg
 from benchmarks.revision import Revision
-from benchmarks.rig import Ledger, Leg, Rig
+from benchmarks.rig import Ledger, Rig
 
 HANDLES = 10_000
 

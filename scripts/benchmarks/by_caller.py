@@ -7,8 +7,8 @@ from functools import partial
 
 from benchmarks.bench import Bench, Measured
 from benchmarks.callers import CAPPED, GUARDED, PLAIN, SCOPED, SESSION
-from benchmarks.legs import cpu_rows, p99_row, rate_row, whole_row
-from benchmarks.rig import Ledger, Leg, Served
+from benchmarks.legs import Leg, cpu_rows, p99_row, rate_row, whole_row
+from benchmarks.rig import Ledger, Served
 
 _KINDS = (PLAIN, SCOPED, CAPPED, GUARDED, SESSION)
 _CONNECTIONS = 64

@@ -16,7 +16,8 @@ from benchmarks import machine, tokens
 from benchmarks.bare import bare
 from benchmarks.bench import Bench, Measured, told
 from benchmarks.compare import Row, Target, number
-from benchmarks.rig import Connection, Ledger, Leg, Rig, Served
+from benchmarks.legs import Leg
+from benchmarks.rig import Connection, Ledger, Rig, Served
 from gateway import assembly
 from gateway.assembly import Places
 from gateway.chain.node import HttpNode

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from benchmarks.compare import Spread
-from benchmarks.rig import Leg
+from benchmarks.legs import Leg
 
 _COUNT = StrMethodFormatter("{x:,.0f}")
 _INK, _FAINT = "#1f2933", "#d9dee4"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks import machine, peer
 from benchmarks.revision import NotMeasured
-from benchmarks.rig import Connection, Ledger, Rig, program_of_postgres
+from benchmarks.rig import Connection, Ledger, Rig
 from gateway import assembly
 from gateway.money import Money, fiat
 from gateway.payments.rails import ledger as ledger_rail
@@ -137,7 +137,7 @@ async def _wal(connection: Connection, since: str, until: str) -> tuple[int, int
     """Bytes of the records between these places in the log, and of the full-page images in them."""
     log = Path(await connection.fetchval("SHOW data_directory")) / "pg_wal"
     waldump = await asyncio.create_subprocess_exec(
-        *(program_of_postgres("pg_waldump"), "-p", str(log), "-s", since, "-e", until, "--stats"),
+        *(machine.program_of_postgres("pg_waldump"), "-p", str(log), "-s", since, "-e", until, "--stats"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

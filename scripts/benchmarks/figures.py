@@ -12,9 +12,8 @@ from benchmarks.by_caller import callers
 from benchmarks.chain import chain
 from benchmarks.compare import Row, Target, number
 from benchmarks.in_postgres import postgres
-from benchmarks.legs import by_part, cpu_rows, p99_row, rate_row
+from benchmarks.legs import Leg, by_part, cpu_rows, p99_row, rate_row
 from benchmarks.lifecycle import lifecycle
-from benchmarks.rig import Leg
 from benchmarks.streams import events
 from benchmarks.traces import traces
 from benchmarks.webhooks import webhooks

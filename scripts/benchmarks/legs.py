@@ -1,9 +1,46 @@
-"""Rows of the table, made of legs that were measured in turns."""
+"""A leg, which is one measurement with wrk, and the rows of the table that legs measured in turns give."""
+
+from dataclasses import dataclass
 
 from benchmarks.compare import Row, Target
-from benchmarks.rig import Leg
 
 _LEAST_PART = 0.01  #: Of ours.
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One measurement: so many connections, each asking again as soon as it is answered. Times are in milliseconds and
+    as wrk has them: corrected for what a stalled client would not have sent. Processor time is per
+    payment that was asked for and not refused, until the gateways were idle again.
+    """
+
+    who: str
+    connections: int
+    seconds: float
+    asked: int
+    acknowledged: int
+    refused: int
+    broken: int  #: Connections that failed, and requests without an answer in time.
+    first_refusal: str
+    p50_ms: float
+    p99_ms: float
+    gateway_cpu_us: float
+    postgres_cpu_us: float
+    wrk_cpu_us: float
+
+    @property
+    def rate(self) -> float:
+        """Payments per second."""
+        return self.acknowledged / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        """Of gateway and PostgreSQL together, per payment."""
+        return self.gateway_cpu_us + self.postgres_cpu_us
+
+    @property
+    def failures(self) -> int:
+        return self.refused + self.broken
 
 
 def rate_row(figure: str, what: str, ours: list[Leg], theirs: list[Leg], against: str, target: Target | None) -> Row:

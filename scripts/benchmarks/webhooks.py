@@ -24,9 +24,9 @@ from benchmarks.bench import Bench, Measured
 from benchmarks.callers import PLAIN
 from benchmarks.client import Answers, Call
 from benchmarks.compare import Row, Target
-from benchmarks.legs import cpu_rows, p99_row, rate_row
+from benchmarks.legs import Leg, cpu_rows, p99_row, rate_row
 from benchmarks.receiver import Told
-from benchmarks.rig import Ledger, Leg, Rig, Served
+from benchmarks.rig import Ledger, Rig, Served
 from benchmarks.streams import reading
 from gateway.embedded.children import Child
 from gateway.ids import read, show

@@ -21,11 +21,12 @@ sys.path.append(str(ROOT / "scripts"))  # what is there lies beside the product,
 from benchmarks import books, town
 from benchmarks.compare import Row, Target, microseconds_each, summary, table
 from benchmarks.figures import FIGURES
-from benchmarks.legs import cpu_rows
+from benchmarks.legs import Leg, cpu_rows
 from benchmarks.machine import cpu_seconds, family_cpu_seconds, resident_bytes, sync_seconds
 from benchmarks.names import NAMES, parsed
-from benchmarks.rig import Ledger, Leg, Rig, check_in_flight
+from benchmarks.rig import Ledger, Rig
 from benchmarks.served import VARIANTS
+from benchmarks.wrk import check_in_flight
 
 pytestmark = pytest.mark.anyio
 
