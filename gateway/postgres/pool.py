@@ -5,12 +5,11 @@ Commits are durable as PostgreSQL ships: nothing here turns `fsync` or `synchron
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from time import monotonic
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import Final, TypeAlias, TypeVar, cast
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -30,12 +29,12 @@ from gateway.postgres.driver_errors import (
     first_line,
 )
 from gateway.postgres.errors import DatabaseNotWritable, DatabaseUnavailable
+from gateway.postgres.outage_log import OutageLog
 from gateway.postgres.primary import Primary
 from gateway.postgres.primary_monitor import PrimaryMonitor
 from gateway.postgres.statements import Statements as Statements
+from gateway.postgres.transaction import check_not_cut_short, has_ended, refusals_confirmed, transaction
 from gateway.tracing import steps
-
-log = logging.getLogger(__name__)
 
 Record = asyncpg.Record
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
@@ -50,10 +49,6 @@ _FULL_SECONDS: Final = 15.0
 
 #: What spans of the database say of it (OpenTelemetry's semantic conventions).
 DB_SYSTEM: Final = {"db.system.name": "postgresql"}
-
-#: The same trouble is said again in the log after so many seconds.
-_SAY_AGAIN_SECONDS: Final = 60.0
-
 
 #: Between two attempts to listen, in seconds.
 _LISTEN_AGAIN_SECONDS: Final = 1.0
@@ -91,10 +86,8 @@ class Database:
         self._generation = 0
         self._kept: DatabaseConnection | None = None
         self._closing = False
-        self._away_since: float | None = None  # by the event loop's clock, as all times here
-        self._said_at: dict[str, float] = {}
-        self._has_started = False
-        self._full_until = 0.0
+        self._outages = OutageLog()
+        self._full_until = 0.0  # by the event loop's clock
         self.clock = DatabaseClock()
         self.committed: Callable[[], None] = _nothing  #: Called after every commit.
         self.waits, self.timeouts = Histogram(SECONDS), 0  #: How long each waited for a connection; how many in vain.
@@ -119,8 +112,8 @@ class Database:
             self._monitor.check()
             async with (
                 self._connection("transaction") as connection,
-                _refusals_confirmed(connection, self._answers),
-                _transaction(connection),
+                refusals_confirmed(connection, self._answers),
+                transaction(connection),
             ):
                 yield connection
                 if self._answers:
@@ -133,7 +126,7 @@ class Database:
         confirmed: what was read is for a decision that a transaction makes later.
         """
         with TRANSLATED:
-            async with self._connection("reading") as connection, _refusals_confirmed(connection, self._answers):
+            async with self._connection("reading") as connection, refusals_confirmed(connection, self._answers):
                 yield connection
                 if self._answers and answers:
                     await connection.confirm()
@@ -149,13 +142,13 @@ class Database:
             self._monitor.check()
             traced, began = steps.under_way(), monotonic()
             connection, self._kept = self._kept, None
-            if connection is None or _ended(connection):
+            if connection is None or has_ended(connection):
                 connection = await self._acquire()
             else:
                 connection.use(True)
             try:
                 yield connection
-                _check_not_cut_short(connection)
+                check_not_cut_short(connection)
             except BaseException as error:
                 try:
                     self._judge(connection, error)
@@ -175,8 +168,8 @@ class Database:
     async def snapshot(self) -> AsyncIterator[Connection]:
         """A read-only transaction in which all statements see one moment."""
         with TRANSLATED:
-            async with self._connection("snapshot") as connection, _refusals_confirmed(connection, self._answers):
-                async with _transaction(connection, isolation="repeatable_read", readonly=True):
+            async with self._connection("snapshot") as connection, refusals_confirmed(connection, self._answers):
+                async with transaction(connection, isolation="repeatable_read", readonly=True):
                     yield connection
                 if self._answers:
                     await connection.confirm()
@@ -200,7 +193,7 @@ class Database:
                 await prerequisites.check(connection, self.reading(answers=False))
         except (DatabaseUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise at_start(error) from error
-        self._has_started = True
+        self._outages.start()
 
     def start_over(self, why: str, generation: int | None = None) -> None:
         """Throw every connection away: those that nobody has at once, the others when they are given back. What was
@@ -211,7 +204,7 @@ class Database:
         self._generation += 1
         self._monitor.doubt()
         self._primary.forget()
-        self._say("the connections to the database are made anew", why)
+        self._outages.warn("the connections to the database are made anew", why)
         for connection in list(self._open):
             if not connection.in_use:
                 connection.terminate()
@@ -245,7 +238,7 @@ class Database:
                 connection.terminate()
                 raise
         except (*GONE, *REFUSED, asyncpg.InterfaceError, DatabaseUnavailable) as error:
-            self._say("no connection to the database", first_line(error))
+            self._outages.warn("no connection to the database", first_line(error))
             raise
         if self._leave_replaced(connection.timeline, generation):
             generation = self._generation
@@ -277,7 +270,7 @@ class Database:
         connection = await self._acquire()
         try:
             yield connection
-            _check_not_cut_short(connection)
+            check_not_cut_short(connection)
         except BaseException as error:
             self._judge(connection, error)
             raise
@@ -307,7 +300,7 @@ class Database:
             raise DatabaseUnavailable(why_away(refused)) from refused
 
     async def _release(self, connection: DatabaseConnection) -> None:
-        if not _ended(connection):
+        if not has_ended(connection):
             connection.use(False)
             if self._is_stale(connection):
                 connection.terminate()
@@ -317,7 +310,7 @@ class Database:
                 await self._pool.release(proxy)
 
     def _is_stale(self, connection: DatabaseConnection) -> bool:
-        return _ended(connection) or bool(connection.generation != self._generation)
+        return has_ended(connection) or bool(connection.generation != self._generation)
 
     def _judge(self, connection: DatabaseConnection, error: BaseException) -> None:
         """Close the connection of what ended in `error` where it may not be used again, and all others with it where
@@ -328,7 +321,7 @@ class Database:
         """
         if isinstance(error, asyncpg.DiskFullError):
             self._full_until = asyncio.get_running_loop().time() + _FULL_SECONDS
-        if _ended(connection):
+        if has_ended(connection):
             self.start_over(first_line(error), connection.generation)
             if isinstance(error, asyncpg.InterfaceError):
                 raise DatabaseUnavailable(why_away(error)) from error
@@ -337,19 +330,6 @@ class Database:
             self.start_over(first_line(error), connection.generation)
         elif isinstance(error, (*ABANDONS, asyncpg.InterfaceError)):
             connection.terminate()  # it may be in the middle of something
-
-    def _say(self, what: str, why: str) -> None:
-        """Each of the two once when it begins, and again now and then: all connections find out by themselves, each in
-        other words.
-        """
-        now = asyncio.get_running_loop().time()
-        if not self._has_started or self._closing:
-            return
-        if self._away_since is None:
-            self._away_since, self._said_at = now, {}
-        if now - self._said_at.get(what, -_SAY_AGAIN_SECONDS) >= _SAY_AGAIN_SECONDS:
-            self._said_at[what] = now
-            log.warning("%s: %s", what, why)
 
     async def notify(self, channel: str) -> None:
         """Have everybody who listens on the channel called. Nothing waits for the disk: it need not survive a crash."""
@@ -379,41 +359,7 @@ class Database:
 
     def _has_written(self) -> None:
         self.committed()
-        if self._away_since is not None:
-            seconds = asyncio.get_running_loop().time() - self._away_since
-            self._away_since = None
-            log.info("the database takes writes again, after %.1f s", seconds)
-
-
-@asynccontextmanager
-async def _transaction(connection: DatabaseConnection, **how: Any) -> AsyncIterator[None]:
-    """As the driver's own; but what failed for want of the server is not rolled back: its connection is closed."""
-    transaction = connection.transaction(**how)
-    await transaction.start()
-    try:
-        yield
-    except BaseException as error:
-        if not (_ended(connection) or isinstance(error, (*SPOILS_ALL, *ABANDONS))):
-            await transaction.rollback()
-        raise
-    await transaction.commit()
-
-
-@asynccontextmanager
-async def _refusals_confirmed(connection: DatabaseConnection, answers: bool) -> AsyncIterator[None]:
-    """A refusal is an answer too: that somebody has no money, or that a payment does not exist, is confirmed before."""
-    try:
-        yield
-    except Exception as error:
-        driver = isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, DatabaseUnavailable, *GONE))
-        if answers and not driver and not _ended(connection):
-            await connection.confirm()
-        raise
-
-
-def _check_not_cut_short(connection: DatabaseConnection) -> None:
-    if _ended(connection) or connection.cut_short:
-        raise DatabaseUnavailable("a commit did not wait for its standby, which may not have it")
+        self._outages.end()
 
 
 def if_any(column: Sequence[Value]) -> Sequence[Value] | None:
@@ -426,11 +372,6 @@ def if_any(column: Sequence[Value]) -> Sequence[Value] | None:
 async def confirm(connection: Connection) -> None:
     """Wait until a synchronous standby has all that the connection has seen, where commits wait for one."""
     await cast(DatabaseConnection, connection).confirm()
-
-
-def _ended(connection: DatabaseConnection) -> bool:
-    """Whether the connection was closed behind our back: the server went away, and may be there again."""
-    return connection.is_closed()
 
 
 @asynccontextmanager
@@ -455,6 +396,7 @@ async def connect(
             yield database
         finally:
             database._closing = True
+            database._outages.stop()
             monitoring.cancel()
             await asyncio.wait({monitoring})
     finally:

@@ -1,0 +1,48 @@
+"""A transaction on one connection, and what is confirmed before a refusal is answered."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from gateway.postgres.connection import DatabaseConnection
+from gateway.postgres.driver_errors import ABANDONS, GONE, SPOILS_ALL
+from gateway.postgres.errors import DatabaseUnavailable
+
+
+@asynccontextmanager
+async def transaction(connection: DatabaseConnection, **how: Any) -> AsyncIterator[None]:
+    """The driver's transaction, except that nothing is rolled back if the server failed: the connection is closed then."""
+    begun = connection.transaction(**how)
+    await begun.start()
+    try:
+        yield
+    except BaseException as error:
+        if not (has_ended(connection) or isinstance(error, (*SPOILS_ALL, *ABANDONS))):
+            await begun.rollback()
+        raise
+    await begun.commit()
+
+
+@asynccontextmanager
+async def refusals_confirmed(connection: DatabaseConnection, answers: bool) -> AsyncIterator[None]:
+    """Confirm before a refusal is answered what it rests on, such as that a payment does not exist."""
+    try:
+        yield
+    except Exception as error:
+        driver = isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, DatabaseUnavailable, *GONE))
+        if answers and not driver and not has_ended(connection):
+            await connection.confirm()
+        raise
+
+
+def check_not_cut_short(connection: DatabaseConnection) -> None:
+    """Raises DatabaseUnavailable after a commit that may be on this server alone."""
+    if has_ended(connection) or connection.cut_short:
+        raise DatabaseUnavailable("a commit did not wait for its standby, which may not have it")
+
+
+def has_ended(connection: DatabaseConnection) -> bool:
+    """Whether the connection was closed without being asked to: the server went away, and may be back."""
+    return connection.is_closed()
