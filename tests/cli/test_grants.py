@@ -1,5 +1,7 @@
 """api-keys and mandates: made, listed, used and ended from the command line."""
 
+from gateway.api.identity.shapes import KeyView
+from gateway.api.payments.shapes import MandateView
 from gateway.cli.wallet.grants import keys_lines, mandates_lines
 from tests.running import Up, levelled
 
@@ -77,10 +79,10 @@ def test_a_mandate_is_granted_drawn_by_once_for_its_key_and_revoked(up: Up) -> N
 
 
 def test_a_list_says_what_waits_for_its_owner() -> None:
-    key = {"id": "key_1", "name": "Till", "scopes": ["pay"], "caps": [], "expires_at": None, "last_used_at": None}
-    mandate = {"id": "mdt_1", "from": "@a", "to": "@b", "asset": "EUR", "period": "1.00", "period_days": 7}
-    mandate |= {"draw": None, "total": None, "expires_at": None, "revoked_at": None}
-    for lines, grant in ((keys_lines, key), (mandates_lines, mandate)):
-        for waits in (True, False):
-            (line,) = [one for one in lines([grant | {"waits_for_approval": waits}]) if str(grant["id"]) in one]
+    at = "2030-01-31T12:00:00.000000Z"
+    for waits in (True, False):
+        key = KeyView("key_1", "Till", ["pay"], [], [], at, None, None, False, waits)
+        mandate = MandateView("mdt_1", "@a", "@b", "EUR", None, None, "1.00", 7, None, at, None, None, waits)
+        for id, lines in (("key_1", keys_lines([key])), ("mdt_1", mandates_lines([mandate]))):
+            (line,) = [one for one in lines if id in one]
             assert ("waits for its owner's approval" in line) is waits

@@ -1,5 +1,6 @@
 """Protecting a wallet by the command line, against a running `up`."""
 
+from gateway.api.payments.shapes import LimitShape, PolicyView
 from gateway.cli.wallet.protection import policy_lines
 from tests.running import Up
 
@@ -23,15 +24,15 @@ def test_a_wallet_without_a_passkey_has_no_policy_to_show(up: Up) -> None:
 
 
 def test_a_policy_is_shown_rule_by_rule() -> None:
-    found = {
-        "limits": {"EUR": {"payment": "100.00", "day": "300.00"}},
-        "ask_new_payee": True,
-        "ask_address": False,
-        "changed_days": 7,
-        "device_hours": 0,
-        "undo_seconds": 30,
-        "trusted": ["@bob"],
-    }
+    found = PolicyView(
+        limits={"EUR": LimitShape("100.00", "300.00")},
+        ask_new_payee=True,
+        ask_address=False,
+        changed_days=7,
+        device_hours=0,
+        undo_seconds=30,
+        trusted=["@bob"],
+    )
     assert policy_lines(found) == [
         "without approval  100.00 EUR a payment and 300.00 EUR a day",
         "needs approval    a payee never paid before",

@@ -6,12 +6,14 @@ Results go to standard output, for people or with `--json` for programs; everyth
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import msgspec
 import rich_click as click
+from msgspec import Struct
 from rich.console import Console
 
 from gateway.cli.wallet import printout
@@ -32,9 +34,21 @@ def ask(handle: str, url: str | None, question: Callable[[Client], Awaitable[T]]
 
     async def asked() -> T:
         async with _client(handle, url) as client:
-            return await question(client)
+            with client.told():
+                return await question(client)
 
     return asyncio.run(asked())
+
+
+async def every(items: AsyncGenerator[T, None], most: int | None = None) -> list[T]:
+    """All items of a list of the client's, or the first `most`."""
+    async with aclosing(items):
+        found: list[T] = []
+        async for one in items:
+            if len(found) == most:
+                break
+            found.append(one)
+        return found
 
 
 def follow(
@@ -96,7 +110,7 @@ def say(*lines: str, err: bool = False) -> None:
     click.echo("\n".join(map(for_terminal, lines)), err=err)
 
 
-def show(answer: dict[str, Any], as_json: bool, lines: Sequence[str]) -> None:
+def show(answer: Struct | Mapping[str, object], as_json: bool, lines: Sequence[str]) -> None:
     """Print an answer, for people or for programs."""
     if as_json:
         _print_json(answer)
@@ -138,8 +152,8 @@ def _say_if_replayed(answer: Answer) -> None:
         say("a replay: this key was used before, so this is the first answer again and no money moved", err=True)
 
 
-def _print_json(answer: dict[str, Any]) -> None:
-    click.echo(json_for_terminal(answer))
+def _print_json(answer: Struct | Mapping[str, object]) -> None:
+    click.echo(json_for_terminal(msgspec.to_builtins(answer)))
 
 
 def _spinner(wanted: bool) -> AbstractContextManager[object]:

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gateway import client
+from gateway.api.payments.shapes import DrawRequest
 from gateway.cli.wallet import key_file
 from gateway.cli.wallet.errors import Answered, NoGateway, OutcomeUnknown
 from gateway.config.config import Config
@@ -72,6 +73,25 @@ class Client:
 
     async def close(self) -> None:
         await self._client.close()
+
+    @property
+    def api(self) -> client.AsyncClient:
+        """The calls as programs make them. A command makes those that move no money by it, inside `told`."""
+        return self._client
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """What `api` raises, in the words of a command. Raises Answered, OutcomeUnknown and NoGateway."""
+        try:
+            yield
+        except client.ProblemError as refusal:
+            raise Answered(refusal) from None
+        except client.OutcomeUnknown as unknown:
+            if isinstance(unknown.__cause__, client.ProblemError):  # which says itself what to do
+                raise Answered(unknown.__cause__) from None
+            raise OutcomeUnknown(self._url, unknown.key) from None
+        except client.NoAnswer as nobody:
+            raise NoGateway(self._url, nobody.reason) from None
 
     async def claim(self) -> Answer:
         """Claim the handle with an API key that is made here, and keep the key.
@@ -166,7 +186,7 @@ class Client:
         Raises OutcomeUnknown also where the answer ends before its last row.
         """
         lines = b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
-        with self._told():
+        with self.told():
             answered = await self._client.calls.exchange(
                 "/v1/payments/batch", lines, "application/x-ndjson", key, _MANY_ANSWER_SECONDS
             )
@@ -190,52 +210,8 @@ class Client:
         asked |= {} if reference is None else {"reference": reference}
         return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/{verb}", asked, key=key)
 
-    async def report_unauthorized(self, id: str) -> Answer:
-        """Report a payment as unauthorized. No money leaves the wallet after that."""
-        return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/report-unauthorized")
-
-    async def policy(self) -> Answer:
-        """The wallet's policy: which payments need no approval."""
-        return await self._call("GET", "/v1/policy")
-
-    async def api_keys(self) -> Answer:
-        return await self._call("GET", "/v1/keys")
-
-    async def make_api_key(self, wanted: dict[str, Any]) -> Answer:
-        return await self._call("POST", "/v1/keys", wanted)
-
-    async def replace_api_key(self, id: str, overlap: int) -> Answer:
-        return await self._call("POST", f"/v1/keys/{quote(id, safe='')}/replacement", {"overlap": overlap})
-
-    async def revoke_api_key(self, id: str) -> Answer:
-        return await self._call("DELETE", f"/v1/keys/{quote(id, safe='')}")
-
-    async def mandates(self) -> Answer:
-        return await self._call("GET", "/v1/mandates")
-
-    async def grant_mandate(self, wanted: dict[str, Any]) -> Answer:
-        return await self._call("POST", "/v1/mandates", wanted)
-
-    async def revoke_mandate(self, id: str) -> Answer:
-        return await self._call("DELETE", f"/v1/mandates/{quote(id, safe='')}")
-
     async def draw(self, id: str, amount: str, key: str | None = None) -> Answer:
-        return await self._call("POST", f"/v1/mandates/{quote(id, safe='')}/draws", {"amount": amount}, key=key)
-
-    async def webhooks(self) -> Answer:
-        return await self._call("GET", "/v1/webhooks")
-
-    async def create_webhook(self, wanted: dict[str, Any]) -> Answer:
-        return await self._call("POST", "/v1/webhooks", wanted)
-
-    async def delete_webhook(self, id: str) -> Answer:
-        return await self._call("DELETE", f"/v1/webhooks/{quote(id, safe='')}")
-
-    async def test_webhook(self, id: str) -> Answer:
-        return await self._call("POST", f"/v1/webhooks/{quote(id, safe='')}/test")
-
-    async def deliveries(self, id: str) -> Answer:
-        return await self._call("GET", f"/v1/webhooks/{quote(id, safe='')}/deliveries")
+        return await self._call("POST", f"/v1/mandates/{quote(id, safe='')}/draws", DrawRequest(amount), key=key)
 
     async def last_event(self) -> str | None:
         """The id of the newest event; None where there is none."""
@@ -247,7 +223,7 @@ class Client:
         the gateway has been away for `_AWAY_SECONDS`, and Answered.
         """
         retry = client.Retry(seconds=_AWAY_SECONDS)
-        with self._told():
+        with self.told():
             async with (
                 client.AsyncClient(self._url, self._api_key, retry=retry, trust_env=False) as patient,
                 aclosing(patient.events.stream(after=after, of_type=kind)) as events,
@@ -309,32 +285,18 @@ class Client:
         self,
         method: str,
         path: str,
-        body: dict[str, Any] | None = None,
+        body: object = None,
         key: str | None = None,
         signed: bool = True,
         params: dict[str, Any] | None = None,
     ) -> Answer:
         if method == "POST" and signed:
             key = key or secrets.token_hex(16)
-        with self._told():
+        with self.told():
             sent = await self._client.calls.send(method, path, dict[str, Any], body, params, key, signed=signed)
         answer = Answer(sent.value)
         answer.replayed = sent.replayed
         return answer
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """What the client raises, in the words of a command."""
-        try:
-            yield
-        except client.ProblemError as refusal:
-            raise Answered(refusal) from None
-        except client.OutcomeUnknown as unknown:
-            if isinstance(unknown.__cause__, client.ProblemError):  # which says itself what to do
-                raise Answered(unknown.__cause__) from None
-            raise OutcomeUnknown(self._url, unknown.key) from None
-        except client.NoAnswer as nobody:
-            raise NoGateway(self._url, nobody.reason) from None
 
     def _api_key(self) -> str:
         return key_file.read(self._key_file, self.handle)

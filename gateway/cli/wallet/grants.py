@@ -1,15 +1,17 @@
 """api-keys and mandates: what a handle lets programs and other handles do, and taking that back."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Sequence
 
 import rich_click as click
 
+from gateway.api.identity.shapes import CapView, KeyView, NewKeyView
+from gateway.api.payments.shapes import MandateView
 from gateway.cli.options import RAIL, an_amount, an_asset, asking, by, moving, waiting
 from gateway.cli.output import facts, table, when
-from gateway.cli.wallet.calls import ask, follow, show
-from gateway.cli.wallet.client import Answer, Client
+from gateway.cli.wallet.calls import ask, every, follow, show
+from gateway.cli.wallet.client import Client
 from gateway.errors import InvalidRequest
+from gateway.payments.model.route import RailName
 
 _SCOPE = click.Choice(["read", "pay", "refund", "webhooks"])
 
@@ -37,8 +39,8 @@ def list_keys(handle: str, url: str | None, as_json: bool) -> None:
     Example:
       gateway api-keys list --of @shop
     """
-    found = ask(handle, url, lambda client: client.api_keys())
-    show(found, as_json, keys_lines(found["items"]))
+    found = ask(handle, url, lambda client: every(client.api.api_keys.list()))
+    show({"items": found}, as_json, keys_lines(found))
 
 
 @api_keys.command("make")
@@ -79,10 +81,13 @@ def make_key(
     Example:
       gateway api-keys make "Web shop" --of @shop --scope read --scope pay --cap EUR:50.00:200.00 --days 90
     """
-    wanted: dict[str, Any] = {"name": name, "scopes": list(scopes), "networks": list(networks)}
-    wanted |= {"caps": [_cap(text) for text in caps], "expires_in": days * 86_400 if days else None}
-    made = ask(handle, url, lambda client: client.make_api_key(wanted))
-    show(made, as_json, facts([("API key", made["api_key"]), ("id", made["id"])]))
+    most, expires_in = [_cap(text) for text in caps], days * 86_400 if days else None
+
+    def making(client: Client) -> Awaitable[NewKeyView]:
+        return client.api.api_keys.create(name, scopes, caps=most, networks=networks, expires_in=expires_in)
+
+    made = ask(handle, url, making)
+    show(made, as_json, facts([("API key", made.api_key), ("id", made.id)]))
 
 
 @api_keys.command("replace")
@@ -106,13 +111,12 @@ def replace_key(id: str, handle: str, overlap: int, url: str | None, as_json: bo
       gateway api-keys replace key_01m81tq52cfv7bnsbsrhbmm7f5 --of @shop
     """
 
-    async def replaced(client: Client) -> Answer:
-        is_ours = any(one["id"] == id and one["current"] for one in (await client.api_keys())["items"])
-        made = await client.replace_api_key(id, overlap)
-        show(made, as_json, facts([("API key", made["api_key"]), ("id", made["id"])]))
+    async def replaced(client: Client) -> None:
+        is_ours = any(one.id == id and one.current for one in await every(client.api.api_keys.list()))
+        made = await client.api.api_keys.replace(id, overlap)
+        show(made, as_json, facts([("API key", made.api_key), ("id", made.id)]))
         if is_ours:
-            client.keep_api_key(made["api_key"])
-        return made
+            client.keep_api_key(made.api_key)
 
     ask(handle, url, replaced)
 
@@ -128,47 +132,44 @@ def revoke_key(id: str, handle: str, url: str | None, as_json: bool) -> None:
     Example:
       gateway api-keys revoke key_01m81tq52cfv7bnsbsrhbmm7f5 --of @shop
     """
-    ended = ask(handle, url, lambda client: client.revoke_api_key(id))
-    show(ended, as_json, [f"{ended['id']}, {ended['name']}, is revoked"])
+    ended = ask(handle, url, lambda client: client.api.api_keys.revoke(id))
+    show(ended, as_json, [f"{ended.id}, {ended.name}, is revoked"])
 
 
-def keys_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+def keys_lines(found: Sequence[KeyView]) -> list[str]:
     """A line per key."""
     rows = [
         [
-            one["id"],
-            one["name"],
-            " ".join(one["scopes"]),
-            "; ".join(map(_cap_text, one["caps"])),
+            one.id,
+            one.name,
+            " ".join(one.scopes),
+            "; ".join(map(_cap_text, one.caps)),
             _until(one),
-            when(one["last_used_at"]),
+            when(one.last_used_at),
         ]
         for one in found
     ]
     return table(["key", "name", "scopes", "caps", "until", "last used"], rows)
 
 
-def _until(grant: Mapping[str, Any]) -> str:
+def _until(grant: KeyView | MandateView) -> str:
     """Until when a key or a mandate is good; or that its owner has to approve it first, on the wallet's page."""
-    return "waits for its owner's approval" if grant["waits_for_approval"] else when(grant["expires_at"])
+    return "waits for its owner's approval" if grant.waits_for_approval else when(grant.expires_at)
 
 
-def _cap(text: str) -> dict[str, str | None]:
+def _cap(text: str) -> CapView:
     asset, _, most = text.partition(":")
     payment, _, day = most.partition(":")
     if not asset or ":" in day or not (payment or day):
         raise InvalidRequest("cap", f"--cap {text!r}: write ASSET:PAYMENT:DAY, such as EUR:50.00:200.00 or EUR::200.00")
-    return {"asset": asset, "payment": payment or None, "day": day or None}
+    return CapView(asset, payment=payment or None, day=day or None)
 
 
-def _cap_text(cap: Mapping[str, Any]) -> str:
-    parts = [f"{cap[name]} {words}" for name, words in (("payment", "at once"), ("day", "a day")) if cap[name]]
-    where = [f"to {cap['payee']}"] if cap["payee"] else []
-    return f"{cap['asset']}: " + ", ".join([*parts, *where, *([f"by the {cap['rail']}"] if cap["rail"] else [])])
+def _cap_text(cap: CapView) -> str:
+    parts = [f"{most} {words}" for most, words in ((cap.payment, "at once"), (cap.day, "a day")) if most]
+    where = [f"to {cap.payee}"] if cap.payee else []
+    return f"{cap.asset}: " + ", ".join([*parts, *where, *([f"by the {cap.rail}"] if cap.rail else [])])
 
-
-#: Fields of a mandate that may not be said, and what they are.
-_MOST = (("draw", "at once"), ("total", "in all"))
 
 # ---- mandates -------------------------------------------------------------------------------------------------------
 
@@ -194,8 +195,8 @@ def list_mandates(handle: str, url: str | None, as_json: bool) -> None:
     Example:
       gateway mandates list --of @alice
     """
-    found = ask(handle, url, lambda client: client.mandates())
-    show(found, as_json, mandates_lines(found["items"]))
+    found = ask(handle, url, lambda client: every(client.api.mandates.list()))
+    show({"items": found}, as_json, mandates_lines(found))
 
 
 @mandates.command()
@@ -216,7 +217,7 @@ def grant(
     days: int,
     draw: str | None,
     total: str | None,
-    rail: str | None,
+    rail: RailName | None,
     url: str | None,
     as_json: bool,
 ) -> None:
@@ -228,9 +229,12 @@ def grant(
     Example:
       gateway mandates grant @shop 20.00 EUR --of @alice --days 30 --at-once 5.00
     """
-    wanted = {"payee": payee, "asset": asset, "period": period, "period_days": days}
-    wanted |= {"draw": draw, "total": total, "rail": rail}
-    granted = ask(handle, url, lambda client: client.grant_mandate(wanted))
+
+    def granting(client: Client) -> Awaitable[MandateView]:
+        grant = client.api.mandates.grant
+        return grant(payee, asset, period, period_days=days, draw=draw, total=total, rail=rail)
+
+    granted = ask(handle, url, granting)
     show(granted, as_json, mandates_lines([granted]))
 
 
@@ -245,8 +249,8 @@ def revoke(id: str, handle: str, url: str | None, as_json: bool) -> None:
     Example:
       gateway mandates revoke mdt_01m81tq52cfv7bnsbsrhbmm7f5 --of @alice
     """
-    ended = ask(handle, url, lambda client: client.revoke_mandate(id))
-    show(ended, as_json, [f"{ended['id']}: {ended['to']} draws nothing from {ended['from']} any more"])
+    ended = ask(handle, url, lambda client: client.api.mandates.revoke(id))
+    show(ended, as_json, [f"{ended.id}: {ended.to} draws nothing from {ended.from_} any more"])
 
 
 @mandates.command()
@@ -266,18 +270,16 @@ def draw(id: str, amount: str, handle: str, key: str | None, wait: bool, url: st
     follow(handle, url, as_json, wait, "payments", lambda client: client.draw(id, amount, key))
 
 
-def mandates_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+def mandates_lines(found: Sequence[MandateView]) -> list[str]:
     """A line per mandate."""
     rows = [
         [
-            one["id"],
-            one["from"],
-            one["to"],
-            f"{one['period']} {one['asset']} in {one['period_days']} days",
-            "; ".join(
-                f"{one[name]} {words}" for name, words in (("draw", "at once"), ("total", "in all")) if one[name]
-            ),
-            "revoked" if one["revoked_at"] else _until(one),
+            one.id,
+            one.from_,
+            one.to,
+            f"{one.period} {one.asset} in {one.period_days} days",
+            "; ".join(f"{most} {words}" for most, words in ((one.draw, "at once"), (one.total, "in all")) if most),
+            "revoked" if one.revoked_at else _until(one),
         ]
         for one in found
     ]

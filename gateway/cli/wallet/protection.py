@@ -1,10 +1,11 @@
 """The commands by which people protect what they have: what goes without approval, and "this was not me"."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+import msgspec
 import rich_click as click
 
+from gateway.api.payments.shapes import PolicyView
 from gateway.cli.options import a_payment, asking, by
 from gateway.cli.wallet import printout
 from gateway.cli.wallet.calls import ask, show
@@ -20,7 +21,7 @@ def show_policy(handle: str, url: str | None, as_json: bool) -> None:
     Example:
       gateway policy --of @alice
     """
-    found = ask(handle, url, lambda client: client.policy())
+    found = ask(handle, url, lambda client: client.api.policy.get())
     show(found, as_json, policy_lines(found))
 
 
@@ -35,28 +36,26 @@ def report_unauthorized(payment_id: str, handle: str, url: str | None, as_json: 
     Example:
       gateway report-unauthorized pay_01m81tq52cfv7bnsbsrhbmm7f5 --from @alice
     """
-    found = ask(handle, url, lambda client: client.report_unauthorized(payment_id))
+    found = ask(handle, url, lambda client: client.api.payments.report_unauthorized(payment_id))
     frozen = "nothing leaves this wallet now, until a passkey of its owner or two operators let it go on"
-    show(found, as_json, [*printout.payment_lines(found), frozen])
+    show(found, as_json, [*printout.payment_lines(msgspec.to_builtins(found)), frozen])
 
 
-def policy_lines(found: Mapping[str, Any]) -> list[str]:
+def policy_lines(found: PolicyView) -> list[str]:
     """A policy, a line a rule."""
-    limits = [
-        f"{one['payment']} {code} a payment and {one['day']} {code} a day" for code, one in found["limits"].items()
-    ]
+    limits = [f"{one.payment} {code} a payment and {one.day} {code} a day" for code, one in found.limits.items()]
     asked = {
-        "a payee never paid before": found["ask_new_payee"],
-        "an address that is nobody's handle": found["ask_address"],
-        f"a payee whose address changed in {found['changed_days']} days": found["changed_days"],
-        f"a device that is new since {found['device_hours']} hours": found["device_hours"],
+        "a payee never paid before": found.ask_new_payee,
+        "an address that is nobody's handle": found.ask_address,
+        f"a payee whose address changed in {found.changed_days} days": found.changed_days,
+        f"a device that is new since {found.device_hours} hours": found.device_hours,
     }
-    undo = f"{found['undo_seconds']} s" if found["undo_seconds"] else "no time"
+    undo = f"{found.undo_seconds} s" if found.undo_seconds else "no time"
     return [
         *(f"without approval  {limit}" for limit in limits),
         *(f"needs approval    {what}" for what, on in asked.items() if on),
         f"to undo tokens    {undo}",
-        f"trusted           {', '.join(found['trusted']) or 'nobody'}",
+        f"trusted           {', '.join(found.trusted) or 'nobody'}",
     ]
 
 

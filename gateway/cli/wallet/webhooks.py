@@ -1,22 +1,26 @@
 """webhooks: a handle's endpoints and deliveries, and a way to test a receiver on this machine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Final
 
 import httpx
 import msgspec
 import rich_click as click
 
+from gateway.api.webhooks.shapes import DeliveryView, WebhookView
 from gateway.cli.options import asking, by
 from gateway.cli.output import facts, table, when
-from gateway.cli.wallet.calls import ask, say, show
+from gateway.cli.wallet.calls import ask, every, say, show
 from gateway.cli.wallet.client import Client
 from gateway.clock import system_clock
 from gateway.webhooks import message
 
 #: How long a receiver may take, as for the worker; in seconds.
 _ANSWER_SECONDS: Final = 15.0
+
+#: How many deliveries are listed.
+_DELIVERIES: Final = 50
 
 
 @click.group()
@@ -40,8 +44,8 @@ def list_webhooks(handle: str, url: str | None, as_json: bool) -> None:
     Example:
       gateway webhooks list --of @shop
     """
-    found = ask(handle, url, lambda client: client.webhooks())
-    show(found, as_json, webhooks_lines(found["items"]))
+    found = ask(handle, url, lambda client: every(client.api.webhooks.list()))
+    show({"items": found}, as_json, webhooks_lines(found))
 
 
 @webhooks.command()
@@ -57,9 +61,8 @@ def add(endpoint: str, handle: str, types: Sequence[str], description: str, url:
     Example:
       gateway webhooks add https://shop.example/webhooks --of @shop --type payment.settled
     """
-    wanted = {"url": endpoint, "types": list(types), "description": description}
-    made = ask(handle, url, lambda client: client.create_webhook(wanted))
-    show(made, as_json, facts([("secret", made["secret"]), ("id", made["id"])]))
+    made = ask(handle, url, lambda client: client.api.webhooks.create(endpoint, types, description=description))
+    show(made, as_json, facts([("secret", made.secret), ("id", made.id)]))
 
 
 @webhooks.command()
@@ -73,8 +76,8 @@ def remove(id: str, handle: str, url: str | None, as_json: bool) -> None:
     Example:
       gateway webhooks remove whk_01m81tq52cfv7bnsbsrhbmm7f5 --of @shop
     """
-    ended = ask(handle, url, lambda client: client.delete_webhook(id))
-    show(ended, as_json, [f"nothing is sent to {ended['url']} any more"])
+    ended = ask(handle, url, lambda client: client.api.webhooks.delete(id))
+    show(ended, as_json, [f"nothing is sent to {ended.url} any more"])
 
 
 @webhooks.command()
@@ -88,8 +91,8 @@ def trigger(id: str, handle: str, url: str | None, as_json: bool) -> None:
     Example:
       gateway webhooks trigger whk_01m81tq52cfv7bnsbsrhbmm7f5 --of @shop
     """
-    found = ask(handle, url, lambda client: client.test_webhook(id))
-    show(found, as_json, [f"a test event is being sent to {found['url']}"])
+    found = ask(handle, url, lambda client: client.api.webhooks.test(id))
+    show(found, as_json, [f"a test event is being sent to {found.url}"])
 
 
 @webhooks.command()
@@ -103,8 +106,12 @@ def deliveries(id: str, handle: str, url: str | None, as_json: bool) -> None:
     Example:
       gateway webhooks deliveries whk_01m81tq52cfv7bnsbsrhbmm7f5 --of @shop
     """
-    found = ask(handle, url, lambda client: client.deliveries(id))
-    show(found, as_json, deliveries_lines(found["items"]))
+
+    def recent(client: Client) -> Awaitable[list[DeliveryView]]:
+        return every(client.api.webhooks.deliveries(id, page_size=_DELIVERIES), _DELIVERIES)
+
+    found = ask(handle, url, recent)
+    show({"items": found}, as_json, deliveries_lines(found))
 
 
 @webhooks.command()
@@ -147,36 +154,33 @@ async def _sent(there: httpx.AsyncClient, to: str, headers: Mapping[str, str], b
         return "no connection"
 
 
-def webhooks_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+def webhooks_lines(found: Sequence[WebhookView]) -> list[str]:
     """A line per endpoint."""
     rows = [
         [
-            one["id"],
-            one["url"],
-            " ".join(one["types"]),
-            one["description"],
-            f"disabled ({one['disabled_by']})" if one["disabled_by"] else "enabled",
-            when(one["failing_since"]),
+            one.id,
+            one.url,
+            " ".join(one.types),
+            one.description,
+            f"disabled ({one.disabled_by})" if one.disabled_by else "enabled",
+            when(one.failing_since),
         ]
         for one in found
     ]
     return table(["webhook", "URL", "types", "description", "state", "failing since"], rows)
 
 
-def deliveries_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+def deliveries_lines(found: Sequence[DeliveryView]) -> list[str]:
     """A line per delivery, with its last try."""
-    rows = [
-        [one["event_id"], one["type"], one["state"], str(len(one["attempts"])), _last(one), when(one["next_at"])]
-        for one in found
-    ]
+    rows = [[one.event_id, one.type, one.state, str(len(one.attempts)), _last(one), when(one.next_at)] for one in found]
     return table(["event", "type", "state", "tries", "last", "next"], rows, right=(3,))
 
 
-def _last(delivery: Mapping[str, Any]) -> str:
-    if not delivery["attempts"]:
+def _last(delivery: DeliveryView) -> str:
+    if not delivery.attempts:
         return ""
-    last = delivery["attempts"][-1]
-    return f"{last['outcome']} {last['status']}" if last["status"] else str(last["outcome"])
+    last = delivery.attempts[-1]
+    return f"{last.outcome} {last.status}" if last.status else last.outcome
 
 
 #: In the order that `gateway --help` lists them.
