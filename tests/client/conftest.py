@@ -14,6 +14,7 @@ from tests.api.conftest import Api, Person
 from tests.api.conftest import api as api
 from tests.api.test_stream import Gateway, listening
 from tests.processes import HANG_SECONDS
+from tests.running import up as up
 
 #: Waits of a test: as short as they come.
 QUICK = Retry(seconds=HANG_SECONDS, first_seconds=0.001, longest_seconds=0.01)
