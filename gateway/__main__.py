@@ -20,7 +20,7 @@ from gateway import __version__, logs
 from gateway.cli.operate import printout, security
 from gateway.cli.options import an_asset
 from gateway.cli.pay_many import command
-from gateway.cli.wallet import events, grants, protection, wallet, webhooks
+from gateway.cli.wallet import events, grants, notifications, protection, wallet, webhooks
 from gateway.cli.wallet.calls import say, show
 from gateway.config.environment import from_environment, given
 from gateway.config.settings import SETTINGS
@@ -34,6 +34,7 @@ PERSONS = (
     command.pay_many,
     *protection.COMMANDS,
     *grants.COMMANDS,
+    *notifications.COMMANDS,
     *webhooks.COMMANDS,
     *events.COMMANDS,
 )

@@ -29,8 +29,12 @@ def by(option: str, what: str) -> Callable[[Command], Command]:
 
 
 def paging(command: Command) -> Command:
-    """The options of a list."""
-    command = click.option("--cursor", help="Continue after the previous page: its next_cursor.")(command)
+    """The options of a list in pages."""
+    return at_most(click.option("--cursor", help="Continue after the previous page: its next_cursor.")(command))
+
+
+def at_most(command: Command) -> Command:
+    """The option of a list that shows its beginning."""
     return click.option("--limit", type=_LIMIT, default=20, show_default=True, help="The most to list.")(command)
 
 

@@ -4,6 +4,7 @@ wallet.py      the commands: arguments, examples
 protection.py  what goes without approval, and that a payment was not one's own
 grants.py      what programs and others may: api-keys and mandates
 webhooks.py    where events are sent, and a way to try a receiver
+notifications.py  what people are told, and where it is sent
 events.py      a wallet's events, followed
 calls.py       asking for a handle, and showing the answer
 client.py      each call, over gateway.client

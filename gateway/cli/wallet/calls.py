@@ -45,9 +45,9 @@ async def every(items: AsyncGenerator[T, None], most: int | None = None) -> list
     async with aclosing(items):
         found: list[T] = []
         async for one in items:
+            found.append(one)
             if len(found) == most:
                 break
-            found.append(one)
         return found
 
 

@@ -1,0 +1,235 @@
+"""notifications: what a handle is told, which of it is sent, and to which addresses."""
+
+from collections.abc import Awaitable, Sequence
+
+import rich_click as click
+
+from gateway.api.notifications.shapes import (
+    NotificationAddressView,
+    NotificationDeliveryView,
+    NotificationModeRequest,
+    NotificationPreferencesView,
+    NotificationView,
+)
+from gateway.cli.options import asking, at_most, by
+from gateway.cli.output import table, when
+from gateway.cli.wallet.calls import ask, every, say, show
+from gateway.cli.wallet.client import Client
+from gateway.escape import for_shell
+from gateway.notifications.vocabulary import CHANNELS, KINDS, LOCALES, MODES, Locale
+
+_locale = click.option(
+    "--locale", type=click.Choice(LOCALES), default="en", show_default=True, help="The language of the texts."
+)
+_time_zone = click.option(
+    "--time-zone", metavar="ZONE", default="UTC", show_default=True, help="The time zone of times in them."
+)
+_an_address = click.argument("id", help="The address's id, nad_….")
+
+
+@click.group()
+def notifications() -> None:
+    """See what a handle is told, and choose what is sent and where.
+
+    \b
+    Example:
+      gateway notifications list --of @alice
+      gateway notifications add alice@example.com --of @alice --locale th --time-zone Asia/Bangkok
+      gateway notifications set money_in email off --of @alice
+    """
+
+
+@notifications.command("list")
+@by("--of", "Whose notifications.")
+@_locale
+@_time_zone
+@at_most
+@asking
+def list_notifications(handle: str, locale: Locale, time_zone: str, limit: int, url: str | None, as_json: bool) -> None:
+    """List what a handle was told, newest first, and what became of it by each channel.
+
+    \b
+    Example:
+      gateway notifications list --of @alice --locale th --time-zone Asia/Bangkok
+    """
+
+    def newest(client: Client) -> Awaitable[list[NotificationView]]:
+        listed = client.api.notifications.list(locale=locale, time_zone=time_zone, page_size=limit)
+        return every(listed, limit)
+
+    found = ask(handle, url, newest)
+    show({"items": found}, as_json, notifications_lines(found))
+
+
+@notifications.command()
+@click.argument("id", help="The newest notification that was seen, evt_….")
+@by("--of", "Whose notifications.")
+@asking
+def seen(id: str, handle: str, url: str | None, as_json: bool) -> None:
+    """Mark everything up to a notification as seen.
+
+    \b
+    Example:
+      gateway notifications seen evt_01m8p4zk5xg00800000000000j --of @alice
+    """
+    left = ask(handle, url, lambda client: client.api.notifications.see(id))
+    show(left, as_json, [f"{left.unseen} are not seen"])
+
+
+@notifications.command()
+@by("--of", "Whose notifications.")
+@asking
+def settings(handle: str, url: str | None, as_json: bool) -> None:
+    """Show which kinds of notifications are sent by which channel.
+
+    \b
+    Example:
+      gateway notifications settings --of @alice
+    """
+    found = ask(handle, url, lambda client: client.api.notifications.preferences())
+    show(found, as_json, settings_lines(found))
+
+
+@notifications.command("set")
+@click.argument("kind", type=click.Choice(tuple(KINDS)), help="The kind of notification.")
+@click.argument("channel", type=click.Choice(CHANNELS), help="The channel.")
+@click.argument("mode", type=click.Choice(MODES), help="on, fallback (if no other channel could send it), or off.")
+@by("--of", "Whose notifications.")
+@asking
+def set_mode(kind: str, channel: str, mode: str, handle: str, url: str | None, as_json: bool) -> None:
+    """Set whether a kind of notification is sent by a channel. The other settings stay.
+
+    Kinds that guard the wallet stay on for one channel that has an address.
+
+    \b
+    Example:
+      gateway notifications set money_in email off --of @alice
+    """
+
+    async def changed(client: Client) -> NotificationPreferencesView:
+        before = await client.api.notifications.preferences()
+        modes = {(one.kind, by): said for one in before.kinds for by, said in one.modes.items()}
+        asked = [NotificationModeRequest(*which, said) for which, said in (modes | {(kind, channel): mode}).items()]
+        return await client.api.notifications.change_preferences(asked)
+
+    found = ask(handle, url, changed)
+    show(found, as_json, settings_lines(found))
+
+
+@notifications.command()
+@by("--of", "Whose addresses.")
+@asking
+def addresses(handle: str, url: str | None, as_json: bool) -> None:
+    """List the addresses that notifications are sent to, newest first, each shown in part.
+
+    \b
+    Example:
+      gateway notifications addresses --of @alice
+    """
+    found = ask(handle, url, lambda client: every(client.api.notifications.addresses()))
+    show({"items": found}, as_json, addresses_lines(found))
+
+
+@notifications.command()
+@click.argument("address", help="An e-mail address.")
+@by("--of", "Whose notifications are sent to it.")
+@_locale
+@_time_zone
+@asking
+def add(address: str, handle: str, locale: Locale, time_zone: str, url: str | None, as_json: bool) -> None:
+    """Send a code to an e-mail address. Confirm the address with the code, and notifications are sent to it.
+
+    A wallet with a passkey adds addresses on its page.
+
+    \b
+    Example:
+      gateway notifications add alice@example.com --of @alice --locale th --time-zone Asia/Bangkok
+    """
+
+    def adding(client: Client) -> Awaitable[NotificationAddressView]:
+        return client.api.notifications.add_address(address, locale=locale, time_zone=time_zone)
+
+    added = ask(handle, url, adding)
+    show(added, as_json, addresses_lines([added]))
+    if added.state == "waits":
+        of = for_shell(f"@{handle.removeprefix('@')}")
+        say(f"a code is sent to it: gateway notifications confirm {for_shell(added.id)} CODE --of {of}", err=True)
+
+
+@notifications.command()
+@_an_address
+@click.argument("code", help="The code that was sent to it.")
+@by("--of", "Whose address it is.")
+@asking
+def confirm(id: str, code: str, handle: str, url: str | None, as_json: bool) -> None:
+    """Confirm an address with the code that was sent to it.
+
+    \b
+    Example:
+      gateway notifications confirm nad_01m81tq52cfv7bnsbsrhbmm7f5 049320 --of @alice
+    """
+    found = ask(handle, url, lambda client: client.api.notifications.confirm_address(id, code))
+    show(found, as_json, addresses_lines([found]))
+
+
+@notifications.command()
+@_an_address
+@by("--of", "Whose address it is.")
+@asking
+def remove(id: str, handle: str, url: str | None, as_json: bool) -> None:
+    """Remove an address or a browser. It is told that it was removed, and nothing after that.
+
+    \b
+    Example:
+      gateway notifications remove nad_01m81tq52cfv7bnsbsrhbmm7f5 --of @alice
+    """
+    ended = ask(handle, url, lambda client: client.api.notifications.remove_address(id))
+    show(ended, as_json, [f"{ended.id}, {ended.address}, is removed"])
+
+
+@notifications.command()
+@click.argument("locale", type=click.Choice(LOCALES), help="The language of the texts.")
+@click.argument("time_zone", metavar="ZONE", help="The time zone of times in them, such as Asia/Bangkok.")
+@by("--of", "Whose addresses.")
+@asking
+def reader(locale: Locale, time_zone: str, handle: str, url: str | None, as_json: bool) -> None:
+    """Write to all addresses in this language, with times of this zone.
+
+    \b
+    Example:
+      gateway notifications reader th Asia/Bangkok --of @alice
+    """
+    found = ask(handle, url, lambda client: client.api.notifications.set_reader(locale, time_zone))
+    show({"items": found}, as_json, addresses_lines(found))
+
+
+def notifications_lines(found: Sequence[NotificationView]) -> list[str]:
+    """A line per notification."""
+    rows = [[when(one.created_at), one.kind, one.title, "; ".join(map(_sent, one.deliveries)), one.id] for one in found]
+    return table(["when", "kind", "title", "sent", "id"], rows) if rows else ["no notifications"]
+
+
+def _sent(delivery: NotificationDeliveryView) -> str:
+    """What became of it by a channel."""
+    return f"{delivery.channel} {delivery.state}" + (f" ({delivery.reason})" if delivery.reason else "")
+
+
+def settings_lines(found: NotificationPreferencesView) -> list[str]:
+    """A line per kind, with a column per channel."""
+    channels = list(dict.fromkeys(channel for kind in found.kinds for channel in kind.modes))
+    rows = [[kind.kind, *(kind.modes.get(channel, "") for channel in channels), kind.says] for kind in found.kinds]
+    return table(["kind", *channels, "tells"], rows)
+
+
+def addresses_lines(found: Sequence[NotificationAddressView]) -> list[str]:
+    """A line per address."""
+    rows = [[one.id, one.channel, one.address, _state(one), one.locale, one.time_zone] for one in found]
+    return table(["address", "by", "shown as", "state", "language", "time zone"], rows) if rows else ["no addresses"]
+
+
+def _state(address: NotificationAddressView) -> str:
+    return f"{address.state} ({address.failure})" if address.failure else address.state
+
+
+#: In the order that `gateway --help` lists them.
+COMMANDS: Sequence[click.Command] = (notifications,)
