@@ -13,8 +13,8 @@ it is used in it: that is what keeps a hot account fast.
     transfer.py   what a transfer may become            (pure)
     account.py    system accounts, sides, balances (pure)
     ledger.py       open, post, hold, capture, void, expire, balances, statement
-    ledger.sql      the statements of ledger.py; the one that writes is `ledger_write`
-                  (schema/02_ledger_writers.sql)
+    ledger.sql      the statements of ledger.py; those that write are `ledger_write`, and `ledger_end` where holds end
+                  and nothing else (schema/02_ledger_writers.sql)
     recount.py    recount the whole ledger and name every difference
 
 Knows money. Does not know people, payments, HTTP or chains.

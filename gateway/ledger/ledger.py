@@ -278,6 +278,8 @@ async def _end(connection: Connection, end: End, state: State, held: list[Record
 
 
 async def _write(connection: Connection, steps: Sequence[_Step], at: datetime) -> list[Result]:
+    if not any(step.new for step in steps):
+        return await _write_ends(connection, steps, at)
     accounts = sorted({id for step in steps for leg in step.legs for id in leg[:2]})
     slots = {id: slot for slot, id in enumerate(accounts, start=1)}
     legs = [(number, *leg) for number, step in enumerate(steps, start=1) for leg in step.legs]
@@ -308,6 +310,20 @@ async def _write(connection: Connection, steps: Sequence[_Step], at: datetime) -
             steps, row["outcome"], row["short_account"], row["short_available"], strict=True
         )
     ]
+
+
+async def _write_ends(connection: Connection, steps: Sequence[_Step], at: datetime) -> list[Result]:
+    """Write ends of holds, which are locked and pending: nothing is to be decided."""
+    legs = [(step, number, leg[2]) for step in steps for number, leg in enumerate(step.legs, start=1)]
+    await connection.execute(
+        sql.ledger_end,
+        at,
+        [step.id for step, _, _ in legs],
+        [number for _, number, _ in legs],
+        [step.state.value for step, _, _ in legs],
+        [units for _, _, units in legs],
+    )
+    return [step.state for step in steps]
 
 
 def _result(step: _Step, outcome: str, short: Record | None, available: int | None) -> Result:

@@ -84,6 +84,10 @@ ORDER BY id, leg
 FOR UPDATE;
 
 -- ledger_write
--- The one writer; see schema/02_ledger_writers.sql.
+-- Any mixture of transfers, holds and ends; see schema/02_ledger_writers.sql.
 SELECT outcome, short_account, short_available
 FROM ledger_write($1, $2, $3, $4, ($5::text[])::hold_state[], $6, $7, $8, $9, $10, $11, $12, $13);
+
+-- ledger_end
+-- Ends of holds that are locked and pending; see schema/02_ledger_writers.sql.
+SELECT ledger_end($1, $2, $3, ($4::text[])::hold_state[], $5);

@@ -259,7 +259,7 @@ CREATE TRIGGER ledger_payment_checked AFTER INSERT ON ledger_payment
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION transfer_checked();
 
 -- What changes accounts and writes holds and transfers: ledger_write decides any mixture in order; ledger_post and ledger_hold
--- are for groups in which everybody has enough, and refuse the whole group otherwise.
+-- are for groups in which everybody has enough, and refuse the whole group otherwise; ledger_end ends holds.
 
 -- Decides what moves, changes the accounts and the holds, and says of each leg which numbers and balances its transfer
 -- has, for the caller to write. Steps come in order, and so do their legs; a step is a new transfer, a new hold, or the end
@@ -526,6 +526,7 @@ BEGIN
         WHERE id = ANY (debit || credit) AND account.posted_at < ledger_post.posted_at;
     END IF;
 END $$;
+
 -- Sets amounts aside that every payer has enough for, whatever their order; where one has not, account_available_covered
 -- refuses all of them. It writes what ledger_write would, for less: accounts are locked by the one statement that changes
 -- them, in the order of their ids, and nothing is decided. (A hold takes from what is available and fills nothing up, so
@@ -551,6 +552,107 @@ BEGIN
     INSERT INTO hold (id, leg, state, debit_id, credit_id, amount, purpose, subject, created_at)
     SELECT new.id, 1, 'pending', new.debit, new.credit, new.amount, purpose, new.id, at
     FROM unnest(hold_id, debit, credit, amount) AS new (id, debit, credit, amount);
+END $$;
+
+-- Ends holds: of each leg `units` are posted, and the rest is given back. It writes what ledger_write would, for less: the
+-- holds, the accounts and the transfers are one statement each, and nothing is decided, since the end of a hold takes
+-- nothing that was not set aside. Legs come in order, all of a hold together, and an account's entries are numbered in that
+-- order; their time, one for all, is `at`, or later where an account has an entry as late. The caller has locked the holds,
+-- or the payments that they are for. Raises hold_is_pending where one has ended.
+CREATE FUNCTION ledger_end(
+    at timestamptz, hold_id uuid[], leg smallint[], state hold_state[], units numeric[]
+) RETURNS void LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    debit bigint[]; credit bigint[]; held numeric[]; purpose text[]; subject uuid[];
+    debit_number bigint[] := array_fill(0::bigint, ARRAY[cardinality(hold_id)]); credit_number bigint[] := debit_number;
+    debit_balance numeric[] := array_fill(0::numeric, ARRAY[cardinality(hold_id)]); credit_balance numeric[] := debit_balance;
+    latest timestamptz := at; earliest timestamptz := 'infinity';
+    one record; number bigint; balance numeric; place integer;
+BEGIN
+    WITH ended AS (
+        UPDATE hold SET state = step.state, ended_at = at
+        FROM (
+            SELECT id, leg, state, n FROM unnest(hold_id, leg, state) WITH ORDINALITY AS step (id, leg, state, n)
+            ORDER BY id, leg
+        ) AS step
+        WHERE hold.id = step.id AND hold.leg = step.leg AND hold.state = 'pending'
+        RETURNING step.n, hold.debit_id, hold.credit_id, hold.amount, hold.purpose, hold.subject
+    )
+    SELECT array_agg(ended.debit_id ORDER BY n), array_agg(ended.credit_id ORDER BY n),
+        array_agg(ended.amount::numeric ORDER BY n), array_agg(ended.purpose ORDER BY n), array_agg(ended.subject ORDER BY n)
+    INTO debit, credit, held, purpose, subject
+    FROM ended;
+    IF cardinality(debit) IS DISTINCT FROM cardinality(hold_id) THEN
+        RAISE EXCEPTION 'a hold that was to end is not pending'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'hold_is_pending', TABLE = 'hold';
+    END IF;
+
+    FOR one IN
+        WITH changed AS (
+            UPDATE account SET
+                debits_posted = account.debits_posted + part.given, credits_posted = account.credits_posted + part.got,
+                debits_pending = account.debits_pending - part.not_given,
+                credits_pending = account.credits_pending - part.not_got,
+                entries = account.entries + cardinality(part.places),
+                posted_at = CASE part.places WHEN '{}' THEN account.posted_at ELSE greatest(account.posted_at, at) END,
+                shortfall = greatest(0, CASE account.normal
+                    WHEN 'credit' THEN account.debits_pending - part.not_given
+                        - account.credits_posted - part.got + account.debits_posted + part.given
+                    ELSE account.credits_pending - part.not_got
+                        - account.debits_posted - part.given + account.credits_posted + part.got END)
+            FROM (
+                SELECT account, sum(given) AS given, sum(got) AS got, sum(not_given) AS not_given, sum(not_got) AS not_got,
+                    coalesce(array_agg(place ORDER BY abs(place)) FILTER (WHERE given + got > 0), '{}') AS places
+                FROM (
+                    SELECT debit AS account, units AS given, 0 AS got, held AS not_given, 0 AS not_got, -n::integer AS place
+                    FROM unnest(debit, units, held) WITH ORDINALITY AS half (debit, units, held, n)
+                    UNION ALL
+                    SELECT credit, 0, units, 0, held, n::integer
+                    FROM unnest(credit, units, held) WITH ORDINALITY AS half (credit, units, held, n)
+                ) AS half
+                GROUP BY account
+                ORDER BY account
+            ) AS part
+            WHERE account.id = part.account
+            RETURNING account.posted_at, account.entries - cardinality(part.places) AS entries,
+                CASE account.normal WHEN 'credit' THEN 1 ELSE -1 END AS sign,
+                CASE account.normal WHEN 'credit' THEN account.credits_posted - account.debits_posted - part.got + part.given
+                    ELSE account.debits_posted - account.credits_posted - part.given + part.got END AS balance,
+                part.places
+        )
+        SELECT * FROM changed WHERE places <> '{}'
+    LOOP
+        number := one.entries; balance := one.balance;
+        latest := greatest(latest, one.posted_at); earliest := least(earliest, one.posted_at);
+        FOREACH place IN ARRAY one.places LOOP
+            number := number + 1;
+            IF place < 0 THEN
+                place := -place; balance := balance - one.sign * units[place];
+                debit_number[place] := number; debit_balance[place] := balance;
+            ELSE
+                balance := balance + one.sign * units[place];
+                credit_number[place] := number; credit_balance[place] := balance;
+            END IF;
+        END LOOP;
+    END LOOP;
+    IF earliest = 'infinity' THEN
+        RETURN;  -- nothing is posted
+    END IF;
+    IF earliest < latest THEN
+        UPDATE account SET posted_at = latest
+        WHERE account.posted_at < latest AND id = ANY (ARRAY(
+            SELECT side FROM unnest(debit || credit, units || units) AS posted (side, units) WHERE posted.units > 0));
+    END IF;
+    INSERT INTO transfer (debit_id, debit_number, credit_id, credit_number, posted_at, id, leg, amount, debit_balance,
+        credit_balance, purpose, subject)
+    SELECT new.debit, new.debit_number, new.credit, new.credit_number, latest, new.id, new.leg, new.units,
+        new.debit_balance, new.credit_balance, new.purpose, nullif(new.subject, new.id)
+    FROM unnest(hold_id, leg, units, debit, debit_number, debit_balance, credit, credit_number, credit_balance, purpose, subject)
+        AS new (id, leg, units, debit, debit_number, debit_balance, credit, credit_number, credit_balance, purpose, subject)
+    WHERE new.units > 0;
 END $$;
 -- Wallets, their handles and their addresses. Addresses are EIP-55 checksummed text.
 

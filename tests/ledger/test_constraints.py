@@ -215,3 +215,18 @@ async def test_an_amount_is_a_whole_positive_uint256(
         f" (gen_random_uuid(), 1, 'pending', {ids[ALICE]}, {ids[BOB]}, {amount}, 'payment', gen_random_uuid(), now())"
     )
     assert await refused_by(ledger, leg) == constraint
+
+
+async def test_a_hold_that_has_ended_ends_no_second_time_whatever_its_caller_has_locked(ledger: Ledger) -> None:
+    await ledger.deposit(ALICE, 1000)
+    await ledger.deposit(BOB, 1)
+    held = await ledger.hold(ALICE, BOB, 400)
+    capture, void = (
+        f"SELECT ledger_end(now(), ARRAY['{held}']::uuid[], '{{1}}', '{{{state}}}', '{{{units}}}')"
+        for state, units in (("posted", 400), ("voided", 0))
+    )
+
+    assert await refused_by(ledger, capture, void) == "hold_is_pending"
+    assert await refused_by(ledger, void) is None
+    assert await refused_by(ledger, capture) == "hold_is_pending"
+    assert (await ledger.balance(ALICE)).available == 1000
