@@ -6,7 +6,7 @@ the same key waits for that transaction, briefly, then finds its answer. Keys be
 Refusals are not kept: they moved nothing, so the same key may be tried again. (IETF draft idempotency-key-header-07.)
 
 Keys are locked before anything else is, and in one order (`lock_keys` in schema/07_payments.sql): by the calls that
-share a transaction (group_commit.py), and by pay_by_ledger and pay_on_chain. Of two groups that want the same keys one
+share a transaction (group_commit.py), and by the functions of the fast path (pay_by_ledger, hold_on_ledger, pay_on_chain). Of two groups that want the same keys one
 waits for the other, then, and never each for the other.
 """
 
@@ -44,8 +44,8 @@ class Claim(Struct, frozen=True):
 class Answer(Struct, frozen=True):
     """What a call answered: a status (that of HTTP) and the bytes of its body.
 
-    A payment that was settled or queued when it was accepted keeps no body: its first answer follows from its row,
-    `payment`.
+    Most calls about one payment keep no body: their first answer follows from `payment`, its row and its events
+    (payments/first_answer.py).
     """
 
     status: int

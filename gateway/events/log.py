@@ -21,8 +21,8 @@ from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "log.sql")
 
-#: What announced numbers are counted from, so that no other advisory lock is taken for one. The other writers,
-#: pay_by_ledger and pay_on_chain (schema/), announce in the same way.
+#: What announced numbers are counted from, so that no other advisory lock is taken for one. The other writers are
+#: functions (schema/): pay_by_ledger, hold_on_ledger and pay_on_chain announce in the same way.
 ANNOUNCED = 1 << 62
 
 NO_SUCH_EVENT: Final = (
@@ -143,6 +143,13 @@ async def read(
     walked = rows[0]
     reached = None if walked["walked_to"] is None else (walked["walked_to"], walked["walked_at"])
     return Page(events, reached, more=walked["walked"] == walk)
+
+
+async def first_of(connection: Connection, subject: UUID, kinds: Sequence[str]) -> LoggedEvent:
+    """The first event of one of these kinds that is in the log for this object; there is one."""
+    row = await connection.fetchrow(sql.first_of, subject, kinds)
+    assert row is not None, f"{subject} has an event of {kinds}"
+    return _event(row)
 
 
 async def numbered(

@@ -62,6 +62,10 @@ SELECT id, kind, subject, facts, at, logged FROM (
 WHERE id > $3 AND id < $4
 ORDER BY id LIMIT 10000;
 
+-- first_of
+-- The first event of these kinds of one object.
+SELECT id, kind, subject, facts, at, 1 AS logged FROM logged_event WHERE subject = $1 AND kind = ANY ($2) ORDER BY id LIMIT 1;
+
 -- event_before
 -- The number of the last event before a moment.
 SELECT event_before($1);

@@ -12,6 +12,7 @@
     undo_window.py           the end of the time in which a token payment can be stopped
     report_unauthorized.py   a payment that was somebody else's doing: its wallet is frozen
     draw.py                  draw by a mandate
+    first_answer.py          a payment as it was when a call was answered whose answer is not kept
     restored.py              requests that repeat a payment which a restored database has lost
     model/                   what a payment is, its settings and its rows
     payees/                  who is paid: one resolver for each way to name a payee

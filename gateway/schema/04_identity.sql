@@ -124,8 +124,8 @@ END $$;
 CREATE TRIGGER api_key_has_origin BEFORE INSERT ON api_key FOR EACH ROW EXECUTE FUNCTION api_key_has_origin();
 
 -- A key is plain when it may pay and nothing else has to be checked but that it is there and has not expired; of one that
--- is `only_caps` its spending caps have to be checked, and nothing else. pay_by_ledger pays for these two, pay_on_chain for
--- plain keys, and for no other before the checks have passed. The wallet is locked, so that it does not become guarded or
+-- is `only_caps` its spending caps have to be checked, and nothing else. pay_by_ledger pays for these two,
+-- hold_on_ledger and pay_on_chain for plain keys, and for no other before the checks have passed. The wallet is locked, so that it does not become guarded or
 -- frozen while a key is added.
 CREATE FUNCTION api_key_is_checked() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE

@@ -5,9 +5,7 @@
 -- queued when the payment was accepted. Outcomes as of pay_by_ledger, but that `done` means queued, and that a payer
 -- whose address the gateway has no key for is not handled here.
 --
--- Idempotency keys, then accounts, then nonces are locked, each kind in the order that every caller keeps to. Where
--- everybody seems to have enough, the money is held by ledger_hold; where somebody has not, or another took it meanwhile,
--- ledger_write decides in order who is short.
+-- Idempotency keys, then accounts, then nonces are locked, each kind in the order that every caller keeps to.
 CREATE FUNCTION pay_on_chain(
     at timestamptz, valid_before bigint,
     api_key_hash bytea[], idempotency text[], fingerprint bytea[],
@@ -21,11 +19,9 @@ CREATE FUNCTION pay_on_chain(
 #variable_conflict use_column
 DECLARE
     payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; from_address text[]; to_address text[];
-    claimed integer[];
     enough boolean;           -- whether everybody has enough for all that they pay
     good integer[];           -- requests whose money is held, in order
-    accounts bigint[]; written record;
-    step_id uuid[]; leg_step integer[]; leg_debit integer[]; leg_credit integer[]; leg_pend numeric[]; nothing numeric[];
+    written record;
     next numeric[];           -- nonce after the last one taken now, of each payer, by asset and address
     queued integer;
 BEGIN
@@ -62,56 +58,18 @@ BEGIN
         RETURN;
     END IF;
 
-    claimed := ARRAY(SELECT claim_keys(
+    SELECT * INTO written
+    FROM hold_with_keys(
+        at, 202::smallint, enough,
         ARRAY(SELECT payer[g] FROM unnest(good) AS g), ARRAY(SELECT idempotency[g] FROM unnest(good) AS g),
-        ARRAY(SELECT fingerprint[g] FROM unnest(good) AS g), 202::smallint, ARRAY(SELECT id[g] FROM unnest(good) AS g), at));
-    IF cardinality(claimed) < cardinality(good) THEN
+        ARRAY(SELECT fingerprint[g] FROM unnest(good) AS g), ARRAY(SELECT from_account[g] FROM unnest(good) AS g),
+        ARRAY(SELECT to_account[g] FROM unnest(good) AS g), ARRAY(SELECT amount[g] FROM unnest(good) AS g),
+        ARRAY(SELECT id[g] FROM unnest(good) AS g)
+    );
+    IF 'done' <> ANY (written.outcome) THEN
         FOR i IN 1 .. cardinality(good) LOOP
-            IF NOT i = ANY (claimed) THEN
-                outcome[good[i]] := 'elsewhere';
-            END IF;
+            outcome[good[i]] := written.outcome[i]; available[good[i]] := written.available[i];
         END LOOP;
-        good := array_positions(outcome, 'done');
-        IF good = '{}' THEN
-            RETURN;
-        END IF;
-    END IF;
-
-    IF enough THEN
-        BEGIN
-            PERFORM ledger_hold(at, ARRAY(SELECT id[g] FROM unnest(good) AS g),
-                ARRAY(SELECT from_account[g] FROM unnest(good) AS g),
-                ARRAY(SELECT to_account[g] FROM unnest(good) AS g),
-                ARRAY(SELECT amount[g] FROM unnest(good) AS g), 'payment');
-        EXCEPTION WHEN check_violation THEN
-            enough := false;
-        END;
-    END IF;
-    IF NOT enough THEN
-        SELECT array_agg(DISTINCT account ORDER BY account) INTO accounts
-        FROM unnest(good) AS g, LATERAL (VALUES (from_account[g]), (to_account[g])) AS half (account);
-        SELECT array_agg(id[g] ORDER BY n), array_agg(n::integer ORDER BY n), array_agg(amount[g] ORDER BY n),
-            array_agg(0::numeric), array_agg(width_bucket(from_account[g], accounts) ORDER BY n),
-            array_agg(width_bucket(to_account[g], accounts) ORDER BY n)
-        INTO step_id, leg_step, leg_pend, nothing, leg_debit, leg_credit
-        FROM unnest(good) WITH ORDINALITY AS step (g, n);
-
-        SELECT * INTO written FROM ledger_write(
-            at, accounts, step_id,
-            array_fill(true, ARRAY[cardinality(good)]),
-            array_fill('pending'::hold_state, ARRAY[cardinality(good)]),
-            array_fill(false, ARRAY[cardinality(good)]),
-            array_fill('payment'::text, ARRAY[cardinality(good)]),
-            step_id, leg_step, leg_debit, leg_credit, nothing, leg_pend
-        );
-        FOR i IN 1 .. cardinality(good) LOOP
-            IF written.outcome[i] = 'short' THEN
-                outcome[good[i]] := 'short';
-                available[good[i]] := written.short_available[i];
-            END IF;
-        END LOOP;
-        DELETE FROM idempotency_key USING unnest(outcome, payer, idempotency) AS asked (outcome, payer, key)
-        WHERE asked.outcome = 'short' AND wallet_id = asked.payer AND idempotency_key.key = asked.key;
         good := array_positions(outcome, 'done');
         IF good = '{}' THEN
             RETURN;

@@ -64,11 +64,16 @@ async def hold(alice: Person) -> None:
     assert (await alice.pay("@bob", "1.00 EUR", capture=False)).status_code == 201
 
 
+async def hold_with_a_note(alice: Person) -> None:
+    assert (await alice.pay("@bob", "1.00 EUR", capture=False, reference="order-17")).status_code == 201
+
+
 #: A call for each writer.
 CALLS: dict[str, Callable[[Person], Awaitable[None]]] = {
     "pay_by_ledger": lone,
     "pay_on_chain": token,
-    STATEMENT: hold,
+    "hold_on_ledger": hold,
+    STATEMENT: hold_with_a_note,
 }
 
 

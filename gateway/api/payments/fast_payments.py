@@ -5,11 +5,12 @@ Requests come from payment_protocol.py. They are decoded and answered by the sam
 nothing is routed or injected. There are two ways to pay:
 
   - Plain: one statement per rail authenticates the callers and pays for all of them (payments/rails/). It takes
-    payments of plain API keys, and ledger payments of keys with caps and of sessions. An API key counts as plain until
-    the statement finds that it is not. What a cap or a policy seems to have no room for goes the second way.
+    payments of plain API keys, and ledger payments of keys with caps and of sessions; another takes holds of plain
+    keys on the ledger rail. An API key counts as plain until the statement finds that it is not. What a cap or a policy
+    seems to have no room for goes the second way.
   - Checked: one transaction authenticates all callers, then pays as the ordinary handler does. It takes everything
-    else: holds, payments to addresses or with a note, tokens in a session. Captures, voids and refunds (fast_ends.py)
-    go this way, in groups of their own.
+    else: payments to addresses or with a note, other holds, tokens in a session. Captures, voids and refunds
+    (fast_ends.py) go this way, in groups of their own.
 
 The ordinary handler answers what is not handled here: payers who sign with their own key, API keys limited to networks,
 sessions whose token is due for renewal, used idempotency keys, unknown payees, unknown or rate-limited callers, and
@@ -54,13 +55,13 @@ from gateway.metrics.histogram import Histogram
 from gateway.metrics.traffic import Traffic, outcome_of
 from gateway.money import Money
 from gateway.payments.errors import PaymentRestored, UnknownPayee
-from gateway.payments.model.plain import NeedsChecks, Undecided
+from gateway.payments.model.plain import NeedsChecks, NotDone, Undecided
 from gateway.payments.model.route import Route, ledger_route, rail_of
 from gateway.payments.pay import PayRequest, check_memo
 from gateway.payments.rails import chain as chain_rail
 from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.chain import Queued, TokenPayment
-from gateway.payments.rails.ledger import LedgerPayment, Settled
+from gateway.payments.rails.ledger import Held, HeldPayment, LedgerPayment, Settled
 from gateway.postgres.pool import DB_SYSTEM, Connection
 from gateway.tracing.span import Part
 from gateway.tracing.tracer import Tracer
@@ -70,7 +71,7 @@ _JSON = (b"content-type", b"application/json")
 
 _CALL = "POST /v1/payments"
 
-#: In the place of a token payment's id until its commit.
+#: In the place of the id of a token payment or of a hold until its commit.
 _NO_ID = PaymentId(UUID(int=0))
 
 #: What a caller can have done too much of.
@@ -97,7 +98,10 @@ class CheckedPayment(Struct, frozen=True):
         return self.token_hash, self.idempotency_key
 
 
-Payment = LedgerPayment | TokenPayment | CheckedPayment | CheckedEnd
+Payment = LedgerPayment | HeldPayment | TokenPayment | CheckedPayment | CheckedEnd
+
+#: What became of a payment.
+_Outcome = Settled | Held | Queued | idempotency.Answer | Undecided | GatewayError
 
 #: What became of a call that had to pass the checks.
 _Checked = idempotency.Answer | Undecided | GatewayError
@@ -125,6 +129,7 @@ class FastPayments:
         self.security = security_headers(services.public_url)
         tracer = self.tracer
         self._ledger = GroupCommit(self._settle, most, at_once, _traced(tracer, "pay_by_ledger", _trace))
+        self._holds = GroupCommit(self._hold, most, at_once, _traced(tracer, "hold_on_ledger", _trace))
         self._chain = GroupCommit(self._queue, most, at_once, _traced(tracer, "pay_on_chain", _trace))
         self._checked = GroupCommit(self._check, most, 1, _traced(tracer, "payments"))
         self._ending = GroupCommit(self._end, most, 1, _traced(tracer, "captures and voids"))
@@ -139,6 +144,7 @@ class FastPayments:
         """The sizes of the commits, by the kind of payment."""
         return {
             "ledger_payments": self._ledger.sizes,
+            "holds": self._holds.sizes,
             "chain_payments": self._chain.sizes,
             "checked_payments": self._checked.sizes,
             "captures_and_voids": self._ending.sizes,
@@ -180,6 +186,8 @@ class FastPayments:
             future = (self._refunding if payment.end == "refund" else self._ending).submit(payment)
         elif isinstance(payment, TokenPayment):
             future = self._chain.submit(payment)
+        elif isinstance(payment, HeldPayment):
+            future = self._holds.submit(payment)
         else:
             future = self._ledger.submit(payment)
         self._in_flight[payment.key] = future
@@ -198,7 +206,8 @@ class FastPayments:
         if len(self._need_checks) > _KEYS_REMEMBERED:
             del self._need_checks[next(iter(self._need_checks))]
         money = payment.money
-        asked = PaymentRequest(payment.payee_handle, money.amount, money.asset.code, payment.memo)
+        capture = not isinstance(payment, HeldPayment)
+        asked = PaymentRequest(payment.payee_handle, money.amount, money.asset.code, payment.memo, capture)
         key, fingerprint = payment.idempotency_key, payment.fingerprint
         return CheckedPayment(payment.token_hash, _of_session(payment), key, fingerprint, asked, money)
 
@@ -217,6 +226,8 @@ class FastPayments:
             self._traffic.paid(rail_of(payment.money.asset), _named(payment, outcome))
         if isinstance(outcome, Settled):
             return 201, [_JSON], _encode(_settled(outcome))
+        if isinstance(outcome, Held):
+            return 201, [_JSON], _encode(_held(outcome))
         if isinstance(outcome, Queued):
             return 202, [_JSON], _encode(_queued(outcome))
         if isinstance(outcome, idempotency.Answer):
@@ -238,6 +249,11 @@ class FastPayments:
         now = self._services.clock()
         over = self._services.limits.over(_COUNTED, now)
         return await ledger_rail.pay_all(self._services.database, self._services.settings, asked, now, over)
+
+    async def _hold(self, asked: Sequence[HeldPayment]) -> list[Held | NotDone]:
+        now = self._services.clock()
+        fresh = [structs.replace(one, payment_id=PaymentId(new_id(now))) for one in asked]
+        return await ledger_rail.hold_all(self._services.database, self._services.settings, fresh, now)
 
     async def _queue(self, asked: Sequence[TokenPayment]) -> list[chain_rail.Outcome]:
         now = self._services.clock()
@@ -330,7 +346,7 @@ def _trace(
     tracer: Tracer,
     name: str,
     asked: Sequence[object],
-    outcomes: Sequence[ledger_rail.Outcome | chain_rail.Outcome],
+    outcomes: Sequence[ledger_rail.Outcome | Held | chain_rail.Outcome],
     began: float,
     ended: float,
 ) -> None:
@@ -341,7 +357,7 @@ def _trace(
         if isinstance(one, Settled):
             if takes(one.payment_id):
                 payments.append(one.payment_id)
-        elif isinstance(one, Queued) and takes(one.asked.payment_id):
+        elif isinstance(one, Held | Queued) and takes(one.asked.payment_id):
             payments.append(one.asked.payment_id)
     if payments:
         tracer.shared("group commit", len(asked), payments, Part(name, began, ended, attributes=DB_SYSTEM))
@@ -373,27 +389,30 @@ def _payment(
         handle = chain_rail.payee_of(services.settings, asked.to, money, asked.capture)
         if handle is not None and not of_session:
             return TokenPayment(who, own_key, fingerprint, handle, money, asked.memo, _NO_ID)
+        handle = None if asked.capture or of_session else ledger_rail.payee_of_hold(services.settings, asked.to, money)
+        if handle is not None:
+            return HeldPayment(who, own_key, fingerprint, handle, money, asked.memo, _NO_ID)
     return CheckedPayment(who, of_session, own_key, fingerprint, asked, money)
 
 
 def _of_session(payment: Payment) -> bool:
-    return not isinstance(payment, TokenPayment) and payment.of_session
+    return not isinstance(payment, HeldPayment | TokenPayment) and payment.of_session
 
 
-def _named(payment: Payment, outcome: Settled | Queued | idempotency.Answer | GatewayError) -> str:
+def _named(payment: Payment, outcome: Settled | Held | Queued | idempotency.Answer | GatewayError) -> str:
     """The outcome of a payment as metrics name it."""
     if isinstance(outcome, GatewayError):
         return problems.problem_of(outcome).code
     if isinstance(outcome, idempotency.Answer):
         return outcome_of(outcome.status, isinstance(payment, CheckedPayment) and not payment.asked.capture)
-    return "settled" if isinstance(outcome, Settled) else "accepted"
+    return "settled" if isinstance(outcome, Settled) else "held" if isinstance(outcome, Held) else "accepted"
 
 
-def _outcome(done: "asyncio.Future[Any]") -> Settled | Queued | idempotency.Answer | Undecided | GatewayError:
+def _outcome(done: "asyncio.Future[Any]") -> _Outcome:
     """The outcome of a payment. After an error that is no refusal, the ordinary handler tries again, and reports it."""
     error = done.exception()
     if error is None:
-        outcome: Settled | Queued | idempotency.Answer | Undecided | GatewayError = done.result()
+        outcome: _Outcome = done.result()
         return outcome
     if isinstance(error, GatewayError) and not isinstance(error, PaymentRestored):  # which is to be kept under the key
         return error
@@ -407,6 +426,20 @@ def _settled(settled: Settled) -> PaymentView:
     )
 
 
+def _held(held: Held) -> PaymentView:
+    nothing, expires_at = Money(0, held.asked.money.asset), rfc3339(held.expires_at)
+    return _view(
+        held,
+        held.asked.payment_id,
+        "held",
+        nothing,
+        ledger_route(nothing),
+        captured=nothing.amount,
+        settled_at=None,
+        expires_at=expires_at,
+    )
+
+
 def _queued(queued: Queued) -> PaymentView:
     nothing = Money(0, queued.asked.money.asset)
     return _view(
@@ -415,7 +448,14 @@ def _queued(queued: Queued) -> PaymentView:
 
 
 def _view(
-    done: Settled | Queued, id: PaymentId, state: str, fee: Money, route: Route, captured: str, settled_at: str | None
+    done: Settled | Held | Queued,
+    id: PaymentId,
+    state: str,
+    fee: Money,
+    route: Route,
+    captured: str,
+    settled_at: str | None,
+    expires_at: str | None = None,
 ) -> PaymentView:
     """As `payment_view` would show the payment's row."""
     asked, decimals = done.asked, done.asked.money.asset.decimals
@@ -435,7 +475,7 @@ def _view(
         tx_hash=None,
         failure=None,
         created_at=rfc3339(done.at),
-        expires_at=None,
+        expires_at=expires_at,
         settled_at=settled_at,
         to_sign=None,
         approval=None,

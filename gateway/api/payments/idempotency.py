@@ -22,10 +22,8 @@ from gateway.http.services import Services
 from gateway.idempotency import Answer, Claim, Outcome, Unbatched
 from gateway.identity.wallet import Wallet
 from gateway.metrics.histogram import Histogram
-from gateway.payments import restored
+from gateway.payments import first_answer, restored
 from gateway.payments.errors import PaymentRestored
-from gateway.payments.model import records
-from gateway.payments.model.payment import as_accepted
 from gateway.payments.payees.resolver import PayeeResolver, spelling
 from gateway.postgres.pool import DB_SYSTEM, Connection
 from gateway.tracing.span import Part
@@ -188,15 +186,17 @@ def _response(answer: Answer) -> Response[Any]:
 
 
 async def _first_answer(connection: Connection, services: Services, claim: Claim, answer: Answer) -> bytes:
-    """What a payment was answered that was settled or queued when it was accepted: it follows from its row. Raises
-    PaymentRestored where that was the answer.
+    """What a call was answered whose payment says it (payments/first_answer.py). Raises PaymentRestored where that was
+    the answer.
     """
     if answer.payment is None:
         refusal = await restored.met(connection, claim.wallet, claim.key)
         assert refusal is not None, "a key that was answered has an answer"
         raise refusal
-    payment = await records.payment(connection, services.settings.assets, answer.payment, claim.wallet)
-    return msgspec.json.encode(payment_view(as_accepted(payment), claim.wallet))
+    payment = await first_answer.as_answered(
+        connection, services.settings.assets, answer.payment, claim.wallet, answer.status
+    )
+    return msgspec.json.encode(payment_view(payment, claim.wallet))
 
 
 def fingerprint_of(call: str, asked: msgspec.Struct, payees: Sequence[PayeeResolver]) -> bytes:

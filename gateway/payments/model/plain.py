@@ -5,10 +5,12 @@ claims the key and pays, for all who are in it.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
 
+from gateway.clock import rfc3339
 from gateway.errors import Unauthenticated
 from gateway.identity.handle import is_folded
 from gateway.ledger import account
@@ -65,6 +67,12 @@ def columns_of(asked: Sequence[PlainPayment]) -> tuple[list[Any], ...]:
         [one.money.units for one in asked],
         [one.memo for one in asked],
     )
+
+
+def facts_of(one: PlainPayment, expires_at: datetime | None = None) -> str:
+    """The facts of its event but for who paid, as `payment_events.events` has them. None of them needs escaping."""
+    expires = "" if expires_at is None else f',"expires_at":"{rfc3339(expires_at)}"'
+    return f'{{"to":"@{one.payee_handle}","amount":"{one.money.amount}","asset":"{one.money.asset.code}"{expires}}}'
 
 
 def not_done(money: Money, outcome: str, payer_handle: str, fee: Money, available: int | None) -> NotDone:

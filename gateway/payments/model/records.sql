@@ -226,6 +226,11 @@ FROM pay_by_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 
 -- schema/09_pay_on_chain.sql.
 SELECT outcome, payer_handle, available FROM pay_on_chain($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
 
+-- hold_on_ledger
+-- Many payments on the ledger rail that are only held, each with its hold, key and event; see
+-- schema/08_hold_on_ledger.sql.
+SELECT outcome, payer_handle, available FROM hold_on_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+
 -- insert_sweeps
 -- Tokens that follow their wallet to its new address.
 INSERT INTO sweep (id, wallet_id, asset, from_address, amount, state, authorization_id, tried_at)

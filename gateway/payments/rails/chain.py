@@ -28,7 +28,7 @@ from gateway.payments.checks import withdrawal_freeze
 from gateway.payments.errors import OwnKey
 from gateway.payments.model import payment_events, records
 from gateway.payments.model.payment import Event, Payment, State, after
-from gateway.payments.model.plain import NotDone, PlainPayment, columns_of, handle_of, not_done
+from gateway.payments.model.plain import NotDone, PlainPayment, columns_of, facts_of, handle_of, not_done
 from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.rail import Rail
 from gateway.payments.model.rail_settings import RailSettings
@@ -163,11 +163,6 @@ class Queued(Struct, frozen=True):
 Outcome = Queued | NotDone
 
 
-def _facts_of(one: TokenPayment) -> str:
-    """The facts of its event but for who paid, as `payment_events.events` has them. None of them needs escaping."""
-    return f'{{"to":"@{one.payee_handle}","amount":"{one.money.amount}","asset":"{one.money.asset.code}"}}'
-
-
 def payee_of(settings: PaymentSettings, to: str, money: Money, capture: bool) -> str | None:
     """The handle that this path would pay; None for what it does not do: fiat, holds, addresses, odd spellings, and
     tokens that are not deployed.
@@ -194,7 +189,7 @@ async def pay_all(
             *columns_of(asked),
             [one.payment_id for one in asked],
             [stored(way, fee, outside=False) for way, fee in zip(ways, fees, strict=True)],
-            [_facts_of(one) for one in asked],
+            [facts_of(one) for one in asked],
         )
     assert row is not None
     return [

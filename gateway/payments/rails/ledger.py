@@ -7,7 +7,7 @@ transaction of their own; all others have passed the checks in the caller's tran
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -29,7 +29,15 @@ from gateway.payments.errors import UnknownPayee
 from gateway.payments.model import payment_events, records
 from gateway.payments.model.fee import fee
 from gateway.payments.model.payment import Event, Payment, after
-from gateway.payments.model.plain import NeedsChecks, NotDone, PlainPayment, columns_of, handle_of, not_done
+from gateway.payments.model.plain import (
+    NeedsChecks,
+    NotDone,
+    PlainPayment,
+    columns_of,
+    facts_of,
+    handle_of,
+    not_done,
+)
 from gateway.payments.model.policy import usual_limit
 from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.rail import Rail
@@ -333,3 +341,56 @@ def _not_done(
         return NeedsChecks(always=False)
     asset = settings.assets[code]
     return not_done(Money(units, asset), outcome, handle, Money(cost, asset), available)
+
+
+# ---- payments of plain API keys that are only held -------------------------------------------------------------------
+
+
+class HeldPayment(PlainPayment, frozen=True):
+    """A payment of fiat to a handle, without a fee, whose money is only set aside; with a fresh id."""
+
+    payment_id: PaymentId
+
+
+class Held(Struct, frozen=True):
+    """What was asked, its money set aside: who pays, since when, and until when."""
+
+    asked: HeldPayment
+    payer_handle: str
+    at: datetime
+    expires_at: datetime
+
+
+def payee_of_hold(settings: PaymentSettings, to: str, money: Money) -> str | None:
+    """The handle that a payment that is only held would pay; None for what `hold_all` does not do: other rails, fees,
+    addresses, odd names.
+    """
+    return handle_of(to) if _goes_by_ledger(settings, money) and not fee(settings, money).units else None
+
+
+async def hold_all(
+    database: Database, settings: PaymentSettings, asked: Sequence[HeldPayment], now: datetime
+) -> list[Held | NotDone]:
+    """Set their money aside, each on its own, in one PostgreSQL transaction that is committed when this returns.
+
+    Raises DatabaseUnavailable: then nobody knows, and each is asked again with its key.
+    """
+    expires_at = now + timedelta(seconds=settings.hold_seconds)
+    async with database.one_statement() as connection:
+        row = await connection.fetchrow(
+            records.sql.hold_on_ledger,
+            now,
+            expires_at,
+            *columns_of(asked),
+            [one.payment_id for one in asked],
+            [facts_of(one, expires_at) for one in asked],
+        )
+    assert row is not None
+    return [
+        Held(one, handle, now, expires_at)
+        if outcome == "done"
+        else not_done(one.money, outcome, handle, Money(0, one.money.asset), available)
+        for one, outcome, handle, available in zip(
+            asked, row["outcome"], row["payer_handle"], row["available"], strict=True
+        )
+    ]

@@ -1,0 +1,28 @@
+"""First answers that are not kept: they follow from the payment's row and its events."""
+
+from typing import Final
+
+from gateway.events import log
+from gateway.ids import PaymentId, WalletId
+from gateway.money import Assets
+from gateway.payments.model import payment_events, records
+from gateway.payments.model.payment import Payment, as_accepted
+from gateway.postgres.pool import Connection
+
+#: What captures and voids are answered with; new payments with others.
+_ENDED: Final = 200
+
+
+async def as_answered(connection: Connection, assets: Assets, id: PaymentId, party: WalletId, status: int) -> Payment:
+    """The payment as the call left it that was answered with this status. Raises NotFound for a stranger.
+
+    A payment that was settled or queued at once follows from its row alone. Of one that was held, captured or voided
+    the row may say more by now, and its event what it was: the first of that kind, since a hold that has waited for an
+    approval meanwhile is held once more.
+    """
+    payment = await records.payment(connection, assets, id, party)
+    if status != _ENDED and payment.capture:
+        return as_accepted(payment)
+    kinds = ["payment.settled", "payment.voided"] if status == _ENDED else ["payment.held"]
+    event = await log.first_of(connection, id, kinds)
+    return payment_events.at_event(payment, event.kind, event.facts, event.at)

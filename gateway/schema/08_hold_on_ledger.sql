@@ -1,0 +1,163 @@
+-- Payments of plain API keys whose money is set aside: on the ledger rail until they are captured or voided (below), on the
+-- chain rail until the chain has settled them (09_pay_on_chain.sql).
+
+-- Uses idempotency keys, each for a payment whose money it sets aside, and keeps them with the status of the answer, which
+-- follows from the payment. Arrays have an element per payment, and so has each answer: `done`; `elsewhere` where the key
+-- was used before; `short`, with what the payer had available, whose key is free again.
+--
+-- Keys are locked before accounts, both in their order. Where everybody seems to have enough, the money is held by
+-- ledger_hold; where somebody has not, or another took it meanwhile, ledger_write decides in order who is short.
+CREATE FUNCTION hold_with_keys(
+    at timestamptz, status smallint, enough boolean, payer uuid[], idempotency text[], fingerprint bytea[],
+    from_account bigint[], to_account bigint[], amount numeric[], id uuid[],
+    OUT outcome text[], OUT available numeric[]
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    claimed integer[];
+    holds boolean := enough;  -- whether all of it is held at once
+    good integer[];           -- whose keys were not used before, in order
+    accounts bigint[]; written record;
+    step_id uuid[]; leg_step integer[]; leg_debit integer[]; leg_credit integer[]; leg_pend numeric[]; nothing numeric[];
+BEGIN
+    outcome := array_fill('done'::text, ARRAY[cardinality(id)]);
+    available := array_fill(NULL::numeric, ARRAY[cardinality(id)]);
+    claimed := ARRAY(SELECT claim_keys(payer, idempotency, fingerprint, status, id, at));
+    IF cardinality(claimed) < cardinality(id) THEN
+        FOR i IN 1 .. cardinality(id) LOOP
+            IF NOT i = ANY (claimed) THEN
+                outcome[i] := 'elsewhere';
+            END IF;
+        END LOOP;
+        IF claimed = '{}' THEN
+            RETURN;
+        END IF;
+    END IF;
+    good := array_positions(outcome, 'done');
+
+    IF holds THEN
+        BEGIN
+            PERFORM ledger_hold(at, ARRAY(SELECT id[g] FROM unnest(good) AS g),
+                ARRAY(SELECT from_account[g] FROM unnest(good) AS g),
+                ARRAY(SELECT to_account[g] FROM unnest(good) AS g),
+                ARRAY(SELECT amount[g] FROM unnest(good) AS g), 'payment');
+        EXCEPTION WHEN check_violation THEN
+            holds := false;
+        END;
+    END IF;
+    IF NOT holds THEN
+        SELECT array_agg(DISTINCT account ORDER BY account) INTO accounts
+        FROM unnest(good) AS g, LATERAL (VALUES (from_account[g]), (to_account[g])) AS half (account);
+        SELECT array_agg(id[g] ORDER BY n), array_agg(n::integer ORDER BY n), array_agg(amount[g] ORDER BY n),
+            array_agg(0::numeric), array_agg(width_bucket(from_account[g], accounts) ORDER BY n),
+            array_agg(width_bucket(to_account[g], accounts) ORDER BY n)
+        INTO step_id, leg_step, leg_pend, nothing, leg_debit, leg_credit
+        FROM unnest(good) WITH ORDINALITY AS step (g, n);
+
+        SELECT * INTO written FROM ledger_write(
+            at, accounts, step_id,
+            array_fill(true, ARRAY[cardinality(good)]),
+            array_fill('pending'::hold_state, ARRAY[cardinality(good)]),
+            array_fill(false, ARRAY[cardinality(good)]),
+            array_fill('payment'::text, ARRAY[cardinality(good)]),
+            step_id, leg_step, leg_debit, leg_credit, nothing, leg_pend
+        );
+        FOR i IN 1 .. cardinality(good) LOOP
+            IF written.outcome[i] = 'short' THEN
+                outcome[good[i]] := 'short';
+                available[good[i]] := written.short_available[i];
+            END IF;
+        END LOOP;
+        DELETE FROM idempotency_key USING unnest(outcome, payer, idempotency) AS asked (outcome, payer, key)
+        WHERE asked.outcome = 'short' AND wallet_id = asked.payer AND idempotency_key.key = asked.key;
+    END IF;
+END $$;
+
+-- Payments of fiat, without a fee, that are only held: each is a row of `staged_payment`, its hold, its idempotency key and
+-- its event, or nothing. Arrays have an element per payment, and so has each answer: as of hold_with_keys, and
+--   unauthenticated  no such API key
+--   checks           the payment has to pass the checks first: its API key is not plain
+--   unknown          no such payee, or the payer itself, or an account that is not open yet
+--
+-- A wallet that gets its first passkey has its holds wait for an approval (wallet_has_policy). So the payers' wallets are
+-- locked, after the idempotency keys and before the accounts, and whether a key is plain is read then.
+CREATE FUNCTION hold_on_ledger(
+    at timestamptz, expires_at timestamptz,
+    api_key_hash bytea[], idempotency text[], fingerprint bytea[],
+    payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
+    facts text[],   -- of the payment's event, as a JSON object; who paid is added
+    OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
+) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; request bytea[];
+    enough boolean;           -- whether everybody has enough for all that they pay
+    good integer[];           -- requests whose money is held, in order
+    held record;
+BEGIN
+    SELECT array_agg(key.wallet_id), array_agg(request_of(key.wallet_id, asked.idempotency)) INTO payer, request
+    FROM unnest(api_key_hash, idempotency) AS asked (hash, idempotency)
+    JOIN api_key AS key ON key.hash = asked.hash AND key.plain;
+    PERFORM lock_keys(payer, request);
+    PERFORM FROM wallet WHERE wallet.id = ANY (payer) ORDER BY wallet.id FOR SHARE;
+
+    SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n), array_agg(found.handle ORDER BY n),
+        array_agg(found.payee ORDER BY n), array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
+        array_agg(NULL::numeric), bool_and(found.enough) FILTER (WHERE found.outcome = 'done')
+    INTO outcome, payer, payer_handle, payee, from_account, to_account, available, enough
+    FROM (
+        SELECT asked.n, own.owner AS payer, split_part(own.code, ':', 2) AS handle, other.owner AS payee,
+            own.id AS from_account, other.id AS to_account,
+            CASE
+                WHEN key.wallet_id IS NULL THEN 'unauthenticated'
+                WHEN NOT key.plain THEN 'checks'
+                WHEN own.id IS NULL OR other.owner IS NULL OR own.id = other.id THEN 'unknown'
+                ELSE 'done' END AS outcome,
+            own.credits_posted - own.debits_posted - own.debits_pending
+                >= sum(asked.amount) OVER (PARTITION BY own.id) AS enough
+        FROM unnest(api_key_hash, payee_handle, asset, amount) WITH ORDINALITY
+            AS asked (api_key_hash, payee_handle, asset, amount, n)
+        LEFT JOIN api_key AS key ON key.hash = asked.api_key_hash AND key.revoked_at IS NULL
+            AND (key.expires_at IS NULL OR key.expires_at > at)
+        LEFT JOIN account AS own ON own.owner = key.wallet_id AND own.asset = asked.asset
+        LEFT JOIN account AS other ON other.code = 'wallet:' || asked.payee_handle || ':' || asked.asset
+    ) AS found;
+    good := array_positions(outcome, 'done');
+    IF good = '{}' THEN
+        RETURN;
+    END IF;
+
+    SELECT * INTO held
+    FROM hold_with_keys(
+        at, 201::smallint, enough,
+        ARRAY(SELECT payer[g] FROM unnest(good) AS g), ARRAY(SELECT idempotency[g] FROM unnest(good) AS g),
+        ARRAY(SELECT fingerprint[g] FROM unnest(good) AS g), ARRAY(SELECT from_account[g] FROM unnest(good) AS g),
+        ARRAY(SELECT to_account[g] FROM unnest(good) AS g), ARRAY(SELECT amount[g] FROM unnest(good) AS g),
+        ARRAY(SELECT id[g] FROM unnest(good) AS g)
+    );
+    IF 'done' <> ANY (held.outcome) THEN
+        FOR i IN 1 .. cardinality(good) LOOP
+            outcome[good[i]] := held.outcome[i]; available[good[i]] := held.available[i];
+        END LOOP;
+        IF NOT 'done' = ANY (outcome) THEN
+            RETURN;
+        END IF;
+    END IF;
+
+    INSERT INTO staged_payment (id, state, rail, payer, payee, asset, amount, fee, memo, transfer_id, created_at, expires_at,
+        capture)
+    SELECT asked.id, 'held', 'ledger', asked.payer, asked.payee, asked.asset, asked.amount, 0, asked.memo, asked.id, at,
+        expires_at, false
+    FROM unnest(outcome, id, payer, payee, asset, amount, memo) AS asked (outcome, id, payer, payee, asset, amount, memo)
+    WHERE asked.outcome = 'done';
+    -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
+    PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
+    FROM event_id_seq;
+    INSERT INTO logged_event (kind, wallet_id, other_id, subject, facts, at)
+    SELECT 'payment.held', asked.payer, asked.payee, asked.id,
+        ('{"from":"@' || asked.handle || '",' || substr(asked.facts, 2))::jsonb, at
+    FROM unnest(outcome, id, payer, payer_handle, payee, facts) AS asked (outcome, id, payer, handle, payee, facts)
+    WHERE asked.outcome = 'done';
+END $$;
