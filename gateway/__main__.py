@@ -103,7 +103,7 @@ def up(exit_when_ready: bool, with_tour: bool) -> None:
     Example:
       gateway up
     """
-    from gateway.cli.operate import start
+    from gateway.cli.processes import start
 
     run(start.up(from_environment(), exit_when_ready, with_tour))
 
@@ -116,7 +116,7 @@ def serve() -> None:
     Example:
       GATEWAY_PORT=8001 gateway serve
     """
-    from gateway.cli.operate import serve
+    from gateway.cli.processes import serve
 
     serve.serve(from_environment())
 
@@ -129,7 +129,7 @@ def work() -> None:
     Example:
       gateway work
     """
-    from gateway.cli.operate import work
+    from gateway.cli.processes import work
 
     work.work(from_environment())
 

@@ -11,7 +11,7 @@ from litestar.utils.deprecation import LitestarDeprecationWarning
 
 from gateway.api.app import over, routed
 from gateway.api.methods import Gateway
-from gateway.cli.operate.serve import routes_of
+from gateway.cli.processes.serve import routes_of
 from gateway.http.services import Services
 
 
@@ -21,7 +21,7 @@ def application(services: Services, most: int = 64, at_once: int = 1) -> Gateway
 
 
 def gateway_of(services: Services) -> Gateway:
-    """As gateway.cli.operate.serve has it, with all pages."""
+    """As gateway.cli.processes.serve has it, with all pages."""
     return over(copy(_routed(services.public_url, routes_of)), services)
 
 

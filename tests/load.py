@@ -22,7 +22,7 @@ import msgspec
 import psutil
 
 from gateway.cli.operate import operations
-from gateway.cli.operate.processes import check_port
+from gateway.cli.processes.ports import check_port
 from gateway.config.environment import from_environment
 from gateway.config.settings import SETTINGS
 from gateway.embedded.supervise import Command, Parts, embedded

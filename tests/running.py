@@ -31,9 +31,7 @@ READY = "Ctrl-C stops everything"
 
 #: The commands of the gateway with all that they import, and those of scripts/wallet.
 _OPERATE = sorted(
-    f"gateway.cli.operate.{path.stem}"
-    for path in (ROOT / "gateway" / "cli" / "operate").glob("[a-z]*.py")
-    if path.stem not in ("serve", "work", "start")
+    f"gateway.cli.operate.{path.stem}" for path in (ROOT / "gateway" / "cli" / "operate").glob("[a-z]*.py")
 )
 GATEWAY, WALLET = Commands("gateway.__main__", *_OPERATE), Commands("wallet", path=ROOT / "scripts")
 

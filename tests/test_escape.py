@@ -92,9 +92,9 @@ def test_commands_print_through_the_one_function_that_escapes() -> None:
     printed = {str(file.relative_to(ROOT)): _printing(file) for file in files}
     assert {name: calls for name, calls in printed.items() if calls} == {
         "gateway/cli/wallet/calls.py": ["click.echo", "click.echo"],  # `say` itself, and JSON
-        "gateway/cli/operate/processes.py": ["print"],  # what the two processes say of themselves
-        "gateway/cli/operate/serve.py": ["print"],
-        "gateway/cli/operate/work.py": ["print"],
+        "gateway/cli/processes/process.py": ["print"],  # what the two processes say of themselves
+        "gateway/cli/processes/serve.py": ["print"],
+        "gateway/cli/processes/work.py": ["print"],
     }
 
 

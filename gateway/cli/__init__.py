@@ -2,7 +2,8 @@
 
 wallet/      what a person does with a handle: pay, hold, approve, grant
 pay_many/    pay-many: a CSV file, paid row by row
-operate/     what an operator runs: up, serve, work, migrate, reconcile, audit, relayers, master keys
+operate/     what an operator runs: migrate, reconcile, audit, relayers, master keys
+processes/   what keeps running: up, serve, work
 options.py   options that commands share
 reference.py the reference pages of the documentation, made from the code
 output.py    tables and facts as people read them

@@ -1,6 +1,6 @@
 """Exports the metrics: reads them at each scrape, and encodes them for Prometheus.
 
-`GET /metrics` is a separate ASGI application, which cli/operate/processes.py serves on its own port. Values that come
+`GET /metrics` is a separate ASGI application, which cli/processes/process.py serves on its own port. Values that come
 from the database or the node are read by the functions given to `refreshing`, within `_REFRESH_SECONDS`. If one hangs,
 the counters are answered all the same, and a value that could not be read is left out instead of shown out of date.
 """

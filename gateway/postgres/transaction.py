@@ -13,7 +13,7 @@ from gateway.postgres.errors import DatabaseUnavailable
 
 @asynccontextmanager
 async def transaction(connection: DatabaseConnection, **how: Any) -> AsyncIterator[None]:
-    """The driver's transaction, except that nothing is rolled back if the server failed: the connection is closed then."""
+    """The driver's transaction, but nothing is rolled back if the server failed: then the connection is closed."""
     begun = connection.transaction(**how)
     await begun.start()
     try:

@@ -22,7 +22,7 @@ from benchmarks.callers import PLAIN, Caller
 from benchmarks.compare import microseconds_each
 from benchmarks.legs import Leg
 from benchmarks.revision import HERE, Revision
-from gateway.cli.operate.processes import free_port
+from gateway.cli.processes.ports import free_port
 from gateway.config.config import Config
 from gateway.config.environment import from_environment
 from gateway.embedded.anvil import Anvil

@@ -1,6 +1,6 @@
 """The gateway's server with another application in it: what the gateway is measured against.
 
-Everything else is `gateway serve` (gateway/cli/operate/serve.py): one process, the same settings of the
+Everything else is `gateway serve` (gateway/cli/processes/serve.py): one process, the same settings of the
 same server.
 
     one_each   the same application, but each payment is a PostgreSQL transaction of its own, 16 side by side
@@ -15,7 +15,7 @@ from litestar import Litestar, post
 
 from gateway.api.app import application
 from gateway.api.payments.shapes import PaymentRequest, PaymentView
-from gateway.cli.operate import serve
+from gateway.cli.processes import serve
 from gateway.config.environment import from_environment
 from gateway.http.services import Services
 from gateway.money import Money, fiat

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.api import measures
 from gateway.api.methods import Gateway
 from gateway.api.payments.fast_payments import FastPayments
-from gateway.cli.operate.processes import exporter_of
+from gateway.cli.processes.process import exporter_of
 from gateway.embedded.postgres import Postgres
 from gateway.events import hub as hub_module
 from gateway.identity.rate_limits import Rate, Rates

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.api import server
 from gateway.api.server import UNUSED_BYTES_MAX, Server
-from gateway.cli.operate.processes import free_port
+from gateway.cli.processes.ports import free_port
 from gateway.errors import GatewayError
 from gateway.http.request.body import Wanted, read_each
 from gateway.payments import batch

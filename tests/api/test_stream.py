@@ -14,7 +14,7 @@ import pytest
 from gateway.api import server
 from gateway.api.events import stream
 from gateway.api.server import Server
-from gateway.cli.operate.processes import free_port
+from gateway.cli.processes.ports import free_port
 from gateway.events import hub
 from gateway.events.hub import Hub
 from gateway.identity.api_key import authenticate_all

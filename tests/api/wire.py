@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from gateway.api.server import STOP_SECONDS, Server
-from gateway.cli.operate.processes import free_port
+from gateway.cli.processes.ports import free_port
 from tests.api.conftest import Api, Person
 from tests.applications import application
 from tests.processes import HANG_SECONDS

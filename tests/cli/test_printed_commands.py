@@ -11,8 +11,8 @@ import rich_click as click
 
 from gateway.__main__ import cli
 from gateway.api.app import ROUTES
-from gateway.cli.operate.start import _try_next
 from gateway.cli.pay_many.results import Outcome, Record
+from gateway.cli.processes.start import _try_next
 from gateway.config.environment import from_environment
 from gateway.web.pages import PAGES
 from tests.cli.test_output import commands

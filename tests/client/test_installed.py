@@ -77,7 +77,8 @@ def test_the_server_extra_runs_a_gateway_without_what_only_traces_need(tmp_path:
     python = made(tmp_path / "server", "--server")
     code = (
         "import importlib.util, sys\n"
-        "from gateway.cli.operate import operations, serve, work\n"
+        "from gateway.cli.operate import operations\n"
+        "from gateway.cli.processes import serve, work\n"
         "from gateway.__main__ import main\n"
         "print(importlib.util.find_spec('opentelemetry'), importlib.util.find_spec('pytest'))\n"
         "sys.argv = ['gateway', 'config', 'check']\n"

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from gateway.cli.operate import operations
-from gateway.cli.operate.processes import free_port
+from gateway.cli.processes.ports import free_port
 from gateway.client import AsyncClient, Client
 from gateway.config.environment import from_environment
 from gateway.embedded.postgres import Postgres

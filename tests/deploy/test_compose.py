@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from gateway.cli.operate.configuration import check
-from gateway.cli.operate.processes import free_port
+from gateway.cli.processes.ports import free_port
 from gateway.config.settings import SETTINGS
 from gateway.embedded.postgres import Postgres
 from tests.databases import fresh_database

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from eth_account import Account
 
-from gateway.cli.operate.processes import free_port
+from gateway.cli.processes.ports import free_port
 from tests.processes import HANG_SECONDS, start
 from tests.running import running_up
 

@@ -5,7 +5,7 @@ import re
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.cli.operate.processes import free_port
+from gateway.cli.processes.ports import free_port
 from gateway.metrics.catalogue import METRICS
 from tests.processes import HANG_SECONDS
 from tests.running import running_up

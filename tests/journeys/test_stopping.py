@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from gateway.cli.operate import operations
-from gateway.cli.operate.processes import free_port
+from gateway.cli.processes.ports import free_port
 from gateway.config.environment import from_environment
 from gateway.embedded.postgres import Postgres
 from gateway.keys.signer import RelayerSigner

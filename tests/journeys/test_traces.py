@@ -47,8 +47,9 @@ def test_a_payment_is_one_trace_over_gateway_database_worker_and_node() -> None:
 def test_nothing_of_opentelemetry_is_imported_unless_traces_are_on() -> None:
     code = (
         "import asyncio, sys\n"
-        "from gateway import assembly, clock, config\n"
-        "from gateway.cli.operate import processes\n"
+        "from gateway import assembly, clock\n"
+        "from gateway.cli.processes import process\n"
+        "from gateway.config import config\n"
         "async def off():\n"
         "    async with assembly.traced(config.read({}), 'serve', clock.system_clock) as tracer:\n"
         "        assert tracer is None\n"

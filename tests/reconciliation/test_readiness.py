@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.chain.node import HttpNode, Node
-from gateway.cli.operate.processes import free_port
+from gateway.cli.processes.ports import free_port
 from gateway.reconciliation.readiness import Probe, Readiness
 from gateway.worker import jobs
 from tests.factory import Town

@@ -14,7 +14,7 @@ import pytest
 from playwright.async_api import Browser, CDPSession, Page, async_playwright
 
 from gateway.api.server import Server
-from gateway.cli.operate.processes import check_port, free_port
+from gateway.cli.processes.ports import check_port, free_port
 from gateway.errors import Misconfigured
 from gateway.money import Assets
 from gateway.postgres.pool import Database

@@ -5,7 +5,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.chain.node import HttpNode
-from gateway.cli.operate.processes import exporter_of
+from gateway.cli.processes.process import exporter_of
 from gateway.metrics.catalogue import METRICS
 from gateway.worker import jobs
 from gateway.worker.measures import Measures

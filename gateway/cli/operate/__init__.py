@@ -1,9 +1,5 @@
-"""What an operator runs, with the database and the node at hand.
+"""The commands that an operator runs, with the database and the node at hand.
 
-start.py               up: the embedded parts, the set-up, the tour, and both processes, until Ctrl-C
-serve.py               serve: the HTTP server
-work.py                work: the worker
-processes.py           what the two have in common: signals, ports, metrics
 operations.py          migrate, deploy, reconcile
 relayers.py            the relayers, and letting a stopped one go on
 withdrawal_freezes.py  whose withdrawals are stopped, and letting them go on

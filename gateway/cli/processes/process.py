@@ -1,18 +1,17 @@
-"""What `serve` and `work` have in common: signals, ports, metrics.
+"""What `serve` and `work` have in common: signals and metrics.
 
-Only they need what serves HTTP: `work` and `up` import none of it, since it takes half a second of processor time.
+Only a process that serves HTTP imports the web framework, which takes half a second of processor time.
 """
 
 import asyncio
 import gc
 import signal
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from gateway import __version__
+from gateway.cli.processes.ports import check_port, free_port
 from gateway.config.config import Config
-from gateway.errors import Misconfigured
 from gateway.metrics.exporter import Exporter, by_label, single
 from gateway.postgres.pool import Database
 
@@ -61,24 +60,3 @@ def on_signal(stop: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
-
-
-def free_port(host: str) -> int:
-    """A port that nobody has at the moment."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def check_port(host: str, port: int, setting: str = "GATEWAY_PORT") -> None:
-    """Raises Misconfigured when somebody listens there already, or the address is not this machine's."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise Misconfigured(
-                f"cannot listen on {host}:{port} ({error.strerror}): stop what uses it, or set {setting} to another "
-                "port (0 picks a free one)"
-            ) from None

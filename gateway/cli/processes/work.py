@@ -13,7 +13,7 @@ from gateway.api.events.views import rendering
 from gateway.chain.errors import NodeUnavailable
 from gateway.chain.relayer import roles
 from gateway.chain.watcher import cursors, same_chain
-from gateway.cli.operate.processes import collect_less, exported, exporter_of, on_signal
+from gateway.cli.processes.process import collect_less, exported, exporter_of, on_signal
 from gateway.config.config import Config
 from gateway.postgres.errors import DatabaseUnavailable
 from gateway.worker import loop, measures

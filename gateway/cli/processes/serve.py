@@ -13,7 +13,8 @@ from gateway.api.app import over, routed
 from gateway.api.methods import Gateway
 from gateway.api.server import Server
 from gateway.chain.errors import ChainReplaced, NodeUnavailable
-from gateway.cli.operate.processes import check_port, collect_less, exported, exporter_of, free_port, on_signal
+from gateway.cli.processes.ports import check_port, free_port
+from gateway.cli.processes.process import collect_less, exported, exporter_of, on_signal
 from gateway.config.config import Config
 from gateway.docs.library import Library
 from gateway.docs.pages import pages as documentation

@@ -15,7 +15,7 @@ import httpx
 from gateway import assembly
 from gateway.assembly import Places
 from gateway.cli.operate import operations
-from gateway.cli.operate.processes import check_port, free_port
+from gateway.cli.processes.ports import check_port, free_port
 from gateway.cli.wallet import printout, tour
 from gateway.cli.wallet.errors import NoGateway
 from gateway.cli.wallet.tour import Tour
