@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from gateway.client import AsyncClient, Client, Retry
+from gateway.client.calls import ApiKey
 from tests.api.conftest import Api, Person
 from tests.api.conftest import api as api
 from tests.api.test_stream import Gateway, listening
@@ -55,7 +56,7 @@ class Face:
 
 @asynccontextmanager
 async def face_of(
-    kind: type[Client] | type[AsyncClient], url: str, key: str | None, retry: Retry = QUICK, trust_env: bool = False
+    kind: type[Client] | type[AsyncClient], url: str, key: ApiKey, retry: Retry = QUICK, trust_env: bool = False
 ) -> AsyncIterator[Face]:
     face = Face(kind(url, key, retry=retry, trust_env=trust_env))
     yield face

@@ -1,6 +1,7 @@
 """The client against a gateway on a port: what it returns, what it raises, and what it repeats."""
 
 import hashlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -217,6 +218,18 @@ async def test_what_cannot_be_repeated_is_not(kind: Kind, gateway: Gateway, api:
         assert (await face.call(face.client.handles.claim, "erin", kept)).handle == "erin"
         assert len(way.heads) == 3
     assert (await api.counts())["wallet"] == 2
+
+
+async def test_a_key_that_was_rotated_meanwhile_is_used_by_the_next_try(
+    kind: Kind, gateway: Gateway, alice: Person, bob: Person
+) -> None:
+    keys = iter(["a-key-of-before", alice.api_key])
+    async with between(gateway, ["drop"]) as (way, url), face_of(kind, url, lambda: next(keys)) as face:
+        assert (await face.call(face.client.payments.create, *ONE)).state == "settled"
+    assert [re.findall(r"^authorization: bearer (\S+)", head, re.I | re.M) for head in way.heads] == [
+        ["a-key-of-before"],
+        [alice.api_key],
+    ]
 
 
 async def test_questions_are_repeated(kind: Kind, gateway: Gateway, alice: Person) -> None:

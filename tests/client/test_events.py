@@ -7,17 +7,23 @@ import msgspec
 import pytest
 
 from gateway.api.events import stream as served
-from gateway.client import AsyncClient, Client, NoAnswer, ProblemError, StillPending, UnknownEvent
+from gateway.client import AsyncClient, Client, NoAnswer, ProblemError, Retry, StillPending, UnknownEvent
 from gateway.client import events as client_events
 from gateway.client.events import read_event
 from gateway.events import hub
 from tests.api.conftest import Api, Person
 from tests.api.test_stream import Gateway, until
-from tests.client.conftest import NEVER, between, face_of
+from tests.client.conftest import between, face_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 Kind = type[Client] | type[AsyncClient]
+
+#: Repetitions for the tenth of a second.
+FOR_A_MOMENT = Retry(seconds=0.1, first_seconds=0.005, longest_seconds=0.01)
+
+#: A place in no log.
+PLACE = "evt_01m8p4zk5xg00800000000000j"
 
 
 async def joined(gateway: Gateway) -> None:
@@ -76,19 +82,23 @@ async def test_words_of_others_break_no_line(kind: Kind, gateway: Gateway, alice
         await face.close(stream)
 
 
-async def test_a_stream_that_is_refused_says_so(kind: Kind, gateway: Gateway, bob: Person) -> None:
-    async with face_of(kind, gateway.url, bob.api_key) as face:
-        with pytest.raises(ProblemError, match="invalid_request"):
-            await face.next(face.client.events.stream(after="x"))
-    async with face_of(kind, gateway.url, "none") as face:
-        with pytest.raises(ProblemError, match="unauthenticated"):
-            await face.next(face.client.events.stream())
+async def test_a_stream_that_is_refused_says_so_at_once(kind: Kind, gateway: Gateway, bob: Person) -> None:
+    """Its client would repeat what may be answered otherwise for a while."""
+    refusals = (("x", bob.api_key, "invalid_request"), (PLACE, "none", "unauthenticated"))
+    for after, key, code in refusals:
+        async with between(gateway) as (way, url), face_of(kind, url, key, FOR_A_MOMENT) as face:
+            with pytest.raises(ProblemError, match=code):
+                await face.next(face.client.events.stream(after=after))
+            assert len(way.heads) == 1
 
 
-async def test_a_stream_whose_gateway_stays_away_ends(kind: Kind, bob: Person) -> None:
-    async with face_of(kind, "http://127.0.0.1:1", bob.api_key, NEVER) as face:
-        with pytest.raises(NoAnswer):
-            await face.next(face.client.events.stream(after="evt_01m8p4zk5xg00800000000000j"))
+async def test_a_stream_whose_gateway_stays_away_ends(kind: Kind) -> None:
+    """A client that does not give up asks for its key more often than there is time for."""
+    keys = iter(["key"] * 200)
+    async with face_of(kind, "http://127.0.0.1:1", lambda: next(keys), FOR_A_MOMENT) as face:
+        with pytest.raises(NoAnswer, match="no connection"):
+            await face.next(face.client.events.stream(after=PLACE))
+    assert len([*keys]) < 199, "it was tried again"
 
 
 async def test_a_payment_is_waited_for_until_it_has_ended(
