@@ -136,3 +136,30 @@ def test_a_fault_in_a_file_is_told_beside_the_others(tmp_path: Path) -> None:
     told = faults(GATEWAY_CONFIG_FILE=str(tmp_path / "gateway.toml"), GATEWAY_BLOCK_SECONDS="x")
 
     assert [name for name, _ in told] == ["GATEWAY_CONFIG_FILE", "GATEWAY_BLOCK_SECONDS"]
+
+
+def test_what_notifications_need_is_warned_of_and_is_no_fault() -> None:
+    mail = {"GATEWAY_SMTP_URL": "smtp://mail.example", "GATEWAY_EMAIL_FROM": "no-reply@pay.example"}
+    tried: dict[str, list[str]] = {
+        "": ["GATEWAY_PUBLIC_URL"],
+        "https://pay.example": [],
+        "http://pay.example": ["GATEWAY_PUBLIC_URL", "GATEWAY_VAPID_SUBJECT"],
+    }
+    for url, names in tried.items():
+        found = check(mail | {"GATEWAY_PUBLIC_URL": url})
+        assert (found.faults, [one.name for one in found.warnings]) == ([], names)
+    assert check({}).warnings == []
+    subject = {"GATEWAY_PUBLIC_URL": "http://pay.example", "GATEWAY_VAPID_SUBJECT": "mailto:ops@pay.example"}
+    assert check(subject).warnings == []
+
+    told = ran(**mail)
+    assert told.returncode == 0
+    assert told.stdout.splitlines()[-1].startswith("warning: GATEWAY_PUBLIC_URL is not set, so links in e-mail")
+    assert [one["name"] for one in json.loads(ran("--json", **mail).stdout)["warnings"]] == ["GATEWAY_PUBLIC_URL"]
+
+
+def test_a_key_for_push_messages_that_is_none_is_a_fault() -> None:
+    ((name, says),) = faults(GATEWAY_VAPID_PRIVATE_KEY="not-a-key")
+    assert (name, "is not a private key of P-256" in says, "not-a-key" in says) == (
+        *("GATEWAY_VAPID_PRIVATE_KEY", True, False),
+    )

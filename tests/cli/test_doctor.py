@@ -18,6 +18,7 @@ from gateway.embedded import postgres as embedded
 from gateway.embedded.children import Children
 from gateway.embedded.postgres import Postgres
 from gateway.keys.signer import RelayerSigner
+from gateway.notifications.push.vapid import to_base64
 from gateway.postgres.pool import connect
 from tests.databases import fresh_database
 from tests.factory import Chain, running_anvil
@@ -26,6 +27,7 @@ from tests.replicas import replicated
 from tests.running import Up
 from tests.servers import read_only, stopped
 from tests.test_clock import behind
+from tests.webhooks.test_sender import certified
 
 pytestmark = pytest.mark.anyio
 
@@ -334,7 +336,9 @@ async def test_a_mail_server_is_asked_and_its_fault_is_said(empty_site: Site) ->
             "GATEWAY_EMAIL_FROM": "no-reply@pay.example",
         }
         linked_here = await empty_site.one("e-mail", **settings)
-        assert (linked_here.state, "set GATEWAY_PUBLIC_URL" in linked_here.says) == ("warning", True)
+        assert (linked_here.state, "GATEWAY_PUBLIC_URL is not set" in linked_here.says) == ("warning", True)
+        no_https = await empty_site.one("e-mail", **settings, GATEWAY_PUBLIC_URL="http://pay.example")
+        assert (no_https.state, "RFC 8058" in no_https.says) == ("warning", True)
         fine = await empty_site.one("e-mail", **settings, GATEWAY_PUBLIC_URL="https://pay.example")
         assert fine == Result("ok", f"127.0.0.1:{mails.port} takes e-mail from no-reply@pay.example")
         plain = settings | {"GATEWAY_SMTP_URL": f"smtp://user:secret@127.0.0.1:{mails.port}"}
@@ -343,3 +347,40 @@ async def test_a_mail_server_is_asked_and_its_fault_is_said(empty_site: Site) ->
         assert "secret" not in unencrypted.says
     gone = await empty_site.one("e-mail", **settings)
     assert (gone.state, "no connection" in gone.says) == ("failed", True)
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH")  # aiosmtpd's own advice
+async def test_a_mail_server_s_starttls_is_tried(
+    empty_site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server, _ = certified(tmp_path, "localhost")
+    async with serving(server, starttls=True, password=("user", "right")) as mails:
+        settings = {"GATEWAY_EMAIL_FROM": "no-reply@pay.example", "GATEWAY_PUBLIC_URL": "https://pay.example"}
+        at = f"localhost:{mails.port}"
+        unknown = await empty_site.one("e-mail", **settings, GATEWAY_SMTP_URL=f"smtp://user:right@{at}")
+        assert (unknown.state, "its certificate is not valid" in unknown.says) == ("failed", True)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "localhost.pem"))
+        fine = await empty_site.one("e-mail", **settings, GATEWAY_SMTP_URL=f"smtp://user:right@{at}")
+        wrong = await empty_site.one("e-mail", **settings, GATEWAY_SMTP_URL=f"smtp://user:wrong@{at}")
+    assert fine == Result("ok", f"{at} takes e-mail from no-reply@pay.example")
+    assert (wrong.state, "refuses the user and password" in wrong.says) == ("failed", True)
+
+
+async def test_the_key_of_push_messages_is_told_and_what_it_lacks(site: Site) -> None:
+    here = await site.one("push messages")
+    assert (here.state, "derived from the root key; browsers take them at localhost" in here.says) == ("ok", True)
+    fine = await site.one("push messages", GATEWAY_PUBLIC_URL="https://pay.example")
+    assert (fine.state, fine.says.endswith(", derived from the root key")) == ("ok", True)
+    nobody = await site.one("push messages", GATEWAY_PUBLIC_URL="http://pay.example")
+    assert (nobody.state, "GATEWAY_VAPID_SUBJECT is not set" in nobody.says) == ("warning", True)
+    private = to_base64(bytes(31) + b"\1")
+    given = await site.one("push messages", GATEWAY_VAPID_PRIVATE_KEY=private)
+    assert "of GATEWAY_VAPID_PRIVATE_KEY" in given.says
+    assert private not in given.says
+    wrong = await site.found("settings", "push messages", GATEWAY_VAPID_PRIVATE_KEY="AAAA")
+    assert wrong["settings"].state == "failed"
+    assert wrong["push messages"] == Result("failed", wrong["settings"].says)
+
+
+async def test_push_messages_need_the_keys_of_the_database(empty_site: Site) -> None:
+    assert await empty_site.one("push messages") == Result("skipped", "it needs the keys of this database")

@@ -15,6 +15,7 @@ from gateway.config.environment import given, with_files
 from gateway.config.settings import SECRETS, SETTINGS
 from gateway.errors import Misconfigured
 from gateway.keys import key_files
+from gateway.notifications.push import vapid
 from gateway.postgres import database_url
 
 _NAMED: Final = re.compile(r"\bGATEWAY_[A-Z_]+")
@@ -39,15 +40,22 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Every setting in the order of the reference, every fault, and the configuration that the rest makes."""
+    """Every setting in the order of the reference, every fault, what is missing although everything starts without it,
+    and the configuration that the rest makes.
+    """
 
     settings: list[Setting]
     faults: list[Fault]
+    warnings: list[Fault]
     config: Config | None  #: None where the faults leave nothing that could be used.
 
     def plain(self) -> dict[str, Any]:
         """The same as plain values, for printing."""
-        return {"settings": list(map(asdict, self.settings)), "faults": list(map(asdict, self.faults))}
+        return {
+            "settings": list(map(asdict, self.settings)),
+            "faults": list(map(asdict, self.faults)),
+            "warnings": list(map(asdict, self.warnings)),
+        }
 
 
 def check(environ: Mapping[str, str]) -> Configuration:
@@ -63,7 +71,8 @@ def check(environ: Mapping[str, str]) -> Configuration:
     settings = [
         _setting(name, values.get(name, "").strip(), name in variables, default) for name, default, _ in SETTINGS
     ]
-    return Configuration(settings, faults, None if unread or wrong else config)
+    warnings = [] if config is None else list(_missing_for_notifications(config))
+    return Configuration(settings, faults, warnings, None if unread or wrong else config)
 
 
 def _setting(name: str, text: str, is_variable: bool, default: str) -> Setting:
@@ -115,6 +124,7 @@ def _later(config: Config) -> Iterator[Fault]:
         "GATEWAY_DATABASE_URL": lambda: url and database_url.read(url),
         "GATEWAY_RELAYER_KEY_FILE": lambda: relayers and key_files.load_relayer_keys(relayers),
         "GATEWAY_MASTER_KEY_FILE": lambda: master.exists() and key_files.load_master_keys(master),
+        "GATEWAY_VAPID_PRIVATE_KEY": lambda: config.vapid_private_key and vapid.read_key(config.vapid_private_key),
         "GATEWAY_ROOT_KEY_FILE": lambda: root.exists() and key_files.load_root_key(root),
     }
     for name, attempt in readers.items():
@@ -122,3 +132,26 @@ def _later(config: Config) -> Iterator[Fault]:
             attempt()
         except Misconfigured as fault:
             yield Fault(name, str(fault))
+
+
+def _missing_for_notifications(config: Config) -> Iterator[Fault]:
+    """What notifications need beside what they are sent by. On one machine nobody has to set any of it."""
+    public = config.public_url
+    if config.smtp is not None and public is None:
+        yield Fault(
+            "GATEWAY_PUBLIC_URL",
+            "GATEWAY_PUBLIC_URL is not set, so links in e-mail lead to this machine: set it to where people find the "
+            "gateway, such as https://pay.example",
+        )
+    if config.smtp is not None and public is not None and not public.startswith("https://"):
+        yield Fault(
+            "GATEWAY_PUBLIC_URL",
+            "GATEWAY_PUBLIC_URL is not https, so mail programs offer no unsubscribing by one click (RFC 8058): set it "
+            "to an https URL",
+        )
+    if public is not None and config.vapid_subject is None:
+        yield Fault(
+            "GATEWAY_VAPID_SUBJECT",
+            "GATEWAY_VAPID_SUBJECT is not set and GATEWAY_PUBLIC_URL is not https, so push messages name no sender and "
+            "Apple's service refuses them: set it to one such as mailto:ops@pay.example",
+        )

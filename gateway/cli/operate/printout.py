@@ -206,10 +206,11 @@ def sizes_lines(found: Mapping[str, Any]) -> list[str]:
 
 
 def configuration_lines(found: Mapping[str, Any]) -> list[str]:
-    """Every setting with its value and where that comes from, then what is wrong."""
+    """Every setting with its value and where that comes from, then what is wrong and what is missing."""
     rows = [(one["name"], one["value"], one["source"]) for one in found["settings"]]
     wrong = [for_terminal(one["says"]) for one in found["faults"]]
-    return [*table(("setting", "value", "from"), rows), "", *(wrong or ["every setting is valid"])]
+    missing = [f"warning: {for_terminal(one['says'])}" for one in found["warnings"]]
+    return [*table(("setting", "value", "from"), rows), "", *(wrong or ["every setting is valid"]), *missing]
 
 
 def doctor_lines(found: Mapping[str, Any]) -> list[str]:

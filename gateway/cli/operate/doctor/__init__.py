@@ -10,5 +10,5 @@ out whether it accepts writes.
     of_machine.py    the settings, versions, disks and keys
     of_database.py   the server, durability, the clock, the schema
     of_chain.py      the node, time and finality, contracts, relayers
-    of_work.py       the worker, e-mail, recovery, checkpoints
+    of_work.py       the worker, e-mail, push messages, recovery, checkpoints
 """

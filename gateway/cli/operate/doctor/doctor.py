@@ -28,6 +28,7 @@ DIAGNOSTICS: Final[Mapping[str, Diagnostic]] = {
     "relayers": of_chain.relayers,
     "worker": of_work.worker,
     "e-mail": of_work.email,
+    "push messages": of_work.push,
     "recovery": of_work.recovery,
     "checkpoints": of_work.checkpoints,
 }

@@ -9,6 +9,7 @@ from gateway.assembly import Places
 from gateway.chain.node import HttpNode
 from gateway.cli.operate.configuration import Configuration
 from gateway.config.config import Config
+from gateway.keys.vault import Vault
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Database, Statements
 
@@ -39,6 +40,7 @@ class Installation:
     _database: Database | None = field(default=None, init=False)
     _node: HttpNode | None = field(default=None, init=False)
     _settings: PaymentSettings | None = field(default=None, init=False)
+    _vault: Vault | None = field(default=None, init=False)
 
     @property
     def config(self) -> Config:
@@ -83,6 +85,21 @@ class Installation:
         if self._settings is None:
             raise Skipped("a database with its schema")
         return self._settings
+
+    def has_keys(self, vault: Vault) -> None:
+        """Note that the master key and the root key are there, and are the database's."""
+        self._vault = vault
+
+    @property
+    def vault(self) -> Vault:
+        """Raises Skipped."""
+        if self._vault is None:
+            raise Skipped("the keys of this database")
+        return self._vault
+
+    def warnings(self, *names: str) -> str:
+        """What `gateway config check` warns of these settings; "" where it does not."""
+        return "; ".join(one.says for one in self.configuration.warnings if one.name in names)
 
     def answers(self, node: HttpNode) -> None:
         """Note that the node answers."""

@@ -84,5 +84,5 @@ def room(folder: Path, what: str) -> Result:
 
 
 async def keys(one: Installation) -> Result:
-    await assembly.vault_of(one.config, one.database)
+    one.has_keys(await assembly.vault_of(one.config, one.database))
     return ok("the master key and the root key are those of this database")

@@ -1,12 +1,14 @@
-"""The worker, the recovery after a restore, and the checkpoints of the logs."""
+"""The worker, notifications, the recovery after a restore, and the checkpoints of the logs."""
 
 from datetime import timedelta
 from typing import Final
 
+from gateway import assembly
 from gateway.audit import checkpoint
 from gateway.cli.operate.doctor.installation import Installation, Result, failed, ok, warning
 from gateway.clock import rfc3339
 from gateway.notifications.channels.email import SAYS, Email
+from gateway.notifications.push.vapid import Vapid
 from gateway.reconciliation import readiness
 
 #: A worker writes a checkpoint every second; one that is so far behind does not.
@@ -34,9 +36,20 @@ async def email(one: Installation) -> Result:
     at = f"{server.host}:{server.port}"
     if (why := await Email(server, seconds=_MAIL_SECONDS).test()) is not None:
         return failed(f"e-mail cannot be sent by {at}: {SAYS[why]}; see GATEWAY_SMTP_URL")
-    if one.config.public_url is None:
-        return warning(f"{at} takes e-mail, but its links lead to this machine: set GATEWAY_PUBLIC_URL")
+    if missing := one.warnings("GATEWAY_PUBLIC_URL"):
+        return warning(f"{at} takes e-mail, but {missing}")
     return ok(f"{at} takes e-mail from {server.sender.addr_spec}")
+
+
+async def push(one: Installation) -> Result:
+    key = assembly.vapid_key(one.config, one.vault)
+    if key is None:
+        return ok("no push messages are sent: there is no key to sign them; set GATEWAY_VAPID_PRIVATE_KEY")
+    source = "derived from the root key" if one.config.vapid_private_key is None else "of GATEWAY_VAPID_PRIVATE_KEY"
+    says = f"push messages are signed by the key {Vapid(key, None).public_key}, {source}"
+    if missing := one.warnings("GATEWAY_VAPID_SUBJECT"):
+        return warning(f"{says}, but {missing}")
+    return ok(says if one.config.public_url is not None else f"{says}; browsers take them at localhost alone")
 
 
 async def recovery(one: Installation) -> Result:
