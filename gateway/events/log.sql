@@ -73,22 +73,16 @@ SELECT event_before($1);
 -- tail
 -- What many wallets are told of between two numbers, in order. Whoever is on both sides of an event is told twice, as the
 -- two wallets that they are.
-WITH told AS MATERIALIZED (
-    SELECT party.wallet_id, event.id, event.kind, event.subject, event.facts, event.at, (
-            SELECT count(*) FROM logged_event AS earlier
-            WHERE earlier.subject = event.subject AND earlier.id <= event.id
-                AND party.wallet_id IN (earlier.wallet_id, earlier.other_id)
-        ) AS logged
-    FROM logged_event AS event, unnest(ARRAY[event.wallet_id, event.other_id]) AS party (wallet_id)
-    WHERE event.id > $2 AND event.id <= $3 AND party.wallet_id = ANY ($1)
-    UNION ALL
-    SELECT account.owner, paid.event, 'payment.settled', paid.id,
-        event_facts(paid.debit_id, paid.credit_id, paid.amount, paid.fee), paid.posted_at, 1
-    FROM ledger_payment AS paid, unnest(ARRAY[paid.debit_id, paid.credit_id]) AS side (account_id)
-    JOIN account ON account.id = side.account_id
-    WHERE paid.event > $2 AND paid.event <= $3 AND paid.leg = 1 AND account.owner = ANY ($1)
-)
-SELECT * FROM told ORDER BY id;
+SELECT told AS wallet_id, number AS id, kind, subject, at,
+    coalesce(facts, (
+        SELECT event_facts(debit_id, credit_id, amount, fee) FROM ledger_payment WHERE event = number AND leg = 1 LIMIT 1
+    )) AS facts,
+    CASE WHEN facts IS NULL THEN 1 ELSE (
+        SELECT count(*) FROM logged_event AS earlier
+        WHERE earlier.subject = event.subject AND earlier.id <= number AND told IN (earlier.wallet_id, earlier.other_id)
+    ) END AS logged
+FROM events_told($1, $2, $3) AS event
+ORDER BY number;
 
 -- numbered
 -- Events by their numbers, each of a wallet that is told of it, with its place among those of its object.

@@ -1045,6 +1045,38 @@ CREATE VIEW event AS
     SELECT id, kind, wallet_id, subject, facts, at, other_id, facts AS checkpoint_facts FROM logged_event
     UNION ALL
     SELECT * FROM settled_event;
+
+-- What some wallets (null: all) are told of, above one number and up to another: each event once for each of them. `facts`
+-- are null for a ledger payment's event, whose facts are in the payment. Payments are compared with the accounts of the
+-- wallets, which are hashed; where the numbers are fewer than the wallets, the accounts of the payments are looked up.
+CREATE FUNCTION events_told(wallets uuid[], after bigint, up_to bigint)
+RETURNS TABLE (told uuid, number bigint, kind text, subject uuid, at timestamptz, facts jsonb) LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_mergejoin = off SET enable_hashjoin = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    accounts bigint[];
+BEGIN
+    IF cardinality(wallets) <= up_to - after THEN
+        accounts := ARRAY(SELECT id FROM account WHERE owner = ANY (wallets));
+    END IF;
+    RETURN QUERY
+    SELECT party.id, event.id, event.kind, event.subject, event.at, event.facts
+    FROM logged_event AS event, unnest(ARRAY[event.wallet_id, event.other_id]) AS party (id)
+    WHERE event.id > after AND event.id <= up_to AND party.id IS NOT NULL
+        AND (wallets IS NULL OR party.id IN (SELECT unnest(wallets)))
+    UNION ALL
+    SELECT account.owner, side.event, 'payment.settled', side.id, side.posted_at, NULL
+    FROM (
+        SELECT event, id, posted_at, unnest(ARRAY[debit_id, credit_id]) AS account_id
+        FROM ledger_payment
+        WHERE event > after AND event <= up_to AND leg = 1 AND (
+            accounts IS NULL OR debit_id IN (SELECT unnest(accounts)) OR credit_id IN (SELECT unnest(accounts))
+        )
+    ) AS side, LATERAL (SELECT owner FROM account WHERE account.id = side.account_id LIMIT 1) AS account
+    WHERE account.owner IS NOT NULL AND (accounts IS NULL OR side.account_id IN (SELECT unnest(accounts)))
+        AND (wallets IS NULL OR accounts IS NOT NULL OR account.owner IN (SELECT unnest(wallets)));
+END $$;
 -- The tokens' contracts, authorizations, relayer accounts with what they sent, and how far the chain was read.
 -- Addresses are EIP-55 checksummed text; hashes are 32 bytes.
 
