@@ -10,6 +10,7 @@ the log itself.
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -19,7 +20,7 @@ from typing import Final
 from gateway.events import log as event_log
 from gateway.events.errors import TooManyStreams
 from gateway.events.log import LoggedEvent
-from gateway.events.wake import POLL_SECONDS, Wake
+from gateway.events.wake import POLL_SECONDS, Wake, rest
 from gateway.ids import WalletId
 from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import Connection, Database
@@ -32,9 +33,6 @@ KEPT_MAX: Final = 1_000
 #: The most subscribers of a process, and of one wallet in it.
 SUBSCRIBERS_MAX: Final = 5_000
 OF_A_WALLET_MAX: Final = 100
-
-#: Seconds between two reads that find something: a read then finds many events, and slows payments little.
-_APART_SECONDS: Final = 0.1
 
 #: How many numbers of the log one read covers.
 _NUMBERS_MAX: Final = 2_000
@@ -149,11 +147,11 @@ class Hub:
         try:
             while self.count and not self._stopping.is_set():
                 self._news.clear()
-                before = after
+                before, began = after, time.monotonic()
                 with suppress(DatabaseUnavailable):  # it is asked again
                     after = await self._read(after)
                 if after != before:
-                    await asyncio.sleep(_APART_SECONDS)
+                    await asyncio.sleep(rest(time.monotonic() - began))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_SECONDS):
                         await self._news.wait()

@@ -220,7 +220,7 @@ async def test_a_stream_of_other_types_than_those_that_come_says_that_it_is_aliv
     gateway: Gateway, alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.3)
-    monkeypatch.setattr(hub, "_APART_SECONDS", 0.0)
+    monkeypatch.setattr(hub, "rest", lambda _: 0.0)
 
     async def pay_on() -> None:
         while True:
