@@ -4,7 +4,7 @@
     delivered    the endpoint answered with a 2xx
     failed       it was tried ten times in three days, or the endpoint answered 410
 
-`take_in` moves an endpoint's cursor over the log and queues the events that it subscribes to. `claim` gives a worker
+`take_in` searches the log and queues the events that endpoints subscribe to. `claim` gives a worker
 deliveries of several endpoints under a lease: the first pending one of each object, so that an object's events arrive
 in order while other objects do not wait. The outcome of an attempt (outcome.py) is written if the lease is still the
 same. If it is not, two workers may have sent the same event: delivery is at least once.
@@ -13,6 +13,7 @@ A delivery that fails delays later events of its object at its endpoint, for thr
 pending deliveries the endpoint's cursor stops. Nothing else waits.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +22,6 @@ from uuid import UUID, uuid4
 
 from gateway.errors import NotFound
 from gateway.events import log
-from gateway.events.log import LoggedEvent
 from gateway.ids import WalletId
 from gateway.postgres.pool import Connection, Record, Statements
 from gateway.webhooks import endpoint, schedule
@@ -49,6 +49,16 @@ FORGOTTEN_MAX: Final = 1_000
 
 #: How many attempts of a delivery are listed.
 _TRIES_SHOWN: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """As much of an event as decides whether and in which order it is sent."""
+
+    number: int
+    kind: str
+    subject: UUID | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,33 +123,61 @@ async def backlog(connection: Connection) -> Backlog:
     return Backlog(endpoints, row["due_since"], row["reached"])
 
 
-async def note_news(connection: Connection) -> bool:
-    """Search the new events of all wallets, and mark the endpoints that have news. Returns whether there were any.
+async def take_in(connection: Connection, now: datetime) -> bool:
+    """Queue new events for the endpoints that subscribe to them. Returns whether there were any.
 
-    One worker does it at a time. The position is stored, so that a worker that is killed skips none.
+    The log is searched once for all endpoints, from a stored position. What is new to an endpoint that has had
+    everything before is queued at once; one that is behind, or has no room for it, is marked, and read from its own
+    cursor, a part at a time. One worker does all this at a time, so no mark is lost to another that has just read an
+    endpoint to its end.
     """
     complete_to = await log.complete_to(connection)
-    if await connection.fetchval(sql.position) >= complete_to:
+    position = await connection.fetchrow(sql.lock_position)
+    if position is None:
         return False
-    reached = await connection.fetchval(sql.lock_position)
-    if reached is None or reached >= complete_to:
-        return False
-    if not await connection.fetchval(sql.any_endpoints):
-        await connection.execute(sql.move_position, complete_to)
-        return False
-    to = min(complete_to, reached + _NUMBERS)
-    await connection.execute(sql.mark_news, reached, to)
-    await connection.execute(sql.move_position, to)
-    return True
+    searched = False
+    if position["reached"] < complete_to:
+        searched = position["has_endpoints"]
+        to = min(complete_to, position["reached"] + _NUMBERS) if searched else complete_to
+        if searched:
+            await _search(connection, position["reached"], to, now)
+        await connection.execute(sql.move_position, to)
+    return await _catch_up(connection, now) or searched
 
 
-async def take_in(connection: Connection, now: datetime) -> bool:
-    """Queue new events for some endpoints that have news, and move their cursors. Returns whether there were any."""
+async def _search(connection: Connection, after: int, to: int, now: datetime) -> None:
+    """Queue what is numbered above `after` and up to `to`, or mark the endpoints that it is for."""
+    told: dict[UUID, list[_Told]] = {}
+    for row in await connection.fetch(sql.news, after, to):
+        told.setdefault(row["told"], []).append(_Told(row["number"], row["kind"], row["subject"], row["at"]))
+    if not told:
+        return
+    queued: list[tuple[Endpoint, _Told]] = []
+    passed: list[UUID] = []
+    behind: list[UUID] = []
+    for row in await connection.fetch(sql.endpoints_of, list(told), PENDING_MAX):
+        of = endpoint.from_row(row)
+        events = [one for one in told[of.wallet] if one.number > row["reached"] and _is_for(of, one)]
+        if row["has_news"] or of.disabled_by is not None or len(events) > min(_EVENTS, PENDING_MAX - row["pending"]):
+            behind.append(of.id)
+        else:
+            passed.append(of.id)
+            queued += [(of, one) for one in events]
+    await _queue(connection, queued, now)
+    if passed:
+        await connection.execute(sql.move_cursors, passed, to)
+    if behind:
+        await connection.execute(sql.mark, behind)
+
+
+async def _catch_up(connection: Connection, now: datetime) -> bool:
+    """Queue events for some endpoints that are behind, and move their cursors. Returns whether there were any."""
     rows = await connection.fetch(sql.with_news, *_room(), _ENDPOINTS)
     for row in rows:
         of = endpoint.from_row(row)
         page = await log.read(connection, of.wallet, row["reached"], min(_EVENTS, row["room"]))
-        await _queue(connection, of, [one for one in page.events if _is_for(of, one)], now)
+        told = [_Told(one.number, one.kind, one.subject, one.at) for one in page.events]
+        await _queue(connection, [(of, one) for one in told if _is_for(of, one)], now)
         reached = row["reached"] if page.reached is None else page.reached[0]
         await connection.execute(sql.advance, of.id, reached, page.more)
     return bool(rows)
@@ -155,20 +193,23 @@ async def anything(connection: Connection, now: datetime) -> bool:
     )
 
 
-async def claim(connection: Connection, now: datetime, most: int, failing: bool) -> list[Claimed]:
+async def claim(connection: Connection, now: datetime, most: int, failing: bool) -> tuple[list[Claimed], bool]:
     """Up to `most` deliveries of the endpoints whose turn it is: of those that have failed several times in a row, one
-    each (`failing`), or of all others.
+    each (`failing`), or of all others. And whether it may have been as many as were allowed, so that more are due.
     """
     rows = {row["id"]: row for row in await connection.fetch(sql.due_endpoints, *_due(now, failing), most)}
     if not rows:
-        return []
+        return [], False
     lease, at_once = uuid4(), 1 if failing else AT_ONCE
     taken = await connection.fetch(sql.claim, list(rows), now, lease, now + LEASE, at_once, most)
-    return [
+    each = Counter(one["endpoint_id"] for one in taken)
+    full = len(taken) >= most or any(each[one["endpoint_id"]] >= one["room"] for one in taken)
+    claimed = [
         Claimed(of["id"], WalletId(of["wallet_id"]), of["url"], one["event"], lease, failing)
         for one in taken
         for of in (rows[one["endpoint_id"]],)
     ]
+    return claimed, full
 
 
 async def release(connection: Connection, claimed: Sequence[Claimed]) -> None:
@@ -183,7 +224,7 @@ async def deliver_again(connection: Connection, of: Endpoint, number: int, now: 
     if not found:
         raise NotFound("such event")
     await connection.execute(sql.retry_at_once, of.id, number, now)
-    await _queue(connection, of, found, now)
+    await _queue(connection, [(of, _Told(one.number, one.kind, one.subject, one.at)) for one in found], now)
 
 
 async def deliveries(
@@ -219,15 +260,16 @@ def _room() -> tuple[int, int]:
     return PENDING_MAX, min(_EVENTS, PENDING_MAX) // 4
 
 
-def _is_for(of: Endpoint, event: LoggedEvent) -> bool:
+def _is_for(of: Endpoint, event: _Told) -> bool:
     return event.subject == of.id if event.kind == TEST else fits(of.types, event.kind)
 
 
-async def _queue(connection: Connection, of: Endpoint, events: Sequence[LoggedEvent], now: datetime) -> None:
-    if events:
+async def _queue(connection: Connection, queued: Sequence[tuple[Endpoint, _Told]], now: datetime) -> None:
+    if queued:
         await connection.execute(
-            *(sql.queue, of.id, [event.number for event in events], [event.kind for event in events]),
-            *([event.subject or of.wallet for event in events], [event.at for event in events], now),
+            *(sql.queue, [of.id for of, _ in queued]),
+            *([event.number for _, event in queued], [event.kind for _, event in queued]),
+            *([event.subject or of.wallet for of, event in queued], [event.at for _, event in queued], now),
         )
 
 

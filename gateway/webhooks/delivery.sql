@@ -1,30 +1,46 @@
 -- position
--- How far the log was looked through.
+-- How far the log was searched.
 SELECT reached FROM webhook_position;
 
 -- lock_position
--- How far the log was looked through; no row while another worker does so.
-SELECT reached FROM webhook_position FOR UPDATE SKIP LOCKED;
+-- How far the log was searched, and whether anybody is to be sent anything; no row while another worker takes events in.
+SELECT reached, EXISTS (SELECT FROM webhook_endpoint WHERE deleted_at IS NULL) AS has_endpoints
+FROM webhook_position FOR UPDATE SKIP LOCKED;
 
 -- move_position
--- The log was looked through up to here.
+-- The log was searched up to here.
 UPDATE webhook_position SET reached = $1;
 
--- mark_news
--- Endpoints of wallets that have events numbered above $1 and up to $2 have news. In id order, so that two who do this wait
--- for each other at the same endpoint.
+-- news
+-- What wallets with endpoints are told of, numbered above $1 and up to $2, in order. Where there are more such wallets than
+-- numbers, what all wallets are told of is searched.
+SELECT told, number, kind, subject, at
+FROM events_told((
+    SELECT CASE WHEN count(*) <= $2::bigint - $1::bigint THEN coalesce(array_agg(wallet_id), ARRAY[]::uuid[]) END
+    FROM (SELECT DISTINCT wallet_id FROM webhook_endpoint WHERE deleted_at IS NULL LIMIT $2::bigint - $1::bigint + 1) AS few
+), $1, $2)
+WHERE EXISTS (SELECT FROM webhook_endpoint WHERE wallet_id = told AND deleted_at IS NULL)
+ORDER BY number;
+
+-- endpoints_of
+-- The endpoints of some wallets, and how many deliveries of each are pending, of $2.
+SELECT endpoint.*, pending.count AS pending
+FROM webhook_endpoint AS endpoint, LATERAL (
+    SELECT count(*) FROM (
+        SELECT FROM webhook_delivery WHERE endpoint_id = endpoint.id AND state = 'pending' LIMIT $2
+    ) AS few
+) AS pending
+WHERE wallet_id = ANY ($1) AND deleted_at IS NULL;
+
+-- mark
+-- Endpoints that are behind: there are events after their cursors.
 UPDATE webhook_endpoint SET has_news = true
-WHERE id IN (
-    SELECT id FROM webhook_endpoint
-    WHERE NOT has_news AND deleted_at IS NULL AND wallet_id IN (
-        SELECT unnest(ARRAY[wallet_id, other_id]) FROM logged_event WHERE id > $1 AND id <= $2
-        UNION
-        SELECT owner FROM account WHERE id IN (
-            SELECT unnest(ARRAY[debit_id, credit_id]) FROM ledger_payment WHERE event > $1 AND event <= $2 AND leg = 1
-        )
-    )
-    ORDER BY id FOR NO KEY UPDATE
-);
+WHERE id IN (SELECT id FROM webhook_endpoint WHERE id = ANY ($1) AND NOT has_news ORDER BY id FOR NO KEY UPDATE);
+
+-- move_cursors
+-- The cursors of endpoints that have had everything up to here, unless they were moved back meanwhile.
+UPDATE webhook_endpoint SET reached = greatest(reached, $2)
+WHERE id IN (SELECT id FROM webhook_endpoint WHERE id = ANY ($1) AND NOT has_news ORDER BY id FOR NO KEY UPDATE);
 
 -- backlog
 -- How many endpoints there are that are sent to, of those how many have only failed lately, and how many are disabled; since
@@ -41,10 +57,6 @@ FROM webhook_endpoint AS endpoint LEFT JOIN LATERAL (
 ) AS due ON disabled_by IS NULL AND failing_since IS NULL
 WHERE deleted_at IS NULL;
 
--- any_endpoints
--- Whether there is anybody to send to.
-SELECT EXISTS (SELECT FROM webhook_endpoint WHERE deleted_at IS NULL);
-
 -- with_news
 -- Some enabled endpoints that have news, and room for $2 deliveries at least beside those that are pending, of $1, of which
 -- no other worker is at, and how much room. Those that waited longest come first.
@@ -59,10 +71,10 @@ ORDER BY served_at LIMIT $3
 FOR NO KEY UPDATE OF endpoint SKIP LOCKED;
 
 -- queue
--- Events that fit an endpoint are to be delivered, also those that were before.
+-- Events are to be delivered to endpoints, also those that were before.
 INSERT INTO webhook_delivery (endpoint_id, event, kind, object, event_at, queued_at, next_at)
-SELECT $1, event, kind, object, at, $6, $6
-FROM unnest($2::bigint[], $3::text[], $4::uuid[], $5::timestamptz[]) AS e (event, kind, object, at)
+SELECT endpoint_id, event, kind, object, at, $6, $6
+FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::uuid[], $5::timestamptz[]) AS e (endpoint_id, event, kind, object, at)
 ON CONFLICT (endpoint_id, event) DO UPDATE
     SET state = 'pending', tries = 0, queued_at = EXCLUDED.queued_at, next_at = EXCLUDED.next_at
     WHERE webhook_delivery.state <> 'pending';
@@ -113,10 +125,13 @@ FOR NO KEY UPDATE OF endpoint SKIP LOCKED;
 -- claim
 -- Deliveries of some endpoints that are due, the first of each object, are this worker's until the lease runs out: $6 at the
 -- most, and so many of each endpoint that $5 are under way at all workers. They are counted here, where the endpoints are
--- locked. Then it is other endpoints' turn.
+-- locked: `room` is how many there may be. Then it is other endpoints' turn.
 WITH due AS MATERIALIZED (
-    SELECT endpoint.id, delivery.event
+    SELECT endpoint.id, room, delivery.event
     FROM unnest($1::uuid[]) WITH ORDINALITY AS endpoint (id, place), LATERAL (
+        SELECT greatest($5 - count(*), 0) AS room FROM webhook_delivery
+        WHERE endpoint_id = endpoint.id AND lease IS NOT NULL AND leased_until > $2
+    ) AS under_way, LATERAL (
         SELECT event FROM webhook_delivery AS delivery
         WHERE endpoint_id = endpoint.id AND state = 'pending' AND next_at <= $2
             AND (leased_until IS NULL OR leased_until <= $2)
@@ -125,10 +140,7 @@ WITH due AS MATERIALIZED (
                 WHERE earlier.endpoint_id = endpoint.id AND earlier.object = delivery.object
                     AND earlier.event < delivery.event AND earlier.state = 'pending'
             )
-        ORDER BY next_at, event LIMIT greatest($5 - (
-            SELECT count(*) FROM webhook_delivery
-            WHERE endpoint_id = endpoint.id AND lease IS NOT NULL AND leased_until > $2
-        ), 0)
+        ORDER BY next_at, event LIMIT room
     ) AS delivery
     ORDER BY place LIMIT $6
 ), served AS (
@@ -137,7 +149,7 @@ WITH due AS MATERIALIZED (
 UPDATE webhook_delivery AS mine SET lease = $3, leased_until = $4
 FROM due
 WHERE mine.endpoint_id = due.id AND mine.event = due.event
-RETURNING mine.endpoint_id, mine.event;
+RETURNING mine.endpoint_id, mine.event, due.room;
 
 -- release
 -- Leave a delivery, which was not tried, to any worker.

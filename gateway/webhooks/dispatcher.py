@@ -19,7 +19,7 @@ from typing import Final
 from gateway.clock import Clock
 from gateway.events import event_id, log
 from gateway.events.log import LoggedEvent
-from gateway.events.wake import Wake
+from gateway.events.wake import Wake, rest
 from gateway.group_commit import GroupCommit
 from gateway.ids import WalletId
 from gateway.keys.vault import Vault
@@ -33,9 +33,6 @@ from gateway.webhooks.sender import Sender
 #: How many deliveries a worker sends at once, and the outcomes of how many are written in one transaction.
 SLOTS: Final = 128
 _RECORDED_MOST: Final = 100
-
-#: Between two looks for news of the log, in seconds: each then finds many events, and costs payments little.
-_APART_SECONDS: Final = 0.1
 
 #: How long what is under way may take when the worker stops, in seconds; what is cut off then is sent again.
 _CLOSE_SECONDS: Final = 5.0
@@ -76,7 +73,8 @@ class Dispatcher:
         self._under_way: dict[asyncio.Task[None], bool] = {}  #: And whether its endpoint has been failing.
         self._outcomes: GroupCommit[Tried, None] = GroupCommit(self._record, _RECORDED_MOST)
         self._listening: asyncio.Task[None] | None = None
-        self._idle = False
+        self._idle = self._full = False  #: `_full`: more may be due than was started, for want of slots.
+        self._rest = 0.0  #: Between the last look at the log and the next, in seconds.
         self._looked_at = self._forgot_at = time.monotonic()
         self.news = asyncio.Event()
         self.attempts: Counter[str] = Counter()  #: What tries came to, of this worker.
@@ -86,10 +84,10 @@ class Dispatcher:
         if self._wake is not None and self._listening is None:
             self._listening = asyncio.create_task(self._wake.listen(self.news.set))
         worked = await self._work()
-        if not worked and self._under_way:
-            await asyncio.wait(self._under_way, timeout=_APART_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            worked = True
         self._idle = not worked
+        if not worked and self._under_way:
+            await asyncio.wait(self._under_way, timeout=self._rest, return_when=asyncio.FIRST_COMPLETED)
+            worked = True
         if time.monotonic() - self._forgot_at >= _FORGET_SECONDS:
             await self._forget()
         self._collect()
@@ -115,52 +113,44 @@ class Dispatcher:
         await self._sender.close()
 
     async def _work(self) -> bool:
-        """Start what is due, and take in what is new, some time after the last look. Whether there was any."""
+        """Start what slots are free for, or look for more, some time after the last look. Whether there was any."""
+        if self._full and self._under_way:
+            started = await self._start_due()
+            if started or self._next_look() > 0:
+                return started
+        await asyncio.sleep(self._next_look())
+        began, found = time.monotonic(), True
         if self._idle:
-            await asyncio.sleep(self._next_look())
             self.news.clear()
             async with self._database.reading(answers=False) as connection:
                 found = await delivery.anything(connection, self._clock())
-            self._looked_at = time.monotonic()
-            if not found:
-                return False
-        started = await self._start_due()
-        if self._under_way and not self._idle and self._next_look() > 0:
-            return started
-        if not self._idle:
-            await asyncio.sleep(self._next_look())
-        took = await self._take_in()
+        started = found and await self._start_due(take_in=True)
         self._looked_at = time.monotonic()
-        if took:
-            await self._start_due()
-        return took or started
+        self._rest = rest(self._looked_at - began)
+        return started
 
     def _next_look(self) -> float:
         """In how many seconds the log may be looked at again."""
-        return max(self._looked_at + _APART_SECONDS - time.monotonic(), 0.0)
+        return max(self._looked_at + self._rest - time.monotonic(), 0.0)
 
-    async def _take_in(self) -> bool:
+    async def _start_due(self, take_in: bool = False) -> bool:
+        """Start what is due while there are free slots; before that, queue what is new if `take_in`. Whether there was
+        any.
+        """
+        began, claimed, took = time.monotonic(), list[Claimed](), False
         async with self._database.transaction() as connection:
-            worked = await delivery.note_news(connection)
-        async with self._database.transaction() as connection:
-            return await delivery.take_in(connection, self._clock()) or worked
-
-    async def _start_due(self) -> bool:
-        """Start what is due while there are free slots."""
-        started = False
-        for failing in (False, True):
+            if take_in:
+                took = await delivery.take_in(connection, self._clock())
             free = self._slots - len(self._under_way)
-            if failing:
-                free = min(free, self._slots // 2 - sum(self._under_way.values()))
-            if free <= 0:
-                continue
-            began = time.monotonic()
-            async with self._database.transaction() as connection:
-                claimed = await delivery.claim(connection, self._clock(), free, failing)
-            if claimed:
-                started = True
-                await self._start(claimed, began)
-        return started
+            self._full = free <= 0
+            if free > 0:
+                claimed, self._full = await delivery.claim(connection, self._clock(), free, failing=False)
+            free = min(free - len(claimed), self._slots // 2 - sum(self._under_way.values()))
+            if free > 0:
+                claimed += (await delivery.claim(connection, self._clock(), free, failing=True))[0]
+        if claimed:
+            await self._start(claimed, began)
+        return took or bool(claimed)
 
     async def _start(self, claimed: Sequence[Claimed], began: float) -> None:
         made = await self._make(claimed)

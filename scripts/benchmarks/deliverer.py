@@ -2,6 +2,8 @@
 
 import asyncio
 
+import uvloop
+
 from gateway import assembly
 from gateway.api.events.views import rendering
 from gateway.config.environment import from_environment
@@ -15,4 +17,4 @@ async def _deliver() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_deliver())
+    uvloop.run(_deliver())

@@ -26,8 +26,6 @@ async def test_what_is_due_is_told_until_it_is_sent(
     before = await backlog(api)
     await alice.pay("@bob", "1.00 EUR")
     async with api.services.database.transaction() as connection:
-        await delivery.note_news(connection)
-    async with api.services.database.transaction() as connection:
         await delivery.take_in(connection, api.clock())
     waiting = await backlog(api)
     await workers.deliver()

@@ -268,7 +268,6 @@ async def test_two_workers_at_once_deliver_each_event_once_and_each_object_in_or
         await bob.post(f"/v1/payments/{one}/void", {})
 
     async with api.services.database.transaction() as connection:
-        await delivery.note_news(connection)
         await delivery.take_in(connection, api.clock())
 
     several = asyncio.Event()
@@ -486,7 +485,6 @@ async def test_nothing_is_sent_to_an_endpoint_that_was_deleted_or_disabled(
     disabled = await hook(bob, receiver.url, "payment.*", enabled=False)
     await alice.pay("@bob", "1.00 EUR")
     async with api.services.database.transaction() as connection:
-        await delivery.note_news(connection)
         await delivery.take_in(connection, api.clock())
     await bob.api.call("DELETE", f"/v1/webhooks/{deleted['id']}", headers=bob.bearer)
     await workers.deliver()

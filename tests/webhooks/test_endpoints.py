@@ -144,7 +144,6 @@ async def test_deliveries_are_listed_in_pages(api: Api, bob: Person) -> None:
     for _ in range(3):
         await bob.post(f"/v1/webhooks/{made['id']}/test", {})
     async with api.services.database.transaction() as connection:
-        await delivery.note_news(connection)
         await delivery.take_in(connection, api.clock())
     path = f"/v1/webhooks/{made['id']}/deliveries"
     every = (await bob.get(path)).json()

@@ -1,6 +1,7 @@
 """How workers find what is new: by one cursor over the whole log, and one of each endpoint."""
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -18,8 +19,12 @@ from tests.webhooks.receiver import Receiver
 
 pytestmark = pytest.mark.anyio
 
+#: After whatever happens here.
+LATER = "2999-01-01T00:00:00Z"
 
-async def news(api: Api) -> dict[str, bool]:
+
+async def behind(api: Api) -> dict[str, bool]:
+    """Whose endpoints are behind, and so read from their own cursors."""
     async with api.services.database.reading() as connection:
         return {
             row["handle"]: row["has_news"]
@@ -29,29 +34,113 @@ async def news(api: Api) -> dict[str, bool]:
         }
 
 
-async def note(api: Api) -> None:
+async def pending(api: Api) -> Counter[str]:
+    """How many deliveries are pending for whom."""
+    async with api.services.database.reading() as connection:
+        rows = await connection.fetch(
+            "SELECT handle FROM webhook_delivery JOIN webhook_endpoint ON webhook_endpoint.id = endpoint_id "
+            "JOIN wallet ON wallet.id = wallet_id WHERE state = 'pending'"
+        )
+        return Counter(row["handle"] for row in rows)
+
+
+async def take_in(api: Api) -> None:
     async with api.services.database.transaction() as connection:
-        while await delivery.note_news(connection):
+        while await delivery.take_in(connection, api.clock()):
             pass
 
 
-async def test_an_endpoint_has_news_when_its_wallet_is_told_of_something(
-    api: Api, workers: Workers, receiver: Receiver, alice: Person, bob: Person
+@pytest.mark.parametrize("numbers", [10_000, 1], ids=["endpoints", "numbers"])
+async def test_what_a_wallet_is_told_of_is_queued_for_its_endpoints(
+    api: Api,
+    workers: Workers,
+    receiver: Receiver,
+    alice: Person,
+    bob: Person,
+    monkeypatch: pytest.MonkeyPatch,
+    numbers: int,
 ) -> None:
+    """Whichever are fewer: the endpoints, or the numbers that are searched at once."""
+    monkeypatch.setattr(delivery, "_NUMBERS", numbers)
     carol = await api.person("carol")
-    for one in (alice, bob, carol):
+    for one in (alice, bob, bob, carol):
         await hook(one, receiver.url, "payment.*")
     await workers.deliver()
-    assert await news(api) == {"alice": False, "bob": False, "carol": False}
     await alice.pay("@bob", "1.00 EUR")
-    await note(api)
-    assert await news(api) == {"alice": True, "bob": True, "carol": False}
-    await workers.deliver()
-    assert await news(api) == {"alice": False, "bob": False, "carol": False}
-    assert len(receiver.received) == 2
+    await alice.pay("@bob", "1.00 EUR", capture=False)
     await carol.post("/v1/keys", {"name": "Shop", "scopes": ["read"]})
-    await note(api)
-    assert await news(api) == {"alice": False, "bob": False, "carol": True}
+    await take_in(api)
+    assert await pending(api) == {"alice": 2, "bob": 4}
+    assert await behind(api) == {"alice": False, "bob": False, "carol": False}
+    await workers.deliver()
+    assert len(receiver.received) == 6
+    assert await pending(api) == {}
+
+
+async def test_an_event_that_was_read_from_an_endpoints_cursor_is_not_queued_again(
+    api: Api, workers: Workers, receiver: Receiver, alice: Person, bob: Person
+) -> None:
+    """An endpoint is read to the end of the log, of which the search of all endpoints has come to less."""
+    made = await hook(bob, receiver.url, "payment.*")
+    await workers.deliver()
+    async with api.services.database.reading() as connection:
+        before: Any = await connection.fetchval("SELECT reached FROM webhook_position")
+    await alice.pay("@bob", "1.00 EUR")
+    assert (await bob.post(f"/v1/webhooks/{made['id']}/redeliveries", {"since": LATER})).status_code == 202
+    await workers.deliver()
+    assert len(receiver.received) == 1
+    async with api.services.database.transaction() as connection:
+        await connection.execute("UPDATE webhook_position SET reached = $1", before)
+    await workers.deliver()
+    assert len(receiver.received) == 1
+
+
+async def test_types_that_an_endpoint_gets_later_do_not_fit_what_it_was_told_before(
+    api: Api, workers: Workers, receiver: Receiver, alice: Person, bob: Person
+) -> None:
+    made = await hook(bob, receiver.url, "passkey.*")
+    await workers.deliver()
+    await alice.pay("@bob", "1.00 EUR")
+    await workers.deliver()
+    settings = {"url": receiver.url, "types": ["payment.*"]}
+    changed = await bob.api.call("PUT", f"/v1/webhooks/{made['id']}", headers=bob.bearer, json=settings)
+    assert changed.status_code == 200
+    await workers.deliver()
+    assert receiver.received == []
+    await alice.pay("@bob", "2.00 EUR")
+    await workers.deliver()
+    assert [one.event["data"]["amount"] for one in receiver.received] == ["2.00"]
+
+
+async def test_what_happens_while_an_endpoint_is_disabled_is_sent_once_it_is_enabled(
+    api: Api, workers: Workers, receiver: Receiver, alice: Person, bob: Person
+) -> None:
+    made = await hook(bob, receiver.url, "payment.*")
+    await workers.deliver()
+    for enabled in (False, True):
+        await alice.pay("@bob", "1.00 EUR")
+        await workers.deliver()
+        settings = {"url": receiver.url, "types": ["payment.*"], "enabled": enabled}
+        await bob.api.call("PUT", f"/v1/webhooks/{made['id']}", headers=bob.bearer, json=settings)
+        assert len(receiver.received) == 1
+    await workers.deliver()
+    assert len(receiver.received) == len(set(receiver.ids)) == 2
+
+
+async def test_no_event_is_passed_over_that_comes_while_an_endpoint_is_read_to_its_end(
+    api: Api, workers: Workers, receiver: Receiver, alice: Person, bob: Person
+) -> None:
+    """One worker has read the endpoint, and has not committed; another searches the log meanwhile."""
+    made = await hook(bob, receiver.url, "payment.*")
+    await workers.deliver()
+    assert (await bob.post(f"/v1/webhooks/{made['id']}/redeliveries", {"since": LATER})).status_code == 202
+    async with api.services.database.transaction() as one:
+        await delivery.take_in(one, api.clock())
+        await alice.pay("@bob", "1.00 EUR")
+        async with api.services.database.transaction() as another:
+            await delivery.take_in(another, api.clock())
+    await workers.deliver()
+    assert len(receiver.received) == 1
 
 
 async def test_no_event_is_passed_over_while_its_writer_has_not_committed(
@@ -87,7 +176,7 @@ async def test_without_endpoints_the_search_of_the_log_jumps_to_its_end(
     monkeypatch.setattr(delivery, "_NUMBERS", 1)
     await alice.pay("@bob", "1.00 EUR")
     async with api.services.database.transaction() as connection:
-        assert not await delivery.note_news(connection)
+        assert not await delivery.take_in(connection, api.clock())
     async with api.services.database.reading() as connection:
         reached: Any = await connection.fetchval("SELECT reached FROM webhook_position")
         assert reached == await log.complete_to(connection)
