@@ -184,6 +184,27 @@ METRICS: Final = (
         "Tries to send a notification: `sent`, or why not.",
     ),
     Metric(
+        "gateway_notifications_total",
+        "counter",
+        ("channel", "state"),
+        "work",
+        "Notifications that ended: `sent`; `failed` at the last try; or `skipped`, as they were not wanted any more.",
+    ),
+    Metric(
+        "gateway_notifications_waiting",
+        "gauge",
+        ("channel",),
+        "work",
+        "Notifications that are to be sent, those whose tries failed so far included.",
+    ),
+    Metric(
+        "gateway_notifications_waiting_oldest_seconds",
+        "gauge",
+        ("channel",),
+        "work",
+        "How long the oldest of them has waited; 0: there is none.",
+    ),
+    Metric(
         "gateway_notification_addresses",
         "gauge",
         ("channel", "state"),

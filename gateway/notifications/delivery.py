@@ -15,6 +15,7 @@ notes a failure locks the notification first: of two channels that fail at the s
 Lock order: the cursor or the notification, then the wallet, then addresses, then deliveries.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -78,12 +79,23 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
-    """By channel since when something is due (tried for the first time), how many addresses there are by channel and
-    state, and the number of the event up to which the log was read.
+class Waiting:
+    """What is to be sent by a channel, tries that failed included: how many, and since when the oldest waits and one is
+    due that was not tried yet.
     """
 
-    due_since: Mapping[str, datetime]
+    count: int = 0
+    oldest: datetime | None = None
+    due_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits by channel, how many addresses there are by channel and state, and the number of the event up to which
+    the log was read.
+    """
+
+    waiting: Mapping[str, Waiting]
     addresses: Mapping[tuple[str, str], int]
     reached: int
 
@@ -126,9 +138,10 @@ async def claim(connection: Connection, channel: str, most: int, now: datetime) 
     ]
 
 
-async def record(connection: Connection, tried: Claimed, outcome: Outcome, now: datetime) -> None:
+async def record(connection: Connection, tried: Claimed, outcome: Outcome, now: datetime) -> DeliveryState | None:
     """Write what came of a try, and what follows: the delivery's end or its next try; that its address is none; and
-    the channels that the notice falls back to. Nothing where the lease is another's by now.
+    the channels that the notice falls back to. Returns the delivery's state; None where the lease is another's by now,
+    and nothing is written.
     """
     if tried.event is not None and not isinstance(outcome, Sent):
         await connection.execute(sql.lock_notification, tried.wallet, tried.event)
@@ -145,20 +158,25 @@ async def record(connection: Connection, tried: Claimed, outcome: Outcome, now: 
         sql.end_try, tried.id, tried.lease, state, reason, tries, now + (wait or timedelta()), ended_at
     )
     if mine is None:
-        return
+        return None
     if isinstance(outcome, Gone):
         await address.fail(connection, tried.wallet, tried.address, outcome.reason, WORKER, now)
     if state == "failed":
         await _fall_back(connection, tried, now)
+    return state
 
 
-async def skip(connection: Connection, claimed: Claimed, reason: str, now: datetime) -> None:
-    """It is not to be sent any more."""
-    await connection.fetchval(sql.end_try, claimed.id, claimed.lease, "skipped", reason, claimed.tries, now, now)
+async def skip(connection: Connection, claimed: Claimed, reason: str, now: datetime) -> DeliveryState | None:
+    """It is not to be sent any more. Returns as `record` does."""
+    values = (claimed.lease, "skipped", reason, claimed.tries, now, now)
+    return None if await connection.fetchval(sql.end_try, claimed.id, *values) is None else "skipped"
 
 
-async def give_up(connection: Connection, now: datetime) -> int:
-    """End what is no news any more, such as of a channel that no worker has: it has failed. Returns how many."""
+async def give_up(connection: Connection, now: datetime) -> tuple[Counter[str], bool]:
+    """End what is no news any more, such as of a channel that no worker has: it has failed. Returns how many, by
+    channel, and whether there may be more.
+    """
+    ended = Counter[str]()
     late = await connection.fetch(sql.late, now - schedule.NEWS_FOR, now, FORGOTTEN_MAX)
     for row in late:
         claimed = Claimed(
@@ -169,7 +187,8 @@ async def give_up(connection: Connection, now: datetime) -> int:
             await connection.execute(sql.lock_notification, claimed.wallet, claimed.event)
         if await connection.fetchval(sql.end_late, claimed.id, now) is not None:
             await _fall_back(connection, claimed, now)
-    return len(late)
+            ended[claimed.channel] += 1
+    return ended, len(late) >= FORGOTTEN_MAX
 
 
 async def deliveries(
@@ -186,7 +205,10 @@ async def deliveries(
 async def backlog(connection: Connection) -> Backlog:
     """What there is to be sent, and to whom."""
     return Backlog(
-        {row["channel"]: row["due_since"] for row in await connection.fetch(sql.due_since)},
+        {
+            row["channel"]: Waiting(row["count"], row["oldest"], row["due_since"])
+            for row in await connection.fetch(sql.waiting)
+        },
         {(row["channel"], row["state"]): row["count"] for row in await connection.fetch(sql.count_addresses)},
         await connection.fetchval(sql.position),
     )

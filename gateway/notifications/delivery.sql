@@ -109,10 +109,10 @@ SELECT event, channel, state, reason, falls_back_from, ended_at FROM notificatio
 WHERE wallet_id = $1 AND event = ANY ($2)
 ORDER BY event, id;
 
--- due_since
--- Of each channel: since when what is due for the first time waits.
-SELECT channel, min(next_at) AS due_since FROM notification_delivery
-WHERE state = 'pending' AND tries = 0
+-- waiting
+-- Of each channel: how many are to be sent, since when the oldest waits, and since when one is due for the first time.
+SELECT channel, count(*) AS count, min(queued_at) AS oldest, min(next_at) FILTER (WHERE tries = 0) AS due_since
+FROM notification_delivery WHERE state = 'pending'
 GROUP BY channel;
 
 -- count_addresses

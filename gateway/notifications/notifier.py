@@ -22,7 +22,7 @@ from gateway.notifications.delivery import Claimed
 from gateway.notifications.kinds import Notice, notice
 from gateway.notifications.texts.language import Language
 from gateway.notifications.texts.messages import Reader, code_message, message
-from gateway.notifications.vocabulary import KINDS
+from gateway.notifications.vocabulary import KINDS, DeliveryState
 from gateway.postgres.pool import Connection, Database
 
 #: How long a run waits for something that is under way before it looks for what is due again, in seconds.
@@ -56,6 +56,7 @@ class Notifier:
         self._under_way: dict[str, set[asyncio.Task[None]]] = {name: set() for name in self._channels}
         self._forgot_at = time.monotonic()
         self.attempts: Counter[tuple[str, str]] = Counter()  #: What tries came to, of this worker, by channel.
+        self.ended: Counter[tuple[str, str]] = Counter()  #: Deliveries that it has ended, by channel and state.
 
     @property
     def channels(self) -> Sequence[str]:
@@ -87,7 +88,8 @@ class Notifier:
     async def forget(self) -> None:
         """End what is no news any more, and delete what ended long ago."""
         async with self._database.transaction() as connection:
-            more = await delivery.give_up(connection, self._clock()) >= delivery.FORGOTTEN_MAX
+            given_up, more = await delivery.give_up(connection, self._clock())
+        self.ended.update({(channel, "failed"): count for channel, count in given_up.items()})
         async with self._database.transaction() as connection:
             more |= await delivery.forget(connection, self._clock()) >= delivery.FORGOTTEN_MAX
         self._forgot_at = -_FORGET_SECONDS if more else time.monotonic()
@@ -117,14 +119,20 @@ class Notifier:
         found = await self._prepare(claimed)
         if isinstance(found, str):
             async with self._database.transaction() as connection:
-                await delivery.skip(connection, claimed, found, self._clock())
+                state = await delivery.skip(connection, claimed, found, self._clock())
+            self._count(claimed, state)
             return
         outcome: Outcome = TryLater("no_time")
         if time.monotonic() - began < delivery.LEASE.total_seconds() / 3:
             outcome = await self._channels[claimed.channel].send(*found)
         async with self._database.transaction() as connection:
-            await delivery.record(connection, claimed, outcome, self._clock())
+            state = await delivery.record(connection, claimed, outcome, self._clock())
+        self._count(claimed, state)
         self.attempts[claimed.channel, "sent" if isinstance(outcome, Sent) else outcome.reason] += 1
+
+    def _count(self, claimed: Claimed, state: DeliveryState | None) -> None:
+        if state in ("sent", "failed", "skipped"):
+            self.ended[claimed.channel, state] += 1
 
     async def _prepare(self, claimed: Claimed) -> tuple[str, Message] | str:
         """The address and what is sent to it; or why nothing is to be sent any more."""

@@ -70,6 +70,7 @@ class Measures:
         )
         exporter.tell("gateway_webhook_attempts_total", lambda: by_label(self._worker.webhooks.attempts))
         exporter.tell("gateway_notification_attempts_total", lambda: list(self._worker.notifications.attempts.items()))
+        exporter.tell("gateway_notifications_total", lambda: list(self._worker.notifications.ended.items()))
         exporter.tell("gateway_database_up", lambda: single(self._database is not None))
         exporter.tell("gateway_node_up", lambda: single(self._node_up))
         self._export_database(exporter)
@@ -131,18 +132,19 @@ class Measures:
             lambda found: single(max(found.position - found.webhooks.reached, 0)),
         )
         tell("gateway_notification_addresses", lambda found: list(found.notifications.addresses.items()))
-        tell(
-            "gateway_notification_overdue_seconds",
-            lambda found: [
-                ((channel,), self._since(found.notifications.due_since.get(channel)))
-                for channel in self._worker.notifications.channels
-            ],
-        )
+        tell("gateway_notifications_waiting", self._waiting(lambda waits: waits.count))
+        tell("gateway_notifications_waiting_oldest_seconds", self._waiting(lambda waits: self._since(waits.oldest)))
+        tell("gateway_notification_overdue_seconds", self._waiting(lambda waits: self._since(waits.due_since)))
         tell(
             "gateway_notification_log_lag_events",
             lambda found: single(max(found.position - found.notifications.reached, 0)),
         )
         tell("gateway_withdrawals_frozen", lambda found: [((code,), code in found.frozen) for code in self._assets])
+
+    def _waiting(self, read: Callable[[notices.Waiting], float]) -> Callable[[_InDatabase], Samples]:
+        """Of the notifications that wait by each channel."""
+        none, channels = notices.Waiting(), self._worker.notifications.channels
+        return lambda found: [((one,), read(found.notifications.waiting.get(one, none))) for one in channels]
 
     def _differences(self, found: _InDatabase) -> Samples:
         for code in self._assets:

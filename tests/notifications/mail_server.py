@@ -25,6 +25,13 @@ async def taken(_to: str) -> str | None:
     return None
 
 
+def refusing(answer: str) -> Answer:
+    async def refuse(_: str) -> str:
+        return answer
+
+    return refuse
+
+
 @dataclass(frozen=True)
 class Mail:
     """A message that was taken, and how it came."""

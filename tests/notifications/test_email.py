@@ -13,7 +13,7 @@ from gateway.notifications.channels.channel import Gone, Link, Message, Sent, Tr
 from gateway.notifications.channels.email import Email
 from gateway.notifications.channels.email_body import email
 from gateway.notifications.vocabulary import KINDS
-from tests.notifications.mail_server import SENDER, Answer, MailServer, serving
+from tests.notifications.mail_server import SENDER, MailServer, refusing, serving
 from tests.webhooks.test_sender import certified
 
 pytestmark = pytest.mark.anyio
@@ -33,13 +33,6 @@ MESSAGE = Message(
     unsubscribe_url=f"https://pay.example/v1/notifications/unsubscribe/gu_{'A' * 43}/money_out",
     unsubscribe=Link("Stop", "https://pay.example/unsubscribe#gu_1/money_out"),
 )
-
-
-def refusing(answer: str) -> Answer:
-    async def refuse(_: str) -> str:
-        return answer
-
-    return refuse
 
 
 @pytest.fixture
