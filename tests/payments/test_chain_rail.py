@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from gateway.chain.token.contract import selector
 from gateway.clock import system_clock
+from gateway.errors import StateConflict
 from gateway.identity import wallet
 from gateway.ids import PaymentId, new_id
 from gateway.payments.model import records
@@ -168,6 +169,17 @@ async def test_a_refund_of_a_token_payment_comes_back_by_the_chain(town: Town) -
 
     assert await town.available(alice, "USDX") == "5.000000 USDX"
     assert await town.differences() == []
+
+
+async def test_a_token_payment_cannot_be_refunded_before_it_is_final(town: Town) -> None:
+    alice, bob = await town.person("alice", "10 USDX"), await town.person("bob", "10 USDX")
+    payment = await town.pay(alice, "@bob", "8 USDX")
+
+    with pytest.raises(StateConflict):
+        await town.refund(bob, payment, "3 USDX")
+
+    await town.settle()
+    assert (await town.refund(bob, payment, "3 USDX")).state is State.QUEUED
 
 
 async def test_a_payment_that_the_contract_skips_gives_the_money_back_and_says_why(town: Town) -> None:
