@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from gateway import __version__
 from gateway.audit.log import By
+from gateway.chain.deployment import deploy
 from gateway.chain.node import HttpNode
-from gateway.chain.relayer import deploy
 from gateway.clock import Clock
 from gateway.config.config import Config
 from gateway.custody import wallet_keys

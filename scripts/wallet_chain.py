@@ -22,7 +22,7 @@ from web3.types import TxParams, TxReceipt, Wei
 
 from gateway import assembly
 from gateway.address import read
-from gateway.chain.relayer import deploy
+from gateway.chain.deployment import deploy
 from gateway.chain.token import contract
 from gateway.cli.wallet import calls
 from gateway.cli.wallet.client import Client, url_of

@@ -28,8 +28,9 @@ from gateway.audit.log import ANYONE
 from gateway.bank import movements
 from gateway.bank.movements import BankRequest
 from gateway.chain.block import Receipt
+from gateway.chain.deployment import deploy, roles
 from gateway.chain.node import Node
-from gateway.chain.relayer import deploy, relayers, roles
+from gateway.chain.relayer import relayers
 from gateway.chain.token.contract import as_int, balance_of_data, selector
 from gateway.clock import Clock, system_clock
 from gateway.custody import bind

@@ -6,7 +6,8 @@
     signature.py   whose a signature is: a key's, or a contract's (ERC-1271)
     token/         the token contract, EIP-3009 messages, authorizations
     watcher/       the chain up to its final block
-    relayer/       the accounts that send, their transactions, batches, deploying
+    relayer/       the accounts that send, their transactions, batches
+    deployment/    the tokens' contracts, each deployed once, and the relayers' roles in them
 
 Exactly once: a payment's EIP-3009 nonce is stored with the payment before anything is signed, so the contract itself
 refuses a second settlement; raw bytes and their hash are stored before they are sent, and only ever sent again as

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.chain.block import Block, Fees
+from gateway.chain.deployment import deploy
 from gateway.chain.errors import ChainReplaced, NodeUnavailable
-from gateway.chain.relayer import batches, deploy, gas_balance, relayers
+from gateway.chain.relayer import batches, gas_balance, relayers
 from gateway.chain.relayer.relayers import Relayer
 from gateway.chain.watcher import same_chain
 from gateway.chain.watcher.cursors import Cursor

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from gateway.chain.deployment import deploy
 from gateway.chain.node import Node
-from gateway.chain.relayer import deploy
 from gateway.clock import Clock
 from gateway.keys.signer import Signer
 from gateway.keys.vault import Vault

@@ -18,8 +18,8 @@ from benchmarks import one_at_a_time
 from benchmarks.revision import HERE
 from benchmarks.rig import NODE_MODULES, Rig
 from gateway.address import ZERO, of_deployment
+from gateway.chain.deployment.deploy import DEPLOY_GAS
 from gateway.chain.relayer import batches
-from gateway.chain.relayer.deploy import DEPLOY_GAS
 from gateway.chain.token import message
 from gateway.chain.token.contract import Contract, Roles, deploy_data
 from gateway.chain.token.message import Authorization, Kind

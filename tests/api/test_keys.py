@@ -163,8 +163,8 @@ async def test_lines_and_refunds_are_held_to_caps_and_nothing_else_moves_money(a
 async def test_a_key_used_a_thousand_times_at_once_at_the_edge_of_its_cap_pays_no_more_than_it(
     api: Api, alice: Person, beside: Api
 ) -> None:
-    """By two gateways, since payments of one share their commits. Two commits of many payments of one wallet wait for each
-    other's idempotency keys too; tests/journeys/test_two_at_once.py has those that only the cap keeps apart.
+    """By two gateways, since payments of one share their commits. Two commits of many payments of one wallet also wait
+    for each other's idempotency keys; tests/journeys/test_two_at_once.py has those that only the cap keeps apart.
     """
     _, key = await made(alice, caps=[{**EUR, "day": "1.00"}])
     shops = [Person(of, "alice", key, alice.wallet_id, alice.address) for of in (api, beside)]

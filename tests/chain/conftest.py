@@ -14,8 +14,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from gateway.chain.deployment import deploy
 from gateway.chain.node import HttpNode
-from gateway.chain.relayer import batches, deploy, outbox, relayers
+from gateway.chain.relayer import batches, outbox, relayers
 from gateway.chain.relayer.batches import Batch, BatchKind
 from gateway.chain.token import authorization, message
 from gateway.chain.token.authorization import Order

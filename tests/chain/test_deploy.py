@@ -9,8 +9,9 @@ from itertools import count
 import pytest
 
 from gateway.address import of_deployment
+from gateway.chain.deployment import deploy
 from gateway.chain.node import HttpNode
-from gateway.chain.relayer import deploy, fee_bump, relayers
+from gateway.chain.relayer import fee_bump, relayers
 from gateway.chain.token.contract import Contract
 from gateway.chain.watcher import cursors, same_chain
 from gateway.errors import Misconfigured

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.chain.relayer import deploy
+from gateway.chain.deployment import deploy
 from gateway.errors import AssetClosed
 from gateway.ledger import ledger
 from gateway.money import Assets

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from gateway.chain.deployment import roles
 from gateway.chain.errors import NodeUnavailable, NoRelayer, RelayerNotResumable
 from gateway.chain.node import HttpNode
-from gateway.chain.relayer import batches, nonce_conflicts, relayers, roles
+from gateway.chain.relayer import batches, nonce_conflicts, relayers
 from gateway.chain.relayer.relayers import Relayer
 from gateway.clock import system_clock
 from gateway.keys.signer import LOCAL_RELAYER_KEYS, RelayerSigner, fields_of

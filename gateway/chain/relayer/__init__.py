@@ -6,6 +6,4 @@ batches.py          queued authorizations, many to a transaction
 outbox.py           what is stored is sent, and what a node does not take is told
 nonce_conflicts.py  a nonce that somebody else has used stops its relayer, and it goes on again
 gas_balance.py      what a relayer's gas balance still pays for
-roles.py            which relayers may settle and mint, and how they get to
-deploy.py           the tokens' contracts, each once
 """

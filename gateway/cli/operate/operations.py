@@ -12,10 +12,10 @@ from gateway.audit import log as audit_log
 from gateway.audit.log import AuditEvent
 from gateway.bank import movements
 from gateway.chain.block import Receipt
+from gateway.chain.deployment import deploy as deploying
+from gateway.chain.deployment import roles
 from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import HttpNode, Node
-from gateway.chain.relayer import deploy as deploying
-from gateway.chain.relayer import roles
 from gateway.chain.token.contract import Contract
 from gateway.chain.watcher import cursors, same_chain
 from gateway.clock import rfc3339, steady

@@ -10,8 +10,8 @@ import uvloop
 
 from gateway import assembly, logs
 from gateway.api.events.views import rendering
+from gateway.chain.deployment import roles
 from gateway.chain.errors import NodeUnavailable
-from gateway.chain.relayer import roles
 from gateway.chain.watcher import cursors, same_chain
 from gateway.cli.processes.process import collect_less, exported, exporter_of, on_signal
 from gateway.config.config import Config

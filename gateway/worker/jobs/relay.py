@@ -10,8 +10,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from gateway.chain.block import AccountState, Fees
+from gateway.chain.deployment import deploy, roles
 from gateway.chain.errors import NoRelayer
-from gateway.chain.relayer import batches, deploy, gas_balance, outbox, relayers, roles
+from gateway.chain.relayer import batches, gas_balance, outbox, relayers
 from gateway.chain.token import message
 from gateway.chain.token.contract import Contract
 from gateway.chain.token.message import Authorization

@@ -9,8 +9,9 @@ from dataclasses import replace
 from time import monotonic
 from uuid import UUID
 
+from gateway.chain.deployment import deploy
 from gateway.chain.errors import NodeUnavailable
-from gateway.chain.relayer import deploy, relayers
+from gateway.chain.relayer import relayers
 from gateway.chain.token import authorization
 from gateway.chain.watcher import watch
 from gateway.chain.watcher.block_range import BlockRange
