@@ -1,6 +1,6 @@
 """Addresses: 20 bytes on the chain, and text with EIP-55's checksum everywhere in the gateway. Pure.
 
-Letters in upper case are the checksum, so one address has one text, and texts may be compared and be keys.
+The case of the letters is the checksum, so each address has exactly one text. Texts can be compared and used as keys.
 """
 
 from functools import lru_cache

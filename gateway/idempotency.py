@@ -169,8 +169,8 @@ async def _insert_all(connection: Connection, answers: Sequence[tuple[Claim, Ans
 
 
 async def _claim_all(connection: Connection, claims: Sequence[Claim], now: datetime) -> list[Outcome | None]:
-    """Per claim None when its key is ours now, the first answer or IdempotencyKeyReused when it was used before,
-    Unbatched when an earlier one of these has it.
+    """For each claim: None if its key is claimed now; the first answer, or IdempotencyKeyReused, if it was used before;
+    Unbatched if an earlier claim of these has the same key.
     """
     first = {claim.id: claim for claim in reversed(claims)}
     try:

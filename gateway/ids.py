@@ -68,7 +68,7 @@ def show(prefix: str, value: UUID) -> str:
 
 @lru_cache(maxsize=1024)
 def _show_time(prefix: str, milliseconds: int) -> str:
-    """What the ids of one millisecond begin with: 10 letters for 48 bits."""
+    """The first 10 letters of every id of one millisecond, for 48 bits."""
     return prefix + "_" + "".join([_PAIRS[milliseconds >> shift & 1023] for shift in range(40, -1, -10)])
 
 

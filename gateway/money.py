@@ -106,7 +106,7 @@ def decimal(units: int, decimals: int) -> str:
 
 
 def fiat(code: str) -> Asset:
-    """The ISO 4217 currency `code`. Raises Misconfigured where ISO 4217 has none, or gives it no minor unit (XAU)."""
+    """The ISO 4217 currency `code`. Raises Misconfigured if it has no such code, or one without a minor unit (XAU)."""
     try:
         currency = Currency(code)
     except ValueError:

@@ -142,8 +142,8 @@ def application(
     missing: Callable[[Request[Any, Any, Any]], Response[bytes] | None] = lambda _: None,
 ) -> Gateway:
     """The ASGI application over these services. Up to `most` payments of a rail share a commit, `at_once` of them run
-    side by side (group_commit.py); what others would be like is for scripts/bench to say. `pages` are
-    what people see, beside the API, and `missing` what they see instead of a problem where there is no page.
+    side by side (group_commit.py); scripts/bench measures other values. `pages` are the routes of pages for people, and
+    `missing` is the page that they see, instead of a problem, if there is none at a path.
     """
     return over(routed(services.public_url, pages, missing), services, most, at_once)
 

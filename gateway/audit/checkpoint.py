@@ -1,14 +1,14 @@
-"""Checkpoints: a chain of keyed hashes over the event log and the audit log, so that nobody changes either unseen.
+"""Checkpoints: a chain of keyed hashes over the event log and the audit log, so that a change to either is detected.
 
 A checkpoint covers the next rows of both logs, up to a thousand of each, with a leaf for each row (row.py). Its hash is
 an HMAC-SHA-256 (RFC 2104) over its number, the hash of the checkpoint before, its time, the numbers that it covers and
-the leaves. The key is in the database only encrypted under the master key (custody/wallet_keys.py), so whoever can
-write to the database, and has nothing else, cannot make a checkpoint. They can delete the newest ones, so a head that
-was noted outside the database should still be in the chain (verify.py).
+the leaves. The key is in the database only encrypted under the master key (custody/wallet_keys.py), so
+somebody who can only write to the database cannot make a checkpoint. They can delete the newest ones, so keep a head
+outside the database and verify that it is still in the chain (verify.py).
 
-Rows are covered after they were committed, by the first worker to come; nobody who appends waits for it. A checkpoint
-ends where nothing can be added any more: below what is announced in either log (events/log.py). From then on a number
-that was not there is an inserted row.
+A worker covers rows after they were committed; appending never waits for it. A checkpoint ends where no row can be
+added any more: below the numbers that are announced in either log (events/log.py). A row that has a covered number and
+no leaf was inserted later.
 """
 
 import hmac

@@ -24,8 +24,8 @@ ANNOUNCED = (1 << 62) + (1 << 61)
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """Who did it: the kind of what they showed, and its id as people see it (`psk_…`, an operator's name, who was
-    logged in at the machine); none for whoever needs to show nothing, and for the worker.
+    """Who did it: the kind of credential, and its id as people see it (`psk_…`, an operator's name, who was logged in
+    at the machine). None if no credential was needed, and for the worker.
     """
 
     kind: Literal["anyone", "api_key", "session", "passkey", "recovery", "operator", "worker", "command"]

@@ -139,7 +139,7 @@ async def _bind(
     by: By,
     now: datetime,
 ) -> Wallet | None:
-    """All of it, or nothing and None where the ledger has gone on since the chain was asked.
+    """Bind the address, or change nothing and return None if the ledger has moved on since the chain was asked.
 
     Lock order: the cursor, and with it every other binding; the challenge; accounts; nonces; then the wallet.
     """

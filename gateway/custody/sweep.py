@@ -105,8 +105,8 @@ async def by_authorizations(connection: Connection, assets: Assets, ids: Sequenc
 
 
 async def bring(database: Database, node: Node, settings: PaymentSettings, now: datetime, limit: int = 100) -> int:
-    """Queue anew what came to nothing, to where its wallet is now: after a while, or, where there was too little for
-    it, what is left; that is asked of the chain, before the transaction. Returns how many there were.
+    """Queue failed sweeps again, to the current addresses of their wallets: after a while, or, if the balance was too
+    low, with the balance that is left, which the chain is asked for before the transaction. Returns how many.
 
     Lock order: the cursor, so that no wallet binds an address meanwhile; the sweeps; accounts; nonces.
     """

@@ -141,7 +141,7 @@ def _fence(renderer: RendererHTML, tokens: Sequence[Token], at: int, options: Op
 
 
 def _code_inline(_: RendererHTML, tokens: Sequence[Token], at: int, *__: Any) -> str:
-    """A name; a long one may be broken after each of its words."""
+    """Code in a line of text. A long name may be broken after each of its words."""
     return f"<code>{escapeHtml(tokens[at].content).replace('_', '_<wbr>')}</code>"
 
 

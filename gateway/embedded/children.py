@@ -246,7 +246,7 @@ def _identity(stat: str) -> Identity | None:
 
 
 def holder(home: Path) -> int | None:
-    """The process id of the run that has the home; None where there is none, or it is just starting."""
+    """The process id of the run that holds the home; None if there is none, or if it is only starting."""
     try:
         recorded = _identity((home / "lock").read_text())
     except OSError:

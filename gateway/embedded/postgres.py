@@ -283,7 +283,7 @@ def _nobody() -> tuple[int, int]:
 
 
 def _give(folder: Path, way: Way) -> None:
-    """Give everything in the folder to the way's user."""
+    """Make the user that runs PostgreSQL the owner of everything in the folder."""
     for root, _, files in os.walk(folder):
         os.chown(root, way.uid, way.gid)
         for file in files:

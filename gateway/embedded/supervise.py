@@ -144,7 +144,7 @@ class Parts:
             self._running = False
 
     async def keep(self, part: Part) -> None:
-        """Start a part, say so, and start it again whenever it ends."""
+        """Start a part, report it, and start it again whenever it ends."""
         with self._steps.step(f"started {part.name}"):
             await part.start()
         self._keepers.append(asyncio.create_task(self._watch(part), name=f"keep {part.name}"))

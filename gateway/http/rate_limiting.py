@@ -35,7 +35,7 @@ async def limit(request: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteH
 
 
 def refuse(request: Request[Any, Any, Any], error: GatewayError) -> Response[Any]:
-    """The answer to an error of ours; whoever has guessed too often is told nothing more than that."""
+    """The answer to one of the gateway's errors. A caller that has guessed too often learns only that."""
     cause = error.cause if isinstance(error, LineRefused) else error
     if isinstance(cause, _GUESSES):
         services: Services = request.app.state.services

@@ -142,7 +142,7 @@ class Limits:
 
 
 def place_of(address: str | None) -> str:
-    """What counts as one address: of IPv6 a network of 56 bits, as a household may be given a whole one (RFC 6177)."""
+    """What counts as one address: for IPv6 a /56 network, since one household may have all of it (RFC 6177)."""
     try:
         at = ip_address(address or "")
     except ValueError:

@@ -1,6 +1,6 @@
-"""System accounts: what there is, on which side each grows, what its balance means. Pure.
+"""Accounts: which ones there are, the normal side of each, and what its balance means. Pure.
 
-An account's code says all of it: `wallet:alice:EUR`, `bank:EUR`, `reserve:USD`. Codes are given once and kept.
+An account's code says all of it: `wallet:alice:EUR`, `bank:EUR`, `reserve:USD`. A code never changes.
 
     wallet:<handle>:<asset>  liability  what the handle has
     bank:<fiat>              asset      money at the bank

@@ -26,7 +26,7 @@ class InsufficientFunds(Conflict):
 
 @dataclass(eq=False)
 class TransferEnded(Conflict):
-    """A hold has one end; this one has had it."""
+    """The hold was already captured or voided, or it has expired."""
 
     state: str
     event: str

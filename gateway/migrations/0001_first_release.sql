@@ -674,7 +674,7 @@ CREATE TABLE wallet (
     custody text NOT NULL,             -- of its current address
     guarded boolean NOT NULL DEFAULT false,    -- from its first passkey on: its policy applies
     frozen_at timestamptz,             -- since when nothing leaves it
-    skeleton text CONSTRAINT wallet_skeleton_unique UNIQUE,  -- none: another wallet had it first
+    skeleton text CONSTRAINT wallet_skeleton_unique UNIQUE,  -- NULL: another wallet had it first
     recovered_at timestamptz           -- when its owner last signed in with a recovery code
 );
 -- A page of payments names the other party of each: fifty handles by id, from the index alone.
@@ -689,8 +689,8 @@ END $$;
 CREATE TRIGGER wallet_handle_is_for_ever BEFORE UPDATE OF handle, id ON wallet
     FOR EACH ROW WHEN (NEW.handle <> OLD.handle OR NEW.id <> OLD.id) EXECUTE FUNCTION handle_is_for_ever();
 
--- Words whose owner could pass for the operator, its staff or a part of the product. Nobody can claim them or what
--- looks like them; a wallet that has one already keeps it. An operator may add words. 'all' is not among them: it looks
+-- Handles that could be mistaken for the operator, its staff or a part of the product. Nobody can claim one or a
+-- lookalike of one; a wallet that has one already keeps it. An operator may add words. 'all' is left out, since it looks
 -- like the name Ali.
 CREATE TABLE reserved_handle (
     word text NOT NULL CONSTRAINT reserved_handle_shape CHECK (word ~ '^[a-z0-9_]{2,30}$'),
@@ -719,15 +719,15 @@ BEGIN
 END $$;
 CREATE TRIGGER wallet_skeleton BEFORE INSERT ON wallet FOR EACH ROW EXECUTE FUNCTION skeleton_of_a_new_handle();
 
--- The current address of each wallet and those it had before. Whoever has the key of an address signs for it.
+-- The current address of each wallet and those it had before. The holder of an address's key signs for it.
 CREATE TABLE wallet_address (
     address text PRIMARY KEY CONSTRAINT wallet_address_is_one CHECK (address ~ '^0x[0-9a-fA-F]{40}$'),
-    wallet_id uuid NOT NULL REFERENCES wallet (id),        -- for ever: no address changes hands
-    -- gateway: we keep the key, encrypted. owner: whoever has bound it. contract: signs by ERC-1271.
+    wallet_id uuid NOT NULL REFERENCES wallet (id),        -- never changes: an address stays with its wallet
+    -- gateway: the gateway keeps the key, encrypted. owner: the owner bound it. contract: it signs by ERC-1271.
     custody text NOT NULL CONSTRAINT wallet_address_custody_known CHECK (custody IN ('gateway', 'owner', 'contract')),
     since timestamptz NOT NULL,
-    -- Up to which block the balance found at a bound address was posted as one sum: a block that is read again posts no
-    -- movement at the address up to there. Zero where the gateway keeps the key.
+    -- The block at which the balance of a bound address was posted as one sum. Movements up to this block are not posted
+    -- when a block is read again. Zero if the gateway keeps the key.
     read_to bigint NOT NULL DEFAULT 0,
     CONSTRAINT wallet_address_whole UNIQUE (wallet_id, address, custody)
 );
@@ -744,8 +744,8 @@ SELECT wallet_address.address, wallet.id AS wallet_id
 FROM wallet_address JOIN wallet ON wallet.id = wallet_address.wallet_id
 WHERE wallet_address.custody = 'gateway' OR wallet_address.address = wallet.address;
 
--- The message (EIP-4361) that an owner is asked to sign to bind an address, in its parts: it is composed again when the
--- signature comes. A wallet has one at a time.
+-- The parts of the EIP-4361 message that an owner is asked to sign to bind an address. The message is composed again when
+-- the signature arrives. A wallet has one at a time.
 CREATE TABLE address_challenge (
     wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
     nonce text NOT NULL CONSTRAINT address_challenge_nonce_once UNIQUE,
@@ -765,12 +765,12 @@ CREATE TABLE master_key (
     check_value bytea NOT NULL CONSTRAINT master_key_check_value_unique UNIQUE,    -- reveals nothing about the key
     number integer PRIMARY KEY CONSTRAINT master_key_number_from_one CHECK (number >= 1),
     made_at timestamptz NOT NULL,
-    retired_at timestamptz             -- since then nothing is encrypted with it
+    retired_at timestamptz             -- nothing is encrypted with it from then on
 );
 CREATE TRIGGER master_key_is_kept BEFORE DELETE OR TRUNCATE ON master_key
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- Whoever is about to retire a master key waits for those who are encrypting with it, and later ones are refused.
+-- Retiring a master key waits for the transactions that are encrypting with it; later ones are refused.
 CREATE FUNCTION master_key_is_active() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM FROM master_key WHERE number = NEW.master AND retired_at IS NULL FOR SHARE;
@@ -824,7 +824,7 @@ CREATE TRIGGER passkey_is_kept BEFORE DELETE OR TRUNCATE ON passkey
 -- What a passkey is asked to sign: a hash over what is approved and a nonce. Expired ones are deleted after a while.
 CREATE TABLE passkey_challenge (
     challenge bytea PRIMARY KEY CONSTRAINT passkey_challenge_is_a_sha256 CHECK (length(challenge) = 32),
-    wallet_id uuid REFERENCES wallet (id),     -- none: the answer says whose passkey it is
+    wallet_id uuid REFERENCES wallet (id),     -- NULL: the answer says whose passkey it is
     purpose text NOT NULL,
     nonce bytea NOT NULL CONSTRAINT passkey_challenge_nonce_length CHECK (length(nonce) = 32),
     rp_id text NOT NULL,
@@ -854,7 +854,7 @@ CREATE TABLE session (
 CREATE INDEX session_of_wallet ON session (wallet_id);
 CREATE INDEX session_of_passkey ON session (passkey_id) WHERE ended_at IS NULL;
 
--- The tokens of a session by their hashes: one is valid; a replaced one that is used again shows that it was stolen.
+-- The tokens of a session by their hashes. One is valid; if a replaced one is used again, it was stolen.
 CREATE TABLE session_token (
     hash bytea PRIMARY KEY CONSTRAINT session_token_is_a_sha256 CHECK (length(hash) = 32),
     session_id uuid NOT NULL REFERENCES session (id),
@@ -881,8 +881,8 @@ CREATE TABLE recovery_try (
     tries integer NOT NULL CONSTRAINT recovery_try_is_counted CHECK (tries > 0)
 );
 
--- The message (EIP-4361) that an owner is asked to sign in with, in its parts: it is composed again when the signature
--- comes.
+-- The parts of the EIP-4361 message that an owner is asked to sign in with. The message is composed again when the
+-- signature arrives.
 CREATE TABLE sign_in_challenge (
     nonce text PRIMARY KEY,
     wallet_id uuid NOT NULL REFERENCES wallet (id),
@@ -907,7 +907,7 @@ CREATE TABLE api_key (
     scopes text[] NOT NULL DEFAULT '{read,pay,refund,webhooks,owner}' CONSTRAINT api_key_scopes_known
         CHECK (scopes <@ '{read,pay,refund,webhooks,owner}' AND cardinality(scopes) > 0),
     expires_at timestamptz,
-    networks cidr[],                   -- none: from anywhere
+    networks cidr[],                   -- NULL: from anywhere
     capped boolean NOT NULL DEFAULT false,     -- it has spending caps, which are checked with each payment
     last_used_at timestamptz,
     plain boolean NOT NULL DEFAULT true,       -- this and the next: maintained by api_key_is_checked, below
@@ -924,10 +924,10 @@ BEGIN
 END $$;
 CREATE TRIGGER api_key_has_origin BEFORE INSERT ON api_key FOR EACH ROW EXECUTE FUNCTION api_key_has_origin();
 
--- A key is plain when it may pay and nothing else has to be checked but that it is there and has not expired; of one that
--- is `only_caps` its spending caps have to be checked, and nothing else. pay_by_ledger pays for these two,
--- hold_on_ledger and pay_on_chain for plain keys, and for no other before the checks have passed. The wallet is locked, so that it does not become guarded or
--- frozen while a key is added.
+-- A key is `plain` if it may pay and only its existence and expiry have to be checked, and `only_caps` if its spending caps
+-- have to be checked as well. pay_by_ledger takes payments of both, hold_on_ledger and pay_on_chain those of plain keys; all
+-- other payments pass the checks first. The wallet is locked, so that it does not become guarded or frozen while a key is
+-- added.
 CREATE FUNCTION api_key_is_checked() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     may_pay boolean; guarded boolean;
@@ -966,7 +966,7 @@ BEGIN
     WHERE key.hash = ANY (hashes) AND key.revoked_at IS NULL AND (key.expires_at IS NULL OR key.expires_at > at);
 END $$;
 
--- The sessions of these tokens, also of those that were replaced, and their wallets.
+-- The sessions of these tokens, including replaced tokens, and their wallets.
 CREATE FUNCTION sessions_of(hashes bytea[])
 RETURNS TABLE (hash bytea, id uuid, wallet_id uuid, begun_by text, passkey_id uuid, device text, created_at timestamptz,
     last_used_at timestamptz, expires_at timestamptz, ended_at timestamptz, made_at timestamptz, replaced_at timestamptz,
@@ -985,7 +985,7 @@ BEGIN
     WHERE token.hash = ANY (hashes);
 END $$;
 
--- Rate limits: how often somebody did something in a window. Losing it loses only the counts, so it is not logged.
+-- Rate limits: how often a caller did something in a window. A crash may lose the counts, so the table is unlogged.
 CREATE UNLOGGED TABLE tally (
     kind text NOT NULL,
     who text NOT NULL,
@@ -1080,7 +1080,7 @@ END $$;
 -- The tokens' contracts, authorizations, relayer accounts with what they sent, and how far the chain was read.
 -- Addresses are EIP-55 checksummed text; hashes are 32 bytes.
 
--- Rules about one column are domains' (07_payments.sql says why).
+-- A rule about one column is in its domain; 07_payments.sql says why.
 CREATE DOMAIN authorization_kind AS text CONSTRAINT authorization_kind_known
     CHECK (VALUE IN ('transfer', 'redemption', 'mint', 'sweep'));
 CREATE FUNCTION batch_of(kind authorization_kind) RETURNS text LANGUAGE sql IMMUTABLE
@@ -1105,14 +1105,13 @@ CREATE TABLE authorization_nonce (
     asset text NOT NULL REFERENCES asset (code),
     address text NOT NULL,
     next numeric NOT NULL DEFAULT 0,
-    closed boolean NOT NULL DEFAULT false,     -- the address was left by its wallet
-    PRIMARY KEY (address, asset)       -- the address first: it tells rows apart, where an asset is the same for most
+    closed boolean NOT NULL DEFAULT false,     -- its wallet no longer uses the address
+    PRIMARY KEY (address, asset)       -- the address first: it is more selective than the asset
 ) WITH (fillfactor = 50);  -- as of account: each payment changes a row
 
--- What lets a token move: an EIP-3009 message signed by the payer (a redemption is one to the contract itself), or a
--- mint, whose single-use reference stands in the place of the nonce and whose `from_address` is zero. There is no
--- foreign key to asset: its asset has a contract, which has one. 13_recovery.sql adds the trigger
--- authorization_in_recovery.
+-- An authorization lets a token move. It is an EIP-3009 message signed by the payer (a redemption is one to the contract
+-- itself), or a mint, which has a single-use reference in place of the nonce and a zero `from_address`. It needs no foreign
+-- key to asset: its asset has a contract, which has one. 13_recovery.sql adds the trigger authorization_in_recovery.
 CREATE TABLE token_authorization (
     id uuid PRIMARY KEY,
     kind authorization_kind NOT NULL,
@@ -1121,11 +1120,11 @@ CREATE TABLE token_authorization (
     to_address text NOT NULL,
     value amount NOT NULL,
     nonce numeric NOT NULL,
-    valid_before bigint NOT NULL,      -- Unix seconds; the contract knows none of a mint, so we batch none after it
+    valid_before bigint NOT NULL,      -- Unix seconds; a mint is not batched after it, since the contract does not check it
     signature bytea,
     state authorization_state NOT NULL DEFAULT 'queued',
     transaction_id uuid,               -- the chain_transaction that carries it
-    reason text,                       -- why it was skipped; while it has not ended, what needs attention
+    reason text,                       -- why it was skipped; before it has ended, what needs attention
     created_at timestamptz NOT NULL,
     frozen boolean NOT NULL DEFAULT false,   -- while it is queued: not batched and not expired before an unfreeze
     signed_by authorization_signer NOT NULL DEFAULT 'gateway', -- who is to sign; never changed afterwards
@@ -1135,14 +1134,14 @@ CREATE TABLE token_authorization (
     CONSTRAINT token_authorization_signed_by_its_payer
         CHECK (signed_by = 'gateway' OR state NOT IN ('queued', 'submitted') OR signature IS NOT NULL)
 );
--- What is queued, by the kind of batch that carries it: of each kind the oldest are found without passing the other's.
+-- Queued authorizations by kind of batch, so that the oldest of one kind are found without reading the other kind.
 CREATE INDEX token_authorization_queue ON token_authorization (asset, batch_of(kind), id) WHERE state = 'queued';
 CREATE INDEX token_authorization_due ON token_authorization (asset, valid_before)
     WHERE state IN ('queued', 'submitted');
 CREATE TRIGGER token_authorization_is_kept BEFORE DELETE OR TRUNCATE ON token_authorization
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- A relayer account, shared by the workers of several machines. Times are this database's clock: machines' clocks
+-- A relayer account, shared by the workers of several machines. Times are by the database's clock, since machines' clocks
 -- differ.
 CREATE TABLE relayer (
     address text PRIMARY KEY,
@@ -1150,14 +1149,14 @@ CREATE TABLE relayer (
     next_nonce bigint NOT NULL,
     stopped text,                      -- why, when it is
     sent_nonce bigint NOT NULL DEFAULT 0,  -- every stored nonce below it was sent to a node, in order
-    resent_at timestamptz,             -- when a worker last took the turn to send again
-    weighed_at timestamptz,            -- when a worker last took the turn to check the gas balance
+    resent_at timestamptz,             -- when a worker last began to resend
+    weighed_at timestamptz,            -- when a worker last began to check the gas balance
     suspect_nonce bigint,              -- a nonce that somebody else seems to have used,
     suspected_at timestamptz,          -- and since when
     low boolean NOT NULL DEFAULT false,    -- its gas balance runs out; reported once each time
-    refused text,                      -- the node's words for not taking a transaction; none: it takes them. For people
-    refused_nonce bigint,              -- of the first transaction that the node does not take
-    refused_at timestamptz             -- since when it has said so
+    refused text,                      -- why the node refuses its transactions, in the node's words; NULL: it accepts them
+    refused_nonce bigint,              -- of the first transaction that the node refuses
+    refused_at timestamptz             -- since when it has refused it
 );
 
 -- What a relayer account sends: one transaction for each nonce, with one or more attempts.
@@ -1169,8 +1168,8 @@ CREATE TABLE chain_transaction (
     asset text NOT NULL REFERENCES asset (code),
     gas_limit bigint NOT NULL,
     state text NOT NULL DEFAULT 'stored' CONSTRAINT chain_transaction_state_known
-        CHECK (state IN ('stored', 'succeeded', 'reverted', 'overtaken')),  -- each end is of a final block
-    final_hash bytea,                  -- the attempt that was mined; none where somebody else's took the nonce
+        CHECK (state IN ('stored', 'succeeded', 'reverted', 'overtaken')),  -- a transaction ends in a final block
+    final_hash bytea,                  -- the attempt that was mined; NULL if another transaction took the nonce
     created_at timestamptz NOT NULL,
     concluded_at timestamptz,          -- when its receipt in a final block was seen
     CONSTRAINT chain_transaction_nonce_once UNIQUE (relayer, nonce)
@@ -1187,7 +1186,7 @@ CREATE TABLE attempt (
     tip_wei_max numeric NOT NULL,
     created_at timestamptz NOT NULL
 );
-ALTER TABLE attempt ALTER COLUMN raw SET STORAGE EXTERNAL;   -- to compress it took 4 µs of each payment in it
+ALTER TABLE attempt ALTER COLUMN raw SET STORAGE EXTERNAL;   -- compression took 4 µs per payment
 CREATE INDEX attempt_of_transaction ON attempt (transaction_id);
 
 -- How far the chain was read: everything up to and including this final block is in the ledger.
@@ -1198,8 +1197,8 @@ CREATE TABLE chain_cursor (
     timestamp bigint NOT NULL          -- the block's, Unix seconds
 );
 
--- Every final Transfer log, once, with the ledger transfer that posted it, where there is one. There are no foreign
--- keys: the same transaction posts the transfer, and its asset is that of a contract.
+-- Every final Transfer log, once, with the ledger transfer that posted it, if any. It needs no foreign keys: the same
+-- transaction posts the transfer, and its asset is that of a contract.
 CREATE TABLE observation (
     chain_id bigint NOT NULL,
     block_hash bytea NOT NULL,
@@ -1211,7 +1210,7 @@ CREATE TABLE observation (
     to_address text NOT NULL,
     value numeric NOT NULL,
     transfer_id uuid,
-    -- A block's hash gives its number, which stands before it so that the blocks of a range are found together.
+    -- The hash alone identifies a block; its number comes first so that the blocks of a range are found together.
     CONSTRAINT observation_once PRIMARY KEY (chain_id, block_number, block_hash, log_index)
 );
 CREATE INDEX observation_of_transfer ON observation (transfer_id);
@@ -1223,15 +1222,15 @@ CREATE TRIGGER observation_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON
 -- writes looks those rows up or has just written them, they are never deleted, and a foreign key would look each up
 -- again.
 
--- A CHECK of a table is parsed and planned again by every statement that writes to it; one of a domain is kept. A rule
--- about one column is therefore the domain's.
+-- A CHECK of a table is parsed and planned again by every statement that writes to it; that of a domain is cached. So a
+-- rule about one column is in its domain.
 CREATE DOMAIN payment_state AS text CONSTRAINT payment_state_known CHECK (VALUE IN (
     'requires_confirmation', 'held', 'queued', 'submitted', 'settled', 'failed', 'voided', 'expired', 'refused'));
 CREATE DOMAIN payment_rail AS text CONSTRAINT payment_rail_is_a_name CHECK (VALUE ~ '^[a-z_]{1,30}$');
 CREATE DOMAIN payment_fee AS units CONSTRAINT payment_fee_not_negative CHECK (VALUE >= 0);
 
--- The first answer to each request, written in the transaction that moved the money. The answer of a payment that its
--- row determines is not stored: the key names the payment. A payment that is a `ledger_payment` has its key in its own row.
+-- The first answer to each request, written in the transaction that moved the money. An answer that follows from a
+-- payment's row is not stored: the key refers to the payment. A payment that is a `ledger_payment` has its key in its own row.
 CREATE TABLE idempotency_key (
     wallet_id uuid NOT NULL,
     key text NOT NULL CONSTRAINT idempotency_key_length CHECK (length(key) BETWEEN 1 AND 255),
@@ -1243,13 +1242,13 @@ CREATE TABLE idempotency_key (
     PRIMARY KEY (wallet_id, key)
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 
--- What a wallet's idempotency key is found by in `ledger_payment`: as short as an id, whatever the key.
+-- The hash by which a wallet's idempotency key is found in `ledger_payment`. It is as short as an id, however long the key.
 CREATE FUNCTION request_of(wallet uuid, key text) RETURNS bytea LANGUAGE sql STABLE
     RETURN substr(sha256(uuid_send(wallet) || convert_to(key, 'UTF8')), 1, 16);
 
--- Until the transaction ends, nobody else looks for or uses these keys: a key is kept in one of two tables, and no index
--- is over both. Whoever uses keys calls this first, and before any account is locked, so no two calls deadlock. A wallet's
--- keys share sixteen locks, so that a call with a thousand keys does not fill PostgreSQL's lock table.
+-- Locks these keys until the transaction ends. A key is kept in one of two tables, and no unique index can cover both. Call
+-- this before keys are used and before any account is locked, so that no two calls deadlock. A wallet's keys share sixteen
+-- locks, so that a call with a thousand keys does not fill PostgreSQL's lock table.
 CREATE FUNCTION lock_keys(wallet uuid[], request bytea[]) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
@@ -1261,8 +1260,8 @@ BEGIN
     ) AS parts;
 END $$;
 
--- The caller's from now on, until its transaction ends, but for those that were used before, which are returned with what
--- they were used for. Where another transaction is using one, this waits until that one has ended.
+-- Claims these keys for the caller until its transaction ends. Returns those that were used before, with what they were
+-- used for. Waits while another transaction is using one of them.
 CREATE FUNCTION use_keys(wallet uuid[], key text[])
 RETURNS TABLE (place integer, fingerprint bytea, status smallint, answer bytea, payment_id uuid) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
@@ -1284,7 +1283,7 @@ BEGIN
     ) AS used;
 END $$;
 
--- Uses keys and writes them down at once, with what is known of the answer: returns the places of those that nobody has used.
+-- Claims keys and stores them at once, with what is known of the answer. Returns the places of those that were unused.
 CREATE FUNCTION claim_keys(wallet uuid[], key text[], fingerprint bytea[], status smallint, payment uuid[], at timestamptz)
 RETURNS SETOF integer LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -1313,21 +1312,21 @@ CREATE TABLE staged_payment (
     captured units NOT NULL DEFAULT 0,
     refunded units NOT NULL DEFAULT 0,
     memo memo,
-    route json,                        -- what of its route does not follow from the rest (payments/model/route.py); none: nothing
+    route json,                        -- the part of its route that the other columns do not give (payments/model/route.py)
     transfer_id uuid NOT NULL,         -- its transfer in the ledger: a hold until it is captured
     authorization_id uuid,
     refund_of uuid,                    -- which may be a ledger_payment
-    tx_hash text,                      -- of its chain transaction when that was made; once settled, of what settled it
+    tx_hash text,                      -- of its chain transaction; once it is settled, of the one that settled it
     failure text,
     created_at timestamptz NOT NULL,
     expires_at timestamptz,
     settled_at timestamptz,
-    approval text[],                   -- why it needed or needs an approval; none: it did not
+    approval text[],                   -- the reasons that it needs or needed an approval; NULL: it needs none
     capture boolean NOT NULL DEFAULT true,     -- false: once approved it is only held
     undo_until timestamptz,            -- held until then, and only then queued
-    hidden_from_payee boolean NOT NULL DEFAULT false,  -- its payer has not agreed to it: nobody else sees it
-    -- The state, where it is one that few payments are in, and none that settles as it should. Indexes by state are over
-    -- this column, so that no index changes while a payment is queued, submitted and settled (HOT updates).
+    hidden_from_payee boolean NOT NULL DEFAULT false,  -- its payer has not approved it, and the payee does not see it
+    -- The state, except those that every token payment goes through. Indexes by state are over this column, so that no
+    -- index changes while a payment is queued, submitted and settled (HOT updates).
     rare_state payment_state GENERATED ALWAYS AS (
         CASE WHEN state NOT IN ('queued', 'submitted', 'settled') THEN state END) STORED,
     CONSTRAINT payment_has_one_payee CHECK ((payee IS NULL) <> (payee_address IS NULL)),
@@ -1374,7 +1373,7 @@ CREATE VIEW payment AS
 
 -- The number of the last ledger payment on an account that was made before the payment `before`, or whose event is numbered
 -- up to `up_to` (one of the two is given); 0: none. A payment on the account itself, as every cursor of a list is, has its
--- number; any other is found by halving, since ids and events rise with the numbers: some 20 look-ups in a million entries.
+-- number; any other is found by binary search, since ids and events rise with the numbers: some 20 lookups in a million.
 CREATE FUNCTION last_payment(of_account bigint, before uuid, up_to bigint) RETURNS bigint LANGUAGE plpgsql STABLE
     SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -1530,8 +1529,8 @@ BEGIN
     RETURN QUERY SELECT * FROM payment WHERE id = ANY (page) ORDER BY id DESC;
 END $$;
 
--- What a wallet has written on a payment for its own systems. Written in the payment's transaction, and only when there is
--- something to write: a payment without a note costs no more for it.
+-- The note that a wallet put on a payment for its own systems. It is written in the payment's transaction, and a payment
+-- without one costs nothing extra.
 CREATE TABLE payment_note (
     payment_id uuid PRIMARY KEY,
     wallet_id uuid NOT NULL,           -- whose note it is: the payer's, or the payee's who drew on a mandate
@@ -1579,17 +1578,17 @@ CREATE TABLE sweep (
 CREATE UNIQUE INDEX sweep_authorization ON sweep (authorization_id);
 CREATE INDEX sweep_waiting ON sweep (tried_at) WHERE state = 'waiting';
 
--- What an owner has granted another to draw from their wallet.
+-- A mandate: what an owner lets another wallet draw from theirs.
 CREATE TABLE mandate (
     id uuid PRIMARY KEY,
     payer uuid NOT NULL REFERENCES wallet (id),
     payee uuid NOT NULL REFERENCES wallet (id),
     asset text NOT NULL REFERENCES asset (code),
-    rail payment_rail,                 -- none: whichever its payments take
-    draw units,                        -- the most at once; none: any
+    rail payment_rail,                 -- NULL: any
+    draw units,                        -- the most at once; NULL: any
     period_days integer NOT NULL CONSTRAINT mandate_period_range CHECK (period_days BETWEEN 1 AND 366),
     period units NOT NULL,             -- the most in any such period
-    total units,                       -- the most in all; none: any
+    total units,                       -- the most in all; NULL: any
     created_at timestamptz NOT NULL,
     expires_at timestamptz,
     ended_at timestamptz,
@@ -2138,7 +2137,7 @@ CREATE TABLE withdrawal_freeze (
 );
 CREATE UNIQUE INDEX withdrawal_freeze_once ON withdrawal_freeze (asset) WHERE unfrozen_at IS NULL;
 
--- Why nothing leaves a wallet: it is frozen while one of these has not ended.
+-- Freezes of wallets. A wallet is frozen while one of its freezes has not ended.
 CREATE TABLE wallet_freeze (
     id uuid PRIMARY KEY,
     wallet_id uuid NOT NULL REFERENCES wallet (id),
@@ -2146,7 +2145,7 @@ CREATE TABLE wallet_freeze (
     placed_at timestamptz NOT NULL,
     lapses_at timestamptz,             -- when it ends unless it is confirmed
     ended_at timestamptz,
-    payment_id uuid                           -- the payment that its owner reported; none: an operator's
+    payment_id uuid                           -- the payment that its owner reported; NULL: an operator's
 );
 CREATE INDEX wallet_freeze_open ON wallet_freeze (wallet_id) WHERE ended_at IS NULL;
 CREATE INDEX wallet_freeze_lapses ON wallet_freeze (lapses_at) WHERE ended_at IS NULL AND lapses_at IS NOT NULL;
@@ -2154,8 +2153,8 @@ CREATE UNIQUE INDEX wallet_freeze_of_payment_once ON wallet_freeze (payment_id) 
 CREATE TRIGGER wallet_freeze_is_kept BEFORE DELETE OR TRUNCATE ON wallet_freeze
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- Links in notifications to report a payment as unauthorized. A token can freeze the wallet and show this payment, and
--- nothing else.
+-- Tokens of the links in notifications that report a payment as unauthorized. A token can freeze the wallet and show this
+-- payment, and nothing else.
 CREATE TABLE report_link (
     hash bytea PRIMARY KEY CONSTRAINT report_link_is_a_sha256 CHECK (length(hash) = 32),
     payment_id uuid NOT NULL,
@@ -2164,11 +2163,11 @@ CREATE TABLE report_link (
 );
 CREATE INDEX report_link_over ON report_link (expires_at);
 
--- What a frozen wallet sends by the chain waits: it is not batched and does not expire. Afterwards it continues, unless
--- it is a withdrawal and those are frozen; what is not signed yet gets as much time again.
+-- Authorizations of a frozen wallet wait: they are not batched and do not expire. After the unfreeze they continue, except
+-- withdrawals while those are frozen; the ones that are not signed yet get their full time again.
 CREATE FUNCTION wallet_freezes_authorizations() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    -- Payments that are being decided end first, and those after them find the wallet frozen (payments/checks/wallet_freeze.py).
+    -- Waits for payments that are being decided; later ones see the freeze (payments/checks/wallet_freeze.py).
     PERFORM FROM policy WHERE wallet_id = NEW.id FOR UPDATE;
     PERFORM FROM token_authorization AS a JOIN wallet_address ON wallet_address.address = a.from_address
     WHERE wallet_address.wallet_id = NEW.id AND a.state IN ('queued', 'submitted')
@@ -2195,7 +2194,7 @@ CREATE TRIGGER wallet_freezes_authorizations AFTER UPDATE OF frozen_at ON wallet
 -- What a guarded wallet pays without its owner's approval.
 CREATE TABLE policy (
     wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
-    since timestamptz NOT NULL DEFAULT now(),  -- its payments are counted from then on
+    since timestamptz NOT NULL DEFAULT now(),  -- its payments count from then on
     ask_new_payee boolean NOT NULL DEFAULT true,
     ask_address boolean NOT NULL DEFAULT true,
     changed_days smallint NOT NULL DEFAULT 7
@@ -2216,7 +2215,7 @@ CREATE TABLE policy_limit (
     CONSTRAINT policy_limit_day_no_less_than_a_payment CHECK (day >= payment)
 );
 
--- Payees that need no approval: a wallet, or an address that is nobody's handle, and never a name.
+-- Payees that need no approval. A payee is a wallet, or an address that has no handle; names are not stored.
 CREATE TABLE trusted_payee (
     wallet_id uuid NOT NULL REFERENCES policy (wallet_id),
     payee uuid REFERENCES wallet (id),
@@ -2225,8 +2224,8 @@ CREATE TABLE trusted_payee (
     CONSTRAINT trusted_payee_once UNIQUE NULLS NOT DISTINCT (wallet_id, payee, address)
 );
 
--- Whom a guarded wallet has paid before. There is no foreign key to the wallet, which would lock it for each payee: whoever
--- writes here holds its policy, and wallets are never deleted.
+-- The payees that a guarded wallet has paid before. A foreign key to the wallet would lock it for each payee, and is not
+-- needed: writers hold a lock on the wallet's policy, and wallets are never deleted.
 CREATE TABLE known_payee (
     wallet_id uuid NOT NULL,
     payee uuid,
@@ -2236,10 +2235,9 @@ CREATE TABLE known_payee (
     CONSTRAINT known_payee_once UNIQUE NULLS NOT DISTINCT (wallet_id, payee, address)
 );
 
--- Authority that was given before a wallet's first passkey does not outlive it. In the transaction that adds that
--- passkey, the wallet gets a policy, which knows no payee yet (whoever had the sign-up key may have paid anybody);
--- recovery codes and the sessions they began end; what is only held needs an approval. API keys and mandates wait until
--- they are approved.
+-- The first passkey ends the authority that was given before it. In the transaction that adds the passkey, the wallet gets
+-- a policy without known payees (anybody with the sign-up key may have paid them), recovery codes and the sessions that
+-- they began end, and held payments need an approval. API keys and mandates need an approval before they work again.
 CREATE FUNCTION wallet_has_policy() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO policy (wallet_id) VALUES (NEW.id) ON CONFLICT DO NOTHING;
@@ -2301,9 +2299,8 @@ CREATE TABLE counted_payment (
 ) WITH (fillfactor = 90);
 CREATE INDEX counted_payment_bucket ON counted_payment (scope, scope_id, number, asset, bucket);
 
--- What counts against one limit since a time, by bucket: whole buckets, and of the bucket that the time lies in (`oldest`)
--- the payments that are not older, which are looked up where there is that bucket. PostgreSQL puts its text into the
--- statements that use it, all of them in functions whose plans are good at every size of the tables, as that of ledger_write.
+-- What counts against one limit since a time, by bucket. Of the bucket that contains the time (`oldest`), only the payments
+-- from that time on count. PostgreSQL inlines this function into those that use it, whose plans are kept as ledger_write's.
 CREATE FUNCTION spent_since(
     scope text, scope_id uuid, number integer, asset text, since timestamptz, oldest timestamptz
 ) RETURNS TABLE (bucket timestamptz, amount numeric) LANGUAGE sql STABLE AS $$
@@ -2358,7 +2355,7 @@ CREATE FUNCTION spending_bucket(at timestamptz) RETURNS timestamptz LANGUAGE sql
     RETURN date_bin(interval '10 minutes', at, timestamptz 'epoch');
 
 -- Which of these payments on the ledger rail are within their caps: all payments of an origin's keys if the caps cover each
--- of them and allow their sum; otherwise none of them. The caller has locked what they are decided by.
+-- of them and allow their sum; otherwise none of them. The caller has called locked_payers.
 -- Returns the places of those that have room, and what each counts against: the day caps that cover it, and the day of a
 -- guarded wallet's policy, by which keys with caps need no approval.
 CREATE FUNCTION caps_with_room(
@@ -2406,7 +2403,7 @@ BEGIN
     ) AS counts;
 END $$;
 
--- Counts payments and withdrawals of one time, each against a limit; what counts for ever has a bucket of its own.
+-- Counts payments and withdrawals of one moment, each against a limit. Totals of mandates have a bucket of their own.
 CREATE FUNCTION count_spending(
     at timestamptz, bucket timestamptz, scope text[], scope_id uuid[], number integer[], asset text[], source uuid[],
     amount numeric[]
@@ -2457,9 +2454,9 @@ BEGIN
     ) AS trusted ON policy.wallet_id IS NOT NULL;
 END $$;
 
--- Locks what payments are decided by until the transaction ends, in the order in which everybody does, each in the order of
--- their ids: API keys, so that payments of one come one after the other; wallets, which get no passkey meanwhile; policies,
--- whose day has its room once; mandates. Returns payers as they are once all that is locked.
+-- Locks the rows that payments are decided by until the transaction ends. The order is the same everywhere, and by id within
+-- a kind: API keys, so that payments of one key are decided one at a time; wallets, so that none gets its first passkey
+-- meanwhile; policies, so that the room of a day is not used twice; mandates. Returns the payers as they are then.
 CREATE FUNCTION locked_payers(payers uuid[], api_keys uuid[], wallets uuid[], policies uuid[], mandates uuid[])
 RETURNS TABLE (id uuid, handle text, frozen_at timestamptz, guarded boolean, ask_new_payee boolean, ask_address boolean,
     changed_days smallint, device_hours smallint, undo_seconds smallint, limit_assets text[], limit_payments numeric[],
@@ -2472,10 +2469,10 @@ BEGIN
     PERFORM FROM wallet WHERE wallet.id = ANY (wallets) ORDER BY wallet.id FOR SHARE;
     PERFORM FROM policy WHERE policy.wallet_id = ANY (policies) ORDER BY policy.wallet_id FOR NO KEY UPDATE;
     PERFORM FROM mandate WHERE mandate.id = ANY (mandates) ORDER BY mandate.id FOR NO KEY UPDATE;
-    RETURN QUERY SELECT * FROM payers(payers);  -- a statement of its own, which sees what is now
+    RETURN QUERY SELECT * FROM payers(payers);  -- a statement of its own: it sees what was committed during the wait
 END $$;
 
--- What payments count against, by what is locked to decide by it (locked_payers).
+-- The keys, policies and mandates that payments count against, for locked_payers.
 CREATE FUNCTION limits_of(payments uuid[], OUT api_keys uuid[], OUT policies uuid[], OUT mandates uuid[]) LANGUAGE plpgsql
     STABLE SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -2487,7 +2484,7 @@ BEGIN
     WHERE counted.scope = ANY ('{cap,policy,mandate}') AND counted.payment_id = ANY (payments);
 END $$;
 
--- What a wallet has paid without approval from an id on, summed over its history.
+-- The sum of what a wallet has paid without approval, from an id on.
 CREATE FUNCTION paid_since(payer uuid, asset text, first uuid) RETURNS numeric LANGUAGE plpgsql STABLE
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
@@ -2508,11 +2505,10 @@ BEGIN
                 AND paid_out.direction = 'withdrawal');
 END $$;
 
--- The facts of one payment that is to be decided, of a wallet that is guarded since a time: whether the payee was paid
--- before, since when its wallet is at another address or came back by a recovery code, since when the payer's device is
--- known, and what the payer's day has spent. Where the wallet became guarded after `first_day`, that is what went since
--- `first`, the first id of a day: what it paid before that is counted nowhere else (payments/checks/spending.py). As of
--- spent_since, PostgreSQL puts its text into the functions that use it.
+-- What a guarded wallet's policy decides a payment by: whether the payee was paid before, when its wallet last changed its
+-- address or was recovered by a code, when the payer's device was first seen, and what the payer has spent in the day. If the
+-- wallet became guarded after `first_day`, its payments from the id `first` on are added up instead, since those before it was
+-- guarded are not in `spending` (payments/checks/spending.py). PostgreSQL inlines this function, as it does spent_since.
 CREATE FUNCTION policy_fact(
     payer uuid, payee uuid, address text, asset text, session uuid, guarded_since timestamptz,
     first uuid, first_day timestamptz, since timestamptz, oldest timestamptz
@@ -2556,14 +2552,14 @@ BEGIN
     ORDER BY asked.place;
 END $$;
 
--- Which of these payments on the ledger rail, asked for in sessions, no check has anything to say about: the session may
--- pay (identity/sign_in/session.py), the wallet is not frozen, and none of them needs an approval
--- (`decide` in payments/checks/policy.py). It errs on the side of the checks, which decide about all others: it knows nothing
--- of trusted payees, and of one payer's payments either all fit into the day or none. The caller has locked the policies.
+-- Which of these ledger payments made in sessions need no further check: the session may pay (identity/sign_in/session.py),
+-- the wallet is not frozen, and no approval is needed (`decide` in payments/checks/policy.py). If in doubt it leaves a payment
+-- to the checks: it does not look at trusted payees, and either all payments of one payer fit into the day or none. The caller
+-- has locked the policies.
 --
--- Returns the places of those that pass; of these, those that count in the day of a policy; and of these, those whose
--- payee is known from now on. `signed_in_since` is when a session has to be begun to pay; `usual_...` are the limits of
--- payments and days where an owner has set none; `left_out` are wallets, whatever they ask.
+-- Returns the places of those that pass; of these, those that count against the day of a policy; and of these, those whose
+-- payee becomes known. A session pays only if it began after `signed_in_since`. `usual_...` are the limits where the owner has
+-- set none; payments of wallets in `left_out` are left to the checks.
 CREATE FUNCTION sessions_with_room(
     asked_place integer[], session uuid[], payer uuid[], payee uuid[], asset text[], amount numeric[],
     at timestamptz, signed_in_since timestamptz, first uuid, first_day timestamptz, since timestamptz, oldest timestamptz,
@@ -2601,7 +2597,7 @@ BEGIN
     WHERE NOT fits.guarded OR fits.spent + fits.together <= fits.day;
 END $$;
 
--- Remembers the payees of these payers.
+-- Adds these payees to those that the payers have paid before.
 CREATE FUNCTION know_payees(at timestamptz, payers uuid[], payees uuid[], addresses text[]) RETURNS void LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
@@ -2638,24 +2634,24 @@ CREATE TABLE sandbox_bank_line (
     booked_at timestamptz NOT NULL
 );
 CREATE INDEX sandbox_bank_line_of_asset ON sandbox_bank_line (asset, id DESC);
--- Reconciliation of the ledger with the chain and the bank: how far it is, and what differs.
+-- Reconciliation of the ledger with the chain and the bank: its progress, and the differences found.
 
--- Which worker reconciles a chain, one row per chain. Times are this database's clock: machines' clocks differ.
+-- The reconciliation of each chain, one row per chain. Times are by the database's clock, since machines' clocks differ.
 CREATE TABLE reconciliation_run (
     chain_id bigint PRIMARY KEY,
-    number bigint NOT NULL DEFAULT -1,  -- everything that final blocks up to this one moved is reconciled
-    run bigint NOT NULL DEFAULT 0,      -- counts the runs: findings of a run that is over are not written
+    number bigint NOT NULL DEFAULT -1,  -- final blocks up to this one are reconciled
+    run bigint NOT NULL DEFAULT 0,      -- counts the runs: a run that was overtaken writes no findings
     taken_at timestamptz,               -- when the current run began
     all_at timestamptz                  -- when every wallet was last reconciled
 );
 
--- What differs. A first run suspects, a second confirms; what the second does not find is deleted.
+-- Differences. One run suspects a difference and the next confirms it; one that the next does not find is deleted.
 CREATE TABLE difference (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     account text NOT NULL,
-    asset text NOT NULL REFERENCES asset (code),   -- whose withdrawals it stops
+    asset text NOT NULL REFERENCES asset (code),   -- its withdrawals are frozen once the difference is confirmed
     against text NOT NULL,              -- what the ledger was reconciled with: balanceOf, totalSupply, a bank statement
-    block bigint,                       -- the final block that the chain was read at; none: it was not read
+    block bigint,                       -- the final block at which the chain was read; NULL: it was not read
     ledger units NOT NULL,
     other units NOT NULL,
     seen_at timestamptz NOT NULL,
@@ -2671,9 +2667,9 @@ CREATE UNIQUE INDEX difference_once ON difference (account, against) WHERE ended
 CREATE TABLE recovery (
     id uuid PRIMARY KEY,
     chain_id bigint NOT NULL,
-    reason text NOT NULL,              -- what was found first, in a sentence
+    reason text NOT NULL,              -- the first thing found, as a sentence
     entered_at timestamptz NOT NULL,
-    read_at timestamptz,               -- the ledger has all that our relayers did; none: a worker is reading
+    read_at timestamptz,               -- when the ledger had everything that the relayers did; NULL: a worker is still reading
     ended_at timestamptz,
     ended_by text,
     CONSTRAINT recovery_ends_by_somebody CHECK ((ended_at IS NULL) = (ended_by IS NULL)),
@@ -2683,8 +2679,8 @@ CREATE UNIQUE INDEX recovery_one_at_a_time ON recovery ((true)) WHERE ended_at I
 CREATE TRIGGER recovery_is_kept BEFORE DELETE OR TRUNCATE ON recovery
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- A payment, mint or redemption that one of our transactions made and no row knows: its idempotency key was lost. The
--- first request for the same again meets it, and gets this answer instead of paying twice.
+-- A payment, mint or redemption that one of our transactions made and the database has no row of. Its idempotency key was
+-- lost, so the first request for the same is answered with it instead of paying twice.
 CREATE TABLE restored_payment (
     id uuid PRIMARY KEY,
     recovery_id uuid NOT NULL REFERENCES recovery (id),
@@ -2694,13 +2690,13 @@ CREATE TABLE restored_payment (
     to_address text NOT NULL,
     value amount NOT NULL,
     nonce numeric NOT NULL,            -- of a mint, its reference
-    payer uuid REFERENCES wallet (id), -- whose request it was; none: of a wallet that was lost too
+    payer uuid REFERENCES wallet (id), -- who asked for it; NULL: a wallet that was lost too
     payee uuid REFERENCES wallet (id),
     block_number bigint NOT NULL,
     transaction_hash bytea NOT NULL,
     met_at timestamptz,
     met_by uuid REFERENCES wallet (id),
-    met_key text,                      -- the idempotency key of the request that met it
+    met_key text,                      -- the idempotency key of the request that it answered
     CONSTRAINT restored_payment_once UNIQUE (asset, from_address, nonce),
     CONSTRAINT restored_payment_met_by_a_request CHECK (num_nulls(met_at, met_by, met_key) IN (0, 3))
 );
@@ -2708,15 +2704,15 @@ CREATE INDEX restored_payment_not_met ON restored_payment (asset, value) WHERE m
 CREATE TRIGGER restored_payment_is_kept BEFORE DELETE OR TRUNCATE ON restored_payment
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- Addresses that our payments used and that belong to no wallet here: each may have been that of a handle that was
--- lost. Such a handle is not claimed again before operators have returned it.
+-- Addresses that our payments used and that belong to no wallet here. Each may be the address of a handle that was lost,
+-- which nobody can claim until operators have returned it.
 CREATE TABLE lost_address (
     address text PRIMARY KEY,
     recovery_id uuid NOT NULL REFERENCES recovery (id),
-    returned_at timestamptz,           -- since then its handle may be claimed
+    returned_at timestamptz,           -- its handle may be claimed from then on
     wallet_id uuid REFERENCES wallet (id) DEFERRABLE INITIALLY DEFERRED,    -- who claimed it
-    taken_block bigint,                -- how far the chain was read then: the balance there is still to be posted,
-    opened_at timestamptz,             -- and has been since
+    taken_block bigint,                -- the last block read then: the balance of the address at it has to be posted,
+    opened_at timestamptz,             -- when that balance was posted
     CONSTRAINT lost_address_is_returned_first CHECK (wallet_id IS NULL OR returned_at IS NOT NULL)
 );
 CREATE INDEX lost_address_to_open ON lost_address (address) WHERE wallet_id IS NOT NULL AND opened_at IS NULL;
@@ -2740,7 +2736,7 @@ $$;
 
 -- Refuses authorizations during recovery (GWR01) and those that repeat a restored payment (GWR02); errors.py tells the
 -- caller. Sweeps are not requests: their tokens stay in one wallet, and no relayer sends them before recovery has ended.
--- What an owner has signed is known by its nonce.
+-- An authorization that its owner signed is recognized by its nonce.
 CREATE FUNCTION authorization_in_recovery() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     met record;
@@ -2825,7 +2821,7 @@ CREATE TABLE operator_session (
 -- What an operator's passkey is asked to sign.
 CREATE TABLE operator_challenge (
     challenge bytea PRIMARY KEY,
-    operator_id uuid REFERENCES operator (id),   -- none: the answer says whose passkey it is
+    operator_id uuid REFERENCES operator (id),   -- NULL: the response says whose passkey it is
     purpose text NOT NULL,
     nonce bytea NOT NULL,
     rp_id text NOT NULL,
@@ -2896,7 +2892,7 @@ CREATE TRIGGER correction_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON 
 CREATE TABLE audit_event (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind text NOT NULL,
-    wallet_id uuid,                    -- whom it concerns; none: the gateway
+    wallet_id uuid,                    -- the wallet that it is about; NULL: the gateway
     by_kind text NOT NULL CONSTRAINT audit_event_by_known CHECK (
         by_kind IN ('anyone', 'api_key', 'session', 'passkey', 'recovery', 'operator', 'worker', 'command')
     ),
@@ -2974,7 +2970,7 @@ CREATE TABLE webhook_secret (
     ciphertext bytea NOT NULL,
     master integer NOT NULL,           -- the number of its master key
     made_at timestamptz NOT NULL,
-    expires_at timestamptz             -- none: it is the newest of its endpoint
+    expires_at timestamptz             -- NULL: it is the newest of its endpoint
 );
 CREATE UNIQUE INDEX webhook_secret_newest ON webhook_secret (endpoint_id) WHERE expires_at IS NULL;
 CREATE INDEX webhook_secret_of_endpoint ON webhook_secret (endpoint_id);

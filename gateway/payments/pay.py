@@ -247,6 +247,6 @@ def accepted(
 
 
 def check_memo(memo: str | None) -> None:
-    """Raises InvalidRequest for a memo that is too long, or that PostgreSQL could not store."""
+    """Raises InvalidRequest for a memo that is too long or that PostgreSQL cannot store."""
     if memo is not None and (len(memo) > MEMO_MAX or "\x00" in memo):
         raise InvalidRequest("memo", f"a memo has up to {MEMO_MAX} characters and no NUL; shorten it")

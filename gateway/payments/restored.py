@@ -41,6 +41,6 @@ async def keep_met(database: Database, claim: Claim, refusal: PaymentRestored, n
 
 
 async def met(connection: Connection, wallet: WalletId, key: str) -> PaymentRestored | None:
-    """What the wallet's request with this key has met before."""
+    """The restored payment that answered the wallet's request with this key before, if one did."""
     row = await connection.fetchrow(sql.met, wallet, key)
     return None if row is None else PaymentRestored(show(PREFIX, row["id"]), "0x" + row["transaction_hash"].hex())

@@ -107,12 +107,12 @@ class DatabaseConnection(_Driver):
     check: Callable[[], None]  #: Raises DatabaseUnavailable where a commit would only wait.
 
     def use(self, in_use: bool) -> None:
-        """Say whether somebody has it."""
+        """Record whether the connection is in use."""
         self.in_use = in_use
 
     def _cancel_current_command(self, *_waiters: Any) -> None:
-        """What the driver calls to give up a statement. Closing it wakes up whoever waits for the cancellation. It is
-        closed later, by nobody else: the driver goes on with the statement when this returns.
+        """The driver calls this to give up a statement. Closing the connection wakes whoever waits for the
+        cancellation. It is closed a little later, since the driver goes on with the statement when this returns.
         """
         asyncio.get_running_loop().call_soon(self.terminate)
         self.use(True)

@@ -1,9 +1,9 @@
 """A PostgreSQL URL (libpq-connect, "Connection URIs"), read before the driver reads it.
 
-asyncpg takes every query parameter that it does not know for a setting of the server. libpq's own parameters are
-therefore handled here: what we can do is done (`connect_timeout`, keepalives, `tcp_user_timeout`, `application_name`),
-what changes nothing is left out, and what would be needed for security and cannot be had is refused. A message never
-shows the URL: a password is in it.
+asyncpg treats every query parameter that it does not know as a setting of the server, so libpq's own parameters are
+handled here. Those that can be applied are (`connect_timeout`, keepalives, `tcp_user_timeout`, `application_name`),
+those without effect are dropped, and those that security depends on and that cannot be applied are refused. No error
+shows the URL, since it may hold a password.
 """
 
 import re

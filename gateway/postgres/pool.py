@@ -332,7 +332,7 @@ class Database:
             connection.terminate()  # it may be in the middle of something
 
     async def notify(self, channel: str) -> None:
-        """Have everybody who listens on the channel called. Nothing waits for the disk: it need not survive a crash."""
+        """Notify everybody who listens on the channel. This does not wait for the disk: it need not survive a crash."""
         with TRANSLATED:
             async with self._connection("notify") as connection:
                 await connection.fetch(_NOTIFY, channel)

@@ -40,8 +40,8 @@ _TIMELINE: Final = """
 
 @dataclass(slots=True)
 class _Look:
-    """What is known of a host: whether it takes writes (None: nothing was heard), and its timeline (0: it cannot be
-    asked). `failed` is why there is no connection.
+    """What is known of a host: whether it takes writes (None: it has not answered), and its timeline (0: unknown).
+    `failed` is why there is no connection.
     """
 
     connection: DatabaseConnection | None = None

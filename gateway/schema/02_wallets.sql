@@ -18,7 +18,7 @@ CREATE TABLE wallet (
     custody text NOT NULL,             -- of its current address
     guarded boolean NOT NULL DEFAULT false,    -- from its first passkey on: its policy applies
     frozen_at timestamptz,             -- since when nothing leaves it
-    skeleton text CONSTRAINT wallet_skeleton_unique UNIQUE,  -- none: another wallet had it first
+    skeleton text CONSTRAINT wallet_skeleton_unique UNIQUE,  -- NULL: another wallet had it first
     recovered_at timestamptz           -- when its owner last signed in with a recovery code
 );
 -- A page of payments names the other party of each: fifty handles by id, from the index alone.
@@ -33,8 +33,8 @@ END $$;
 CREATE TRIGGER wallet_handle_is_for_ever BEFORE UPDATE OF handle, id ON wallet
     FOR EACH ROW WHEN (NEW.handle <> OLD.handle OR NEW.id <> OLD.id) EXECUTE FUNCTION handle_is_for_ever();
 
--- Words whose owner could pass for the operator, its staff or a part of the product. Nobody can claim them or what
--- looks like them; a wallet that has one already keeps it. An operator may add words. 'all' is not among them: it looks
+-- Handles that could be mistaken for the operator, its staff or a part of the product. Nobody can claim one or a
+-- lookalike of one; a wallet that has one already keeps it. An operator may add words. 'all' is left out, since it looks
 -- like the name Ali.
 CREATE TABLE reserved_handle (
     word text NOT NULL CONSTRAINT reserved_handle_shape CHECK (word ~ '^[a-z0-9_]{2,30}$'),
@@ -63,15 +63,15 @@ BEGIN
 END $$;
 CREATE TRIGGER wallet_skeleton BEFORE INSERT ON wallet FOR EACH ROW EXECUTE FUNCTION skeleton_of_a_new_handle();
 
--- The current address of each wallet and those it had before. Whoever has the key of an address signs for it.
+-- The current address of each wallet and those it had before. The holder of an address's key signs for it.
 CREATE TABLE wallet_address (
     address text PRIMARY KEY CONSTRAINT wallet_address_is_one CHECK (address ~ '^0x[0-9a-fA-F]{40}$'),
-    wallet_id uuid NOT NULL REFERENCES wallet (id),        -- for ever: no address changes hands
-    -- gateway: we keep the key, encrypted. owner: whoever has bound it. contract: signs by ERC-1271.
+    wallet_id uuid NOT NULL REFERENCES wallet (id),        -- never changes: an address stays with its wallet
+    -- gateway: the gateway keeps the key, encrypted. owner: the owner bound it. contract: it signs by ERC-1271.
     custody text NOT NULL CONSTRAINT wallet_address_custody_known CHECK (custody IN ('gateway', 'owner', 'contract')),
     since timestamptz NOT NULL,
-    -- Up to which block the balance found at a bound address was posted as one sum: a block that is read again posts no
-    -- movement at the address up to there. Zero where the gateway keeps the key.
+    -- The block at which the balance of a bound address was posted as one sum. Movements up to this block are not posted
+    -- when a block is read again. Zero if the gateway keeps the key.
     read_to bigint NOT NULL DEFAULT 0,
     CONSTRAINT wallet_address_whole UNIQUE (wallet_id, address, custody)
 );
@@ -88,8 +88,8 @@ SELECT wallet_address.address, wallet.id AS wallet_id
 FROM wallet_address JOIN wallet ON wallet.id = wallet_address.wallet_id
 WHERE wallet_address.custody = 'gateway' OR wallet_address.address = wallet.address;
 
--- The message (EIP-4361) that an owner is asked to sign to bind an address, in its parts: it is composed again when the
--- signature comes. A wallet has one at a time.
+-- The parts of the EIP-4361 message that an owner is asked to sign to bind an address. The message is composed again when
+-- the signature arrives. A wallet has one at a time.
 CREATE TABLE address_challenge (
     wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
     nonce text NOT NULL CONSTRAINT address_challenge_nonce_once UNIQUE,

@@ -6,12 +6,12 @@ CREATE TABLE master_key (
     check_value bytea NOT NULL CONSTRAINT master_key_check_value_unique UNIQUE,    -- reveals nothing about the key
     number integer PRIMARY KEY CONSTRAINT master_key_number_from_one CHECK (number >= 1),
     made_at timestamptz NOT NULL,
-    retired_at timestamptz             -- since then nothing is encrypted with it
+    retired_at timestamptz             -- nothing is encrypted with it from then on
 );
 CREATE TRIGGER master_key_is_kept BEFORE DELETE OR TRUNCATE ON master_key
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- Whoever is about to retire a master key waits for those who are encrypting with it, and later ones are refused.
+-- Retiring a master key waits for the transactions that are encrypting with it; later ones are refused.
 CREATE FUNCTION master_key_is_active() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM FROM master_key WHERE number = NEW.master AND retired_at IS NULL FOR SHARE;

@@ -23,7 +23,7 @@ CREATE TRIGGER passkey_is_kept BEFORE DELETE OR TRUNCATE ON passkey
 -- What a passkey is asked to sign: a hash over what is approved and a nonce. Expired ones are deleted after a while.
 CREATE TABLE passkey_challenge (
     challenge bytea PRIMARY KEY CONSTRAINT passkey_challenge_is_a_sha256 CHECK (length(challenge) = 32),
-    wallet_id uuid REFERENCES wallet (id),     -- none: the answer says whose passkey it is
+    wallet_id uuid REFERENCES wallet (id),     -- NULL: the answer says whose passkey it is
     purpose text NOT NULL,
     nonce bytea NOT NULL CONSTRAINT passkey_challenge_nonce_length CHECK (length(nonce) = 32),
     rp_id text NOT NULL,
@@ -53,7 +53,7 @@ CREATE TABLE session (
 CREATE INDEX session_of_wallet ON session (wallet_id);
 CREATE INDEX session_of_passkey ON session (passkey_id) WHERE ended_at IS NULL;
 
--- The tokens of a session by their hashes: one is valid; a replaced one that is used again shows that it was stolen.
+-- The tokens of a session by their hashes. One is valid; if a replaced one is used again, it was stolen.
 CREATE TABLE session_token (
     hash bytea PRIMARY KEY CONSTRAINT session_token_is_a_sha256 CHECK (length(hash) = 32),
     session_id uuid NOT NULL REFERENCES session (id),
@@ -80,8 +80,8 @@ CREATE TABLE recovery_try (
     tries integer NOT NULL CONSTRAINT recovery_try_is_counted CHECK (tries > 0)
 );
 
--- The message (EIP-4361) that an owner is asked to sign in with, in its parts: it is composed again when the signature
--- comes.
+-- The parts of the EIP-4361 message that an owner is asked to sign in with. The message is composed again when the
+-- signature arrives.
 CREATE TABLE sign_in_challenge (
     nonce text PRIMARY KEY,
     wallet_id uuid NOT NULL REFERENCES wallet (id),
@@ -106,7 +106,7 @@ CREATE TABLE api_key (
     scopes text[] NOT NULL DEFAULT '{read,pay,refund,webhooks,owner}' CONSTRAINT api_key_scopes_known
         CHECK (scopes <@ '{read,pay,refund,webhooks,owner}' AND cardinality(scopes) > 0),
     expires_at timestamptz,
-    networks cidr[],                   -- none: from anywhere
+    networks cidr[],                   -- NULL: from anywhere
     capped boolean NOT NULL DEFAULT false,     -- it has spending caps, which are checked with each payment
     last_used_at timestamptz,
     plain boolean NOT NULL DEFAULT true,       -- this and the next: maintained by api_key_is_checked, below
@@ -123,10 +123,10 @@ BEGIN
 END $$;
 CREATE TRIGGER api_key_has_origin BEFORE INSERT ON api_key FOR EACH ROW EXECUTE FUNCTION api_key_has_origin();
 
--- A key is plain when it may pay and nothing else has to be checked but that it is there and has not expired; of one that
--- is `only_caps` its spending caps have to be checked, and nothing else. pay_by_ledger pays for these two,
--- hold_on_ledger and pay_on_chain for plain keys, and for no other before the checks have passed. The wallet is locked, so that it does not become guarded or
--- frozen while a key is added.
+-- A key is `plain` if it may pay and only its existence and expiry have to be checked, and `only_caps` if its spending caps
+-- have to be checked as well. pay_by_ledger takes payments of both, hold_on_ledger and pay_on_chain those of plain keys; all
+-- other payments pass the checks first. The wallet is locked, so that it does not become guarded or frozen while a key is
+-- added.
 CREATE FUNCTION api_key_is_checked() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     may_pay boolean; guarded boolean;
@@ -165,7 +165,7 @@ BEGIN
     WHERE key.hash = ANY (hashes) AND key.revoked_at IS NULL AND (key.expires_at IS NULL OR key.expires_at > at);
 END $$;
 
--- The sessions of these tokens, also of those that were replaced, and their wallets.
+-- The sessions of these tokens, including replaced tokens, and their wallets.
 CREATE FUNCTION sessions_of(hashes bytea[])
 RETURNS TABLE (hash bytea, id uuid, wallet_id uuid, begun_by text, passkey_id uuid, device text, created_at timestamptz,
     last_used_at timestamptz, expires_at timestamptz, ended_at timestamptz, made_at timestamptz, replaced_at timestamptz,
@@ -184,7 +184,7 @@ BEGIN
     WHERE token.hash = ANY (hashes);
 END $$;
 
--- Rate limits: how often somebody did something in a window. Losing it loses only the counts, so it is not logged.
+-- Rate limits: how often a caller did something in a window. A crash may lose the counts, so the table is unlogged.
 CREATE UNLOGGED TABLE tally (
     kind text NOT NULL,
     who text NOT NULL,

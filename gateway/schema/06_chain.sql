@@ -1,7 +1,7 @@
 -- The tokens' contracts, authorizations, relayer accounts with what they sent, and how far the chain was read.
 -- Addresses are EIP-55 checksummed text; hashes are 32 bytes.
 
--- Rules about one column are domains' (07_payments.sql says why).
+-- A rule about one column is in its domain; 07_payments.sql says why.
 CREATE DOMAIN authorization_kind AS text CONSTRAINT authorization_kind_known
     CHECK (VALUE IN ('transfer', 'redemption', 'mint', 'sweep'));
 CREATE FUNCTION batch_of(kind authorization_kind) RETURNS text LANGUAGE sql IMMUTABLE
@@ -26,14 +26,13 @@ CREATE TABLE authorization_nonce (
     asset text NOT NULL REFERENCES asset (code),
     address text NOT NULL,
     next numeric NOT NULL DEFAULT 0,
-    closed boolean NOT NULL DEFAULT false,     -- the address was left by its wallet
-    PRIMARY KEY (address, asset)       -- the address first: it tells rows apart, where an asset is the same for most
+    closed boolean NOT NULL DEFAULT false,     -- its wallet no longer uses the address
+    PRIMARY KEY (address, asset)       -- the address first: it is more selective than the asset
 ) WITH (fillfactor = 50);  -- as of account: each payment changes a row
 
--- What lets a token move: an EIP-3009 message signed by the payer (a redemption is one to the contract itself), or a
--- mint, whose single-use reference stands in the place of the nonce and whose `from_address` is zero. There is no
--- foreign key to asset: its asset has a contract, which has one. 13_recovery.sql adds the trigger
--- authorization_in_recovery.
+-- An authorization lets a token move. It is an EIP-3009 message signed by the payer (a redemption is one to the contract
+-- itself), or a mint, which has a single-use reference in place of the nonce and a zero `from_address`. It needs no foreign
+-- key to asset: its asset has a contract, which has one. 13_recovery.sql adds the trigger authorization_in_recovery.
 CREATE TABLE token_authorization (
     id uuid PRIMARY KEY,
     kind authorization_kind NOT NULL,
@@ -42,11 +41,11 @@ CREATE TABLE token_authorization (
     to_address text NOT NULL,
     value amount NOT NULL,
     nonce numeric NOT NULL,
-    valid_before bigint NOT NULL,      -- Unix seconds; the contract knows none of a mint, so we batch none after it
+    valid_before bigint NOT NULL,      -- Unix seconds; a mint is not batched after it, since the contract does not check it
     signature bytea,
     state authorization_state NOT NULL DEFAULT 'queued',
     transaction_id uuid,               -- the chain_transaction that carries it
-    reason text,                       -- why it was skipped; while it has not ended, what needs attention
+    reason text,                       -- why it was skipped; before it has ended, what needs attention
     created_at timestamptz NOT NULL,
     frozen boolean NOT NULL DEFAULT false,   -- while it is queued: not batched and not expired before an unfreeze
     signed_by authorization_signer NOT NULL DEFAULT 'gateway', -- who is to sign; never changed afterwards
@@ -56,14 +55,14 @@ CREATE TABLE token_authorization (
     CONSTRAINT token_authorization_signed_by_its_payer
         CHECK (signed_by = 'gateway' OR state NOT IN ('queued', 'submitted') OR signature IS NOT NULL)
 );
--- What is queued, by the kind of batch that carries it: of each kind the oldest are found without passing the other's.
+-- Queued authorizations by kind of batch, so that the oldest of one kind are found without reading the other kind.
 CREATE INDEX token_authorization_queue ON token_authorization (asset, batch_of(kind), id) WHERE state = 'queued';
 CREATE INDEX token_authorization_due ON token_authorization (asset, valid_before)
     WHERE state IN ('queued', 'submitted');
 CREATE TRIGGER token_authorization_is_kept BEFORE DELETE OR TRUNCATE ON token_authorization
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- A relayer account, shared by the workers of several machines. Times are this database's clock: machines' clocks
+-- A relayer account, shared by the workers of several machines. Times are by the database's clock, since machines' clocks
 -- differ.
 CREATE TABLE relayer (
     address text PRIMARY KEY,
@@ -71,14 +70,14 @@ CREATE TABLE relayer (
     next_nonce bigint NOT NULL,
     stopped text,                      -- why, when it is
     sent_nonce bigint NOT NULL DEFAULT 0,  -- every stored nonce below it was sent to a node, in order
-    resent_at timestamptz,             -- when a worker last took the turn to send again
-    weighed_at timestamptz,            -- when a worker last took the turn to check the gas balance
+    resent_at timestamptz,             -- when a worker last began to resend
+    weighed_at timestamptz,            -- when a worker last began to check the gas balance
     suspect_nonce bigint,              -- a nonce that somebody else seems to have used,
     suspected_at timestamptz,          -- and since when
     low boolean NOT NULL DEFAULT false,    -- its gas balance runs out; reported once each time
-    refused text,                      -- the node's words for not taking a transaction; none: it takes them. For people
-    refused_nonce bigint,              -- of the first transaction that the node does not take
-    refused_at timestamptz             -- since when it has said so
+    refused text,                      -- why the node refuses its transactions, in the node's words; NULL: it accepts them
+    refused_nonce bigint,              -- of the first transaction that the node refuses
+    refused_at timestamptz             -- since when it has refused it
 );
 
 -- What a relayer account sends: one transaction for each nonce, with one or more attempts.
@@ -90,8 +89,8 @@ CREATE TABLE chain_transaction (
     asset text NOT NULL REFERENCES asset (code),
     gas_limit bigint NOT NULL,
     state text NOT NULL DEFAULT 'stored' CONSTRAINT chain_transaction_state_known
-        CHECK (state IN ('stored', 'succeeded', 'reverted', 'overtaken')),  -- each end is of a final block
-    final_hash bytea,                  -- the attempt that was mined; none where somebody else's took the nonce
+        CHECK (state IN ('stored', 'succeeded', 'reverted', 'overtaken')),  -- a transaction ends in a final block
+    final_hash bytea,                  -- the attempt that was mined; NULL if another transaction took the nonce
     created_at timestamptz NOT NULL,
     concluded_at timestamptz,          -- when its receipt in a final block was seen
     CONSTRAINT chain_transaction_nonce_once UNIQUE (relayer, nonce)
@@ -108,7 +107,7 @@ CREATE TABLE attempt (
     tip_wei_max numeric NOT NULL,
     created_at timestamptz NOT NULL
 );
-ALTER TABLE attempt ALTER COLUMN raw SET STORAGE EXTERNAL;   -- to compress it took 4 µs of each payment in it
+ALTER TABLE attempt ALTER COLUMN raw SET STORAGE EXTERNAL;   -- compression took 4 µs per payment
 CREATE INDEX attempt_of_transaction ON attempt (transaction_id);
 
 -- How far the chain was read: everything up to and including this final block is in the ledger.
@@ -119,8 +118,8 @@ CREATE TABLE chain_cursor (
     timestamp bigint NOT NULL          -- the block's, Unix seconds
 );
 
--- Every final Transfer log, once, with the ledger transfer that posted it, where there is one. There are no foreign
--- keys: the same transaction posts the transfer, and its asset is that of a contract.
+-- Every final Transfer log, once, with the ledger transfer that posted it, if any. It needs no foreign keys: the same
+-- transaction posts the transfer, and its asset is that of a contract.
 CREATE TABLE observation (
     chain_id bigint NOT NULL,
     block_hash bytea NOT NULL,
@@ -132,7 +131,7 @@ CREATE TABLE observation (
     to_address text NOT NULL,
     value numeric NOT NULL,
     transfer_id uuid,
-    -- A block's hash gives its number, which stands before it so that the blocks of a range are found together.
+    -- The hash alone identifies a block; its number comes first so that the blocks of a range are found together.
     CONSTRAINT observation_once PRIMARY KEY (chain_id, block_number, block_hash, log_index)
 );
 CREATE INDEX observation_of_transfer ON observation (transfer_id);

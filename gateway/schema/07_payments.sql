@@ -4,15 +4,15 @@
 -- writes looks those rows up or has just written them, they are never deleted, and a foreign key would look each up
 -- again.
 
--- A CHECK of a table is parsed and planned again by every statement that writes to it; one of a domain is kept. A rule
--- about one column is therefore the domain's.
+-- A CHECK of a table is parsed and planned again by every statement that writes to it; that of a domain is cached. So a
+-- rule about one column is in its domain.
 CREATE DOMAIN payment_state AS text CONSTRAINT payment_state_known CHECK (VALUE IN (
     'requires_confirmation', 'held', 'queued', 'submitted', 'settled', 'failed', 'voided', 'expired', 'refused'));
 CREATE DOMAIN payment_rail AS text CONSTRAINT payment_rail_is_a_name CHECK (VALUE ~ '^[a-z_]{1,30}$');
 CREATE DOMAIN payment_fee AS units CONSTRAINT payment_fee_not_negative CHECK (VALUE >= 0);
 
--- The first answer to each request, written in the transaction that moved the money. The answer of a payment that its
--- row determines is not stored: the key names the payment. A payment that is a `ledger_payment` has its key in its own row.
+-- The first answer to each request, written in the transaction that moved the money. An answer that follows from a
+-- payment's row is not stored: the key refers to the payment. A payment that is a `ledger_payment` has its key in its own row.
 CREATE TABLE idempotency_key (
     wallet_id uuid NOT NULL,
     key text NOT NULL CONSTRAINT idempotency_key_length CHECK (length(key) BETWEEN 1 AND 255),
@@ -24,13 +24,13 @@ CREATE TABLE idempotency_key (
     PRIMARY KEY (wallet_id, key)
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 
--- What a wallet's idempotency key is found by in `ledger_payment`: as short as an id, whatever the key.
+-- The hash by which a wallet's idempotency key is found in `ledger_payment`. It is as short as an id, however long the key.
 CREATE FUNCTION request_of(wallet uuid, key text) RETURNS bytea LANGUAGE sql STABLE
     RETURN substr(sha256(uuid_send(wallet) || convert_to(key, 'UTF8')), 1, 16);
 
--- Until the transaction ends, nobody else looks for or uses these keys: a key is kept in one of two tables, and no index
--- is over both. Whoever uses keys calls this first, and before any account is locked, so no two calls deadlock. A wallet's
--- keys share sixteen locks, so that a call with a thousand keys does not fill PostgreSQL's lock table.
+-- Locks these keys until the transaction ends. A key is kept in one of two tables, and no unique index can cover both. Call
+-- this before keys are used and before any account is locked, so that no two calls deadlock. A wallet's keys share sixteen
+-- locks, so that a call with a thousand keys does not fill PostgreSQL's lock table.
 CREATE FUNCTION lock_keys(wallet uuid[], request bytea[]) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
@@ -42,8 +42,8 @@ BEGIN
     ) AS parts;
 END $$;
 
--- The caller's from now on, until its transaction ends, but for those that were used before, which are returned with what
--- they were used for. Where another transaction is using one, this waits until that one has ended.
+-- Claims these keys for the caller until its transaction ends. Returns those that were used before, with what they were
+-- used for. Waits while another transaction is using one of them.
 CREATE FUNCTION use_keys(wallet uuid[], key text[])
 RETURNS TABLE (place integer, fingerprint bytea, status smallint, answer bytea, payment_id uuid) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
@@ -65,7 +65,7 @@ BEGIN
     ) AS used;
 END $$;
 
--- Uses keys and writes them down at once, with what is known of the answer: returns the places of those that nobody has used.
+-- Claims keys and stores them at once, with what is known of the answer. Returns the places of those that were unused.
 CREATE FUNCTION claim_keys(wallet uuid[], key text[], fingerprint bytea[], status smallint, payment uuid[], at timestamptz)
 RETURNS SETOF integer LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -94,21 +94,21 @@ CREATE TABLE staged_payment (
     captured units NOT NULL DEFAULT 0,
     refunded units NOT NULL DEFAULT 0,
     memo memo,
-    route json,                        -- what of its route does not follow from the rest (payments/model/route.py); none: nothing
+    route json,                        -- the part of its route that the other columns do not give (payments/model/route.py)
     transfer_id uuid NOT NULL,         -- its transfer in the ledger: a hold until it is captured
     authorization_id uuid,
     refund_of uuid,                    -- which may be a ledger_payment
-    tx_hash text,                      -- of its chain transaction when that was made; once settled, of what settled it
+    tx_hash text,                      -- of its chain transaction; once it is settled, of the one that settled it
     failure text,
     created_at timestamptz NOT NULL,
     expires_at timestamptz,
     settled_at timestamptz,
-    approval text[],                   -- why it needed or needs an approval; none: it did not
+    approval text[],                   -- the reasons that it needs or needed an approval; NULL: it needs none
     capture boolean NOT NULL DEFAULT true,     -- false: once approved it is only held
     undo_until timestamptz,            -- held until then, and only then queued
-    hidden_from_payee boolean NOT NULL DEFAULT false,  -- its payer has not agreed to it: nobody else sees it
-    -- The state, where it is one that few payments are in, and none that settles as it should. Indexes by state are over
-    -- this column, so that no index changes while a payment is queued, submitted and settled (HOT updates).
+    hidden_from_payee boolean NOT NULL DEFAULT false,  -- its payer has not approved it, and the payee does not see it
+    -- The state, except those that every token payment goes through. Indexes by state are over this column, so that no
+    -- index changes while a payment is queued, submitted and settled (HOT updates).
     rare_state payment_state GENERATED ALWAYS AS (
         CASE WHEN state NOT IN ('queued', 'submitted', 'settled') THEN state END) STORED,
     CONSTRAINT payment_has_one_payee CHECK ((payee IS NULL) <> (payee_address IS NULL)),
@@ -155,7 +155,7 @@ CREATE VIEW payment AS
 
 -- The number of the last ledger payment on an account that was made before the payment `before`, or whose event is numbered
 -- up to `up_to` (one of the two is given); 0: none. A payment on the account itself, as every cursor of a list is, has its
--- number; any other is found by halving, since ids and events rise with the numbers: some 20 look-ups in a million entries.
+-- number; any other is found by binary search, since ids and events rise with the numbers: some 20 lookups in a million.
 CREATE FUNCTION last_payment(of_account bigint, before uuid, up_to bigint) RETURNS bigint LANGUAGE plpgsql STABLE
     SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -311,8 +311,8 @@ BEGIN
     RETURN QUERY SELECT * FROM payment WHERE id = ANY (page) ORDER BY id DESC;
 END $$;
 
--- What a wallet has written on a payment for its own systems. Written in the payment's transaction, and only when there is
--- something to write: a payment without a note costs no more for it.
+-- The note that a wallet put on a payment for its own systems. It is written in the payment's transaction, and a payment
+-- without one costs nothing extra.
 CREATE TABLE payment_note (
     payment_id uuid PRIMARY KEY,
     wallet_id uuid NOT NULL,           -- whose note it is: the payer's, or the payee's who drew on a mandate
@@ -360,17 +360,17 @@ CREATE TABLE sweep (
 CREATE UNIQUE INDEX sweep_authorization ON sweep (authorization_id);
 CREATE INDEX sweep_waiting ON sweep (tried_at) WHERE state = 'waiting';
 
--- What an owner has granted another to draw from their wallet.
+-- A mandate: what an owner lets another wallet draw from theirs.
 CREATE TABLE mandate (
     id uuid PRIMARY KEY,
     payer uuid NOT NULL REFERENCES wallet (id),
     payee uuid NOT NULL REFERENCES wallet (id),
     asset text NOT NULL REFERENCES asset (code),
-    rail payment_rail,                 -- none: whichever its payments take
-    draw units,                        -- the most at once; none: any
+    rail payment_rail,                 -- NULL: any
+    draw units,                        -- the most at once; NULL: any
     period_days integer NOT NULL CONSTRAINT mandate_period_range CHECK (period_days BETWEEN 1 AND 366),
     period units NOT NULL,             -- the most in any such period
-    total units,                       -- the most in all; none: any
+    total units,                       -- the most in all; NULL: any
     created_at timestamptz NOT NULL,
     expires_at timestamptz,
     ended_at timestamptz,

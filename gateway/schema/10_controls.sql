@@ -9,7 +9,7 @@ CREATE TABLE withdrawal_freeze (
 );
 CREATE UNIQUE INDEX withdrawal_freeze_once ON withdrawal_freeze (asset) WHERE unfrozen_at IS NULL;
 
--- Why nothing leaves a wallet: it is frozen while one of these has not ended.
+-- Freezes of wallets. A wallet is frozen while one of its freezes has not ended.
 CREATE TABLE wallet_freeze (
     id uuid PRIMARY KEY,
     wallet_id uuid NOT NULL REFERENCES wallet (id),
@@ -17,7 +17,7 @@ CREATE TABLE wallet_freeze (
     placed_at timestamptz NOT NULL,
     lapses_at timestamptz,             -- when it ends unless it is confirmed
     ended_at timestamptz,
-    payment_id uuid                           -- the payment that its owner reported; none: an operator's
+    payment_id uuid                           -- the payment that its owner reported; NULL: an operator's
 );
 CREATE INDEX wallet_freeze_open ON wallet_freeze (wallet_id) WHERE ended_at IS NULL;
 CREATE INDEX wallet_freeze_lapses ON wallet_freeze (lapses_at) WHERE ended_at IS NULL AND lapses_at IS NOT NULL;
@@ -25,8 +25,8 @@ CREATE UNIQUE INDEX wallet_freeze_of_payment_once ON wallet_freeze (payment_id) 
 CREATE TRIGGER wallet_freeze_is_kept BEFORE DELETE OR TRUNCATE ON wallet_freeze
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- Links in notifications to report a payment as unauthorized. A token can freeze the wallet and show this payment, and
--- nothing else.
+-- Tokens of the links in notifications that report a payment as unauthorized. A token can freeze the wallet and show this
+-- payment, and nothing else.
 CREATE TABLE report_link (
     hash bytea PRIMARY KEY CONSTRAINT report_link_is_a_sha256 CHECK (length(hash) = 32),
     payment_id uuid NOT NULL,
@@ -35,11 +35,11 @@ CREATE TABLE report_link (
 );
 CREATE INDEX report_link_over ON report_link (expires_at);
 
--- What a frozen wallet sends by the chain waits: it is not batched and does not expire. Afterwards it continues, unless
--- it is a withdrawal and those are frozen; what is not signed yet gets as much time again.
+-- Authorizations of a frozen wallet wait: they are not batched and do not expire. After the unfreeze they continue, except
+-- withdrawals while those are frozen; the ones that are not signed yet get their full time again.
 CREATE FUNCTION wallet_freezes_authorizations() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    -- Payments that are being decided end first, and those after them find the wallet frozen (payments/checks/wallet_freeze.py).
+    -- Waits for payments that are being decided; later ones see the freeze (payments/checks/wallet_freeze.py).
     PERFORM FROM policy WHERE wallet_id = NEW.id FOR UPDATE;
     PERFORM FROM token_authorization AS a JOIN wallet_address ON wallet_address.address = a.from_address
     WHERE wallet_address.wallet_id = NEW.id AND a.state IN ('queued', 'submitted')
@@ -66,7 +66,7 @@ CREATE TRIGGER wallet_freezes_authorizations AFTER UPDATE OF frozen_at ON wallet
 -- What a guarded wallet pays without its owner's approval.
 CREATE TABLE policy (
     wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
-    since timestamptz NOT NULL DEFAULT now(),  -- its payments are counted from then on
+    since timestamptz NOT NULL DEFAULT now(),  -- its payments count from then on
     ask_new_payee boolean NOT NULL DEFAULT true,
     ask_address boolean NOT NULL DEFAULT true,
     changed_days smallint NOT NULL DEFAULT 7
@@ -87,7 +87,7 @@ CREATE TABLE policy_limit (
     CONSTRAINT policy_limit_day_no_less_than_a_payment CHECK (day >= payment)
 );
 
--- Payees that need no approval: a wallet, or an address that is nobody's handle, and never a name.
+-- Payees that need no approval. A payee is a wallet, or an address that has no handle; names are not stored.
 CREATE TABLE trusted_payee (
     wallet_id uuid NOT NULL REFERENCES policy (wallet_id),
     payee uuid REFERENCES wallet (id),
@@ -96,8 +96,8 @@ CREATE TABLE trusted_payee (
     CONSTRAINT trusted_payee_once UNIQUE NULLS NOT DISTINCT (wallet_id, payee, address)
 );
 
--- Whom a guarded wallet has paid before. There is no foreign key to the wallet, which would lock it for each payee: whoever
--- writes here holds its policy, and wallets are never deleted.
+-- The payees that a guarded wallet has paid before. A foreign key to the wallet would lock it for each payee, and is not
+-- needed: writers hold a lock on the wallet's policy, and wallets are never deleted.
 CREATE TABLE known_payee (
     wallet_id uuid NOT NULL,
     payee uuid,
@@ -107,10 +107,9 @@ CREATE TABLE known_payee (
     CONSTRAINT known_payee_once UNIQUE NULLS NOT DISTINCT (wallet_id, payee, address)
 );
 
--- Authority that was given before a wallet's first passkey does not outlive it. In the transaction that adds that
--- passkey, the wallet gets a policy, which knows no payee yet (whoever had the sign-up key may have paid anybody);
--- recovery codes and the sessions they began end; what is only held needs an approval. API keys and mandates wait until
--- they are approved.
+-- The first passkey ends the authority that was given before it. In the transaction that adds the passkey, the wallet gets
+-- a policy without known payees (anybody with the sign-up key may have paid them), recovery codes and the sessions that
+-- they began end, and held payments need an approval. API keys and mandates need an approval before they work again.
 CREATE FUNCTION wallet_has_policy() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO policy (wallet_id) VALUES (NEW.id) ON CONFLICT DO NOTHING;

@@ -46,9 +46,8 @@ CREATE TABLE counted_payment (
 ) WITH (fillfactor = 90);
 CREATE INDEX counted_payment_bucket ON counted_payment (scope, scope_id, number, asset, bucket);
 
--- What counts against one limit since a time, by bucket: whole buckets, and of the bucket that the time lies in (`oldest`)
--- the payments that are not older, which are looked up where there is that bucket. PostgreSQL puts its text into the
--- statements that use it, all of them in functions whose plans are good at every size of the tables, as that of ledger_write.
+-- What counts against one limit since a time, by bucket. Of the bucket that contains the time (`oldest`), only the payments
+-- from that time on count. PostgreSQL inlines this function into those that use it, whose plans are kept as ledger_write's.
 CREATE FUNCTION spent_since(
     scope text, scope_id uuid, number integer, asset text, since timestamptz, oldest timestamptz
 ) RETURNS TABLE (bucket timestamptz, amount numeric) LANGUAGE sql STABLE AS $$
@@ -103,7 +102,7 @@ CREATE FUNCTION spending_bucket(at timestamptz) RETURNS timestamptz LANGUAGE sql
     RETURN date_bin(interval '10 minutes', at, timestamptz 'epoch');
 
 -- Which of these payments on the ledger rail are within their caps: all payments of an origin's keys if the caps cover each
--- of them and allow their sum; otherwise none of them. The caller has locked what they are decided by.
+-- of them and allow their sum; otherwise none of them. The caller has called locked_payers.
 -- Returns the places of those that have room, and what each counts against: the day caps that cover it, and the day of a
 -- guarded wallet's policy, by which keys with caps need no approval.
 CREATE FUNCTION caps_with_room(
@@ -151,7 +150,7 @@ BEGIN
     ) AS counts;
 END $$;
 
--- Counts payments and withdrawals of one time, each against a limit; what counts for ever has a bucket of its own.
+-- Counts payments and withdrawals of one moment, each against a limit. Totals of mandates have a bucket of their own.
 CREATE FUNCTION count_spending(
     at timestamptz, bucket timestamptz, scope text[], scope_id uuid[], number integer[], asset text[], source uuid[],
     amount numeric[]
@@ -202,9 +201,9 @@ BEGIN
     ) AS trusted ON policy.wallet_id IS NOT NULL;
 END $$;
 
--- Locks what payments are decided by until the transaction ends, in the order in which everybody does, each in the order of
--- their ids: API keys, so that payments of one come one after the other; wallets, which get no passkey meanwhile; policies,
--- whose day has its room once; mandates. Returns payers as they are once all that is locked.
+-- Locks the rows that payments are decided by until the transaction ends. The order is the same everywhere, and by id within
+-- a kind: API keys, so that payments of one key are decided one at a time; wallets, so that none gets its first passkey
+-- meanwhile; policies, so that the room of a day is not used twice; mandates. Returns the payers as they are then.
 CREATE FUNCTION locked_payers(payers uuid[], api_keys uuid[], wallets uuid[], policies uuid[], mandates uuid[])
 RETURNS TABLE (id uuid, handle text, frozen_at timestamptz, guarded boolean, ask_new_payee boolean, ask_address boolean,
     changed_days smallint, device_hours smallint, undo_seconds smallint, limit_assets text[], limit_payments numeric[],
@@ -217,10 +216,10 @@ BEGIN
     PERFORM FROM wallet WHERE wallet.id = ANY (wallets) ORDER BY wallet.id FOR SHARE;
     PERFORM FROM policy WHERE policy.wallet_id = ANY (policies) ORDER BY policy.wallet_id FOR NO KEY UPDATE;
     PERFORM FROM mandate WHERE mandate.id = ANY (mandates) ORDER BY mandate.id FOR NO KEY UPDATE;
-    RETURN QUERY SELECT * FROM payers(payers);  -- a statement of its own, which sees what is now
+    RETURN QUERY SELECT * FROM payers(payers);  -- a statement of its own: it sees what was committed during the wait
 END $$;
 
--- What payments count against, by what is locked to decide by it (locked_payers).
+-- The keys, policies and mandates that payments count against, for locked_payers.
 CREATE FUNCTION limits_of(payments uuid[], OUT api_keys uuid[], OUT policies uuid[], OUT mandates uuid[]) LANGUAGE plpgsql
     STABLE SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -232,7 +231,7 @@ BEGIN
     WHERE counted.scope = ANY ('{cap,policy,mandate}') AND counted.payment_id = ANY (payments);
 END $$;
 
--- What a wallet has paid without approval from an id on, summed over its history.
+-- The sum of what a wallet has paid without approval, from an id on.
 CREATE FUNCTION paid_since(payer uuid, asset text, first uuid) RETURNS numeric LANGUAGE plpgsql STABLE
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
@@ -253,11 +252,10 @@ BEGIN
                 AND paid_out.direction = 'withdrawal');
 END $$;
 
--- The facts of one payment that is to be decided, of a wallet that is guarded since a time: whether the payee was paid
--- before, since when its wallet is at another address or came back by a recovery code, since when the payer's device is
--- known, and what the payer's day has spent. Where the wallet became guarded after `first_day`, that is what went since
--- `first`, the first id of a day: what it paid before that is counted nowhere else (payments/checks/spending.py). As of
--- spent_since, PostgreSQL puts its text into the functions that use it.
+-- What a guarded wallet's policy decides a payment by: whether the payee was paid before, when its wallet last changed its
+-- address or was recovered by a code, when the payer's device was first seen, and what the payer has spent in the day. If the
+-- wallet became guarded after `first_day`, its payments from the id `first` on are added up instead, since those before it was
+-- guarded are not in `spending` (payments/checks/spending.py). PostgreSQL inlines this function, as it does spent_since.
 CREATE FUNCTION policy_fact(
     payer uuid, payee uuid, address text, asset text, session uuid, guarded_since timestamptz,
     first uuid, first_day timestamptz, since timestamptz, oldest timestamptz
@@ -301,14 +299,14 @@ BEGIN
     ORDER BY asked.place;
 END $$;
 
--- Which of these payments on the ledger rail, asked for in sessions, no check has anything to say about: the session may
--- pay (identity/sign_in/session.py), the wallet is not frozen, and none of them needs an approval
--- (`decide` in payments/checks/policy.py). It errs on the side of the checks, which decide about all others: it knows nothing
--- of trusted payees, and of one payer's payments either all fit into the day or none. The caller has locked the policies.
+-- Which of these ledger payments made in sessions need no further check: the session may pay (identity/sign_in/session.py),
+-- the wallet is not frozen, and no approval is needed (`decide` in payments/checks/policy.py). If in doubt it leaves a payment
+-- to the checks: it does not look at trusted payees, and either all payments of one payer fit into the day or none. The caller
+-- has locked the policies.
 --
--- Returns the places of those that pass; of these, those that count in the day of a policy; and of these, those whose
--- payee is known from now on. `signed_in_since` is when a session has to be begun to pay; `usual_...` are the limits of
--- payments and days where an owner has set none; `left_out` are wallets, whatever they ask.
+-- Returns the places of those that pass; of these, those that count against the day of a policy; and of these, those whose
+-- payee becomes known. A session pays only if it began after `signed_in_since`. `usual_...` are the limits where the owner has
+-- set none; payments of wallets in `left_out` are left to the checks.
 CREATE FUNCTION sessions_with_room(
     asked_place integer[], session uuid[], payer uuid[], payee uuid[], asset text[], amount numeric[],
     at timestamptz, signed_in_since timestamptz, first uuid, first_day timestamptz, since timestamptz, oldest timestamptz,
@@ -346,7 +344,7 @@ BEGIN
     WHERE NOT fits.guarded OR fits.spent + fits.together <= fits.day;
 END $$;
 
--- Remembers the payees of these payers.
+-- Adds these payees to those that the payers have paid before.
 CREATE FUNCTION know_payees(at timestamptz, payers uuid[], payees uuid[], addresses text[]) RETURNS void LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$

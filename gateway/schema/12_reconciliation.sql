@@ -1,21 +1,21 @@
--- Reconciliation of the ledger with the chain and the bank: how far it is, and what differs.
+-- Reconciliation of the ledger with the chain and the bank: its progress, and the differences found.
 
--- Which worker reconciles a chain, one row per chain. Times are this database's clock: machines' clocks differ.
+-- The reconciliation of each chain, one row per chain. Times are by the database's clock, since machines' clocks differ.
 CREATE TABLE reconciliation_run (
     chain_id bigint PRIMARY KEY,
-    number bigint NOT NULL DEFAULT -1,  -- everything that final blocks up to this one moved is reconciled
-    run bigint NOT NULL DEFAULT 0,      -- counts the runs: findings of a run that is over are not written
+    number bigint NOT NULL DEFAULT -1,  -- final blocks up to this one are reconciled
+    run bigint NOT NULL DEFAULT 0,      -- counts the runs: a run that was overtaken writes no findings
     taken_at timestamptz,               -- when the current run began
     all_at timestamptz                  -- when every wallet was last reconciled
 );
 
--- What differs. A first run suspects, a second confirms; what the second does not find is deleted.
+-- Differences. One run suspects a difference and the next confirms it; one that the next does not find is deleted.
 CREATE TABLE difference (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     account text NOT NULL,
-    asset text NOT NULL REFERENCES asset (code),   -- whose withdrawals it stops
+    asset text NOT NULL REFERENCES asset (code),   -- its withdrawals are frozen once the difference is confirmed
     against text NOT NULL,              -- what the ledger was reconciled with: balanceOf, totalSupply, a bank statement
-    block bigint,                       -- the final block that the chain was read at; none: it was not read
+    block bigint,                       -- the final block at which the chain was read; NULL: it was not read
     ledger units NOT NULL,
     other units NOT NULL,
     seen_at timestamptz NOT NULL,

@@ -5,9 +5,9 @@
 CREATE TABLE recovery (
     id uuid PRIMARY KEY,
     chain_id bigint NOT NULL,
-    reason text NOT NULL,              -- what was found first, in a sentence
+    reason text NOT NULL,              -- the first thing found, as a sentence
     entered_at timestamptz NOT NULL,
-    read_at timestamptz,               -- the ledger has all that our relayers did; none: a worker is reading
+    read_at timestamptz,               -- when the ledger had everything that the relayers did; NULL: a worker is still reading
     ended_at timestamptz,
     ended_by text,
     CONSTRAINT recovery_ends_by_somebody CHECK ((ended_at IS NULL) = (ended_by IS NULL)),
@@ -17,8 +17,8 @@ CREATE UNIQUE INDEX recovery_one_at_a_time ON recovery ((true)) WHERE ended_at I
 CREATE TRIGGER recovery_is_kept BEFORE DELETE OR TRUNCATE ON recovery
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- A payment, mint or redemption that one of our transactions made and no row knows: its idempotency key was lost. The
--- first request for the same again meets it, and gets this answer instead of paying twice.
+-- A payment, mint or redemption that one of our transactions made and the database has no row of. Its idempotency key was
+-- lost, so the first request for the same is answered with it instead of paying twice.
 CREATE TABLE restored_payment (
     id uuid PRIMARY KEY,
     recovery_id uuid NOT NULL REFERENCES recovery (id),
@@ -28,13 +28,13 @@ CREATE TABLE restored_payment (
     to_address text NOT NULL,
     value amount NOT NULL,
     nonce numeric NOT NULL,            -- of a mint, its reference
-    payer uuid REFERENCES wallet (id), -- whose request it was; none: of a wallet that was lost too
+    payer uuid REFERENCES wallet (id), -- who asked for it; NULL: a wallet that was lost too
     payee uuid REFERENCES wallet (id),
     block_number bigint NOT NULL,
     transaction_hash bytea NOT NULL,
     met_at timestamptz,
     met_by uuid REFERENCES wallet (id),
-    met_key text,                      -- the idempotency key of the request that met it
+    met_key text,                      -- the idempotency key of the request that it answered
     CONSTRAINT restored_payment_once UNIQUE (asset, from_address, nonce),
     CONSTRAINT restored_payment_met_by_a_request CHECK (num_nulls(met_at, met_by, met_key) IN (0, 3))
 );
@@ -42,15 +42,15 @@ CREATE INDEX restored_payment_not_met ON restored_payment (asset, value) WHERE m
 CREATE TRIGGER restored_payment_is_kept BEFORE DELETE OR TRUNCATE ON restored_payment
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- Addresses that our payments used and that belong to no wallet here: each may have been that of a handle that was
--- lost. Such a handle is not claimed again before operators have returned it.
+-- Addresses that our payments used and that belong to no wallet here. Each may be the address of a handle that was lost,
+-- which nobody can claim until operators have returned it.
 CREATE TABLE lost_address (
     address text PRIMARY KEY,
     recovery_id uuid NOT NULL REFERENCES recovery (id),
-    returned_at timestamptz,           -- since then its handle may be claimed
+    returned_at timestamptz,           -- its handle may be claimed from then on
     wallet_id uuid REFERENCES wallet (id) DEFERRABLE INITIALLY DEFERRED,    -- who claimed it
-    taken_block bigint,                -- how far the chain was read then: the balance there is still to be posted,
-    opened_at timestamptz,             -- and has been since
+    taken_block bigint,                -- the last block read then: the balance of the address at it has to be posted,
+    opened_at timestamptz,             -- when that balance was posted
     CONSTRAINT lost_address_is_returned_first CHECK (wallet_id IS NULL OR returned_at IS NOT NULL)
 );
 CREATE INDEX lost_address_to_open ON lost_address (address) WHERE wallet_id IS NOT NULL AND opened_at IS NULL;
@@ -74,7 +74,7 @@ $$;
 
 -- Refuses authorizations during recovery (GWR01) and those that repeat a restored payment (GWR02); errors.py tells the
 -- caller. Sweeps are not requests: their tokens stay in one wallet, and no relayer sends them before recovery has ended.
--- What an owner has signed is known by its nonce.
+-- An authorization that its owner signed is recognized by its nonce.
 CREATE FUNCTION authorization_in_recovery() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     met record;

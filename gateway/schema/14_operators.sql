@@ -28,7 +28,7 @@ CREATE TABLE operator_session (
 -- What an operator's passkey is asked to sign.
 CREATE TABLE operator_challenge (
     challenge bytea PRIMARY KEY,
-    operator_id uuid REFERENCES operator (id),   -- none: the answer says whose passkey it is
+    operator_id uuid REFERENCES operator (id),   -- NULL: the response says whose passkey it is
     purpose text NOT NULL,
     nonce bytea NOT NULL,
     rp_id text NOT NULL,

@@ -4,7 +4,7 @@
 CREATE TABLE audit_event (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind text NOT NULL,
-    wallet_id uuid,                    -- whom it concerns; none: the gateway
+    wallet_id uuid,                    -- the wallet that it is about; NULL: the gateway
     by_kind text NOT NULL CONSTRAINT audit_event_by_known CHECK (
         by_kind IN ('anyone', 'api_key', 'session', 'passkey', 'recovery', 'operator', 'worker', 'command')
     ),

@@ -29,7 +29,7 @@ CREATE TABLE webhook_secret (
     ciphertext bytea NOT NULL,
     master integer NOT NULL,           -- the number of its master key
     made_at timestamptz NOT NULL,
-    expires_at timestamptz             -- none: it is the newest of its endpoint
+    expires_at timestamptz             -- NULL: it is the newest of its endpoint
 );
 CREATE UNIQUE INDEX webhook_secret_newest ON webhook_secret (endpoint_id) WHERE expires_at IS NULL;
 CREATE INDEX webhook_secret_of_endpoint ON webhook_secret (endpoint_id);

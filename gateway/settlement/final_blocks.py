@@ -181,8 +181,8 @@ async def _conclude(
 
 
 async def _write(connection: Connection, kinds: Kinds, chain_id: int, decision: Decision, now: datetime) -> None:
-    """The ledger comes late: it locks the accounts of everybody in the block range, and who pays meanwhile waits for
-    them.
+    """The ledger is written late, since it locks the accounts of every wallet in the block range, and payments of those
+    wallets wait until this commits.
     """
     await _observe(connection, chain_id, decision)
     await authorization.settle(connection, decision.settled)

@@ -36,7 +36,7 @@ class Caller:
 
 
 class Ratio:
-    """Which traces are recorded: this part of them, from 0 to 1."""
+    """The share of traces that is recorded, from 0 to 1."""
 
     def __init__(self, ratio: float) -> None:
         self._from = round((1 - ratio) * (1 << 40))

@@ -42,7 +42,7 @@ class BlockTime:
         return min(self._measured, default=None)
 
     def came(self, blocks: int, seconds: float) -> None:
-        """Note that so many blocks came, and how long they took by their timestamps."""
+        """Record how many blocks arrived, and how long they took by their timestamps."""
         self._measured.append(seconds / blocks)
         self._came_at = self._now()
 

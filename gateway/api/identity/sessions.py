@@ -1,4 +1,4 @@
-"""Sign in, in three ways; see one's sessions; end them."""
+"""Sign in (in one of three ways), list sessions, end sessions."""
 
 from datetime import datetime
 from typing import Annotated, Any

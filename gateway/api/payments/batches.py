@@ -266,9 +266,8 @@ async def _ahead(source: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, Non
 def _understood(
     services: Services, payer: Payer, elements: Sequence[bytes], key: str, place: int, together: bool = False
 ) -> Lines:
-    """The payments that these say, the first of which is at `place` of the call; or why one says none, which is its own
-    answer and nobody else's. Those that stand or fall together have the key of the whole: one of their own would be
-    passed over.
+    """The payments that these lines ask for, the first of which is at `place` of the call. A line that is invalid is
+    refused alone. Lines that succeed or fail `together` use the key of the call, and are refused with one of their own.
     """
     count, prefix = len(elements), key if len(key) < 200 else _short(key)
     keys = [f"{prefix}/{n}" for n in range(place, place + count)]

@@ -1,4 +1,4 @@
-"""What comes in and goes out. Requests refuse unknown fields."""
+"""The bodies of requests and answers. Requests refuse unknown fields."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal

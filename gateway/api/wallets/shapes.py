@@ -1,4 +1,4 @@
-"""What comes in and goes out. Requests refuse unknown fields."""
+"""The bodies of requests and answers. Requests refuse unknown fields."""
 
 from typing import Annotated, Literal
 

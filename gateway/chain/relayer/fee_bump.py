@@ -24,10 +24,10 @@ _PATIENCE, _LONG_PATIENCE = timedelta(seconds=30), timedelta(minutes=5)
 
 
 def wants_bump(newest: Attempt, head: Block, fees: Fees, now: datetime) -> bool:
-    """Whether a transaction's newest attempt, in no block up to `head`, should be followed by another. Pure.
+    """Whether to follow a transaction's newest attempt, which is in no block up to `head`, with another. Pure.
 
-    Not while the chain stands still: it had no chance yet. Then when the node suggests more by now than it offers, or
-    when it is old.
+    Not while no blocks are made, since the attempt had no chance yet. Otherwise if the node suggests higher fees than
+    it offers, or if it is old.
     """
     age = now - newest.created_at
     if head.timestamp <= newest.created_at.timestamp() or age < _PATIENCE:

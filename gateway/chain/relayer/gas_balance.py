@@ -43,5 +43,7 @@ async def turn(connection: Connection, wanted: Sequence[str], every: timedelta) 
 
 
 async def note(connection: Connection, address: str, low: bool) -> bool:
-    """Note that the relayer's gas money runs low, or no longer does. Returns whether that is news, to one worker."""
+    """Record whether the relayer's gas balance is low. Returns whether that changed; only one of several workers gets
+    True.
+    """
     return await connection.fetchval(sql.note_low, address, low) is not None

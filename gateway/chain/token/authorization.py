@@ -240,9 +240,9 @@ async def requeue(connection: Connection, transaction_ids: Iterable[UUID]) -> li
 async def overdue(
     connection: Connection, assets: Collection[str], timestamp: int, limit: int = 500
 ) -> list[Authorization]:
-    """Authorizations that no block after a final one of this time can settle, the longest over first.
+    """Authorizations that no block after a final block of this time can settle, in the order in which their time ended.
 
-    They have expired if the contract says so too: see `used`, then `lock_overdue`. One in doubt is left out.
+    They have expired if the contract confirms it: see `used`, then `lock_overdue`. One in doubt is left out.
     """
     return [from_row(row) for row in await connection.fetch(sql.overdue, list(assets), timestamp, limit)]
 

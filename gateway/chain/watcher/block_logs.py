@@ -95,7 +95,8 @@ async def _canonical(node: Node, found: list[Receipt], headers: list[Block]) -> 
 async def with_missing(
     node: Node, addresses: list[str], headers: list[Block], receipts: list[Receipt], logs: list[Log]
 ) -> list[Log]:
-    """The logs, and what is missing of those that the receipts of our own transactions have."""
+    """The logs, completed with those that receipts of our own transactions have and the node left out. Raises
+    NodeContradiction if the node does not give them."""
     by_hash = {header.hash: header for header in headers}
     wrong = {receipt.block_hash for receipt in receipts if _lacks(addresses, receipt, logs)} & by_hash.keys()
     for hash_ in wrong:

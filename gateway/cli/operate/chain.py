@@ -11,9 +11,9 @@ from gateway.reconciliation import reread as rereading
 
 
 async def reread(config: Config, first: int, last: int) -> dict[str, Any]:
-    """Read blocks `first` to `last` again. Any number of times: nothing is posted twice.
+    """Read blocks `first` to `last` again. This can be repeated: nothing is posted twice.
 
-    Raises InvalidRequest where they are not in the ledger, NodeUnavailable and ChainReplaced.
+    Raises InvalidRequest if the ledger has not reached them, NodeUnavailable and ChainReplaced.
     """
     where = assembly.places(config)
     node = HttpNode(where.rpc_url)

@@ -51,7 +51,9 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What makes a result file that of one run: its key, the SHA-256 of the file that it pays, and who pays."""
+    """What identifies the run that a result file belongs to: its key, the SHA-256 of the file that it pays, and the
+    payer.
+    """
 
     key: str
     sha256: str

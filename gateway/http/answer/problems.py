@@ -228,7 +228,7 @@ def _answer(document: dict[str, object]) -> Response[dict[str, object]]:
 
 
 def _start_of(document: dict[str, object]) -> tuple[int, dict[str, str]]:
-    """The status, and what else a header says of it."""
+    """The status, and the headers that belong to it."""
     status, headers = document["status"], {}
     assert isinstance(status, int)
     if status == 401:

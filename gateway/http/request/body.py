@@ -133,8 +133,8 @@ def refuse_encoding(body: bytes) -> None:
 
 
 async def lines(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
-    """The lines of an NDJSON body as they come, empty ones left out. Raises BodyTooLarge for a line that is, and
-    UnsupportedMediaType before the first where they are not in UTF-8.
+    """The lines of an NDJSON body as they arrive, without empty ones. Raises BodyTooLarge for a line that is too large,
+    and UnsupportedMediaType, before the first line, if the body is not in UTF-8.
     """
     rest, begun = b"", False
     async for part in request.stream():

@@ -73,7 +73,7 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What a browser sends of a passkey that was made: the client data (JSON), and the attestation object (CBOR)."""
+    """What a browser sends after it has created a passkey: client data (JSON) and an attestation object (CBOR)."""
 
     client_data: bytes
     attestation: bytes

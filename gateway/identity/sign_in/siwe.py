@@ -75,7 +75,7 @@ class SignIn:
 
 
 def nonce_of(text: str) -> str | None:
-    """The nonce of a message that has the form of ours; None when it has not."""
+    """The nonce of a message in the form that the gateway writes; None if it has another form."""
     found = _TEXT.fullmatch(text)
     return found["nonce"] if found else None
 

@@ -39,8 +39,8 @@ _CAPS_MAX = 50
 
 
 class Cap(Struct, frozen=True):
-    """Covers payments of its asset, by its rail and to its payee where it names them. `payment` and `day` are how much
-    at once and in a day; None: any. `number` is its place among the caps of its key, from 1 on.
+    """Covers payments of its asset, and only those by its rail and to its payee if it names them. `payment` is the most
+    in one payment and `day` the most in a day; None: no limit. `number` is its place among the caps of its key, from 1.
     """
 
     asset: str

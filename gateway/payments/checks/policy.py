@@ -216,7 +216,7 @@ def _is_exempt(one: Proposed) -> bool:
 async def policies(
     connection: Connection, assets: Assets, wallets: Sequence[WalletId], lock: bool = False
 ) -> dict[WalletId, Policy]:
-    """The policies of those of these wallets that are guarded; locked in id order, if told so."""
+    """The policies of the guarded ones among these wallets; locked in id order if asked."""
     asked = list(set(wallets))
     locked = (sql.locked_payers, asked, None, None, asked, None)
     rows = await (connection.fetch(*locked) if lock else connection.fetch(sql.payers, asked))

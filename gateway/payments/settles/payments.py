@@ -60,7 +60,7 @@ class Payments(Settles[Payment]):
 
 
 def _submitted(payment: Payment) -> State:
-    """It was submitted already if its chain transaction reverted or was replaced; then nothing changes."""
+    """Changes nothing for a payment that was submitted before and whose chain transaction reverted or was replaced."""
     return payment.state if payment.state is State.SUBMITTED else after(payment.id, payment.state, Event.SUBMIT)
 
 
