@@ -124,11 +124,17 @@ def test_an_amount_is_written_as_people_do_and_never_rounded(
     [
         ("en", "UTC", "31 January 2030, 12:00 (GMT+00:00)"),
         ("en", "Europe/Berlin", "31 January 2030, 13:00 (GMT+01:00)"),
-        ("th", "Asia/Bangkok", "31 มกราคม ค.ศ. 2030, 19:00 น. (GMT+07:00)"),
+        ("th", "Asia/Bangkok", "31 มกราคม พ.ศ. 2573, 19:00 น. (GMT+07:00)"),
     ],
 )
 def test_a_time_is_written_in_the_reader_s_zone(locale: str, zone: str, shown: str) -> None:
     assert Language(locale, zone).time(AT) == shown
+
+
+def test_the_year_of_the_buddhist_era_is_that_of_the_reader_s_date() -> None:
+    at = datetime(2030, 12, 31, 17, 30, tzinfo=UTC)
+    assert Language("th", "Asia/Bangkok").time(at) == "1 มกราคม พ.ศ. 2574, 00:30 น. (GMT+07:00)"
+    assert Language("th", "UTC").time(at) == "31 ธันวาคม พ.ศ. 2573, 17:30 น. (GMT+00:00)"
 
 
 def test_other_people_s_words_write_no_screen_and_no_format() -> None:

@@ -225,8 +225,10 @@ async def test_pages_and_notices_are_in_the_language_that_was_chosen(visitor: Vi
     await page.get_by_role("heading", name="ตั้งค่าการแจ้งเตือน").wait_for()
     await ready(visitor, LIST)
     assert await page.evaluate("document.documentElement.lang") == "th"
-    await page.get_by_text("คุณได้รับ €12.50 จาก @bob").wait_for()
     await page.get_by_role("heading", name="วันนี้").wait_for()
+    await page.get_by_text("คุณได้รับ €12.50 จาก @bob").click()
+    year = await page.evaluate("new Date().getFullYear()")
+    await page.locator("details[open] dd", has_text=f"พ.ศ. {year + 543}").wait_for()  # as messages say it
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -27,8 +27,12 @@ from gateway.escape import for_terminal
 #: How each of `LOCALES` (vocabulary.py) writes a time.
 _TIMES: Final[Mapping[str, str]] = {
     "en": "d MMMM y, HH:mm (ZZZZ)",
-    "th": "d MMMM G y, HH:mm 'น.' (ZZZZ)",
+    "th": "d MMMM 'พ.ศ. {year}', HH:mm 'น.' (ZZZZ)",
 }
+
+#: Years of the Buddhist era, by which Thailand counts, are so many more than those of the common era. Days and months
+#: are the same (UTS 35, the calendar `buddhist`). Babel has the Gregorian calendar alone.
+_BUDDHIST: Final = 543
 
 #: What texts in the code are written in.
 SOURCE: Final = "en"
@@ -72,9 +76,10 @@ class Language:
             return str(format_currency(number, asset, pattern, self.locale, decimal_quantization=False))
 
     def time(self, at: datetime) -> str:
-        """The date, the time to the minute, and the offset."""
+        """The date, the time to the minute, and the offset. A Thai date has its year in the Buddhist era."""
         zone = get_timezone(self.time_zone)
-        return str(format_datetime(at, _TIMES[self.locale], tzinfo=zone, locale=self.locale))
+        pattern = _TIMES[self.locale].format(year=at.astimezone(zone).year + _BUDDHIST)
+        return str(format_datetime(at, pattern, tzinfo=zone, locale=self.locale))
 
 
 @cache
