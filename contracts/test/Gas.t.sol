@@ -50,19 +50,23 @@ contract GasTest is House {
     }
 
     function _expectEach(IToken.Authorization[] memory batch, uint256 most) private {
-        bytes memory call = abi.encodeCall(IToken.settle, (batch));
+        bytes memory data = abi.encodeCall(IToken.settle, (batch));
         uint256 intrinsic = 21_000;
-        for (uint256 i = 0; i < call.length; ++i) {
-            intrinsic += call[i] == 0 ? 4 : 16;
+        for (uint256 i = 0; i < data.length; ++i) {
+            intrinsic += data[i] == 0 ? 4 : 16;
         }
         vm.cool(address(token));
+        (address to, bool done, uint256 settled) = (address(token), false, 0);
 
         vm.prank(relayer);
         uint256 before = gasleft();
-        (bool done, bytes memory answer) = address(token).call(call);
+        assembly {
+            done := call(gas(), to, 0, add(data, 32), mload(data), 0, 32)
+            settled := mload(0)
+        }
         uint256 spent = before - gasleft();
 
-        require(done && abi.decode(answer, (uint256)) == batch.length, "not all settled");
+        require(done && settled == batch.length, "not all settled");
         require((intrinsic + spent) / batch.length < most, "gas");
     }
 

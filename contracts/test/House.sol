@@ -43,7 +43,18 @@ abstract contract House {
 
     function setUp() public virtual {
         vm.warp(NOW);
-        token = new Token("Example Dollar", "USDX", 6, IToken.Roles(admin, minter, relayer, pauser, freezer));
+        token = deploy("Example Dollar");
+    }
+
+    /// @dev Deploys what the sources compile to with the settings of foundry.toml. The tests are compiled without the
+    /// optimizer.
+    function deploy(string memory name) internal returns (Token deployed) {
+        IToken.Roles memory roles = IToken.Roles(admin, minter, relayer, pauser, freezer);
+        bytes memory code = bytes.concat(vm.getCode("out/Token.sol/Token.json"), abi.encode(name, "USDX", 6, roles));
+        assembly {
+            deployed := create(0, add(code, 32), mload(code))
+        }
+        require(address(deployed) != address(0), "not deployed");
     }
 
     // What people do.
