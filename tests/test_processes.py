@@ -32,6 +32,7 @@ sys.exit(program.returncode != -signal.SIGINT)
 
 HANGING = """
 import asyncio, signal, pytest
+@pytest.mark.timeout(10)  # a second more than its own limit: for the report of it
 @pytest.mark.anyio
 async def test_coroutine(): await asyncio.Event().wait()
 def test_function(): signal.pause()

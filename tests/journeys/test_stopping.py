@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import signal
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +92,10 @@ async def serving(place: Place, **settings: str) -> AsyncIterator[Server]:
         yield Server(process, client, port)
 
 
+#: What httpx tells of a request (its extension "trace").
+Trace = Callable[[str, object], Awaitable[None]]
+
+
 @dataclass
 class Payer:
     """@alice, who pays @bob 0.01 EUR under one key after the other."""
@@ -120,12 +124,27 @@ class Payer:
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 
-    async def pay(self, client: httpx.AsyncClient, key: str = "") -> httpx.Response:
+    async def pay(self, client: httpx.AsyncClient, key: str = "", **extensions: Trace) -> httpx.Response:
         key = key or uuid4().hex
         if key not in self.asked:
             self.asked.append(key)
         body = {"to": "@bob", "amount": "0.01", "asset": "EUR"}
-        return await client.post("/v1/payments", json=body, headers=self.headers(key))
+        return await client.post("/v1/payments", json=body, headers=self.headers(key), extensions=extensions)
+
+    async def pay_at_once(self, client: httpx.AsyncClient) -> "list[asyncio.Task[httpx.Response]]":
+        """Ask for many payments, and return when the server has read what all of them ask for."""
+        sent = asyncio.Semaphore(0)
+
+        async def count(event: str, _: object) -> None:
+            if event == "http11.send_request_body.complete":
+                sent.release()
+
+        paying = [asyncio.create_task(self.pay(client, trace=count)) for _ in range(CLIENTS)]
+        for _ in paying:
+            await sent.acquire()
+        async with httpx.AsyncClient(base_url=client.base_url, timeout=HANG_SECONDS) as later:
+            await later.get("/health/live")  # connections are taken and read in their order: theirs came before
+        return paying
 
 
 async def paid(url: str) -> int:
@@ -194,7 +213,7 @@ async def test_what_is_under_way_is_answered_before_the_process_ends(place: Plac
     async with serving(place) as server, connect(place.url, 3) as database:
         payer = await Payer.arrive(server.client)
         async with nobody_pays(database), database.reading() as connection:
-            paying = [asyncio.create_task(payer.pay(server.client)) for _ in range(CLIENTS)]
+            paying = await payer.pay_at_once(server.client)
             await until_waiting(connection, 1)
             server.process.send_signal(signal.SIGTERM)
             await until_refused(server.port)
