@@ -6,8 +6,8 @@ the same key waits for that transaction, briefly, then finds its answer. Keys be
 Refusals are not kept: they moved nothing, so the same key may be tried again. (IETF draft idempotency-key-header-07.)
 
 Keys are locked before anything else is, and in one order (`lock_keys` in schema/07_payments.sql): by the calls that
-share a transaction (group_commit.py), and by the functions of the fast path (pay_by_ledger, hold_on_ledger,
-pay_on_chain). Of two groups that want the same keys one waits for the other, then, and never each for the other.
+share a transaction (group_commit.py), and by the functions of the fast path. Of two groups that want the same keys one
+waits for the other, then, and never each for the other.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -169,8 +169,8 @@ async def _insert_all(connection: Connection, answers: Sequence[tuple[Claim, Ans
 
 
 async def _claim_all(connection: Connection, claims: Sequence[Claim], now: datetime) -> list[Outcome | None]:
-    """For each claim: None if its key is claimed now; the first answer, or IdempotencyKeyReused, if it was used before;
-    Unbatched if an earlier claim of these has the same key.
+    """Per claim None when its key is ours now, the first answer or IdempotencyKeyReused when it was used before,
+    Unbatched when an earlier one of these has it.
     """
     first = {claim.id: claim for claim in reversed(claims)}
     try:

@@ -69,6 +69,11 @@ class Asset(Struct, frozen=True):
         return units
 
 
+def is_decimal(text: str) -> bool:
+    """Whether it is an amount as requests have them, whatever its asset and its decimals."""
+    return _DECIMAL.fullmatch(text) is not None
+
+
 class Money(Struct, frozen=True):
     """`units` of `asset`. Never a float, never without its asset; both sides of a sum have the same asset."""
 

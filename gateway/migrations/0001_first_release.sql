@@ -1017,6 +1017,10 @@ CREATE TRIGGER logged_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE O
 CREATE FUNCTION amount_text(units numeric, decimals smallint) RETURNS text LANGUAGE sql IMMUTABLE
     RETURN ((units::text || 'e-' || decimals)::numeric)::text;
 
+-- A time as it is shown (`rfc3339` in clock.py).
+CREATE FUNCTION rfc3339(at timestamptz) RETURNS text LANGUAGE sql STABLE
+    RETURN to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+
 -- The facts of a ledger payment's event, as payments/model/payment_events.py has them of other payments.
 CREATE FUNCTION event_facts(debit_id bigint, credit_id bigint, amount numeric, fee numeric) RETURNS jsonb
 LANGUAGE sql STABLE
@@ -1348,7 +1352,8 @@ CREATE INDEX payment_state_of_payer ON staged_payment (payer, rare_state, id DES
 CREATE INDEX payment_state_of_payee ON staged_payment (payee, rare_state, id DESC)
     WHERE rare_state IS NOT NULL AND NOT hidden_from_payee;
 
--- What has been refunded of ledger payments, from the first refund on. Counted from the moment a refund is accepted.
+-- What has been refunded of ledger payments, from the first refund on. Counted from the moment a refund is accepted, whose
+-- writer has written or locked this row before it decides: a ledger payment itself is never locked.
 CREATE TABLE refunded_payment (
     payment_id uuid PRIMARY KEY,
     amount amount NOT NULL,
@@ -1599,6 +1604,114 @@ CREATE INDEX mandate_of_payer ON mandate (payer, id DESC);
 CREATE INDEX mandate_of_payee ON mandate (payee, id DESC);
 CREATE TRIGGER mandate_is_kept BEFORE DELETE OR TRUNCATE ON mandate
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+-- Captures and voids of payments that are held on the ledger rail.
+
+-- Ends payments for API keys that may pay, each on its own and in a number of statements that does not depend on how many
+-- they are, where no rule has anything to say (payments/capture_void.py says it). Arrays have an element per request, and so
+-- has each answer; `amount` is the part to capture, as a decimal; null: all of it. Of what was not done nothing is written:
+--   done        captured or voided; the rest of the answer is the payment as it is then
+--   checks      the ordinary way decides: there is no such key, or it may not pay, or is for some networks alone; the
+--               idempotency key was used before; or the payment is none of the caller's, has a fee, is a refund, counts
+--               against a limit, has ended or expired, its payer is frozen, less is held, or an earlier request has it
+--
+-- Locked are idempotency keys, then payments, then holds and accounts, each kind in its order, as by everybody. What a payment
+-- is decided by is read once it is locked. It counts against limits from when it is accepted, or never.
+CREATE FUNCTION end_on_ledger(
+    at timestamptz, api_key_hash bytea[], idempotency text[], fingerprint bytea[],
+    payment uuid[], capture boolean[], amount text[],
+    OUT outcome text[], OUT caller uuid[], OUT payer uuid[], OUT payee uuid[], OUT payer_handle text[], OUT payee_handle text[],
+    OUT asset text[], OUT units numeric[], OUT captured numeric[], OUT memo text[], OUT created_at timestamptz[],
+    OUT expires_at timestamptz[], OUT reference text[], OUT metadata text[]
+) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    request bytea[]; facts jsonb[];
+    good integer[];           -- requests that are done, in order
+BEGIN
+    SELECT array_agg(CASE WHEN key.wallet_id IS NOT NULL AND asked.again = 1 THEN 'done' ELSE 'checks' END ORDER BY n),
+        array_agg(key.wallet_id ORDER BY n),
+        array_agg(CASE WHEN key.wallet_id IS NOT NULL THEN request_of(key.wallet_id, asked.idempotency) END ORDER BY n)
+    INTO outcome, caller, request
+    FROM (
+        SELECT *, row_number() OVER (PARTITION BY payment ORDER BY n) AS again
+        FROM unnest(api_key_hash, idempotency, payment) WITH ORDINALITY AS asked (hash, idempotency, payment, n)
+    ) AS asked
+    LEFT JOIN api_key AS key ON key.hash = asked.hash AND key.revoked_at IS NULL
+        AND (key.expires_at IS NULL OR key.expires_at > at) AND key.networks IS NULL AND 'pay' = ANY (key.scopes);
+    good := array_positions(outcome, 'done');
+    IF good = '{}' THEN
+        RETURN;
+    END IF;
+    PERFORM lock_keys(array_agg(caller[g]), array_agg(request[g])) FROM unnest(good) AS g;
+    PERFORM FROM staged_payment WHERE id = ANY (ARRAY(SELECT payment[g] FROM unnest(good) AS g)) ORDER BY id FOR UPDATE;
+
+    -- Statements after this one see what is now.
+    SELECT array_agg(CASE WHEN found.fits THEN 'done' ELSE 'checks' END ORDER BY n),
+        array_agg(found.payer ORDER BY n), array_agg(found.payee ORDER BY n),
+        array_agg(found.payer_handle ORDER BY n), array_agg(found.payee_handle ORDER BY n),
+        array_agg(found.asset ORDER BY n), array_agg(found.amount ORDER BY n),
+        array_agg(found.captured ORDER BY n), array_agg(found.memo ORDER BY n), array_agg(found.created_at ORDER BY n),
+        array_agg(found.expires_at ORDER BY n), array_agg(found.reference ORDER BY n), array_agg(found.metadata ORDER BY n),
+        array_agg(found.facts ORDER BY n)
+    INTO outcome, payer, payee, payer_handle, payee_handle, asset, units, captured, memo, created_at, expires_at, reference,
+        metadata, facts
+    FROM (
+        SELECT asked.n, held.payer, held.payee, giver.handle AS payer_handle, taker.handle AS payee_handle, held.asset,
+            held.amount::numeric AS amount, part.units AS captured, held.memo::text AS memo, held.created_at, held.expires_at,
+            note.reference, note.metadata::text AS metadata,
+            asked.outcome = 'done' AND held.state = 'held' AND held.rail = 'ledger' AND held.transfer_id = held.id
+                AND held.fee = 0 AND held.refund_of IS NULL AND asked.caller IN (held.payer, held.payee)
+                AND (NOT asked.capture
+                    OR held.undo_until IS NULL AND (held.expires_at IS NULL OR held.expires_at > at)
+                        AND giver.frozen_at IS NULL AND part.units BETWEEN 1 AND held.amount
+                        AND (asked.amount IS NULL OR scale(asked.amount::numeric) <= known.decimals))
+                AND NOT EXISTS (SELECT FROM counted_payment AS counted
+                    WHERE counted.scope = ANY ('{cap,policy,mandate,mandate_total}') AND counted.payment_id = held.id)
+                AND NOT EXISTS (SELECT FROM ledger_payment AS used WHERE used.request = asked.request)
+                AND NOT EXISTS (SELECT FROM idempotency_key AS used
+                    WHERE used.wallet_id = asked.caller AND used.key = asked.idempotency) AS fits,
+            jsonb_strip_nulls(jsonb_build_object(
+                'from', '@' || giver.handle, 'to', '@' || taker.handle, 'amount', amount_text(held.amount, known.decimals),
+                'asset', held.asset, 'captured',
+                CASE WHEN asked.capture AND part.units < held.amount THEN amount_text(part.units, known.decimals) END,
+                'expires_at', rfc3339(held.expires_at))) AS facts
+        FROM unnest(outcome, caller, request, idempotency, payment, capture, amount) WITH ORDINALITY
+            AS asked (outcome, caller, request, idempotency, payment, capture, amount, n)
+        LEFT JOIN staged_payment AS held ON held.id = asked.payment
+        LEFT JOIN wallet AS giver ON giver.id = held.payer
+        LEFT JOIN wallet AS taker ON taker.id = held.payee
+        LEFT JOIN asset AS known ON known.code = held.asset
+        LEFT JOIN payment_note AS note ON note.payment_id = held.id AND note.wallet_id = asked.caller
+        CROSS JOIN LATERAL (SELECT CASE WHEN NOT asked.capture THEN 0 WHEN asked.amount IS NULL THEN held.amount
+            ELSE trunc(asked.amount::numeric * ('1e' || known.decimals)::numeric) END AS units) AS part
+    ) AS found;
+    good := array_positions(outcome, 'done');
+    IF good = '{}' THEN
+        RETURN;
+    END IF;
+
+    PERFORM ledger_end(at, array_agg(payment[g] ORDER BY g), array_agg(1::smallint),
+        array_agg(CASE WHEN capture[g] THEN 'posted' ELSE 'voided' END::hold_state ORDER BY g),
+        array_agg(captured[g] ORDER BY g))
+    FROM unnest(good) AS g;
+    UPDATE staged_payment AS ended SET state = new.state, captured = new.captured, settled_at = new.settled_at
+    FROM (
+        SELECT payment[g] AS id, CASE WHEN capture[g] THEN 'settled' ELSE 'voided' END AS state, captured[g] AS captured,
+            CASE WHEN capture[g] THEN at END AS settled_at
+        FROM unnest(good) AS g
+    ) AS new
+    WHERE ended.id = new.id;
+    -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
+    PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
+    FROM event_id_seq;
+    INSERT INTO logged_event (kind, wallet_id, other_id, subject, facts, at)
+    SELECT CASE WHEN capture[g] THEN 'payment.settled' ELSE 'payment.voided' END, payer[g], payee[g], payment[g], facts[g], at
+    FROM unnest(good) AS g ORDER BY g;
+    INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
+    SELECT caller[g], idempotency[g], fingerprint[g], 200, payment[g], at FROM unnest(good) AS g;
+END $$;
 -- Payments of plain API keys whose money is set aside: on the ledger rail until they are captured or voided (below), on the
 -- chain rail until the chain has settled them (09_pay_on_chain.sql).
 
@@ -2000,6 +2113,104 @@ BEGIN
     IF met <> '{}' THEN
         PERFORM know_payees(at, array_agg(payer[g]), array_agg(payee[g]), NULL)
         FROM unnest(met) AS g WHERE outcome[g] = 'done';
+    END IF;
+END $$;
+-- Refunds of payments on the ledger rail that settled at once.
+
+-- Refunds ledger payments for plain API keys of their payees that may refund, each on its own and in a number of statements
+-- that does not depend on how many they are, where no rule has anything to say (payments/refund.py says it). A refund is a
+-- payment of its own, by pay_by_ledger. Arrays have an element per request, and so has each answer; `amount` is the part to
+-- refund, as a decimal; null: all that is left. Of what was not done nothing is written but that nothing is refunded:
+--   done        refunded; the rest of the answer is the refund
+--   checks      the ordinary way decides: there is no such key, it is not plain or may not refund; the idempotency key was
+--               used before; or the payment is no ledger payment to the caller, counts against a limit, less is left of it
+--               or available to the caller, or an earlier request refunds it
+--
+-- Locked are idempotency keys, then what is refunded of each payment (its row of `refunded_payment`, which is written or
+-- changed first of all, so concurrent refunds never exceed the payment), then accounts, each kind in its order.
+CREATE FUNCTION refund_on_ledger(
+    at timestamptz, api_key_hash bytea[], idempotency text[], fingerprint bytea[], payment uuid[], amount text[],
+    OUT outcome text[], OUT id uuid[], OUT paid_at timestamptz, OUT caller uuid[], OUT payee uuid[],
+    OUT caller_handle text[], OUT payee_handle text[], OUT asset text[], OUT units numeric[], OUT memo text[]
+) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    paid numeric[];           -- what each payment was
+    good integer[];           -- requests that are done, in order
+    one record; written record;
+BEGIN
+    SELECT array_agg(CASE WHEN found.fits THEN 'done' ELSE 'checks' END ORDER BY n), array_agg(found.caller ORDER BY n),
+        array_agg(found.payee ORDER BY n), array_agg(split_part(found.from_code, ':', 2) ORDER BY n),
+        array_agg(split_part(found.to_code, ':', 2) ORDER BY n), array_agg(found.asset ORDER BY n),
+        array_agg(found.units ORDER BY n), array_agg(found.memo ORDER BY n), array_agg(found.paid ORDER BY n),
+        array_agg(NULL::uuid)
+    INTO outcome, caller, payee, caller_handle, payee_handle, asset, units, memo, paid, id
+    FROM (
+        SELECT asked.n, key.wallet_id AS caller, other.owner AS payee, own.code AS from_code, other.code AS to_code,
+            own.asset, part.units, first.memo::text AS memo, first.amount::numeric AS paid,
+            asked.again = 1 AND key.plain AND 'refund' = ANY (key.scopes) AND own.owner = key.wallet_id
+                AND other.owner IS NOT NULL
+                AND (asked.amount IS NULL OR part.units BETWEEN 1 AND first.amount
+                    AND scale(asked.amount::numeric) <= known.decimals)
+                AND NOT EXISTS (SELECT FROM counted_payment AS counted
+                    WHERE counted.scope = ANY ('{cap,policy,mandate,mandate_total}') AND counted.payment_id = first.id) AS fits
+        FROM (
+            SELECT *, row_number() OVER (PARTITION BY payment ORDER BY n) AS again
+            FROM unnest(api_key_hash, payment, amount) WITH ORDINALITY AS asked (hash, payment, amount, n)
+        ) AS asked
+        LEFT JOIN api_key AS key ON key.hash = asked.hash AND key.revoked_at IS NULL
+            AND (key.expires_at IS NULL OR key.expires_at > at)
+        LEFT JOIN ledger_payment AS first ON first.id = asked.payment AND first.leg = 1
+        LEFT JOIN account AS own ON own.id = first.credit_id
+        LEFT JOIN account AS other ON other.id = first.debit_id
+        LEFT JOIN asset AS known ON known.code = own.asset
+        CROSS JOIN LATERAL (
+            SELECT trunc(asked.amount::numeric * ('1e' || known.decimals)::numeric) AS units) AS part
+    ) AS found;
+    good := array_positions(outcome, 'done');
+    IF good = '{}' THEN
+        RETURN;
+    END IF;
+    PERFORM lock_keys(array_agg(caller[g]), array_agg(request_of(caller[g], idempotency[g]))) FROM unnest(good) AS g;
+
+    outcome := array_fill('checks'::text, ARRAY[cardinality(payment)]);
+    FOR one IN
+        INSERT INTO refunded_payment AS kept (payment_id, amount, refunded)
+        SELECT payment[g], paid[g], coalesce(units[g], paid[g]) FROM unnest(good) AS g ORDER BY payment[g]
+        ON CONFLICT (payment_id) DO UPDATE SET refunded = kept.refunded + coalesce(
+            units[array_position(payment, kept.payment_id)], kept.amount - kept.refunded)
+        WHERE kept.refunded < kept.amount
+            AND kept.refunded + coalesce(units[array_position(payment, kept.payment_id)], 0) <= kept.amount
+        RETURNING array_position(payment, payment_id) AS place, new.refunded - coalesce(old.refunded::numeric, 0) AS units
+    LOOP
+        outcome[one.place] := 'done'; units[one.place] := one.units;
+    END LOOP;
+    good := array_positions(outcome, 'done');
+    IF good = '{}' THEN
+        RETURN;
+    END IF;
+
+    SELECT * INTO written
+    FROM pay_by_ledger(
+        at, NULL, ARRAY(SELECT caller[g] FROM unnest(good) AS g), ARRAY(SELECT idempotency[g] FROM unnest(good) AS g),
+        ARRAY(SELECT fingerprint[g] FROM unnest(good) AS g), ARRAY(SELECT payee_handle[g] FROM unnest(good) AS g),
+        ARRAY(SELECT asset[g] FROM unnest(good) AS g), ARRAY(SELECT units[g] FROM unnest(good) AS g),
+        array_fill(0::numeric, ARRAY[cardinality(good)]), ARRAY(SELECT memo[g] FROM unnest(good) AS g),
+        ARRAY(SELECT payment[g] FROM unnest(good) AS g),
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+    paid_at := written.paid_at;
+    FOR i IN 1 .. cardinality(good) LOOP
+        id[good[i]] := written.id[i];
+        IF written.outcome[i] <> 'done' OR written.id[i] IS NULL THEN
+            outcome[good[i]] := 'checks';
+        END IF;
+    END LOOP;
+    IF 'checks' = ANY (ARRAY(SELECT outcome[g] FROM unnest(good) AS g)) THEN
+        UPDATE refunded_payment AS kept SET refunded = kept.refunded - back.units
+        FROM (SELECT payment[g] AS id, units[g] AS units, outcome[g] AS outcome FROM unnest(good) AS g) AS back
+        WHERE kept.payment_id = back.id AND back.outcome = 'checks';
     END IF;
 END $$;
 -- Accept payments of plain API keys on the chain rail, as 08_pay_on_ledger.sql does on the ledger rail.

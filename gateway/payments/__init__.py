@@ -4,6 +4,7 @@
     batch.py                 many payments of one payer in one call
     capture_void.py          capture, void, expire: the ends of a held payment
     refund.py                give a settled payment back, whole or in part
+    plain_ends.py            captures, voids and refunds about which no rule has anything to say, many in one statement
     convert.py               fiat into tokens and back: mint and redeem
     sign.py                  a payment that waits for the signature of its payer's own key
     submit_authorization.py  a payment that was signed without the gateway

@@ -52,8 +52,8 @@ async def refund_all(
     """Refund these payments, in order and each on its own, in a number of statements that does not depend on how many
     they are. A refund takes the rail of the original payment, and has a note of its own (note.py).
 
-    Concurrent refunds never exceed what was paid: the original payment's row is locked before what is left is read,
-    and refunds under way count already (records.py).
+    Concurrent refunds never exceed what was paid: the row that counts what is refunded of the original payment is
+    locked before what is left is read, and refunds under way count already (records.py).
 
     Per request: the refund, or NotFound, Forbidden (the payer asks), InvalidAmount, AmountTooPrecise, StateConflict
     (not settled), RefundExceedsPayment, InsufficientFunds, or why a check refuses it. Of two refunds of one payment the
@@ -65,7 +65,8 @@ async def refund_all(
     payers = await wallet.by_handles(connection, sorted({one.payer_handle for one in found.values()}))
     parties = [_proposed(settings, found, payers, one, now) for one in asked]
     await checks.lock(connection, settings, [one for one in parties if isinstance(one, Proposed)], giving_back=found)
-    locked = await records.payments_for_update(connection, settings.assets, found)
+    fitting = [one.payment.refund_of for one in parties if isinstance(one, Proposed)]
+    locked = found | await records.payments_to_refund(connection, settings.assets, [id for id in fitting if id])
 
     results: dict[int, Payment | GatewayError | Unbatched] = {}
     ready: list[tuple[int, Proposed]] = []

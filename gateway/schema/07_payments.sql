@@ -130,7 +130,8 @@ CREATE INDEX payment_state_of_payer ON staged_payment (payer, rare_state, id DES
 CREATE INDEX payment_state_of_payee ON staged_payment (payee, rare_state, id DESC)
     WHERE rare_state IS NOT NULL AND NOT hidden_from_payee;
 
--- What has been refunded of ledger payments, from the first refund on. Counted from the moment a refund is accepted.
+-- What has been refunded of ledger payments, from the first refund on. Counted from the moment a refund is accepted, whose
+-- writer has written or locked this row before it decides: a ledger payment itself is never locked.
 CREATE TABLE refunded_payment (
     payment_id uuid PRIMARY KEY,
     amount amount NOT NULL,

@@ -52,27 +52,32 @@ WRITERS = "SELECT proname FROM pg_proc WHERE prosrc ~* 'INSERT INTO (logged_even
 STATEMENT = "the statement of log.sql"
 
 
-async def lone(alice: Person) -> None:
+async def lone(alice: Person, _: str) -> None:
     assert (await alice.pay("@bob", "1.00 EUR")).status_code == 201
 
 
-async def token(alice: Person) -> None:
+async def token(alice: Person, _: str) -> None:
     assert (await alice.pay("@bob", "1 USDX")).status_code == 202
 
 
-async def hold(alice: Person) -> None:
+async def hold(alice: Person, _: str) -> None:
     assert (await alice.pay("@bob", "1.00 EUR", capture=False)).status_code == 201
 
 
-async def hold_with_a_note(alice: Person) -> None:
+async def hold_with_a_note(alice: Person, _: str) -> None:
     assert (await alice.pay("@bob", "1.00 EUR", capture=False, reference="order-17")).status_code == 201
 
 
-#: A call for each writer.
-CALLS: dict[str, Callable[[Person], Awaitable[None]]] = {
+async def capture(alice: Person, held: str) -> None:
+    assert (await alice.post(f"/v1/payments/{held}/capture", {})).status_code == 200
+
+
+#: A call for each writer, by somebody who has a payment that is held.
+CALLS: dict[str, Callable[[Person, str], Awaitable[None]]] = {
     "pay_by_ledger": lone,
     "pay_on_chain": token,
     "hold_on_ledger": hold,
+    "end_on_ledger": capture,
     STATEMENT: hold_with_a_note,
 }
 
@@ -97,6 +102,7 @@ async def test_no_reader_passes_a_writer_that_has_a_number_and_has_not_committed
     await alice.pay("@bob", "1.00 EUR")  # opens the accounts, which the statements do not
     await alice.post("/v1/deposits", {"amount": "1.00", "asset": "EUR"})
     await bob.receive("1 USDX")
+    held = (await alice.pay("@bob", "1.00 EUR", capture=False)).json()["id"]
     database = api.services.database
     async with database.transaction() as connection:
         await connection.execute(STOPPED)
@@ -104,7 +110,7 @@ async def test_no_reader_passes_a_writer_that_has_a_number_and_has_not_committed
     before = await read(database, wallet, 0)
 
     async with stopping(database):
-        writing = asyncio.create_task(CALLS[writer](alice))
+        writing = asyncio.create_task(CALLS[writer](alice, held))
         async with database.reading() as connection:
             waiting = asyncio.create_task(until_waiting(connection, 1))
             await asyncio.wait({writing, waiting}, return_when=asyncio.FIRST_COMPLETED)

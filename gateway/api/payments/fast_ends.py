@@ -1,12 +1,14 @@
 """Captures, voids and refunds on the fast path: what each request asks for, as its ordinary handler reads it.
 
-They are found, checked and written many together, as payments that have to pass the checks are (fast_payments.py). What
-is refused, a refund with a note, and refunds by payers who sign with their own key are the ordinary handlers'.
+Those of API keys are done by one statement for many of them where no rule has anything to say (payments/plain_ends.py).
+The others are found, checked and written many together, as payments that have to pass the checks are
+(fast_payments.py). What is refused, a refund with a note, and refunds by payers who sign with their own key are the
+ordinary handlers'.
 """
 
 import re
-from collections.abc import Iterable
-from typing import Literal, cast
+from collections.abc import Container, Iterable
+from typing import cast
 
 from msgspec import Struct
 
@@ -21,37 +23,46 @@ from gateway.http.services import Services
 from gateway.idempotency import Claim
 from gateway.identity.credential import Credential
 from gateway.identity.sign_in.ceremony import Party
-from gateway.ids import PaymentId
+from gateway.money import is_decimal
 from gateway.payments.capture_void import EndRequest
+from gateway.payments.plain_ends import EndKind, PlainEnd
 from gateway.payments.refund import Refund
-
-End = Literal["capture", "void", "refund"]
 
 _PATH = re.compile(r"/v1/payments/(pay_[0-9a-z]+)/(capture|void|refund)")
 
 
 class CheckedEnd(Struct, frozen=True):
-    """One request, of an API key or of a session's token, by its SHA-256. `amount` is as of EndRequest and Refund."""
+    """A request that has to pass the checks, of an API key or of a session's token. `asked.amount` is as of EndRequest
+    and Refund.
+    """
 
-    token_hash: bytes
+    asked: PlainEnd
     of_session: bool
-    idempotency_key: str
-    fingerprint: bytes
-    end: End
-    payment: PaymentId
-    amount: str | None
+
+    @property
+    def token_hash(self) -> bytes:
+        return self.asked.token_hash
 
     @property
     def key(self) -> tuple[bytes, str]:
-        return self.token_hash, self.idempotency_key
+        return self.asked.key
 
 
-def read(services: Services, party: Party, path: str, headers: Iterable[Field], whole: bytes) -> CheckedEnd | None:
-    """What the request asks for; None where the ordinary handler is to answer."""
+def read(
+    services: Services,
+    party: Party,
+    path: str,
+    headers: Iterable[Field],
+    whole: bytes,
+    need_checks: Container[bytes],
+) -> PlainEnd | CheckedEnd | None:
+    """What the request asks for; None where the ordinary handler is to answer. Of the API keys `need_checks`, payments
+    have to pass the checks and count against limits, and so does what becomes of them.
+    """
     named, head = _PATH.fullmatch(path), head_of(party, headers)
     if named is None or head is None:
         return None
-    end = cast("End", named[2])
+    end = cast("EndKind", named[2])
     asked: AmountRequest | NothingRequest | RefundRequest
     amount = None
     try:
@@ -69,20 +80,26 @@ def read(services: Services, party: Party, path: str, headers: Iterable[Field], 
     except GatewayError:
         return None
     fingerprint = fingerprint_of(f"POST {path}", asked, services.settings.payees)
-    return CheckedEnd(head.token_hash, head.of_session, head.idempotency_key, fingerprint, end, payment, amount)
+    request = PlainEnd(head.token_hash, head.idempotency_key, fingerprint, end, payment, amount)
+    has_fees = end == "capture" and services.settings.ledger_fee_basis_points > 0
+    if head.of_session or has_fees or head.token_hash in need_checks or not (amount is None or is_decimal(amount)):
+        return CheckedEnd(request, head.of_session)
+    return request
 
 
 def ended(one: CheckedEnd, by: Credential) -> tuple[Claim, EndRequest] | None:
     """The capture or void and its idempotency key; None where its caller may not."""
-    if "pay" not in by.scopes or one.end == "refund":
+    asked = one.asked
+    if "pay" not in by.scopes or asked.end == "refund":
         return None
-    claim = Claim(by.wallet.id, one.idempotency_key, one.fingerprint)
-    return claim, EndRequest(one.end, one.payment, by.wallet.id, one.amount)
+    claim = Claim(by.wallet.id, asked.idempotency_key, asked.fingerprint)
+    return claim, EndRequest(asked.end, asked.payment, by.wallet.id, asked.amount)
 
 
 def refunded(one: CheckedEnd, by: Credential) -> tuple[Claim, Refund] | None:
     """The refund and its idempotency key; None where its caller may not, or may have to sign it."""
     if "refund" not in by.scopes or by.wallet.signs_itself:
         return None
-    claim = Claim(by.wallet.id, one.idempotency_key, one.fingerprint)
-    return claim, Refund(by.wallet, one.payment, one.amount, by, claim=claim)
+    asked = one.asked
+    claim = Claim(by.wallet.id, asked.idempotency_key, asked.fingerprint)
+    return claim, Refund(by.wallet, asked.payment, asked.amount, by, claim=claim)

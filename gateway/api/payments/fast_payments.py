@@ -6,11 +6,11 @@ nothing is routed or injected. There are two ways to pay:
 
   - Plain: one statement per rail authenticates the callers and pays for all of them (payments/rails/). It takes
     payments of plain API keys, and ledger payments of keys with caps and of sessions; another takes holds of plain
-    keys on the ledger rail. An API key counts as plain until the statement finds that it is not. What a cap or a policy
-    seems to have no room for goes the second way.
+    keys on the ledger rail, and two take captures and voids, and refunds (fast_ends.py). An API key counts as plain
+    until the statement finds that it is not. What a cap or a policy seems to have no room for goes the second way.
   - Checked: one transaction authenticates all callers, then pays as the ordinary handler does. It takes everything
-    else: payments to addresses or with a note, other holds, tokens in a session. Captures, voids and refunds
-    (fast_ends.py) go this way, in groups of their own.
+    else: payments to addresses or with a note, other holds, tokens in a session. Other captures, voids and refunds go
+    this way, in groups of their own.
 
 The ordinary handler answers what is not handled here: payers who sign with their own key, API keys limited to networks,
 sessions whose token is due for renewal, used idempotency keys, unknown payees, unknown or rate-limited callers, and
@@ -34,6 +34,7 @@ from gateway.api.payments.fast_request import head_of
 from gateway.api.payments.idempotency import Batcher, fingerprint_of, trace_answers
 from gateway.api.payments.payments import ends_of, pay_request, payments_of, refunds_of, shares_commits
 from gateway.api.payments.shapes import PaymentRequest, PaymentView
+from gateway.api.payments.views import payment_view
 from gateway.clock import rfc3339
 from gateway.errors import GatewayError, Unauthenticated, Unavailable
 from gateway.group_commit import GroupCommit, Told
@@ -54,10 +55,13 @@ from gateway.ids import PaymentId, new_id, show
 from gateway.metrics.histogram import Histogram
 from gateway.metrics.traffic import Traffic, outcome_of
 from gateway.money import Money
+from gateway.payments import plain_ends
 from gateway.payments.errors import PaymentRestored, UnknownPayee
+from gateway.payments.model.payment import Payment as Changed
 from gateway.payments.model.plain import NeedsChecks, NotDone, Undecided
 from gateway.payments.model.route import Route, ledger_route, rail_of
 from gateway.payments.pay import PayRequest, check_memo
+from gateway.payments.plain_ends import PlainEnd
 from gateway.payments.rails import chain as chain_rail
 from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.chain import Queued, TokenPayment
@@ -98,10 +102,10 @@ class CheckedPayment(Struct, frozen=True):
         return self.token_hash, self.idempotency_key
 
 
-Payment = LedgerPayment | HeldPayment | TokenPayment | CheckedPayment | CheckedEnd
+Payment = LedgerPayment | HeldPayment | TokenPayment | CheckedPayment | PlainEnd | CheckedEnd
 
 #: What became of a payment.
-_Outcome = Settled | Held | Queued | idempotency.Answer | Undecided | GatewayError
+_Outcome = Settled | Held | Queued | Changed | idempotency.Answer | Undecided | GatewayError
 
 #: What became of a call that had to pass the checks.
 _Checked = idempotency.Answer | Undecided | GatewayError
@@ -131,6 +135,10 @@ class FastPayments:
         self._ledger = GroupCommit(self._settle, most, at_once, _traced(tracer, "pay_by_ledger", _trace))
         self._holds = GroupCommit(self._hold, most, at_once, _traced(tracer, "hold_on_ledger", _trace))
         self._chain = GroupCommit(self._queue, most, at_once, _traced(tracer, "pay_on_chain", _trace))
+        self._plain_ends = GroupCommit(self._end_plain, most, at_once, _traced(tracer, "end_on_ledger", _trace))
+        self._plain_refunds = GroupCommit(
+            self._refund_plain, most, at_once, _traced(tracer, "refund_on_ledger", _trace)
+        )
         self._checked = GroupCommit(self._check, most, 1, _traced(tracer, "payments"))
         self._ending = GroupCommit(self._end, most, 1, _traced(tracer, "captures and voids"))
         self._refunding = GroupCommit(self._refund, most, 1, _traced(tracer, "refunds"))
@@ -146,9 +154,11 @@ class FastPayments:
             "ledger_payments": self._ledger.sizes,
             "holds": self._holds.sizes,
             "chain_payments": self._chain.sizes,
+            "captures_and_voids": self._plain_ends.sizes,
+            "refunds": self._plain_refunds.sizes,
             "checked_payments": self._checked.sizes,
-            "captures_and_voids": self._ending.sizes,
-            "refunds": self._refunding.sizes,
+            "checked_captures_and_voids": self._ending.sizes,
+            "checked_refunds": self._refunding.sizes,
         }
 
     def read(self, headers: Iterable[Field], whole: bytes) -> Payment | None:
@@ -162,10 +172,11 @@ class FastPayments:
 
     def read_end(self, path: str, headers: Iterable[Field], whole: bytes) -> Payment | None:
         """The capture, void or refund that the request asks for; None if the ordinary handler has to answer."""
-        asked = fast_ends.read(self._services, self._party, path, headers, whole)
-        if asked is None or (not asked.of_session and self._is_over(asked.token_hash.hex(), self._services.clock())):
+        asked = fast_ends.read(self._services, self._party, path, headers, whole, self._need_checks)
+        if asked is None:
             return None
-        return asked
+        over = not _of_session(asked) and self._is_over(asked.token_hash.hex(), self._services.clock())
+        return None if over else asked
 
     def submit(self, payment: Payment) -> "asyncio.Future[Any]":
         """A future that is done once the payment is committed or refused; `answer` takes it.
@@ -183,7 +194,9 @@ class FastPayments:
         if isinstance(payment, CheckedPayment):
             future = self._checked.submit(payment)
         elif isinstance(payment, CheckedEnd):
-            future = (self._refunding if payment.end == "refund" else self._ending).submit(payment)
+            future = (self._refunding if payment.asked.end == "refund" else self._ending).submit(payment)
+        elif isinstance(payment, PlainEnd):
+            future = (self._plain_refunds if payment.end == "refund" else self._plain_ends).submit(payment)
         elif isinstance(payment, TokenPayment):
             future = self._chain.submit(payment)
         elif isinstance(payment, HeldPayment):
@@ -194,13 +207,15 @@ class FastPayments:
         future.add_done_callback(partial(self._in_flight.pop, payment.key))
         return future
 
-    def to_check(self, payment: Payment, done: "asyncio.Future[Any]") -> CheckedPayment | None:
-        """The payment to submit again, checked, if its API key was found not to be plain. None if the future has its
-        outcome.
+    def to_check(self, payment: Payment, done: "asyncio.Future[Any]") -> CheckedPayment | CheckedEnd | None:
+        """The payment to submit again, checked, if its API key was found not to be plain, or a rule may have something
+        to say. None if the future has its outcome.
         """
         outcome = _outcome(done)
         if isinstance(payment, CheckedPayment | CheckedEnd) or not isinstance(outcome, NeedsChecks):
             return None
+        if isinstance(payment, PlainEnd):
+            return CheckedEnd(payment, of_session=False)
         if outcome.always:
             self._need_checks[payment.token_hash] = None
         if len(self._need_checks) > _KEYS_REMEMBERED:
@@ -222,12 +237,15 @@ class FastPayments:
             self._note(str(outcome.payer), None, self._services.clock())
         elif not isinstance(payment, CheckedPayment | CheckedEnd) and not _of_session(payment):
             self._note(payment.token_hash.hex(), payment.token_hash, self._services.clock())
-        if not isinstance(payment, CheckedEnd):
+        if not isinstance(payment, PlainEnd | CheckedEnd) and not isinstance(outcome, Changed):
             self._traffic.paid(rail_of(payment.money.asset), _named(payment, outcome))
         if isinstance(outcome, Settled):
             return 201, [_JSON], _encode(_settled(outcome))
         if isinstance(outcome, Held):
             return 201, [_JSON], _encode(_held(outcome))
+        if isinstance(outcome, Changed):
+            viewer = outcome.note.author if outcome.note else None  # a note was read for its author alone
+            return 200 if outcome.refund_of is None else 201, [_JSON], _encode(payment_view(outcome, viewer))
         if isinstance(outcome, Queued):
             return 202, [_JSON], _encode(_queued(outcome))
         if isinstance(outcome, idempotency.Answer):
@@ -254,6 +272,14 @@ class FastPayments:
         now = self._services.clock()
         fresh = [structs.replace(one, payment_id=PaymentId(new_id(now))) for one in asked]
         return await ledger_rail.hold_all(self._services.database, self._services.settings, fresh, now)
+
+    async def _end_plain(self, asked: Sequence[PlainEnd]) -> list[plain_ends.Outcome]:
+        return await plain_ends.end_all(self._services.database, self._services.settings, asked, self._services.clock())
+
+    async def _refund_plain(self, asked: Sequence[PlainEnd]) -> list[plain_ends.Outcome]:
+        return await plain_ends.refund_all(
+            self._services.database, self._services.settings, asked, self._services.clock()
+        )
 
     async def _queue(self, asked: Sequence[TokenPayment]) -> list[chain_rail.Outcome]:
         now = self._services.clock()
@@ -346,7 +372,7 @@ def _trace(
     tracer: Tracer,
     name: str,
     asked: Sequence[object],
-    outcomes: Sequence[ledger_rail.Outcome | Held | chain_rail.Outcome],
+    outcomes: Sequence[ledger_rail.Outcome | Held | chain_rail.Outcome | plain_ends.Outcome],
     began: float,
     ended: float,
 ) -> None:
@@ -359,6 +385,8 @@ def _trace(
                 payments.append(one.payment_id)
         elif isinstance(one, Held | Queued) and takes(one.asked.payment_id):
             payments.append(one.asked.payment_id)
+        elif isinstance(one, Changed) and takes(one.id):
+            payments.append(one.id)
     if payments:
         tracer.shared("group commit", len(asked), payments, Part(name, began, ended, attributes=DB_SYSTEM))
 
@@ -396,7 +424,7 @@ def _payment(
 
 
 def _of_session(payment: Payment) -> bool:
-    return not isinstance(payment, HeldPayment | TokenPayment) and payment.of_session
+    return not isinstance(payment, HeldPayment | TokenPayment | PlainEnd) and payment.of_session
 
 
 def _named(payment: Payment, outcome: Settled | Held | Queued | idempotency.Answer | GatewayError) -> str:

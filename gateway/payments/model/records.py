@@ -164,12 +164,28 @@ async def payments_shown(connection: Connection, assets: Assets, ids: Iterable[U
 async def payments_for_update(
     connection: Connection, assets: Assets, ids: Iterable[PaymentId]
 ) -> dict[PaymentId, Payment]:
-    """Those of these payments that there are, locked in id order until the transaction ends."""
+    """Those of these payments that there are, locked in id order until the transaction ends. Of a ledger payment
+    nothing changes but what is refunded of it, which is not locked.
+    """
+    return await _locked(connection, assets, ids, refunds=False)
+
+
+async def payments_to_refund(
+    connection: Connection, assets: Assets, ids: Iterable[PaymentId]
+) -> dict[PaymentId, Payment]:
+    """As `payments_for_update`, and what is refunded of ledger payments is locked, too, after the others."""
+    return await _locked(connection, assets, ids, refunds=True)
+
+
+async def _locked(
+    connection: Connection, assets: Assets, ids: Iterable[PaymentId], refunds: bool
+) -> dict[PaymentId, Payment]:
     wanted = set(ids)
     rows = await connection.fetch(sql.staged_for_update, list(wanted))
     found = {PaymentId(row["id"]): of_row(assets, row) for row in rows}
     if at_once := wanted - found.keys():
-        await connection.execute(sql.lock_ledger_payments, list(at_once))
+        if refunds:
+            await connection.execute(sql.lock_refunds, list(at_once))
         found |= await payments_of(connection, assets, at_once)
     return found
 

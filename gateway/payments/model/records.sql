@@ -95,9 +95,11 @@ WHERE payment.id = ANY ($1)
 ORDER BY payment.id
 FOR UPDATE OF payment;
 
--- lock_ledger_payments
--- The same for ledger payments, of which only what is refunded changes: it is to be read once they are locked.
-SELECT FROM ledger_payment WHERE id = ANY ($1) AND leg = 1 ORDER BY id FOR NO KEY UPDATE;
+-- lock_refunds
+-- What is refunded of ledger payments, locked in the order of their ids; it is to be read then.
+INSERT INTO refunded_payment AS kept (payment_id, amount, refunded)
+SELECT id, amount, 0 FROM ledger_payment WHERE id = ANY ($1) AND leg = 1 ORDER BY id
+ON CONFLICT (payment_id) DO UPDATE SET refunded = kept.refunded;
 
 -- payment_of_party
 -- One payment, for those it concerns.
@@ -230,6 +232,17 @@ SELECT outcome, payer_handle, available FROM pay_on_chain($1, $2, $3, $4, $5, $6
 -- Many payments on the ledger rail that are only held, each with its hold, key and event; see
 -- schema/08_hold_on_ledger.sql.
 SELECT outcome, payer_handle, available FROM hold_on_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+
+-- end_on_ledger
+-- Captures and voids on the ledger rail; see schema/08_end_on_ledger.sql.
+SELECT outcome, caller, payer, payee, payer_handle, payee_handle, asset, units, captured, memo, created_at, expires_at,
+    reference, metadata
+FROM end_on_ledger($1, $2, $3, $4, $5, $6, $7);
+
+-- refund_on_ledger
+-- Refunds on the ledger rail; see schema/08_refund_on_ledger.sql.
+SELECT outcome, id, paid_at, caller, payee, caller_handle, payee_handle, asset, units, memo
+FROM refund_on_ledger($1, $2, $3, $4, $5, $6);
 
 -- insert_sweeps
 -- Tokens that follow their wallet to its new address.
