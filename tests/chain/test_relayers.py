@@ -12,6 +12,7 @@ from gateway.chain.block import Block, Fees
 from gateway.chain.errors import NodeUnavailable, RelayerStopped
 from gateway.chain.relayer import batches, fee_bump, nonce_conflicts, outbox, relayers
 from gateway.chain.relayer.batches import Ripe
+from gateway.chain.relayer.fee_ceiling import FEE_WEI_CEILING
 from gateway.chain.relayer.relayers import Attempt
 from gateway.errors import Misconfigured
 from gateway.keys.signer import fields_of
@@ -135,7 +136,7 @@ async def raw_of(setup: Setup, attempt: Attempt) -> bytes:
 async def test_a_bump_offers_no_more_than_ten_times_what_the_node_suggests_nor_than_the_ceiling(setup: Setup) -> None:
     for offered, suggested, ceiling in (
         (Fees(900, 1), Fees(100, 1), 1_000),
-        (Fees(relayers.FEE_WEI_CEILING // 2, 1), Fees(relayers.FEE_WEI_CEILING, 1), relayers.FEE_WEI_CEILING),
+        (Fees(FEE_WEI_CEILING // 2, 1), Fees(FEE_WEI_CEILING, 1), FEE_WEI_CEILING),
     ):
         stored = await store(setup, offered)
         fees = [offered.fee_wei_max]
@@ -145,8 +146,8 @@ async def test_a_bump_offers_no_more_than_ten_times_what_the_node_suggests_nor_t
                 assert len(fees) < 50
         assert ceiling * 0.85 < fees[-1] <= ceiling
 
-    stored = await store(setup, Fees(10 * relayers.FEE_WEI_CEILING, 10 * relayers.FEE_WEI_CEILING))
-    assert fields_of(stored.raw).fee_wei_max == relayers.FEE_WEI_CEILING
+    stored = await store(setup, Fees(10 * FEE_WEI_CEILING, 10 * FEE_WEI_CEILING))
+    assert fields_of(stored.raw).fee_wei_max == FEE_WEI_CEILING
 
 
 def test_a_bump_waits_for_a_block_and_for_dearer_gas_or_much_time() -> None:

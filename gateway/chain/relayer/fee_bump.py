@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from gateway.chain.block import Block, Fees
-from gateway.chain.relayer.relayers import FEE_WEI_CEILING, Attempt, Stored, lock
+from gateway.chain.relayer.fee_ceiling import FEE_WEI_CEILING
+from gateway.chain.relayer.relayers import Attempt, Stored, lock
 from gateway.keys.signer import Signer, TransactionFields, fields_of
 from gateway.postgres.pool import Connection, Statements
 

@@ -10,7 +10,8 @@ from datetime import timedelta
 
 from gateway.chain.block import Fees
 from gateway.chain.relayer import batches
-from gateway.chain.relayer.relayers import FEE_WEI_CEILING, Relayer
+from gateway.chain.relayer.fee_ceiling import capped
+from gateway.chain.relayer.relayers import Relayer
 from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "gas_balance.sql")
@@ -21,7 +22,7 @@ PAYMENT_GAS = 27_000
 
 def cost_wei(gas: int, fees: Fees) -> int:
     """What a transaction of so much gas may cost at most, when it is offered these fees."""
-    return gas * min(fees.fee_wei_max, FEE_WEI_CEILING)
+    return gas * capped(fees).fee_wei_max
 
 
 def payments_left(relayer: Relayer, fees: Fees) -> int:

@@ -22,6 +22,7 @@ from uuid import UUID
 
 from gateway.chain.block import AccountState, Fees, Receipt
 from gateway.chain.errors import RelayerStopped
+from gateway.chain.relayer.fee_ceiling import capped
 from gateway.errors import Misconfigured
 from gateway.escape import for_shell
 from gateway.ids import new_id
@@ -34,10 +35,6 @@ Kind = Literal["settle", "mint", "deploy", "grant"]
 
 #: How many transactions of a relayer may be in no block yet; more authorizations then wait in the queue.
 OPEN_MAX = 16
-
-#: No attempt offers more for a unit of gas: 500 gwei, which Ethereum's base fee has passed for hours in all its years.
-#: A transaction of the most gas there may be (16,777,216) then costs 8.4 ETH at worst; above it the relayer waits.
-FEE_WEI_CEILING = 500 * 10**9
 
 #: An attempt that is open for so long may be in a block that somebody had read before it was stored here: its receipt
 #: is asked for, whatever block is read.
@@ -244,7 +241,7 @@ async def store(
     The relayer stays locked until the caller commits: nonces have no gap, and a rollback gives the nonce back.
     """
     nonce = await lock(connection, signer.address)
-    fees = Fees(min(fees.fee_wei_max, FEE_WEI_CEILING), min(fees.tip_wei_max, FEE_WEI_CEILING))
+    fees = capped(fees)
     fields = TransactionFields(chain_id, nonce, fees.tip_wei_max, fees.fee_wei_max, gas_limit, to, 0, data)
     hash_, raw = signer.sign_transaction(fields)
     id_ = new_id(now)
