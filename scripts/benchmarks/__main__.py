@@ -25,13 +25,13 @@ from benchmarks.revision import NotMeasured, checked_out
 from benchmarks.rig import Rig, rig
 from gateway.errors import GatewayError
 
-#: What keeps one figure from being measured, and the others not.
+#: Errors that keep one figure from being measured, and not the others.
 _FAILED = (NotMeasured, GatewayError, RuntimeError, OSError, asyncpg.PostgresError)
 
 
 def main() -> None:
-    """Run what is asked for; the exit status is 1 where books are wrong, requests failed, or a figure could not be
-    measured, whatever was met.
+    """Run the figures that were named. The exit status is 1 if a ledger is wrong, requests failed, or a figure could
+    not be measured, whether or not targets were met.
     """
     asked = parsed()
     try:

@@ -12,7 +12,7 @@ from benchmarks.lifecycle import Life, Step
 from benchmarks.revision import HERE, NotMeasured, Revision
 from benchmarks.rig import Ledger, Rig
 
-#: What is asked of both: how it is called, by whom, over how many connections, and with which script.
+#: The loads on both: name, caller, connections, script.
 _LOADS: tuple[tuple[str, Caller, int, dict[str, str]], ...] = (
     ("plain keys, 64", PLAIN, 64, {}),
     ("plain keys, 256", PLAIN, 256, {}),
@@ -127,7 +127,7 @@ async def _ledger(bench: Bench, rig: Rig, revision: Revision, caller: Caller) ->
 
 
 async def _check(rig: Rig, measured: Measured, ledger: Ledger) -> None:
-    """The revision's own check of its ledger, which is then of no more use."""
+    """Check the ledger by the revision's own code, then drop its database."""
     tally = {name: getattr(ledger, name) for name in ("name", "handles", "loaded", "asked", "acknowledged", "refused")}
     ids = [str(file) for file in ledger.ids]
     faults = await ledger.revision.offer(rig.server.dsn, rig.home, "check", ids=ids, **tally)

@@ -1,8 +1,8 @@
-"""What it costs to know who is calling: of a payment's processor time, the part that looks at its API key.
+"""The cost of authentication: the part of a payment's processor time that its API key takes.
 
-In the gateway that is the key's hash, and whether the caller has sent too much; in PostgreSQL, the key's row. The
-statement of the payments finds it together with everything else. Here it is found by itself, in a statement of its own
-that has as many keys as such a call has, over one that only reads them: that is rather more than its part there.
+In the gateway this is the key's hash and the rate limit; in PostgreSQL, the lookup of the key's row. The payments'
+statement looks it up together with everything else. Here a separate statement does, with as many keys as such a call
+has, compared with one that only receives the keys. That is somewhat more than the lookup costs there.
 """
 
 import time
@@ -59,7 +59,7 @@ async def _microseconds(connection: Connection, statement: str, ledger: Ledger, 
 def in_gateway(count: int) -> float:
     """Microseconds of the gateway's processor a key."""
     limits, last_used, now = Limits(), LastUsed(), datetime.now(UTC)
-    nobody: Any = None  # of no caller are there so many here that the database would be told
+    nobody: Any = None  # no caller sends enough here for the counts to be written to the database
     headers = [f"Bearer gw_{n:043}".encode() for n in range(1_000)]
     begun = time.process_time()
     for n in range(count):

@@ -1,6 +1,6 @@
 """The chain without a gateway: how fast anvil is with batches that were signed before, and web3.py one at a time.
 
-It is the embedded chain's anvil with the embedded chain's flags, but that it mines each transaction as it comes.
+It is the embedded chain's anvil with the same flags, except that it mines each transaction as it arrives.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class _Purse:
 
 
 class Bare:
-    """A chain with the token's contract, and a thousand purses that have tokens."""
+    """A chain with the token's contract, and a thousand accounts that have tokens."""
 
     def __init__(self, url: str, rpc: Rpc) -> None:
         self._url = url
@@ -62,7 +62,7 @@ class Bare:
         self._draw = random.Random(1)  # nosec B311 # noqa: S311 - the same payments in every run
 
     async def prepare(self) -> None:
-        """Deploy the contract, and mint for the purses and for who sends one at a time."""
+        """Deploy the contract, and mint for the accounts and for the sender of single transfers."""
         deployment = deploy_data(self._contract.asset, Roles.all_of(self._relayer.address))
         await self._send([self._signed(None, deployment, DEPLOY_GAS)])
         rich = [purse.address for purse in self._purses] + [RelayerSigner(one_at_a_time.KEY).address]
@@ -95,7 +95,7 @@ class Bare:
         return int(sent) / float(took)
 
     def _batch(self) -> list[Authorization]:
-        """A full batch of payments between random purses, as the worker would put it together."""
+        """A full batch of payments between random accounts, as the worker would build it."""
         payments = []
         for _ in range(batches.MOST):
             payer, payee = self._draw.sample(self._purses, 2)
@@ -133,11 +133,11 @@ def _authorization(kind: Kind, payer: str, payee: str, units: int, nonce: int) -
 
 @asynccontextmanager
 async def bare(rig: Rig) -> AsyncIterator[Bare]:
-    """A fresh one, in a home of its own below the rig's."""
+    """A fresh chain, in a home of its own below the rig's."""
     home = rig.below("bare").home
     children = await Children.claim(home)
     try:
-        anvil = Anvil(home, children, NODE_MODULES, block_seconds=3600.0)  # it mines what we send, not what time it is
+        anvil = Anvil(home, children, NODE_MODULES, block_seconds=3600.0)  # it mines our transactions, and not by time
         await anvil.start()
         rpc = Rpc(anvil.url)
         try:

@@ -1,4 +1,4 @@
-"""A bench: the rig, what is measured with it in turns, and the books it is measured over."""
+"""A bench: the rig, the measurements in turns, and the ledgers that they run over."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ HANDLES = 10_000
 
 @dataclass(frozen=True)
 class Past:
-    """How many handles and entries a ledger has that something went on in before."""
+    """The size of a ledger with a history: its handles and entries."""
 
     name: str
     handles: int
@@ -44,14 +44,14 @@ SMALL = past("small", 10_000)
 
 @dataclass
 class Measured:
-    """What one figure gave: its rows, every leg behind them, what was found in the books, and what else it says."""
+    """The result of one figure: its rows, the legs behind them, the ledgers' checks, and further values."""
 
     rows: list[Row] = field(default_factory=list)
     legs: list[Leg] = field(default_factory=list)
     checked: list[Checked] = field(default_factory=list)
     failures: int = 0  #: Requests that were not answered 201, those of the warm-ups too.
-    faults: list[str] = field(default_factory=list)  #: Of books that are checked in another way.
-    left_out: dict[str, str] = field(default_factory=dict)  #: What of it could not be measured, and why.
+    faults: list[str] = field(default_factory=list)  #: Results of ledgers that are checked in another way.
+    left_out: dict[str, str] = field(default_factory=dict)  #: Parts that could not be measured, and why.
     notes: dict[str, Any] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class Bench:
         return await self.rig.copy(self._towns[caller.name], name)
 
     async def lived(self, measured: Measured, past: Past) -> Ledger:
-        """A ledger with a past; made once, and then kept for all figures."""
+        """A ledger with a history, made once and kept for all figures."""
         if past.name not in self._lived:
             begun = time.monotonic()
             print(f"  loading {past} …", flush=True)
@@ -145,7 +145,7 @@ class Bench:
         return leg
 
     async def checks(self, measured: Measured, *of: Ledger) -> None:
-        """Check the books; those without a past are then of no more use."""
+        """Check the ledger. One without a history is dropped afterwards."""
         for ledger in of:
             begun = time.monotonic()
             checked = await books.check(self.rig, ledger)

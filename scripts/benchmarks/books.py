@@ -1,4 +1,4 @@
-"""After the load: are the books right, and is what was acknowledged there, once, and nothing else?"""
+"""After the load: is the ledger right, and does it have every acknowledged payment once, and no other?"""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from gateway.bank import movements
 from gateway.ids import read
 from gateway.ledger import recount
 
-#: What is said to have been checked, in the words of the output.
+#: What was checked, in the words of the output.
 CHECKED = (
     "the ledger's own recount finds no fault: " + "; ".join(claim for claim, _ in recount.CHECKS),
     "the bank's statement has what the ledger says the bank has",
@@ -31,7 +31,7 @@ SELECT count(*) FROM (
     HAVING count(*) <> 2 OR min(entry.amount) <> payment.amount OR max(entry.amount) <> payment.amount
 ) AS wrong
 """
-#: With a key lies its payment or, of callers that are not plain, the answer. A batch's own key has another answer.
+#: A key has its payment or, of callers that are not plain, the answer. A batch's own key has another answer.
 _KEYS = """
 SELECT count(*), count(DISTINCT payment_id) + count(*) FILTER (WHERE payment_id IS NULL)
 FROM (
@@ -47,7 +47,7 @@ FROM acknowledged LEFT JOIN payment ON payment.id = acknowledged.id AND payment.
 
 @dataclass(frozen=True)
 class Checked:
-    """What a ledger has, and every fault there is in it."""
+    """The contents of a ledger in numbers, and every fault in it."""
 
     ledger: str
     payments: int
@@ -66,7 +66,7 @@ class Checked:
 
 
 async def check(rig: Rig, ledger: Ledger) -> Checked:
-    """Recount everything, and hold it against what wrk was answered."""
+    """Recount everything, and compare it with the answers that wrk got."""
     faults = []
     assets = rig.config(ledger.name).assets
     async with (

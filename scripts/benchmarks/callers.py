@@ -1,15 +1,15 @@
-"""Who pays in the figures, and what each kind of caller shows with a request.
+"""Who pays in the figures, and the credential that each kind of caller sends.
 
     plain       the key that comes with a handle, of a wallet without a passkey
     scoped      a key that may pay and do nothing else
     refunding   a key that may pay and refund
     capped      a key that may pay, with a cap on each payment and on each day
     guarded     the same, of a wallet that has a passkey
-    session     somebody who has signed in with a passkey, in a browser; their wallet's policy lets the payments through
+    session     a browser session begun with a passkey, in a wallet whose policy allows the payments
 
-Rows are written as the product writes them (access.sql, caps.sql, policy.sql), many at once; nothing that is checked is
-switched off. Passkeys and policies are a month old, so no device is new and a day is what was counted, and nobody ever
-signs with a passkey here. Limits and caps are far above what is paid, so each is read and added up, and none refuses.
+Rows are written as the product writes them, many at once, and no check is switched off. Passkeys and policies are a
+month old, so no device is new and a day's spending is what was counted; no passkey ever signs here. Limits and caps are
+far above the payments, so each is read and added up and none refuses.
 
 A session pays only in the minutes after its passkey was used, so its token is renewed before each leg.
 """
@@ -41,7 +41,7 @@ class Caller:
         return f"Authorization: Bearer gw_{self.key}%0{_DIGITS - len(self.key)}d"
 
 
-_DIGITS = 43  #: Of every key and token, as many as 256 bits have in base64.
+_DIGITS = 43  #: Characters of every key and token: 256 bits in base64.
 
 PLAIN = Caller("plain", "plain keys")
 SCOPED = Caller("scoped", "scoped keys", "s")

@@ -34,7 +34,7 @@ _LOOK_SECONDS = 0.01
 
 @dataclass
 class _Spent:
-    """What each part used of the processors for a payment, in microseconds, and the gas of the fullest batch."""
+    """Processor time of each part per payment, in microseconds, and the gas of the fullest batch."""
 
     worker: list[float] = field(default_factory=list)
     anvil: list[float] = field(default_factory=list)
@@ -115,7 +115,7 @@ def _rows(
 
 @asynccontextmanager
 async def setup_with_tokens(above: Rig, handles: int) -> AsyncIterator[Setup]:
-    """A gateway whose handles have tokens, with everything of its own but PostgreSQL."""
+    """A gateway whose handles have tokens. It shares only PostgreSQL with others."""
     rig = above.below("tokens")
     await rig.drop_database("tokens")
     async with rig.chain(BLOCK_SECONDS) as anvil:
@@ -134,7 +134,7 @@ async def setup_with_tokens(above: Rig, handles: int) -> AsyncIterator[Setup]:
 
 
 async def _leg(setup: Setup, seconds: float, spent: _Spent) -> Leg:
-    """Ask for so long, then wait until all is settled; rate and processor time are of all of that."""
+    """Send payments for so long, then wait until all are settled. Rate and processor time cover both."""
     since = await setup.connection.fetchval("SELECT now()")
     before, begun = setup.cpu(), time.monotonic()
     asked = await setup.rig.load("token payments", [setup.gateway], setup.ledger, _CONNECTIONS, seconds, "token")
@@ -150,7 +150,7 @@ async def _leg(setup: Setup, seconds: float, spent: _Spent) -> Leg:
 
 
 async def fullest(setup: Setup, since: datetime) -> tuple[float, int]:
-    """Gas a payment in the fullest batch since then, by its receipt, and how many payments it has."""
+    """Gas per payment in the fullest batch since then, by its receipt, and the number of its payments."""
     hash_, payments = await tokens.fullest(setup.connection, since)
     node = HttpNode(setup.anvil.url)
     try:
@@ -161,7 +161,7 @@ async def fullest(setup: Setup, since: datetime) -> tuple[float, int]:
 
 
 async def lone(setup: Setup) -> float:
-    """Seconds from the request of a payment that is alone to when its payer sees it settled."""
+    """Seconds from the request of a single payment until its payer sees it settled."""
     setup.ledger.asked += 1
     payer = setup.ledger.asked % setup.ledger.handles
     headers = {"Authorization": f"Bearer gw_{payer:043}", "Idempotency-Key": f"alone-{setup.ledger.asked}"}

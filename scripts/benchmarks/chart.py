@@ -1,6 +1,6 @@
-"""The pictures: payments/s and p99 against concurrency, and what a payment costs against the number of entries.
+"""The charts: payments/s and p99 by concurrency, and the cost of a payment by the number of entries.
 
-A point is the median of its legs; the bar through it goes from the least to the greatest.
+A point is the median of its legs, and the bar through it spans the lowest to the highest.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ def concurrency(legs: Sequence[Leg], file: Path) -> bool:
 
 
 def entries(legs: Sequence[Leg], counts: Mapping[str, int], file: Path) -> bool:
-    """What a payment costs in books with more and more entries: `counts`, by who asked."""
+    """The cost of a payment in ledgers with more and more entries: `counts`, by leg."""
     at = {entries: [leg for leg in legs if leg.who == who] for who, entries in counts.items()}
     if not all(at.values()):
         return False

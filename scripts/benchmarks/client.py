@@ -1,7 +1,7 @@
-"""A client for requests that are known beforehand: each is sent once, over so many connections, and its answer kept.
+"""A client that sends a given list of requests, each once, over so many connections, and keeps the answers.
 
-wrk sends what it can in a given time; a capture needs a hold that nobody has captured. So holds, captures, voids,
-refunds and batches are sent from here, and so are the plain payments that they are measured against.
+wrk repeats a request for a given time, but a capture needs a hold that was not captured yet. So holds, captures, voids,
+refunds and batches are sent from here, and so are the plain payments that they are compared with.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Answers:
-    """What the calls were answered, in their order, and how long all of it took."""
+    """The answers of the calls, in order, and how long all of them took."""
 
     seconds: float
     statuses: list[int]
@@ -36,12 +36,12 @@ class Answers:
     seconds_each: list[float]
 
     def failures(self, status: int) -> Counter[str]:
-        """What was answered with another status: how often each, by its text."""
+        """The answers with another status: how many of each, by their text."""
         wrong = zip(self.statuses, self.bodies, strict=True)
         return Counter(f"{was} {body[:200]!r}" for was, body in wrong if was != status)
 
     def ids(self) -> list[str]:
-        """The ids of the payments that were answered."""
+        """The ids of the payments in the answers."""
         return [msgspec.json.decode(body, type=_Paid).id for body in self.bodies]
 
 
@@ -50,7 +50,9 @@ class _Paid(msgspec.Struct):
 
 
 async def send(url: str, header: str, calls: Sequence[Call], connections: int) -> Answers:
-    """Send the calls, each as soon as a connection is free. `header` says who calls, with one %d (callers.py)."""
+    """Send the calls, each as soon as a connection is free. `header` is the caller's credential, with one %d
+    (callers.py).
+    """
     host, port = urlsplit(url).hostname or "", urlsplit(url).port or 80
     whole = [_request(header, call) for call in calls]
     waiting = iter(enumerate(whole))

@@ -1,7 +1,7 @@
-"""Numbers held against numbers: medians, spreads, ratios, and whether what was aimed at was met. Pure.
+"""Comparisons: medians, spreads, ratios, and whether targets are met. Pure.
 
-Ours and theirs are measured in turns, so the n-th of ours stands beside the n-th of theirs: `pairwise` has the ratio of
-each such pair, which what else the machine was doing disturbs less than it does the two medians.
+Ours and theirs are measured in turns, so the n-th of ours goes with the n-th of theirs. `pairwise` has the ratio of
+each such pair, which other load on the machine disturbs less than it does the two medians.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from statistics import median
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median of some numbers, the least and the greatest of them."""
+    """The median, the lowest and the highest of some numbers."""
 
     median: float
     least: float
@@ -24,7 +24,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is aimed at: `at_least`, or `below`."""
+    """A target: `at_least`, or `below`."""
 
     at_least: float | None = None
     below: float | None = None
@@ -38,10 +38,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table: what was measured, in `unit`, and what it is held against.
+    """One line of the table: what was measured, in `unit`, and what it is compared with.
 
-    With `theirs`, the target is one of the ratio, and is met when both the ratio of the medians and the median of the
-    pairwise ratios meet it. Without, it is one of the median itself.
+    With `theirs`, the target is for the ratio, and is met if both the ratio of the medians and the median of the
+    pairwise ratios meet it. Without, it is for the median itself.
     """
 
     figure: str
@@ -62,7 +62,7 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """None where nothing is aimed at."""
+        """None if there is no target."""
         if self.target is None:
             return None
         if self.ratio_of_medians is None:
@@ -86,7 +86,7 @@ class Row:
 
 
 def microseconds_each(seconds: float, payments: int) -> float:
-    """Microseconds a payment. Raises ValueError where there was none: nothing was measured then."""
+    """Microseconds per payment. Raises ValueError if there was none, since nothing was measured then."""
     if payments <= 0:
         raise ValueError("nothing was paid, so nothing can be said of each payment")
     return seconds * 1e6 / payments

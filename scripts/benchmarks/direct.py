@@ -1,4 +1,4 @@
-"""Payments by the gateway's own statement, without HTTP: what they cost PostgreSQL, in processor time, WAL and disk.
+"""Payments by the gateway's own statement, without HTTP: their cost in PostgreSQL's processor time, WAL and disk.
 
 One connection, one group of payments to a commit, as the gateway groups them. Processor time is that of the
 connection's own process. WAL is what `pg_waldump --stats` says of the records without their full-page images, which
@@ -38,7 +38,7 @@ FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS asked (payer, payee, am
 
 @dataclass(frozen=True)
 class Direct:
-    """What `payments` of them cost PostgreSQL in all."""
+    """The cost of this many `payments` to PostgreSQL, in all."""
 
     payments: int
     cpu_seconds: float
@@ -78,7 +78,7 @@ async def pay(rig: Rig, ledger: Ledger, group: int, seconds: float) -> Direct:
 
 
 async def pay_peer(rig: Rig, group: int, seconds: float) -> Direct:
-    """The same of the minimal ledger, whose database is there."""
+    """The same for the minimal ledger, whose database exists already."""
     draw = random.Random(1)  # nosec B311 # noqa: S311 - the same payments in every run
     async with rig.connected(peer.DATABASE) as connection:
         prepared = await connection.prepare(_PEER_GROUP)
@@ -121,7 +121,7 @@ async def _measured(
 
 
 def grown(before: dict[str, int], after: dict[str, int]) -> int:
-    """By how much those tables grew that did."""
+    """The growth of the tables that grew, in bytes."""
     return sum(max(0, size - before.get(table, 0)) for table, size in after.items())
 
 

@@ -9,9 +9,9 @@ _LEAST_PART = 0.01  #: Of ours.
 
 @dataclass(frozen=True)
 class Leg:
-    """One measurement: so many connections, each asking again as soon as it is answered. Times are in milliseconds and
-    as wrk has them: corrected for what a stalled client would not have sent. Processor time is per
-    payment that was asked for and not refused, until the gateways were idle again.
+    """One measurement: so many connections, each sending again as soon as it is answered. Times are in milliseconds, as
+    wrk gives them: corrected for coordinated omission. Processor time is per payment that was not refused, measured
+    until the gateways were idle again.
     """
 
     who: str

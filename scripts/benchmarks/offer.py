@@ -1,7 +1,7 @@
-"""What this checkout does for another that compares itself with it (revision.py): `python -m benchmarks.offer JSON`.
+"""The part of this checkout in a comparison that another one makes (revision.py): `python -m benchmarks.offer JSON`.
 
 The JSON says which server and home (`dsn`, `home`), a `command` and its `arguments`; the last line printed is the
-answer, in JSON. Commands and arguments stay as they are when what is behind them changes, or older revisions cannot be
+answer, in JSON. Commands and arguments must stay as they are, or older revisions cannot be
 compared.
 
     settle   a database with a town whose callers are of a kind

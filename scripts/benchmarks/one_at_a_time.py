@@ -1,9 +1,9 @@
-"""What the chain rail is measured against: web3.py as one writes it first. One transfer, its receipt, the next.
+"""The baseline of the chain rail: web3.py as one writes it first. One transfer, its receipt, the next.
 
     python -m benchmarks.one_at_a_time URL CONTRACT SECONDS
 
-It prints how many transfers it made and how many seconds that took. The node mines each as it comes, and its receipt is
-asked for every 10 ms instead of web3.py's 100: nothing of its own slows it down.
+It prints how many transfers it made and how many seconds that took. The node mines each as it arrives, and the
+receipt is polled every 10 ms instead of web3.py's 100, so that web3.py itself does not slow it down.
 """
 
 import sys
@@ -15,7 +15,7 @@ from web3.middleware import SignAndSendRawMiddlewareBuilder
 
 from gateway.keys.signer import LOCAL_RELAYER_KEYS
 
-#: Whose tokens are sent: an account of anvil's own, which has gas money.
+#: The sender of the tokens: one of anvil's own accounts, which has ETH for gas.
 KEY = LOCAL_RELAYER_KEYS[1]
 
 _ABI = [

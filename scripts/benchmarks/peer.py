@@ -1,8 +1,8 @@
-"""What bulk payments are held against: a transfer as one call of a plain PL/pgSQL function, from 16 clients of pgbench.
+"""The baseline of bulk payments: a transfer as one call of a plain PL/pgSQL function, from 16 clients of pgbench.
 
-In a database of its own on the same server, with what such a ledger has at least: a row for the idempotency key, two
-accounts updated in the order of their ids and checked for funds, a row for the transfer, and two entries. It checks no
-API key, writes no events, and answers nobody over HTTP.
+It has a database of its own on the same server, and the least that such a ledger needs: a row for the idempotency key,
+two accounts updated in the order of their ids and checked for funds, a row for the transfer, and two entries. It checks
+no API key, writes no events, and answers nobody over HTTP.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""How long PostgreSQL takes to find what a person looks at: in a small ledger and in a big one, in turns.
+"""How long PostgreSQL takes to read balances, statements and payments, in a small ledger and in a big one, in turns.
 
 These are the gateway's own statements, prepared, over one connection and with nothing else going on. A page has fifty
 lines. Of an account with a long past, pages from all over it are read.
@@ -28,7 +28,7 @@ _NEWEST, _LATEST = 2**63 - 1, UUID(int=2**128 - 1)
 
 @dataclass(frozen=True)
 class Read:
-    """A statement, and what it is asked: each a list of arguments."""
+    """A statement, and the arguments of each of its calls."""
 
     name: str
     statement: str
@@ -37,7 +37,7 @@ class Read:
 
 async def prepare(connection: Connection, ledger: Ledger, turn: int) -> list[Read]:
     """What is read of the ledger in a turn: at random handles, payments and places in the past of handle 0. No turn
-    asks what one before has asked, since that is in PostgreSQL's buffers still.
+    reads what an earlier one has read, which is still in PostgreSQL's buffers.
     """
     draw = random.Random(turn)  # nosec B311 # noqa: S311 - the same questions in every run
     handles = [f"h{draw.randrange(1, ledger.handles):07}" for _ in range(_ASKED)]
@@ -120,7 +120,7 @@ async def blocks(connection: Connection, read: Read) -> tuple[float, float]:
 
 
 def _literal(argument: Sequence[str] | str | int | UUID) -> str:
-    """Arguments of ours alone: handles, ids and numbers."""
+    """Only for our own arguments: handles, ids and numbers."""
     if isinstance(argument, int):
         return str(argument)
     if isinstance(argument, str | UUID):

@@ -1,8 +1,8 @@
-"""A shop's server for webhooks, as a process of its own: it answers as it is told, and keeps what it took.
+"""A shop's server for webhooks, as a process of its own. It answers as it is told, and remembers what it accepted.
 
-What it took of an event is its first delivery that was not answered with an error, known by `webhook-id`. Of each
-object it keeps the state that the last event said, so that at the end this can be compared with the gateway's. An event
-that it takes for the first time after a later one of its object is out of order.
+It accepts an event with the first delivery, by `webhook-id`, that it does not answer with an error. For each object it
+keeps the state in the last event, which is compared with the gateway's at the end. An event is out of order if it is
+accepted first after a later event of the same object.
 
     POST /hook/N    a delivery
     POST /mode      how deliveries are answered from now on: `take`, `dead` (503), or `fail` (30% are not answered 2xx:
@@ -35,7 +35,7 @@ class _Event(msgspec.Struct):
 
 
 class Told(msgspec.Struct):
-    """What was taken: requests, events, those out of order, and when (time.time()) the first and the last was."""
+    """What was accepted: requests, events, those out of order, and when the first and the last was (time.time())."""
 
     requests: int = 0
     connections: int = 0
@@ -56,7 +56,7 @@ class _Shop:
         self._decode = msgspec.json.Decoder(_Event).decode
 
     def answer(self, target: str, body: bytes) -> bytes | None:
-        """The answer to a request; None where it is lost."""
+        """The answer to a request; None if it is to be lost."""
         if target == "/told":
             return _answered(200, msgspec.json.encode(self.told))
         if target == "/states":
@@ -90,7 +90,7 @@ def _answered(status: int, body: bytes = b"") -> bytes:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, which is kept as long as the other side likes."""
+    """One connection, kept open until the client closes it."""
 
     def __init__(self, shop: _Shop) -> None:
         self._shop, self._come = shop, b""

@@ -1,7 +1,7 @@
 """A checkout of the gateway to measure: this one, or another commit in a temporary worktree.
 
-What another revision does for a comparison it does by its own code, in a process of its own (offer.py): its schema, its
-town, its statements. So a revision can be compared when it has scripts/benchmarks/offer.py, whatever else has changed.
+Another revision takes part by its own code, in a process of its own (offer.py): its schema, its town, its statements.
+So a revision can be compared when it has scripts/benchmarks/offer.py, whatever else has changed.
 """
 
 import asyncio
@@ -24,19 +24,19 @@ class NotMeasured(Exception):
 
 @dataclass(frozen=True)
 class Revision:
-    """Where it lies, and the Python that has its packages."""
+    """The checkout's folder, and the Python that has its packages."""
 
     name: str
     root: Path
     python: str
 
     def environ(self) -> dict[str, str]:
-        """Ours, without settings of the gateway that somebody's shell has, and without what draws charts."""
+        """This process's environment without settings of the gateway, and without the packages that draw charts."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
         return kept | {"PYTHONPATH": f"{self.root}{os.pathsep}{self.root / 'scripts'}"}
 
     async def offer(self, dsn: str, home: Path, command: str, **arguments: object) -> Any:
-        """What the revision's own offer.py answers. Raises RuntimeError where it fails."""
+        """The answer of the revision's own offer.py. Raises RuntimeError if it fails."""
         asked = json.dumps({"dsn": dsn, "home": str(home), "command": command, "arguments": arguments})
         said = await _run(self.python, "-P", "-m", "benchmarks.offer", asked, env=self.environ())
         return json.loads(said.splitlines()[-1])
@@ -66,7 +66,7 @@ async def checked_out(commit: str, folder: Path) -> AsyncIterator[Revision]:
 
 
 async def _python(folder: Path) -> str:
-    """Ours, where the revision has the same packages; else it is set up with its own."""
+    """This checkout's Python if the revision has the same packages; otherwise the revision gets its own."""
     if (folder / "requirements.lock").read_bytes() == (_ROOT / "requirements.lock").read_bytes():
         return sys.executable
     print("  setting the other revision up: its packages are other than ours …", flush=True)

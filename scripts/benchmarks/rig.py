@@ -1,8 +1,8 @@
-"""What is measured, and with what: a fresh PostgreSQL of its own, gateways over it, and wrk.
+"""What a bench runs: a fresh PostgreSQL, gateways over it, and wrk.
 
-Everything is as it ordinarily is. PostgreSQL is the embedded one with its ordinary settings, asked once more whether
-it syncs; gateways are `gateway serve`, or the same server with another application in it (served.py). All of it lies in
-one folder, which is emptied at the start and removed at the end.
+Nothing is tuned. PostgreSQL is the embedded one with its ordinary settings, and is asked whether it syncs; gateways are
+`gateway serve`, or the same server with another application in it (served.py). Everything is in one folder, which is
+emptied at the start and removed at the end.
 """
 
 import asyncio
@@ -33,10 +33,10 @@ NODE_MODULES = Path(__file__).parents[2] / "contracts" / "node_modules"
 _HOST = "127.0.0.1"
 _READY_SECONDS = 30.0
 
-#: A gateway that uses less of a processor than this, in so long, does nothing; and how long until then at the most.
+#: A gateway is idle if it uses less of a processor than this in so many seconds; and how long that may take.
 _IDLE_CPU, _IDLE_LOOK_SECONDS, _IDLE_SECONDS = 0.02, 0.1, 30.0
 
-#: Of the bench's own, without the gateway's time limits: to recount a big ledger takes minutes.
+#: A connection without the gateway's time limits, since recounting a big ledger takes minutes.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
@@ -44,9 +44,9 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 class Ledger:
     """A database of the gateway, whose handles are `h0000000` and on.
 
-    What was asked of it is kept, to be held against what it then has: requests sent, payments acknowledged and refused,
-    and the files with the ids that were answered. `loaded` payments were there before. It was made by a revision, for
-    callers of one kind.
+    It counts what was sent, to be compared with what it has afterwards: requests, payments acknowledged and refused,
+    and the files with the ids in the answers. `loaded` payments were there before. `revision` made it, for callers of
+    one kind.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Served:
 
     @property
     def origin(self) -> str:
-        """Where its pages are, as browsers say it: by name, since they use passkeys at no address."""
+        """The origin of its pages. It has a host name, since browsers use no passkeys at an IP address."""
         return self.url.replace(_HOST, "localhost")
 
 
@@ -234,9 +234,9 @@ class Rig:
         kept: bool = True,
         apart: int = 1,
     ) -> Leg:
-        """Let `connections` ask for `seconds`, evenly spread over the servers; what was asked is added to the ledger's
-        tally, unless nothing is `kept`: where the server is the empty one. Every `apart`-th handle pays and is paid.
-        `argument` is the script's own.
+        """Send payments over `connections` for `seconds`, spread evenly over the servers, and add them to the ledger's
+        counts unless `kept` is False, as for the server that does nothing. Every `apart`-th handle pays and is paid.
+        `argument` is passed to the script.
         """
         folder = self.home / "ids"
         folder.mkdir(exist_ok=True)
@@ -274,7 +274,7 @@ class Rig:
             ledger.asked += asked
             ledger.acknowledged += acknowledged
             ledger.refused += refused
-        worked_for = asked - refused  # what was not answered when wrk left was paid all the same, and is in the time
+        worked_for = asked - refused  # payments without an answer when wrk left were made too, and are in the time
         return Leg(
             who=who,
             connections=connections,
@@ -292,7 +292,7 @@ class Rig:
         )
 
     async def until_idle(self, gateways: set[int]) -> None:
-        """Wait until the gateways do no more: what was asked for is paid then, answered or not. Raises RuntimeError."""
+        """Wait until the gateways are idle: every payment is done then, answered or not. Raises RuntimeError."""
         give_up, before = time.monotonic() + _IDLE_SECONDS, -1.0
         while True:
             used = sum(machine.cpu_seconds(pid) for pid in gateways)
@@ -316,8 +316,8 @@ class Rig:
 
 @asynccontextmanager
 async def rig(home: Path) -> AsyncIterator[Rig]:
-    """Everything fresh; gone at the end. A folder that another bench is using is refused, and what a killed one left is
-    ended and removed.
+    """A fresh rig, removed at the end. Refuses a folder that another bench is using, and ends and removes what a killed
+    bench left.
     """
     children = await Children.claim(home)
     try:
@@ -342,7 +342,7 @@ def _empty(home: Path) -> None:
 
 
 async def _check_durable(made: Rig) -> None:
-    """Raises where PostgreSQL would acknowledge what is not on the disk."""
+    """Raises if PostgreSQL would acknowledge a commit that is not on the disk."""
     async with made.connected("gateway") as connection:
         for name in ("fsync", "synchronous_commit", "full_page_writes"):
             value = await connection.fetchval(f"SHOW {name}")

@@ -1,4 +1,4 @@
-"""The gateway's server with another application in it: what the gateway is measured against.
+"""The gateway's server with another application in it: the baselines of the gateway.
 
 Everything else is `gateway serve` (gateway/cli/processes/serve.py): one process, the same settings of the
 same server.
@@ -26,7 +26,7 @@ _ROUTE = ledger_route(Money(0, fiat("EUR")))
 
 @post("/v1/payments")
 async def answer_only(data: PaymentRequest) -> PaymentView:
-    """What a payment is answered, without the payment."""
+    """The answer to a payment, without the payment."""
     return PaymentView(
         id="pay_01h455vb4pex5vsknk084sn02q",
         state="settled",

@@ -1,8 +1,8 @@
-"""Events as they happen: what streams cost, and how late they are.
+"""Event streams: their cost, and the delay of events.
 
-The readers are of this process, the gateway is its own. An event is as late as its arrival is after `created_at`: both
-are this machine's clock, since PostgreSQL runs here too. In the part over a restart the gateway is killed (SIGKILL) in
-the middle, and started again on the same port; the reader comes back with the last id that it has.
+The readers are in this process, and the gateway is its own. The delay is from `created_at` to the arrival: both are by
+this machine's clock, since PostgreSQL runs here too. In one part the gateway is killed (SIGKILL) in the middle and
+started again on the same port, and the reader reconnects with the last id that it has.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _CREATED = b'"created_at":"'
 
 @dataclass
 class Readers:
-    """Streams of the first handles, one each, and what came by them."""
+    """Streams of the first handles, one each, and the events that arrived."""
 
     late_seconds: list[float] = field(default_factory=list)
     came: int = 0
@@ -65,7 +65,7 @@ async def reading(served: Served, streams: int) -> AsyncIterator[Readers]:
         await reader.readuntil(b"retry: 1000\n\n")
         writers.append(writer)
         tasks.append(asyncio.create_task(readers.read(reader)))
-    await asyncio.sleep(1)  # the next look of the gateway's reader joins the last of them
+    await asyncio.sleep(1)  # the gateway's reader adds the last of them when it reads next
     try:
         yield readers
     finally:
@@ -142,7 +142,7 @@ async def _paced(
 
 
 async def _over_a_kill(measured: Measured, bench: Bench) -> None:
-    """Payments to one handle, all of which its stream has, in order and once, though the gateway was killed."""
+    """Payments to one handle while the gateway is killed: its stream must have all of them, in order and once."""
     ledger = await bench.fresh("killed")
     most = 1_000 if bench.quick else _OVER_A_RESTART
     seen: list[str] = []
@@ -165,7 +165,7 @@ async def _over_a_kill(measured: Measured, bench: Bench) -> None:
 
 
 async def _follow(port: int, seen: list[str], most: int) -> None:
-    """Read handle 1's stream, and come back with the last id, until all have come."""
+    """Read handle 1's stream, and reconnect with the last id, until all events have arrived."""
     while len(seen) < most:
         with suppress(OSError, asyncio.IncompleteReadError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)

@@ -1,6 +1,6 @@
-"""Who pays whom with tokens: handles with keys, API keys and tokens that were minted for them; and are the books right?
+"""Who pays whom with tokens: handles with keys, API keys and minted tokens; and the check of the ledger afterwards.
 
-Nothing is put into the ledger beside the gateway: money is deposited, converted and minted as it is for anybody.
+Nothing bypasses the gateway: money is deposited, converted and minted as for everybody.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from gateway.payments import convert
 from gateway.secret import hash_of
 
 USD = fiat("USD")
-_EACH = Money(10_000_00, USD)  #: What every handle has to begin with: nobody runs short.
+_EACH = Money(10_000_00, USD)  #: The opening balance of every handle: enough for the whole run.
 _AT_ONCE = 250
 _SETTLED_SECONDS = 120.0
 
@@ -48,7 +48,7 @@ WHERE t.kind = 'settle' AND t.state = 'succeeded' AND t.concluded_at >= $1
 GROUP BY t.id ORDER BY count(*) DESC LIMIT 1
 """
 
-#: What is said to have been checked, in the words of the output.
+#: What was checked, in the words of the output.
 CHECKED = (
     "`gateway reconcile` finds no difference: the ledger is right by itself, and is what the chain and the bank say",
     "every id that was answered is a settled payment, and no id was answered twice",
@@ -110,7 +110,7 @@ async def fullest(connection: Connection, since: datetime) -> tuple[bytes, int]:
 
 
 async def check(rig: Rig, ledger: Ledger) -> Checked:
-    """Hold the ledger against itself, the chain, the bank, and what wrk was answered."""
+    """Reconcile the ledger with itself, the chain, the bank, and the answers that wrk got."""
     reconciled = await operations.reconcile(rig.config(ledger.name))
     faults = [f"{one.account}: {one.ledger} in the ledger, {one.other} {one.where}" for one in reconciled.differences]
     ids: list[UUID] = [

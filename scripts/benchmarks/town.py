@@ -1,7 +1,7 @@
 """Who pays whom: handles with API keys and money, in a valid ledger.
 
-Handle number n is `h` and seven digits, its API key `gw_` and forty-three, so wrk knows both without being told. The
-wallets have no keys for the chain: none of them pays with tokens here. Their money is deposited through the ledger.
+Handle number n is `h` and seven digits, its API key `gw_` and forty-three, so wrk can compute both. The
+wallets have no keys for the chain, so none of them pays with tokens here. Their money is deposited through the ledger.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from gateway.payments.rails.ledger import LedgerPayment, Settled
 from gateway.secret import hash_of
 
 EUR = fiat("EUR")
-_EACH = Money(1_000_000_00, EUR)  #: What every handle has to begin with: nobody runs short.
+_EACH = Money(1_000_000_00, EUR)  #: The opening balance of every handle: enough for the whole run.
 _AT_ONCE = 1_000
 
 _WALLETS = """

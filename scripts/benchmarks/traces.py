@@ -1,5 +1,5 @@
-"""What traces cost: payments with them, over payments without, in turn. The collector is of this process, and takes
-what it is sent; what it uses is not the gateway's.
+"""The cost of traces: payments with them, over payments without, in turns. The collector is in this process, so its
+processor time does not count as the gateway's.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from benchmarks.compare import Row, Target
 from benchmarks.legs import by_part, cpu_rows, rate_row
 from gateway.config.environment import from_environment
 
-#: As it is sampled unless it is set, and every payment.
+#: The default ratio, and every payment.
 _RATIOS = (str(from_environment({}).traces_ratio), "1")
 
 _CONNECTIONS = 64
@@ -20,7 +20,7 @@ _TAKEN = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 class Collector:
-    """An HTTP server that reads what it is sent and says that it took it."""
+    """An HTTP server that reads whatever it is sent and accepts it."""
 
     def __init__(self) -> None:
         self.bytes = self.requests = 0

@@ -1,10 +1,10 @@
-"""Webhooks: how fast what waits is sent, what that costs payments, and whether a receiver ends with the right state.
+"""Webhooks: how fast a backlog is sent, what that costs payments, and whether a receiver ends with the right state.
 
 Gateway, deliverers (deliverer.py) and the shop that receives (receiver.py) are processes of their own, all on this
 machine. The shop has ten endpoints, one for each of the first ten handles.
 
-Time is not waited for where the gateway waits for minutes: an endpoint's pause and a delivery's next try are moved to
-now in the database. Leases are not: those of a killed deliverer run out by themselves.
+Where the gateway would wait for minutes, the time of an endpoint's pause or of a delivery's next try is set to now in
+the database. Leases are left alone: those of a killed deliverer expire on their own.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _ENDPOINTS, _STREAMS, _HELD, _QUEUED = 10, 200, 5_000, 100_000
 _A_SECOND = 1_500  #: Deliveries that wait for each second of a leg, so that it does not run dry.
 _GIVE_UP_SECONDS = 300.0
 _ALLOWED = {"GATEWAY_WEBHOOK_SCHEMES": "https,http", "GATEWAY_WEBHOOK_NETWORKS": "127.0.0.1/32"}
-_NO_NODE = "http://127.0.0.1:9"  #: A worker wants to know of a node; a deliverer asks it nothing.
+_NO_NODE = "http://127.0.0.1:9"  #: A worker needs a node's URL; a deliverer never calls it.
 
 _DUE_NOW = """
 UPDATE webhook_delivery SET next_at = now()
@@ -63,7 +63,7 @@ async def webhooks(bench: Bench) -> Measured:
 
 
 async def _drain(measured: Measured, bench: Bench) -> None:
-    """What an endpoint that was dead has missed, sent once it is back; alone, and beside payments."""
+    """The backlog of an endpoint that was down, sent once it is back: alone, and beside payments."""
     quiet, busy = await bench.fresh("quiet"), await bench.fresh("busy")
     async with (
         bench.rig.serving(quiet) as without,
@@ -109,7 +109,7 @@ async def _drain(measured: Measured, bench: Bench) -> None:
                 partial(bench.rig.load, "no webhooks", [without], quiet, 64, argument=argument),
                 partial(drained, argument=argument, beside=beside),
             )
-            sent = tuple(beside[1::2])  # the others are of warming up
+            sent = tuple(beside[1::2])  # the others are from the warm-up
             measured.rows.append(Row("webhooks", f"sent a second beside {who}", "/s", sent, target=target))
             what = f"{who}, while webhooks are sent"
             measured.rows.append(rate_row("webhooks", what, ours, theirs, "alone", Target(0.9) if argument else None))
@@ -191,7 +191,7 @@ async def _hold_and_end(measured: Measured, ledger: Ledger, gateway: Served, hel
 
 
 async def _queued(measured: Measured, bench: Bench) -> None:
-    """What 100,000 deliveries take that wait: of the deliverer's memory, and of the disk."""
+    """The cost of 100,000 pending deliveries in the deliverer's memory and on the disk."""
     queued = 2_000 if bench.quick else _QUEUED
     endpoints = queued // 1_000
     ledger = await bench.fresh("queued")
@@ -268,7 +268,7 @@ def _check(answers: Answers, status: int) -> None:
 
 
 async def _come_back(rig: Rig, ledger: Ledger, shop: Served) -> None:
-    """The shop takes deliveries again, and the pauses of its endpoints are over."""
+    """The shop accepts deliveries again, and the pauses of its endpoints are ended."""
     await _be(shop, "take")
     async with rig.connected(ledger.name) as connection:
         await connection.execute(_DUE_NOW)
@@ -276,7 +276,7 @@ async def _come_back(rig: Rig, ledger: Ledger, shop: Served) -> None:
 
 
 async def _be(shop: Served, mode: str) -> None:
-    """How the shop answers from now on, counting anew."""
+    """Set how the shop answers from now on, and reset its counts."""
     await _asked(shop, "POST", "/mode", mode.encode())
 
 
@@ -285,7 +285,7 @@ async def _told(shop: Served) -> Told:
 
 
 async def _until(shop: Served, enough: Callable[[Told], bool]) -> Told:
-    """Wait until the shop has had enough. Raises RuntimeError where that takes too long."""
+    """Wait until the shop has accepted enough. Raises RuntimeError if that takes too long."""
     give_up = time.monotonic() + _GIVE_UP_SECONDS
     while not enough(told := await _told(shop)):
         if time.monotonic() > give_up:

@@ -1,4 +1,4 @@
-"""wrk, which asks a server with one of the Lua scripts beside this file, and what it says at its end."""
+"""Runs wrk with one of the Lua scripts beside this file, and reads its result."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ _LUA = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Told:
-    """What one wrk says at its end: the fields of the line that common.lua writes. Times are in microseconds."""
+    """The result of one wrk: the fields of the line that common.lua writes. Times are in microseconds."""
 
     microseconds: int
     asked: int
@@ -47,8 +47,8 @@ async def run(url: str, script: str, threads: int, connections: int, seconds: fl
 
 
 def check_in_flight(unanswered: int, each: int, connections: int) -> None:
-    """Each connection waits for one answer at the most, of so many payments. Raises RuntimeError where more were not
-    answered: then requests were counted that were never sent, and what is said of each payment is too little.
+    """Each connection waits for at most one answer, of so many payments. Raises RuntimeError if more are unanswered:
+    then requests were counted that were never sent, and the cost per payment would come out too low.
     """
     if not 0 <= unanswered <= each * connections:
         raise RuntimeError(f"wrk left {unanswered} payments unanswered: {connections} connections, {each} a request")
