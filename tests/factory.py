@@ -47,11 +47,11 @@ from gateway.notifications.notifier import Notifier
 from gateway.outbound.address import Allowed
 from gateway.payments import capture_void, convert, pay, payees, rails, refund, settles, sign
 from gateway.payments.capture_void import EndRequest
-from gateway.payments.model import records
+from gateway.payments.model.conversion import Conversion
 from gateway.payments.model.payment import Payment
-from gateway.payments.model.records import Conversion
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.pay import PayRequest
+from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database
 from gateway.reconciliation import solvency
 from gateway.reconciliation.monitor import Schedule

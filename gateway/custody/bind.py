@@ -39,9 +39,9 @@ from gateway.ledger import account, ledger
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Money
 from gateway.payments.errors import InvalidAddress
-from gateway.payments.model import records
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.unpayable import unpayable
+from gateway.payments.records import records
 from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Database
 

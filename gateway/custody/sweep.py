@@ -25,8 +25,8 @@ from gateway.ids import TransferId, WalletId, new_id
 from gateway.ledger import account, ledger, transfer
 from gateway.ledger.transfer import End, Leg, Transfer
 from gateway.money import Assets, Money
-from gateway.payments.model import records
 from gateway.payments.model.settings import PaymentSettings
+from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database, Record
 
 #: What the contract says where there is less than was to be brought.

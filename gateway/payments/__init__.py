@@ -15,7 +15,8 @@
     draw.py                  draw by a mandate
     first_answer.py          a payment as it was when a call was answered whose answer is not kept
     restored.py              requests that repeat a payment which a restored database has lost
-    model/                   what a payment is, its settings and its rows
+    model/                   what a payment is, and its settings
+    records/                 the rows of payments and conversions
     payees/                  who is paid: one resolver for each way to name a payee
     checks/                  what a payment has to pass: one file for each check
     rails/                   what money moves by: one file for each rail

@@ -26,7 +26,6 @@ from gateway.ids import PaymentId
 from gateway.money import Assets, Money
 from gateway.payments import pay, restored
 from gateway.payments.errors import LineRefused, PaymentRestored
-from gateway.payments.model import records
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import Payment
 from gateway.payments.model.plain import Undecided, handle_of
@@ -35,6 +34,7 @@ from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.pay import PayRequest
 from gateway.payments.payees.lookup import find_payee
 from gateway.payments.rails import ledger as ledger_rail
+from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database
 
 #: How many ledger payments share a commit: the most lines that are paid in one part.

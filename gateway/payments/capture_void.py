@@ -22,9 +22,10 @@ from gateway.ledger.transfer import End
 from gateway.money import Money
 from gateway.payments.checks import checks, wallet_freeze
 from gateway.payments.errors import WalletFrozen
-from gateway.payments.model import payment_events, records
+from gateway.payments.model import payment_events
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.settings import PaymentSettings
+from gateway.payments.records import records
 from gateway.postgres.pool import Connection
 
 

@@ -16,10 +16,11 @@ from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Money, at_par_exact
 from gateway.payments.checks import wallet_freeze, withdrawal_freeze
 from gateway.payments.errors import NotConvertible, NothingConverts, OwnKey
-from gateway.payments.model import payment_events, records
+from gateway.payments.model import payment_events
+from gateway.payments.model.conversion import Conversion
 from gateway.payments.model.payment import State
-from gateway.payments.model.records import Conversion
 from gateway.payments.model.settings import PaymentSettings
+from gateway.payments.records import records
 from gateway.postgres.pool import Connection
 
 

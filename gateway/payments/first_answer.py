@@ -5,8 +5,9 @@ from typing import Final
 from gateway.events import log
 from gateway.ids import PaymentId, WalletId
 from gateway.money import Assets
-from gateway.payments.model import payment_events, records
+from gateway.payments.model import payment_events
 from gateway.payments.model.payment import Payment, as_accepted
+from gateway.payments.records import records
 from gateway.postgres.pool import Connection
 
 #: What captures and voids are answered with; new payments with others.

@@ -16,7 +16,6 @@ from gateway.ledger.errors import InsufficientFunds
 from gateway.money import Money
 from gateway.payments.checks import checks
 from gateway.payments.errors import OwnKey
-from gateway.payments.model import records
 from gateway.payments.model.fee import fee
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import Payment, State
@@ -26,6 +25,7 @@ from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.lookup import find_payee, find_payees
 from gateway.payments.payees.resolver import Payee
 from gateway.payments.rails import holding
+from gateway.payments.records import records
 from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection
 

@@ -17,12 +17,12 @@ from msgspec import Struct
 
 from gateway.ids import PaymentId, TransferId, WalletId
 from gateway.money import Money
-from gateway.payments.model import records
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.plain import NeedsChecks
 from gateway.payments.model.route import ledger_route
 from gateway.payments.model.settings import PaymentSettings
+from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database, if_any
 
 #: What may become of a payment.

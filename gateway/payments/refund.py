@@ -15,12 +15,12 @@ from gateway.money import Money
 from gateway.payments import pay
 from gateway.payments.checks import checks
 from gateway.payments.errors import HeldPaymentRefund, NothingLeftToRefund, RefundExceedsPayment
-from gateway.payments.model import records
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.resolver import Payee
+from gateway.payments.records import records
 from gateway.postgres.pool import Connection
 
 

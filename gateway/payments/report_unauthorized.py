@@ -29,9 +29,10 @@ from gateway.ids import PaymentId, WalletId
 from gateway.ledger import ledger, transfer
 from gateway.ledger.transfer import End
 from gateway.payments.checks import checks, policy
-from gateway.payments.model import payment_events, records
+from gateway.payments.model import payment_events
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.settings import PaymentSettings
+from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database
 from gateway.secret import hash_of, new_secret
 from gateway.settlement import final_blocks

@@ -20,9 +20,10 @@ from gateway.errors import Forbidden, StateConflict
 from gateway.events import log
 from gateway.ids import PaymentId, WalletId, show
 from gateway.payments.checks import wallet_freeze, withdrawal_freeze
-from gateway.payments.model import payment_events, records
+from gateway.payments.model import payment_events
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.settings import PaymentSettings
+from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database
 
 

@@ -31,12 +31,13 @@ from gateway.money import Money
 from gateway.payments import pay
 from gateway.payments.checks import policy, spending, wallet_freeze, withdrawal_freeze
 from gateway.payments.errors import NonceTaken
-from gateway.payments.model import payment_events, records
+from gateway.payments.model import payment_events
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.pay import PayRequest
 from gateway.payments.payees.lookup import find_payee
 from gateway.payments.rails import holding
+from gateway.payments.records import records
 from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Database
 

@@ -9,8 +9,9 @@ from datetime import datetime
 from gateway.events import log
 from gateway.payments import approve
 from gateway.payments.checks import policy
-from gateway.payments.model import payment_events, records
+from gateway.payments.model import payment_events
 from gateway.payments.model.settings import PaymentSettings
+from gateway.payments.records import records
 from gateway.postgres.pool import Connection
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from benchmarks.rig import Connection, Ledger
 from gateway.ledger.ledger import sql as of_ledger
-from gateway.payments.model.records import sql as of_payments
+from gateway.payments.records.records import sql as of_payments
 
 CALLS = 2_000
 _PLANNED = 10  #: By then PostgreSQL has settled on a plan.

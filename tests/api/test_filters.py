@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.payments.model import search
+from gateway.payments.records import search
 from tests.api.conftest import Api, Hands, Person
 
 pytestmark = pytest.mark.anyio

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.payments.model import search
 from gateway.payments.model.payment import State
+from gateway.payments.records import search
 from tests.api.conftest import Person, opened
 
 pytestmark = pytest.mark.anyio

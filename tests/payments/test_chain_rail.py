@@ -11,10 +11,10 @@ from gateway.clock import system_clock
 from gateway.errors import StateConflict
 from gateway.identity import wallet
 from gateway.ids import PaymentId, new_id
-from gateway.payments.model import records
 from gateway.payments.model.payment import State
 from gateway.payments.rails import chain as chain_rail
 from gateway.payments.rails.chain import Queued, TokenPayment
+from gateway.payments.records import records
 from gateway.secret import hash_of
 from gateway.worker import jobs
 from tests.factory import NOW, Town

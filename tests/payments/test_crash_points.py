@@ -14,8 +14,8 @@ from eth_hash.auto import keccak
 from gateway.address import ZERO
 from gateway.chain.errors import NodeUnavailable
 from gateway.identity.wallet import Wallet
+from gateway.payments.model.conversion import Conversion
 from gateway.payments.model.payment import Payment, State
-from gateway.payments.model.records import Conversion
 from gateway.worker import jobs
 from gateway.worker.worker import Worker
 from tests.cuts import CutDatabase, CutNode, CutSigner, Fate, Killed

@@ -11,8 +11,8 @@ from gateway.chain.token.message import Authorization
 from gateway.custody import export
 from gateway.identity.wallet import Wallet
 from gateway.ledger import account, ledger
-from gateway.payments.model import records
 from gateway.payments.model.payment import State
+from gateway.payments.records import records
 from tests.factory import Town
 from tests.payments.test_signing import with_authorization
 

@@ -18,11 +18,11 @@ from gateway.ledger.errors import CaptureExceedsHold, InsufficientFunds
 from gateway.money import Assets, Money
 from gateway.payments import capture_void, pay
 from gateway.payments.errors import RefundExceedsPayment
-from gateway.payments.model import records
 from gateway.payments.model.fee import fee
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.pay import PayRequest
+from gateway.payments.records import records
 from gateway.postgres.pool import Database
 from tests.factory import NOW, Town
 

@@ -14,7 +14,7 @@ from gateway.ledger.errors import InsufficientFunds
 from gateway.ledger.transfer import End
 from gateway.money import Assets, Money
 from gateway.payments import pay, rails
-from gateway.payments.model import payment_events, records
+from gateway.payments.model import payment_events
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.rail import Rail
@@ -22,6 +22,7 @@ from gateway.payments.model.route import Route
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.pay import PayRequest
 from gateway.payments.rails import holding
+from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database
 from tests.payments.test_ledger_rail import LedgerTown
 

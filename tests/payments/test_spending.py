@@ -37,13 +37,13 @@ from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions
 from gateway.payments.checks.mandate import Wanted
 from gateway.payments.checks.spending import BUCKET, FOR_EVER, Spent, bucket_of
 from gateway.payments.errors import CapExceeded, MandateExceeded
-from gateway.payments.model import records
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.plain import NeedsChecks
 from gateway.payments.model.proposed import Counter, Proposed
 from gateway.payments.pay import PayRequest
 from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.ledger import LedgerPayment, Settled
+from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database, connect
 from gateway.secret import hash_of
 from tests.conftest import seeds

@@ -39,10 +39,11 @@ from gateway.notifications import vocabulary
 from gateway.operators import repairs
 from gateway.payments.checks import mandate
 from gateway.payments.checks.mandate import Mandate
-from gateway.payments.model import payment_events, records
+from gateway.payments.model import payment_events
+from gateway.payments.model.conversion import Conversion
 from gateway.payments.model.payment import Payment
-from gateway.payments.model.records import Conversion
 from gateway.payments.model.settings import PaymentSettings
+from gateway.payments.records import records
 from gateway.postgres.pool import Connection
 from gateway.webhooks.dispatcher import Render
 from gateway.webhooks.vocabulary import PREFIX

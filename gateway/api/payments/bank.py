@@ -30,7 +30,7 @@ from gateway.money import Money
 from gateway.payments import convert as converting
 from gateway.payments.checks import policy
 from gateway.payments.errors import ApprovalRequired
-from gateway.payments.model import records
+from gateway.payments.records import records
 from gateway.postgres.pool import Connection
 
 ConversionPath = Annotated[str, path_id("cnv", "The conversion's id.")]

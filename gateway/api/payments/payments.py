@@ -41,12 +41,12 @@ from gateway.payments import capture_void, sign
 from gateway.payments import pay as paying
 from gateway.payments import refund as refunding
 from gateway.payments.capture_void import EndRequest
-from gateway.payments.model import records, search
 from gateway.payments.model.note import check_reference, note_of
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.route import RailName, rails_of
-from gateway.payments.model.search import Wanted
 from gateway.payments.pay import PayRequest
+from gateway.payments.records import records, search
+from gateway.payments.records.search import Wanted
 from gateway.payments.refund import Refund
 from gateway.postgres.pool import Connection
 

@@ -14,8 +14,8 @@ from gateway.bank.movements import PREFIX, BankMovement
 from gateway.clock import rfc3339
 from gateway.ids import WalletId, show
 from gateway.payments.checks.mandate import Mandate
+from gateway.payments.model.conversion import Conversion
 from gateway.payments.model.payment import Payment
-from gateway.payments.model.records import Conversion
 from gateway.payments.pay import Preview
 
 

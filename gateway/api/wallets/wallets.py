@@ -20,7 +20,7 @@ from gateway.identity.wallet import Wallet
 from gateway.ids import show
 from gateway.ledger import account, ledger
 from gateway.ledger.account import Balance
-from gateway.payments.model import records
+from gateway.payments.records import records
 
 
 @get("/v1/wallet", tags=["Wallet"], summary="Get the wallet and its balances", needs="read")

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from gateway.clock import rfc3339
 from gateway.events.log import Event
 from gateway.money import Money
+from gateway.payments.model.conversion import Conversion
 from gateway.payments.model.payment import Payment, State
-from gateway.payments.model.records import Conversion
 from gateway.payments.model.route import ledger_route
 
 

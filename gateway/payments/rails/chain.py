@@ -26,7 +26,7 @@ from gateway.ledger.transfer import End
 from gateway.money import Money
 from gateway.payments.checks import withdrawal_freeze
 from gateway.payments.errors import OwnKey
-from gateway.payments.model import payment_events, records
+from gateway.payments.model import payment_events
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.plain import NotDone, PlainPayment, columns_of, facts_of, handle_of, not_done
 from gateway.payments.model.proposed import Proposed
@@ -35,6 +35,7 @@ from gateway.payments.model.rail_settings import RailSettings
 from gateway.payments.model.route import Route, stored, token_route
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.rails import holding
+from gateway.payments.records import records
 from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Database
 

@@ -26,7 +26,7 @@ from gateway.money import Money
 from gateway.payments.checks import caps, policy
 from gateway.payments.checks.spending import bucket_of
 from gateway.payments.errors import UnknownPayee
-from gateway.payments.model import payment_events, records
+from gateway.payments.model import payment_events
 from gateway.payments.model.fee import fee
 from gateway.payments.model.payment import Event, Payment, after
 from gateway.payments.model.plain import (
@@ -45,6 +45,7 @@ from gateway.payments.model.rail_settings import RailSettings
 from gateway.payments.model.route import Route, ledger_route
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.rails import holding
+from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database, Record, if_any
 
 

@@ -13,9 +13,10 @@ from gateway.ids import TransferId, new_id
 from gateway.ledger import account, transfer
 from gateway.ledger.transfer import End, Leg, Transfer
 from gateway.money import Asset, Assets
-from gateway.payments.model import payment_events, records
+from gateway.payments.model import payment_events
+from gateway.payments.model.conversion import Conversion
 from gateway.payments.model.payment import Event, State, after
-from gateway.payments.model.records import Conversion
+from gateway.payments.records import records
 from gateway.postgres.pool import Connection
 from gateway.settlement.settles import Known, Outcome, Posted, Settles
 

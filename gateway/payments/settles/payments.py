@@ -11,8 +11,9 @@ from gateway.events.log import Event as Told
 from gateway.ledger import account, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Asset, Assets, Money
-from gateway.payments.model import payment_events, records
+from gateway.payments.model import payment_events
 from gateway.payments.model.payment import Event, Payment, State, after
+from gateway.payments.records import records
 from gateway.postgres.pool import Connection
 from gateway.settlement.settles import Known, Outcome, Posted, Settles
 

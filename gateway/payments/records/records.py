@@ -6,7 +6,6 @@ part that was not captured, a refund what it pays back) is taken off what it cou
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -17,6 +16,7 @@ from gateway.errors import NotFound
 from gateway.ids import ConversionId, PaymentId, TransferId, WalletId, show
 from gateway.money import Assets, Money
 from gateway.payments.checks import spending
+from gateway.payments.model.conversion import Conversion
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import ENDED_UNPAID, Payment, State
 from gateway.payments.model.route import restored, stored
@@ -275,24 +275,6 @@ async def ends_of_observations(connection: Connection, transfers: Sequence[UUID]
 
 
 # ---- conversions ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """`amount` of one asset given for `to_amount` of another, at par. States: queued, submitted, settled, failed."""
-
-    id: ConversionId
-    state: State
-    wallet: WalletId
-    handle: str
-    amount: Money
-    to_amount: Money
-    transfer_id: TransferId
-    authorization_id: UUID
-    tx_hash: str | None
-    failure: str | None
-    created_at: datetime
-    settled_at: datetime | None
 
 
 async def insert_conversion(connection: Connection, conversion: Conversion) -> None:
