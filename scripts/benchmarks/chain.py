@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -33,7 +33,7 @@ _LOOK_SECONDS = 0.01
 
 
 @dataclass
-class _Spent:
+class Spent:
     """Processor time of each part per payment, in microseconds, and the gas of the fullest batch."""
 
     worker: list[float] = field(default_factory=list)
@@ -65,16 +65,18 @@ class Setup:
 
 async def chain(bench: Bench) -> Measured:
     """Token payments from request to settled, over web3.py one at a time, and anvil with signed batches."""
-    measured, spent = Measured(), _Spent()
+    measured, spent = Measured(), Spent()
     one_by_one, before, alone = list[float](), list[float](), list[float]()
     ours: list[Leg] = []
     async with setup_with_tokens(bench.rig, HANDLES) as setup, bare(bench.rig) as beside:
         await beside.signed_before(_BATCHES)
-        measured.failures += (await _leg(setup, bench.warm_seconds, _Spent())).failures
+        measured.failures += (await leg_until_settled(setup, bench.warm_seconds, Spent())).failures
         await setup.connection.execute("VACUUM ANALYZE")  # as autovacuum does within a minute, once there is something
         for _ in range(bench.rounds):
-            measured.failures += (await _leg(setup, bench.warm_seconds, _Spent())).failures
-            ours.append(await _leg(setup, 2 * bench.seconds, spent))  # long, since the last of it waits for finality
+            measured.failures += (await leg_until_settled(setup, bench.warm_seconds, Spent())).failures
+            ours.append(
+                await leg_until_settled(setup, 2 * bench.seconds, spent)
+            )  # long, since the last of it waits for finality
             print(told(ours[-1]) + f", worker {spent.worker[-1]:.0f}, anvil {spent.anvil[-1]:.0f}", flush=True)
             print(f"  {number(spent.gas[-1])} gas a payment in a batch of {spent.payments[-1]}", flush=True)
             one_by_one.append(await beside.one_at_a_time(bench.seconds / 2))
@@ -92,9 +94,7 @@ async def chain(bench: Bench) -> Measured:
     return measured
 
 
-def _rows(
-    ours: list[Leg], spent: _Spent, one_by_one: list[float], before: list[float], alone: list[float]
-) -> list[Row]:
+def _rows(ours: list[Leg], spent: Spent, one_by_one: list[float], before: list[float], alone: list[float]) -> list[Row]:
     rates, what = tuple(leg.rate for leg in ours), f"{_CONNECTIONS} connections"
     by_part = {
         "gateway": [leg.gateway_cpu_us for leg in ours],
@@ -114,26 +114,28 @@ def _rows(
 
 
 @asynccontextmanager
-async def setup_with_tokens(above: Rig, handles: int) -> AsyncIterator[Setup]:
-    """A gateway whose handles have tokens. It shares only PostgreSQL with others."""
-    rig = above.below("tokens")
-    await rig.drop_database("tokens")
+async def setup_with_tokens(
+    above: Rig, handles: int, name: str = "tokens", settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Setup]:
+    """A gateway whose handles have tokens, with further settings. It shares only PostgreSQL with others."""
+    rig = above.below(name)
+    await rig.drop_database(name)
     async with rig.chain(BLOCK_SECONDS) as anvil:
-        where = Places(rig.url("tokens"), anvil.url, chain_is_ours=True)
-        assembly.run_file(rig.config("tokens")).write_text(json.dumps(asdict(where)))
-        ledger = await tokens.settle(rig, "tokens", handles)
+        where = Places(rig.url(name), anvil.url, chain_is_ours=True)
+        assembly.run_file(rig.config(name)).write_text(json.dumps(asdict(where)))
+        ledger = await tokens.settle(rig, name, handles)
         async with (
-            rig.serving(ledger) as gateway,
-            rig.working(ledger) as worker,
+            rig.serving(ledger, settings=settings) as gateway,
+            rig.working(ledger, settings=settings) as worker,
             rig.connected(ledger.name) as connection,
         ):
             await tokens.until_settled(connection)
             ledger.ids.append(rig.home / "lone.ids")
             yield Setup(rig, ledger, gateway, worker, anvil, connection, ledger.ids[0])
-    await rig.drop_database("tokens")
+    await rig.drop_database(name)
 
 
-async def _leg(setup: Setup, seconds: float, spent: _Spent) -> Leg:
+async def leg_until_settled(setup: Setup, seconds: float, spent: Spent) -> Leg:
     """Send payments for so long, then wait until all are settled. Rate and processor time cover both."""
     since = await setup.connection.fetchval("SELECT now()")
     before, begun = setup.cpu(), time.monotonic()

@@ -1,15 +1,18 @@
-"""The cost of traces: payments with them, over payments without, in turns. The collector is in this process, so its
-processor time does not count as the gateway's.
+"""The cost of traces: payments with them, over payments without, in turns, on each rail. The collector is in this
+process, so its processor time does not count as the gateway's or the worker's.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
-from benchmarks.bench import Bench, Measured
+from benchmarks import tokens
+from benchmarks.bench import Bench, Measured, told
+from benchmarks.chain import HANDLES, Spent, leg_until_settled, setup_with_tokens
 from benchmarks.compare import Row, Target
-from benchmarks.legs import by_part, cpu_rows, rate_row
+from benchmarks.legs import Leg, by_part, cpu_rows, rate_row
 from gateway.config.environment import from_environment
 
 #: The default ratio, and every payment.
@@ -55,6 +58,13 @@ async def collecting() -> AsyncIterator[Collector]:
 async def traces(bench: Bench) -> Measured:
     """Payments with traces, at the default sampling and of every payment, over payments without."""
     measured = Measured()
+    await _by_the_ledger(bench, measured)
+    for ratio in _RATIOS:
+        await _by_the_chain(bench, measured, ratio)
+    return measured
+
+
+async def _by_the_ledger(bench: Bench, measured: Measured) -> None:
     rig, ledger = bench.rig, await bench.fresh("untraced")
     for number, ratio in enumerate(_RATIOS):
         watched = await bench.fresh(f"traced_{number}")
@@ -76,4 +86,37 @@ async def traces(bench: Bench) -> Measured:
         measured.rows += [row for row in cpu_rows("traces", what, ours, theirs, against) if "PostgreSQL" in row.what]
         await bench.checks(measured, watched)
     await bench.checks(measured, ledger)
-    return measured
+
+
+async def _by_the_chain(bench: Bench, measured: Measured, ratio: str) -> None:
+    """Token payments until they are settled: each side has a gateway, a worker and a chain, and the other's do nothing
+    meanwhile.
+    """
+    async with collecting() as collector, AsyncExitStack() as stack:
+        settings = {"GATEWAY_TRACES_URL": collector.url, "GATEWAY_TRACES_RATIO": ratio}
+        sides = [
+            (name, await stack.enter_async_context(setup_with_tokens(bench.rig, HANDLES, name, more)), Spent())
+            for name, more in (("untraced_tokens", {}), ("traced_tokens", settings))
+        ]
+        legs: dict[str, list[Leg]] = {name: [] for name, _, _ in sides}
+        for _ in range(bench.rounds):
+            for name, setup, spent in sides:
+                measured.failures += (await leg_until_settled(setup, bench.warm_seconds, Spent())).failures
+                leg = replace(await leg_until_settled(setup, 2 * bench.seconds, spent), who=f"{name}, {ratio}")
+                legs[name].append(leg)
+                measured.legs.append(leg)
+                measured.failures += leg.failures
+                print(f"{told(leg)}, worker {spent.worker[-1]:.0f}", flush=True)
+        for _, setup, _ in sides:
+            measured.checked.append(await tokens.check(setup.rig, setup.ledger))
+            print(f"  {measured.checked[-1]}", flush=True)
+        if not collector.requests:
+            measured.faults.append("no trace came")
+    (without, _, idle), (traced, _, busy) = sides
+    what, against = f"traces of {ratio} of the token payments", "token payments without traces"
+    measured.rows.append(rate_row("traces", what, legs[traced], legs[without], against, None))
+    measured.rows += [
+        row for row in cpu_rows("traces", what, legs[traced], legs[without], against) if not row.what.startswith("wrk")
+    ]
+    worker = f"worker CPU each, {what}"
+    measured.rows.append(Row("traces", worker, "µs", tuple(busy.worker), tuple(idle.worker), against))
