@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from collections.abc import Collection
 from importlib.metadata import distribution
 from pathlib import Path
@@ -87,6 +88,17 @@ def test_the_server_extra_runs_a_gateway_without_what_only_traces_need(tmp_path:
     ran = subprocess.run([python, "-P", "-c", code], cwd=tmp_path, env=environ(), capture_output=True, text=True)
     assert ran.stdout.startswith("None None\n"), ran.stderr
     assert ran.returncode == 0, ran.stderr
+
+
+def test_a_wheel_has_every_file_of_the_package() -> None:
+    """By what setuptools is told: globs from the folder of each package, which every folder is one of."""
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    there = {file for file in (ROOT / "gateway").rglob("*") if file.is_file() and "__pycache__" not in file.parts}
+    packed = {file for file in there if file.suffix == ".py"}
+    for folder in {file.parent for file in there}:
+        name = ".".join(folder.relative_to(ROOT).parts)
+        packed |= {file for pattern in (*data["*"], *data.get(name, ())) for file in folder.glob(pattern)}
+    assert there - packed == set()
 
 
 async def test_the_guide_does_what_it_shows(python: Path, gateway: Gateway, api: Api, tmp_path: Path) -> None:
