@@ -118,7 +118,9 @@ async def test_of_a_key_that_is_replaced_only_the_new_one_is_approved(alice: Per
 async def test_what_was_only_held_before_the_first_passkey_is_captured_with_its_approval(
     alice: Person, shop: Person
 ) -> None:
-    held = [(await alice.pay("@shop", money, capture=False)).json()["id"] for money in ("10.00 EUR", "5 USDX")]
+    moneys = ("10.00 EUR", "5 USDX")
+    firsts = [await alice.pay("@shop", money, key=money[-3:], capture=False) for money in moneys]
+    held = [first.json()["id"] for first in firsts]
     key, browser = await guarded(alice)
     for id in held:
         for by in (alice, shop):
@@ -131,6 +133,8 @@ async def test_what_was_only_held_before_the_first_passkey_is_captured_with_its_
     assert (await shop.post(f"/v1/payments/{held[0]}/capture", {})).json()["state"] == "settled"
     assert (await browser.post(f"/v1/payments/{held[1]}/refusal")).json()["state"] == "refused"
     assert await alice.balance("USDX") == ("50.000000", "0.000000", "50.000000")
+    again = [await alice.pay("@shop", money, key=money[-3:], capture=False) for money in moneys]
+    assert [answer.content for answer in again] == [first.content for first in firsts]
     assert await alice.api.wrong() == []
 
 

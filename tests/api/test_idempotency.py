@@ -49,12 +49,21 @@ async def test_the_same_request_again_gives_the_first_answer_byte_for_byte(two: 
         (alice, "/v1/withdrawals", {"amount": "1.00", "asset": "EUR"}),
         (alice, "/v1/payments", paying(two)),
         (alice, "/v1/payments", paying(two) | {"capture": False}),
+        (alice, "/v1/payments", paying(two) | {"capture": False, "memo": "given back"}),
     ]
     firsts = [(caller, path, body, f"k{n}", await caller.post(path, body, f"k{n}"))
               for n, (caller, path, body) in enumerate(calls)]  # fmt: skip
     settled, held = firsts[2][4].json()["id"], firsts[3][4].json()["id"]
-    for path, body in ((f"/v1/payments/{held}/capture", {"amount": "0.40"}), (f"/v1/payments/{settled}/refund", {})):
+    voided = firsts[4][4].json()["id"]
+    for path, body in (
+        (f"/v1/payments/{held}/capture", {"amount": "0.40"}),
+        (f"/v1/payments/{voided}/void", {}),
+        (f"/v1/payments/{settled}/refund", {}),
+    ):
         firsts.append((bob, path, body, path[-7:], await bob.post(path, body, path[-7:])))
+    await bob.post(
+        f"/v1/payments/{held}/refund", {"amount": "0.10"}
+    )  # which the answer to the capture knows nothing of
     balances = [await person.balance("EUR") for person in two]
 
     for caller, path, body, key, first in firsts:
