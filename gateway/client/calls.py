@@ -151,7 +151,7 @@ class Calls:
             if not again or time.monotonic() + pause > ends:
                 if lost and key is not None:
                     raise OutcomeUnknown(self.url, key, reason) from refusal
-                raise refusal or NoAnswer(self.url, reason)
+                raise refusal or NoAnswer(self.url, reason, lost)
             await self._transport.sleep(pause)
         raise AssertionError  # count() has no end
 

@@ -2,7 +2,7 @@
 
     ProblemError        the gateway refused, in its own words: `code`, `status`, `retryable`, `values`
     OutcomeUnknown      a call that moves money was sent and its answer is not known; `key` is what to repeat it with
-    NoAnswer            nobody answered, or not a gateway: nothing was sent, or it was only a question
+    NoAnswer            nobody answered, or not a gateway: no money moved
     StillPending        a payment has not ended within the time that was given
     WebhookNotVerified  a webhook is not the gateway's, or is too old
 
@@ -52,10 +52,13 @@ class OutcomeUnknown(Unavailable):
 
 @dataclass(eq=False)
 class NoAnswer(Unavailable):
-    """Nobody answered at the URL, or something that is not a gateway. No money moved by this call."""
+    """Nobody answered at the URL, or something that is not a gateway. No money moved by this call. `lost`: it was sent,
+    so what it was to create or change may be there.
+    """
 
     url: str
     reason: str
+    lost: bool = False
     says = "no gateway answers at {url} ({reason})"
 
 

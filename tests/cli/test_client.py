@@ -50,6 +50,15 @@ async def test_a_lost_answer_to_a_question_is_only_no_answer(tmp_path: Path) -> 
             await client.wallet()
 
 
+async def test_a_lost_answer_about_what_is_created_says_to_look_for_it(tmp_path: Path) -> None:
+    async with answering(b"") as url, client_of(url, tmp_path) as client:
+        with pytest.raises(NoGateway, match="see whether it did what it was asked for"), client.told():
+            await client.api.api_keys.create("Till", ["read"])
+    async with client_of("http://127.0.0.1:1", tmp_path) as client:
+        with pytest.raises(NoGateway, match="start one with"), client.told():
+            await client.api.api_keys.create("Till", ["read"])
+
+
 async def test_a_gateway_that_cannot_be_reached_has_moved_nothing(tmp_path: Path) -> None:
     async with client_of("http://127.0.0.1:1", tmp_path) as client:
         with pytest.raises(NoGateway, match="no connection"):

@@ -91,7 +91,7 @@ class Client:
                 raise Answered(unknown.__cause__) from None
             raise OutcomeUnknown(self._url, unknown.key) from None
         except client.NoAnswer as nobody:
-            raise NoGateway(self._url, nobody.reason) from None
+            raise NoGateway(self._url, nobody.reason, nobody.lost) from None
 
     async def claim(self) -> Answer:
         """Claim the handle with an API key that is made here, and keep the key.

@@ -24,13 +24,18 @@ class Answered(GatewayError):
 
 
 class NoGateway(Unavailable):
-    """Nobody answers at the URL, or not a gateway."""
+    """Nobody answers at the URL, or not a gateway. `lost`: it was asked, and may have done what it was asked for."""
 
-    def __init__(self, url: str, reason: str) -> None:
-        self.url, self.reason = url, reason
+    def __init__(self, url: str, reason: str, lost: bool = False) -> None:
+        self.url, self.reason, self.lost = url, reason, lost
         super().__init__()
 
     def __str__(self) -> str:
+        if self.lost:
+            return (
+                f"the gateway at {self.url} was asked and its answer was lost ({self.reason}): see whether it did what "
+                "it was asked for before you repeat the command"
+            )
         return (
             f"no gateway answers at {self.url} ({self.reason}): start one with scripts/up, or name another with --url"
         )
