@@ -1,6 +1,7 @@
 """An application over a database, and people who talk to it. Every answer they get is held to /openapi.json."""
 
 import asyncio
+import hashlib
 import json
 import re
 from collections.abc import AsyncIterator, Coroutine, Iterable
@@ -21,7 +22,7 @@ from gateway.clock import system_clock
 from gateway.custody.settle_sweeps import Sweeps
 from gateway.embedded.postgres import Postgres
 from gateway.http.services import Services
-from gateway.ids import TransferId, new_id
+from gateway.ids import TransferId, new_id, read
 from gateway.keys.vault import Vault
 from gateway.ledger import account, ledger, recount
 from gateway.ledger.transfer import Leg, Transfer
@@ -216,6 +217,16 @@ async def at_the_same_moment(
         while await connection.fetchval(waits) < 2:
             await connection.execute("SELECT pg_stat_clear_snapshot()")
     return await asyncio.gather(*asking)
+
+
+def keys_apart(wallet_id: str) -> tuple[str, str]:
+    """Two idempotency keys of the wallet that share no lock (`lock_keys` in gateway/schema/07_payments.sql), so that
+    neither of two transactions waits for the other before it decides.
+    """
+    of_wallet = read("wal", wallet_id).bytes
+    by_lock = {hashlib.sha256(of_wallet + key.encode()).digest()[0] & 15: key for key in map(str, range(100))}
+    first, second, *_ = by_lock.values()
+    return first, second
 
 
 @pytest.fixture

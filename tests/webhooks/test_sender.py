@@ -124,6 +124,8 @@ async def test_a_name_that_changes_its_mind_is_connected_to_where_it_was_checked
         asked.append(host)
         return rebinding(host, *rest)
 
+    receiver.answer = lambda _: status(204, "Connection: close")  # so the second needs a connection of its own
+
     async with sending(allowed, look_up=look_up) as sender:
         url = f"http://shop.test:{receiver.port}/"
         assert (await sender.send(url, {}, BODY)).outcome == "delivered"
