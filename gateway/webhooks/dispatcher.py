@@ -126,7 +126,7 @@ class Dispatcher:
                 found = await delivery.anything(connection, self._clock())
         started = found and await self._start_due(take_in=True)
         self._looked_at = time.monotonic()
-        self._rest = rest(self._looked_at - began)
+        self._rest = rest(2 * (self._looked_at - began))  # a webhook may be later than a stream
         return started
 
     def _next_look(self) -> float:
