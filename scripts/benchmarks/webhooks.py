@@ -76,8 +76,9 @@ async def _drain(measured: Measured, bench: Bench) -> None:
             await _until(shop, lambda told: told.requests >= _ENDPOINTS)
             await asyncio.sleep(2)
             cpu = bench.rig.cpu({worker.pid})
-            await _come_back(bench.rig, busy, shop)
+            coming_back = asyncio.create_task(_come_back(bench.rig, busy, shop))
             told = await _until(shop, lambda told: told.taken >= _ENDPOINTS * each)
+            coming_back.cancel()
             used = [now - then for now, then in zip(bench.rig.cpu({worker.pid}), cpu, strict=True)]
             rate = told.taken / (told.last_at - told.first_at)
         deliverer, postgres = (seconds / told.taken * 1e6 for seconds in used[:2])
@@ -268,11 +269,15 @@ def _check(answers: Answers, status: int) -> None:
 
 
 async def _come_back(rig: Rig, ledger: Ledger, shop: Served) -> None:
-    """The shop accepts deliveries again, and the pauses of its endpoints are ended."""
+    """The shop accepts deliveries again, and the pauses of its endpoints are ended; also one that begins later, when
+    what failed before is recorded. Until cancelled.
+    """
     await _be(shop, "take")
     async with rig.connected(ledger.name) as connection:
-        await connection.execute(_DUE_NOW)
-        await connection.execute(_RESUMED)
+        while True:
+            await connection.execute(_DUE_NOW)
+            await connection.execute(_RESUMED)
+            await asyncio.sleep(0.5)
 
 
 async def _be(shop: Served, mode: str) -> None:
