@@ -52,10 +52,10 @@ class Up:
         """`api_url`, `rpc_url` or `database_url`, as run.json says."""
         return str(json.loads((self.home / "run.json").read_text())[what])
 
-    def sh(self, text: str, **settings: str) -> Ran:
+    def sh(self, text: str, limit_seconds: float = HANG_SECONDS, **settings: str) -> Ran:
         """Lines of shell, run in the folder."""
         argv, env = ["bash", "-euo", "pipefail", "-c", text], environ() | settings
-        return subprocess.run(argv, cwd=self.folder, env=env, capture_output=True, text=True, timeout=HANG_SECONDS)
+        return subprocess.run(argv, cwd=self.folder, env=env, capture_output=True, text=True, timeout=limit_seconds)
 
     def gateway(self, *arguments: str, **settings: str) -> Ran:
         """One command of the command line."""

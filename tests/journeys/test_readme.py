@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from gateway.postgres import pool
+from tests.processes import HANG_SECONDS
 from tests.running import ROOT, Up, checkout, levelled, running_up, started
 
 README, DEPLOY = ROOT / "README.md", ROOT / "gateway" / "docs" / "operate" / "deploy.md"
@@ -66,7 +67,7 @@ def test_what_a_page_says_to_type_prints_what_it_shows(up: Up, page: Path) -> No
     typed = list(story(page))
     script = "set +eu +o pipefail\nexec 2>&1\n" + "\necho '=== end of block'\n".join(text for text, _ in typed)
 
-    ran = up.sh(script.replace(URL, up.place("api_url")))
+    ran = up.sh(script.replace(URL, up.place("api_url")), 2 * HANG_SECONDS)  # a page has many commands
 
     printed = ran.stdout.split("=== end of block\n")
     assert len(printed) == len(typed), ran.stdout[-2000:]
