@@ -31,6 +31,7 @@ from tests.anvils import SharedAnvil, shared_anvil
 from tests.databases import execute, fresh_database, keeping_connections, name_of, named
 from tests.factory import Chain, Town
 from tests.processes import heed_ctrl_c, limited
+from tests.running import end_shared_up
 from tests.slow import is_slow, rank
 from tests.temporary import use_memory
 
@@ -75,8 +76,21 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Stop the `up` that tests share (running.py) before a folder of tests that do not want it."""
+    yield
+    if nextitem is None:
+        end_shared_up()
+    elif (folder := nextitem.path.parent) != item.path.parent:
+        beside = (other for other in item.session.items if other.path.parent == folder)
+        if not any("up" in getattr(other, "fixturenames", ()) for other in beside):
+            end_shared_up()
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Leave the files of a run that failed for whoever wants to see why."""
+    end_shared_up()  # that of a test which was interrupted
     if exitstatus == pytest.ExitCode.TESTS_FAILED:
         session.config.stash[_FOLDER] = None
 

@@ -203,27 +203,26 @@ def started(folder: Path, lines: str) -> Iterator[str]:
 # ---- one for many tests ---------------------------------------------------------------------------------------------
 
 _shared: list[tuple[Any, Up]] = []
-_users = 0
 
 
-@pytest.fixture(scope="session")
-def up() -> Iterator[Up]:
-    """One `up` for all the folders of tests whose conftest imports this.
+@pytest.fixture(scope="module")
+def up() -> Up:
+    """One `up` for all the folders of tests whose conftest imports this. A test claims handles that no other test has,
+    and leaves those of the tour alone.
 
-    Each of them has a fixture of its own by that, so they are counted: the first starts it, the last stops it. A test
-    claims handles that no other test has, and leaves those of the tour alone.
+    It ends before the next folder whose tests do not want it (tests/conftest.py): while nobody uses it, it takes a
+    tenth of a processor.
     """
-    global _users
     if not _shared:
         context = running_up()
         _shared.append((context, context.__enter__()))
-    _users += 1
-    try:
-        yield _shared[0][1]
-    finally:
-        _users -= 1
-        if not _users:
-            _shared.pop()[0].__exit__(None, None, None)
+    return _shared[0][1]
+
+
+def end_shared_up() -> None:
+    """Stop what `up` has started, if it has."""
+    if _shared:
+        _shared.pop()[0].__exit__(None, None, None)
 
 
 # ---- what differs from run to run -----------------------------------------------------------------------------------
