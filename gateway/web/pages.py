@@ -1,104 +1,70 @@
-"""Pages and their files, read once."""
+"""Pages that are the same for everybody: what is one's own is asked of the API by their scripts."""
 
-from importlib.resources import files
+import re
 from typing import Any, Final
 
 from litestar import Request, Response, get
+from litestar.datastructures import Cookie
 from litestar.exceptions import NotFoundException
+from litestar.handlers import HTTPRouteHandler
+from litestar.response import Redirect
 
-from gateway.http.answer.content import HTML, Content
 from gateway.identity.sign_in.ceremony import party_of
+from gateway.web.content import fixed
+from gateway.web.content import static as static_content
+from gateway.web.design import design_page
+from gateway.web.language import COOKIE, LANGUAGES
+from gateway.web.wallet.bank import convert_page, top_up_page, withdraw_page
+from gateway.web.wallet.home import home_page
+from gateway.web.wallet.limits import limits_page
+from gateway.web.wallet.pay import check_page, pay_page
+from gateway.web.wallet.payments import payment_page, payments_page
+from gateway.web.wallet.receive import receive_page
+from gateway.web.wallet.settings import settings_page
 
-#: What a page may do (Content Security Policy Level 3): what is ours, and nothing inline; no text becomes HTML or a
-#: script (Trusted Types), nobody frames it, and it sends no form: its scripts ask the API.
-POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; "
-    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-    "; require-trusted-types-for 'script'; trusted-types 'none'"
-)
+#: A page of ours: a path, and never the address of another host, however a browser reads it (WHATWG URL, 4.4).
+_OURS: Final = re.compile(r"/(?![/\\])[\x21-\x7e]*")
 
-#: The one page that starts the service worker may name that script, by a policy of this name (Trusted Types). A policy
-#: can be made once: the page's own script has made it before anything else runs.
-_STARTS_WORKER: Final = POLICY.replace("trusted-types 'none'", "trusted-types service-worker")
-_STARTING: Final = "notification-settings.html"
-
-_TYPES = {
-    "html": HTML,
-    "js": "text/javascript",
-    "css": "text/css",
-    "svg": "image/svg+xml",
-    "png": "image/png",
-    "webmanifest": "application/manifest+json",
-}
+#: How long a browser keeps the language that was chosen, in seconds.
+_YEAR: Final = 31_536_000
 
 
-def _read(folder: str) -> dict[str, Content]:
-    found = {}
-    for entry in files(__package__).joinpath(folder).iterdir():
-        _, _, kind = entry.name.rpartition(".")
-        if kind in _TYPES:
-            policy = _STARTS_WORKER if entry.name == _STARTING else POLICY
-            found[entry.name] = Content.of(entry.read_bytes(), _TYPES[kind], policy)
-    return found
+def _page(path: str, template: str, name: str, what: str) -> HTTPRouteHandler:
+    async def serve(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return fixed(request, template)
+
+    serve.__name__ = name
+    serve.__doc__ = what
+    return get(path, include_in_schema=False, opt={"needs": "nothing", "counts": None})(serve)
 
 
-_PAGES, _STATIC = _read("pages"), _read("static")
-
-
-@get("/", include_in_schema=False, opt={"needs": "nothing", "counts": None})
-async def wallet_page(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """One's wallet, once signed in."""
-    return _PAGES["wallet.html"].answer(request)
-
-
-@get("/sign-in", include_in_schema=False, opt={"needs": "nothing", "counts": None})
-async def sign_in_page(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """With a passkey, an Ethereum wallet or a recovery code."""
-    return _PAGES["sign-in.html"].answer(request)
-
-
-@get("/sign-up", include_in_schema=False, opt={"needs": "nothing", "counts": None})
-async def sign_up_page(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """A handle, and the first passkey."""
-    return _PAGES["sign-up.html"].answer(request)
-
-
-@get("/report", include_in_schema=False, opt={"needs": "nothing", "counts": None})
-async def report_page(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """Reports the payment of a link in a notification as unauthorized."""
-    return _PAGES["report.html"].answer(request)
-
-
-@get("/unsubscribe", include_in_schema=False, opt={"needs": "nothing", "counts": None})
-async def unsubscribe_page(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """Stops the kind of notification that a link came with."""
-    return _PAGES["unsubscribe.html"].answer(request)
-
-
-@get("/notifications", include_in_schema=False, opt={"needs": "nothing", "counts": None})
-async def notifications_page(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """What the wallet's owner is told of."""
-    return _PAGES["notifications.html"].answer(request)
-
-
-@get("/notifications/settings", include_in_schema=False, opt={"needs": "nothing", "counts": None})
-async def notification_settings_page(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """Which notices are sent, and where."""
-    return _PAGES[_STARTING].answer(request)
+@get("/language/{code:str}", include_in_schema=False, opt={"needs": "nothing", "counts": None})
+async def choose_language(code: str, request: Request[Any, Any, Any]) -> Response[Any]:
+    """Has pages written in this language from now on, and goes back to the page `next`."""
+    if code not in LANGUAGES:
+        raise NotFoundException
+    back = request.query_params.get("next", "/")
+    secure = party_of(request.app.state.services.public_url).origin.startswith("https:")
+    chosen = Cookie(COOKIE, value=code, path="/", max_age=_YEAR, secure=secure, samesite="lax")
+    return Redirect(back if _OURS.fullmatch(back) else "/", status_code=303, cookies=[chosen])
 
 
 @get("/sw.js", include_in_schema=False, opt={"needs": "nothing", "counts": None})
 async def service_worker(request: Request[Any, Any, Any]) -> Response[bytes]:
     """What shows push messages: at the root, so that it may open every page (Service Workers, "Path restriction")."""
-    return _PAGES["sw.js"].answer(request)
+    return _file("sw.js", request)
 
 
 @get("/static/{name:str}", include_in_schema=False, opt={"needs": "nothing", "counts": None})
 async def static_file(name: str, request: Request[Any, Any, Any]) -> Response[bytes]:
-    """A script, or the style sheet."""
-    if name not in _STATIC:
+    """A script, the style sheet or an image."""
+    return _file(name, request)
+
+
+def _file(name: str, request: Request[Any, Any, Any]) -> Response[bytes]:
+    if (content := static_content(name)) is None:
         raise NotFoundException
-    return _STATIC[name].answer(request)
+    return content.answer(request)
 
 
 @get("/site.json", include_in_schema=False, opt={"needs": "nothing", "counts": None})
@@ -112,16 +78,31 @@ async def site(request: Request[Any, Any, Any]) -> dict[str, object]:
 
 #: What the application serves beside the API.
 PAGES = [
-    wallet_page,
-    sign_in_page,
-    sign_up_page,
-    notifications_page,
-    notification_settings_page,
-    report_page,
-    unsubscribe_page,
+    _page("/sign-in", "sign-in.html", "sign_in_page", "With a passkey, an Ethereum wallet or a recovery code."),
+    _page("/sign-up", "sign-up.html", "sign_up_page", "A handle, and the first passkey."),
+    _page("/notifications", "notifications.html", "notifications_page", "What the wallet's owner is told of."),
+    _page(
+        *("/notifications/settings", "notification-settings.html", "notification_settings_page"),
+        "Which notices are sent, and where.",
+    ),
+    _page("/report", "report.html", "report_page", "Reports the payment of a notification's link as unauthorized."),
+    _page("/unsubscribe", "unsubscribe.html", "unsubscribe_page", "Stops the kind of notification a link came with."),
+    choose_language,
     service_worker,
     static_file,
     site,
+    design_page,
+    home_page,
+    pay_page,
+    check_page,
+    receive_page,
+    top_up_page,
+    withdraw_page,
+    convert_page,
+    payments_page,
+    payment_page,
+    settings_page,
+    limits_page,
 ]
 
 
@@ -129,5 +110,4 @@ def missing(request: Request[Any, Any, Any]) -> Response[bytes] | None:
     """What a browser shows at an address that is no page's; None where a program asks, or the API is asked."""
     if request.url.path.startswith("/v1/") or "text/html" not in request.headers.get("accept", ""):
         return None
-    page = _PAGES["missing.html"]
-    return Response(page.body, status_code=404, headers=page.headers(), media_type=page.media_type)
+    return fixed(request, "missing.html", 404)

@@ -1,5 +1,7 @@
 """People at a real browser, Debian's Chromium, with an authenticator that the browser plays itself."""
 
+import re
+
 import pytest
 from playwright.async_api import Browser
 
@@ -28,20 +30,24 @@ async def test_a_person_signs_up_signs_out_and_signs_in_with_a_passkey(visitor: 
     codes = await signed_up(visitor, "alice")
     assert len(set(codes)) == 10
     assert len(await visitor.credentials()) == 1
+    await page.get_by_role("link", name="Settings").click()
     await page.get_by_text("10 recovery codes are left.").wait_for()
     await page.get_by_text("Test laptop").wait_for()
     await page.get_by_text("Chrome on Linux").wait_for()
 
     await page.get_by_role("button", name="Sign out").click()
-    await page.wait_for_url("**/sign-in")
-    await page.goto("/")
-    await page.wait_for_url("**/sign-in")
+    await page.get_by_role("heading", name="Pay anybody by their handle").wait_for()
+    await page.goto("/payments?asset=EUR")
+    await page.wait_for_url(re.compile(r"/sign-in\?next=/payments%3Fasset%3DEUR$"))
     await page.get_by_role("button", name="Sign in with a passkey").click()
-    await page.get_by_role("heading", name="@alice").wait_for()
+    await page.wait_for_url(re.compile(r"/payments\?asset=EUR$"))
 
     assert [one for one in visitor.complaints if "Content" in one or "policy" in one.lower()] == []
-    assert await page.evaluate("document.cookie") == ""
-    (cookie,) = await page.context.cookies()
+    assert (
+        await page.evaluate("document.cookie")
+        == f"zone={await page.evaluate('Intl.DateTimeFormat().resolvedOptions().timeZone')}"
+    )
+    (cookie,) = [one for one in await page.context.cookies() if one["httpOnly"]]
     assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("session", True, "Strict")
 
 
@@ -64,6 +70,7 @@ async def test_a_recovery_code_stands_on_one_line_and_within_the_page(visitor: V
     await page.get_by_role("button", name="Sign up with a passkey").click()
     await stand()
     await page.get_by_role("link", name="I have kept them").click()
+    await page.goto("/settings")
     await page.get_by_role("button", name="Make new recovery codes").click()
     await page.get_by_role("button", name="Replace them").click()
     await stand()
@@ -72,8 +79,9 @@ async def test_a_recovery_code_stands_on_one_line_and_within_the_page(visitor: V
 async def test_whom_the_authenticator_does_not_know_is_not_signed_in(visitor: Visitor) -> None:
     page = visitor.page
     await signed_up(visitor, "alice")
+    await page.goto("/settings")
     await page.get_by_role("button", name="Sign out").click()
-    await page.wait_for_url("**/sign-in")
+    await page.get_by_role("link", name="Sign in").click()
     await visitor.is_verified(False)
 
     await page.get_by_role("button", name="Sign in with a passkey").click()
@@ -95,6 +103,7 @@ async def test_a_recovery_code_lets_its_owner_in_on_a_new_device(
         await form.get_by_label("A recovery code").fill(codes[3].upper())
         await form.get_by_role("button").click()
         await page.get_by_role("heading", name="@alice").wait_for()
+        await page.goto("/settings")
 
         await page.get_by_label("What you call this device").fill("New phone")
         await page.get_by_role("button", name="Add a passkey").click()
@@ -105,4 +114,4 @@ async def test_a_recovery_code_lets_its_owner_in_on_a_new_device(
         await elsewhere.status("signs no more")
         assert len(await elsewhere.credentials()) == 1
     await visitor.page.reload()
-    await visitor.page.wait_for_url("**/sign-in")
+    await visitor.page.get_by_role("heading", name="Pay anybody by their handle").wait_for()

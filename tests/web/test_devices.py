@@ -1,5 +1,7 @@
 """What cannot be undone is confirmed on the page, and whoever is signed out is told so."""
 
+import re
+
 import pytest
 from playwright.async_api import Route
 
@@ -14,6 +16,7 @@ async def test_the_only_passkey_is_revoked_once_that_is_confirmed_and_then_only_
 ) -> None:
     page = visitor.page
     codes = await signed_up(visitor, "alice")
+    await page.goto("/settings")
     revoke, dialog = page.get_by_role("button", name="Revoke the passkey Test laptop"), page.get_by_role("dialog")
 
     await revoke.click()
@@ -28,19 +31,20 @@ async def test_the_only_passkey_is_revoked_once_that_is_confirmed_and_then_only_
     await revoke.click()
     await dialog.get_by_role("button", name="Revoke it").click()
 
-    await page.wait_for_url("**/sign-in#signed-out")
+    await page.wait_for_url(re.compile(r"/sign-in\?next=/settings#signed-out$"))
     await visitor.status("You are signed out. Sign in again.")
     await page.get_by_text("I have lost my passkeys").click()
     form = page.locator("#recovery")
     await form.get_by_label("Your handle").fill("alice")
     await form.get_by_label("A recovery code").fill(codes[0])
     await form.get_by_role("button").click()
-    await page.get_by_role("heading", name="@alice").wait_for()
+    await page.get_by_role("heading", name="Settings").wait_for()
 
 
 async def test_recovery_codes_are_replaced_once_that_is_confirmed(visitor: Visitor, site: Site) -> None:
     page = visitor.page
     await signed_up(visitor, "alice")
+    await page.goto("/settings")
     make, dialog = page.get_by_role("button", name="Make new recovery codes"), page.get_by_role("dialog")
 
     await make.click()
@@ -58,6 +62,7 @@ async def test_recovery_codes_are_replaced_once_that_is_confirmed(visitor: Visit
 async def test_who_loses_the_answer_with_the_new_codes_is_told_to_make_them_again(visitor: Visitor) -> None:
     page = visitor.page
     await signed_up(visitor, "alice")
+    await page.goto("/settings")
 
     async def lose(route: Route) -> None:
         await route.fetch()  # it reaches the gateway, and its answer reaches nobody
@@ -83,6 +88,7 @@ async def test_the_only_passkey_stays_while_there_is_no_recovery_code(visitor: V
     await page.get_by_label("A handle").fill("alice")
     await page.get_by_role("button", name="Sign up with a passkey").click()
     await page.get_by_role("link", name="Go to your wallet").click()
+    await page.get_by_role("link", name="Settings").click()
     await page.get_by_role("button", name="Revoke the passkey").click()
     await visitor.status("add another passkey or make recovery codes first")
     assert await page.get_by_role("dialog").count() == 0

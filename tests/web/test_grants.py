@@ -39,7 +39,7 @@ async def test_what_is_from_before_the_first_passkey_is_approved_or_revoked_on_t
     page = visitor.page
     await page.goto("/sign-in")
     await page.evaluate(ADD, alice.api_key)
-    await page.goto("/")
+    await page.goto("/settings")
 
     grant = page.locator("#grants li")
     await grant.filter(has_text="API key Till").get_by_text("pays nothing until you approve it").wait_for()

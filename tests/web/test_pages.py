@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.async_api import Error
 
-from gateway.web.pages import POLICY
+from gateway.web.content import POLICY
 from tests.web.conftest import Site, Visitor
 
 pytestmark = pytest.mark.anyio
@@ -15,10 +15,10 @@ pytestmark = pytest.mark.anyio
 #: The page that starts the service worker, whose policy lets it name that one script.
 STARTING = "/notifications/settings"
 
-PAGES = ("/", "/sign-in", "/sign-up", "/report", "/unsubscribe", "/notifications", STARTING)
+PAGES = ("/sign-in", "/sign-up", "/report", "/unsubscribe", "/notifications", STARTING)
 
 #: Those that go on to the page to sign in at, without a session.
-OF_OWNERS = ("/", "/notifications", STARTING)
+OF_OWNERS = ("/notifications", STARTING)
 
 #: What a page may do, directive by directive (Content Security Policy Level 3, Trusted Types).
 MAY = {

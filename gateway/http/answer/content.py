@@ -16,7 +16,8 @@ from gateway.errors import PreconditionFailed
 
 HTML: Final = "text/html"
 
-_HEADERS: Final = {
+#: What holds a browser to a page, beside its policy.
+HEADERS: Final = {
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "publickey-credentials-create=(self), publickey-credentials-get=(self), camera=(), "
@@ -50,7 +51,7 @@ class Content:
 
     def headers(self) -> dict[str, str]:
         """What holds a browser to it."""
-        return {"Content-Security-Policy": self.policy, **_HEADERS}
+        return {"Content-Security-Policy": self.policy, **HEADERS}
 
 
 def _names(lists: Iterable[str], etag: str) -> bool:

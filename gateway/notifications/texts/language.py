@@ -16,10 +16,8 @@ from typing import Final
 from zoneinfo import available_timezones
 
 from babel.dates import format_datetime, get_timezone
-from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal, get_currency_symbol, list_currencies
-from babel.support import Translations
 
 from gateway.errors import InvalidRequest
 from gateway.escape import for_terminal
@@ -61,8 +59,8 @@ class Language:
 
     def say(self, text: str, **values: str) -> str:
         """The text in this language, with these values in its placeholders."""
-        known = _catalogue(self.locale)
-        return (known.gettext(text) if known else text).format(**{k: for_terminal(v) for k, v in values.items()})
+        known = {} if self.locale == SOURCE else catalogue(__package__, "notifications", self.locale)
+        return known.get(text, text).format(**{k: for_terminal(v) for k, v in values.items()})
 
     def amount(self, amount: str, asset: str) -> str:
         """A decimal string of an asset; nothing of it is rounded."""
@@ -83,14 +81,12 @@ class Language:
 
 
 @cache
-def _catalogue(locale: str) -> Translations | None:
-    if locale == SOURCE:
-        return None
-    po = files(__package__).joinpath("locale", locale, "LC_MESSAGES", "notifications.po")
-    compiled = BytesIO()
-    write_mo(compiled, read_po(BytesIO(po.read_bytes()), locale))
-    compiled.seek(0)
-    return Translations(compiled)
+def catalogue(package: str, domain: str, locale: str) -> Mapping[str, str]:
+    """The translations of a package's texts, by the text as it stands in the code. They lie in
+    `locale/<locale>/LC_MESSAGES/<domain>.po` beside its modules.
+    """
+    po = files(package).joinpath("locale", locale, "LC_MESSAGES", f"{domain}.po")
+    return {str(one.id): str(one.string) for one in read_po(BytesIO(po.read_bytes()), locale) if one.id}
 
 
 @cache

@@ -1,8 +1,10 @@
 // Calls of the API, by the session's cookie. A refusal is an error with the problem's own words (RFC 9457).
 
+import { words } from "./words.js";
+
 export class Refused extends Error {
   constructor(status, problem) {
-    super(problem.detail || "Something went wrong. Try again.");
+    super(problem.detail || words("Something went wrong. Try again."));
     this.status = status;
     this.code = problem.code;
     this.type = problem.type || "";
@@ -24,7 +26,7 @@ export async function call(method, path, body, { idempotencyKey } = {}) {
       cache: "no-store",
     });
   } catch {
-    throw new Refused(0, { detail: "The gateway does not answer. Check the connection and try again." });
+    throw new Refused(0, { detail: words("The gateway does not answer. Check the connection and try again.") });
   }
   const shown = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Refused(answer.status, shown);

@@ -3,14 +3,10 @@
 
 import { call, get, post, put } from "./api.js";
 import { asOwner } from "./owner.js";
-import { badge, chip, drawing } from "./look.js";
+import { badge, chip } from "./look.js";
 import { during, find, make, onSubmit, say, wordsOf } from "./page.js";
 import { handIn, obstacle, shownOf, subscribe, subscription } from "./push.js";
-import { LANGUAGES, choose, language, translate, words } from "./words.js";
-
-translate();
-document.title = `${words("Notification settings")} · Wallet gateway`;
-find("back").append(drawing("back"));
+import { LANGUAGES, choose, language, words } from "./words.js";
 
 const KINDS = {
   money_in: [words("Money in"), words("Somebody has paid you.")],

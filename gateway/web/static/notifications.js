@@ -3,14 +3,9 @@
 
 import { all, get, post } from "./api.js";
 import { follow } from "./live.js";
-import { avatar, badge, chip, drawing, plain, shortened } from "./look.js";
+import { avatar, badge, chip, plain, shortened } from "./look.js";
 import { confirmed, during, find, make, say, wordsOf } from "./page.js";
-import { language, locale, translate, words } from "./words.js";
-
-translate();
-document.title = `${words("Notifications")} · Wallet gateway`;
-find("back").append(drawing("back"));
-find("settings").append(drawing("sliders"));
+import { language, locale, words } from "./words.js";
 
 const PAGE = 30;
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -167,7 +162,8 @@ async function tell(one, out, more) {
   line(words("When"), when);
   for (const each of one.deliveries) {
     const said = DELIVERIES[each.state] ?? each.state;
-    const instead = each.falls_back_from ? ` (${words("since it could not be sent by {channel}", { channel: CHANNELS[each.falls_back_from] ?? each.falls_back_from })})` : "";
+    const why = words("since it could not be sent by {channel}", { channel: CHANNELS[each.falls_back_from] ?? each.falls_back_from });
+    const instead = each.falls_back_from ? ` (${why})` : "";
     line(words("By {channel}", { channel: CHANNELS[each.channel] ?? each.channel }), said + instead);
   }
   const choices = make("div", { class: "choices" });

@@ -1,5 +1,7 @@
 // What every page does: find its elements, make new ones out of text, and say what happened where it is read out.
 
+import { locale, words } from "./words.js";
+
 export const find = (id) => document.getElementById(id);
 
 // An element with this text or these children: text is text, never HTML.
@@ -31,10 +33,10 @@ export function stop({ text, href }) {
 
 // What a passkey's refusal by the browser or its owner means to them.
 export function wordsOf(error) {
-  if (error.name === "NotAllowedError") return "The passkey was not used: it was cancelled, or its time was over.";
-  if (error.name === "InvalidStateError") return "This device has a passkey of this wallet already.";
-  if (error.name === "SecurityError") return "Passkeys do not work at this address. Open the gateway by its name.";
-  if (error.status === 401) return "You are signed out. Sign in again.";
+  if (error.name === "NotAllowedError") return words("The passkey was not used: it was cancelled, or its time was over.");
+  if (error.name === "InvalidStateError") return words("This device has a passkey of this wallet already.");
+  if (error.name === "SecurityError") return words("Passkeys do not work at this address. Open the gateway by its name.");
+  if (error.status === 401) return words("You are signed out. Sign in again.");
   return error.message;
 }
 
@@ -44,7 +46,7 @@ export async function during(button, act) {
   try {
     return await act();
   } catch (error) {
-    if (error.status === 401) location.assign("/sign-in#signed-out");
+    if (error.status === 401) location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search).replaceAll("%2F", "/")}#signed-out`);
     say(wordsOf(error), "wrong");
     return undefined;
   } finally {
@@ -53,7 +55,7 @@ export async function during(button, act) {
 }
 
 // Have what cannot be undone confirmed, in a dialog that says what will happen. Whether it was.
-export function confirmed(title, text, yes, no = "Cancel") {
+export function confirmed(title, text, yes, no = words("Cancel")) {
   const ok = make("button", { type: "submit", value: "yes", class: "danger" }, yes);
   const cancel = make("button", { type: "submit", value: "no", class: "quiet", autofocus: "" }, no);
   const form = make("form", { method: "dialog", class: "choices" }, ok, cancel);
@@ -89,8 +91,8 @@ export function deviceOf(agent) {
     [/Mac OS/, "macOS"],
     [/Linux/, "Linux"],
   ]);
-  if (browser && system) return `${browser} on ${system}`;
-  return browser ?? (agent || "An unknown device");
+  if (browser && system) return words("{browser} on {system}", { browser, system });
+  return browser ?? (agent || words("An unknown device"));
 }
 
 // An amount with its thousands set apart, by a space that nothing breaks at (ISO 80000-1, 7.3.1): the same everywhere.
@@ -99,11 +101,19 @@ export function grouped(amount) {
   return [whole.replace(/\B(?=(?:\d{3})+$)/g, "\u202f"), ...part].join(".");
 }
 
+// What somebody has typed as an amount with all decimals of its asset, as the API shows it and a passkey signs it: 12,5 is
+// 12.50. What is no amount stays as it is, for the API to say so.
+export function whole(typed, decimals) {
+  const amount = typed.trim().replace(",", ".");
+  const [units, part = ""] = amount.split(".");
+  return /^\d+(\.\d*)?$/.test(amount) && decimals > 0 ? `${units}.${part.padEnd(decimals, "0")}` : amount;
+}
+
 // A time as people here write it: of this year without the year, of today without the date.
 export function time(text) {
   const [at, now] = [new Date(text), new Date()];
-  const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" }).format(at);
-  if (at.toDateString() === now.toDateString()) return `today, ${clock}`;
+  const clock = new Intl.DateTimeFormat(locale, { timeStyle: "short" }).format(at);
+  if (at.toDateString() === now.toDateString()) return words("today, {clock}", { clock });
   const year = at.getFullYear() === now.getFullYear() ? {} : { year: "numeric" };
-  return `${new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", ...year }).format(at)}, ${clock}`;
+  return `${new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", ...year }).format(at)}, ${clock}`;
 }

@@ -1,18 +1,19 @@
 // The browser's side of passkeys: making one, and having one sign.
 
 import { get, post } from "./api.js";
+import { words } from "./words.js";
 
 // Why passkeys cannot be used on this page: { text, href }, where `href` is the address at which they can. Or nothing.
 export async function obstacle() {
   const { origin, has_passkeys: possible } = await get("/site.json");
   if (!possible) {
-    return { text: "This gateway has no address at which browsers use passkeys. Whoever runs it sets GATEWAY_PUBLIC_URL." };
+    return { text: words("This gateway has no address at which browsers use passkeys. Whoever runs it sets GATEWAY_PUBLIC_URL.") };
   }
   if (location.origin !== origin) {
-    return { text: "Passkeys do not work at this address. Open this page at", href: origin + location.pathname };
+    return { text: words("Passkeys do not work at this address. Open this page at"), href: origin + location.pathname };
   }
   if (window.PublicKeyCredential === undefined || !window.isSecureContext) {
-    return { text: "This browser cannot use passkeys. Open this page in one that can." };
+    return { text: words("This browser cannot use passkeys. Open this page in one that can.") };
   }
   return undefined;
 }

@@ -4,17 +4,18 @@
 import { call } from "./api.js";
 import { plain, shortened } from "./look.js";
 import { during, find, grouped, say, time, wordsOf } from "./page.js";
+import { words } from "./words.js";
 
 const path = `/v1/report-links/${encodeURIComponent(location.hash.slice(1))}`;
 
 function failed(error) {
   find("payment").hidden = true;
-  say(error.status === 404 ? "This link is not valid any more. Sign in to see your payments." : wordsOf(error), "wrong");
+  say(error.status === 404 ? words("This link is not valid any more. Sign in to see your payments.") : wordsOf(error), "wrong");
 }
 
 if (location.hash.length > 1) {
   call("GET", path).then((payment) => {
-    find("what").textContent = `${grouped(plain(payment.amount))} ${payment.asset} to ${shortened(payment.to)}`;
+    find("what").textContent = words("{amount} to {payee}", { amount: `${grouped(plain(payment.amount))} ${payment.asset}`, payee: shortened(payment.to) });
     find("when").textContent = time(payment.created_at);
     find("payment").hidden = false;
   }, failed);
@@ -24,7 +25,7 @@ find("report").addEventListener("click", (event) =>
   during(event.target, async () => {
     await call("POST", path).then(() => {
       find("payment").hidden = true;
-      say("Your wallet is frozen: nothing leaves it. Sign in to look after it.", "good");
+      say(words("Your wallet is frozen: nothing leaves it. Sign in to look after it."), "good");
     }, failed);
   }),
 );

@@ -3,10 +3,13 @@
 import { post } from "./api.js";
 import { during, find, onSubmit, say, stop, wordsOf } from "./page.js";
 import { obstacle, signIn } from "./passkey.js";
+import { words } from "./words.js";
 
-const enter = () => location.assign("/");
+// Back to the page that led here: one of ours, whatever the address says.
+const next = new URL(new URLSearchParams(location.search).get("next") ?? "/", location.origin);
+const enter = () => location.assign(next.origin === location.origin ? next.href : "/");
 
-if (location.hash === "#signed-out") say("You are signed out. Sign in again.");
+if (location.hash === "#signed-out") say(words("You are signed out. Sign in again."));
 
 // At another address nobody signs in; in a browser without passkeys an Ethereum wallet or a recovery code still does.
 obstacle().then((why) => {
@@ -19,7 +22,7 @@ obstacle().then((why) => {
 
 find("passkey").addEventListener("click", (event) =>
   during(event.target, async () => {
-    say("Use your passkey, as your browser asks you to.");
+    say(words("Use your passkey, as your browser asks you to."));
     await signIn();
     enter();
   }),
@@ -28,7 +31,7 @@ find("passkey").disabled = false;
 
 onSubmit(find("ethereum"), async (form) => {
   if (!window.ethereum) {
-    say("This browser has no Ethereum wallet.", "wrong");
+    say(words("This browser has no Ethereum wallet."), "wrong");
     return;
   }
   const { message, address } = await post("/v1/sessions/ethereum/challenge", { handle: form.get("handle") });

@@ -4,13 +4,14 @@
 import { isLost, post } from "./api.js";
 import { find, make, onSubmit, say, stop, wordsOf } from "./page.js";
 import { obstacle, signUp } from "./passkey.js";
+import { words } from "./words.js";
 
 obstacle().then((why) => why && stop(why), (error) => say(wordsOf(error), "wrong"));
 
 onSubmit(find("sign-up"), async (form) => {
-  say("Make a passkey, as your browser asks you to. The handle is claimed when it is made.");
-  const mine = await signUp(form.get("handle"), form.get("device") || "My first passkey").catch(lost);
-  say("Making your recovery codes…");
+  say(words("Make a passkey, as your browser asks you to. The handle is claimed when it is made."));
+  const mine = await signUp(form.get("handle"), form.get("device") || words("My first passkey")).catch(lost);
+  say(words("Making your recovery codes…"));
   const codes = await post("/v1/recovery-codes").catch(() => undefined);
   show(mine, codes?.codes);
 });
@@ -18,21 +19,21 @@ onSubmit(find("sign-up"), async (form) => {
 // The answer may be lost after the handle was claimed: then the passkey opens it.
 function lost(error) {
   if (!isLost(error)) throw error;
-  throw new Error(`${error.message} If your device has kept the passkey, sign in with it: the handle may be yours.`);
+  throw new Error(`${error.message} ${words("If your device has kept the passkey, sign in with it: the handle may be yours.")}`);
 }
 
 function show(mine, codes) {
   if (codes) {
     find("codes").replaceChildren(...codes.map((code) => make("li", {}, make("code", {}, code))));
-    say("Keep the recovery codes before you go on: they are shown this once.", "good");
+    say(words("Keep the recovery codes before you go on: they are shown this once."), "good");
   } else {
-    find("go-on").textContent = "Go to your wallet";
-    say("You have signed up, but have no recovery codes yet. Make them in your wallet.", "wrong");
+    find("go-on").textContent = words("Go to your wallet");
+    say(words("You have signed up, but have no recovery codes yet. Make them in your wallet."), "wrong");
   }
   find("key").textContent = mine.api_key;
   find("before").hidden = true;
   find("have-one").hidden = true;
   find("after").hidden = false;
-  find("welcome").textContent = `@${mine.handle} is yours`;
+  find("welcome").textContent = words("{handle} is yours", { handle: `@${mine.handle}` });
   find("welcome").focus();
 }

@@ -2,13 +2,14 @@
 
 import { call } from "./api.js";
 import { during, find, say, wordsOf } from "./page.js";
+import { words } from "./words.js";
 
 const [token, kind] = location.hash.slice(1).split("/");
 const path = `/v1/notifications/unsubscribe/${encodeURIComponent(token)}/${encodeURIComponent(kind ?? "")}`;
 
 function failed(error) {
   find("kind").hidden = true;
-  say(error.status === 404 ? "This link is not valid any more. Sign in to choose what is sent." : wordsOf(error), "wrong");
+  say(error.status === 404 ? words("This link is not valid any more. Sign in to choose what is sent.") : wordsOf(error), "wrong");
 }
 
 if (token && kind) {
@@ -22,7 +23,7 @@ find("stop").addEventListener("click", (event) =>
   during(event.target, async () => {
     await call("POST", path).then(() => {
       find("kind").hidden = true;
-      say("Done. Messages of this kind are not sent here any more.", "good");
+      say(words("Done. Messages of this kind are not sent here any more."), "good");
     }, failed);
   }),
 );

@@ -1,43 +1,22 @@
-// The reader's language: English as it stands in pages and scripts, or Thai from th.js. It is kept on this device, and
-// is the browser's until somebody chooses.
-
-import { TH } from "./th.js";
+// The reader's language, which the page was written in: English as it stands in scripts, or another from its catalogue
+// (gateway/web/locale).
 
 export const LANGUAGES = { en: "English", th: "ไทย" };
 
-const KEPT = "language";
-
-function chosen() {
-  try {
-    return localStorage.getItem(KEPT);
-  } catch {
-    return null; // the browser keeps nothing for this page
-  }
-}
-
-const wanted = [chosen(), ...navigator.languages].map((one) => one?.split("-")[0]);
-export const language = wanted.find((one) => one in LANGUAGES) ?? "en";
+export const language = document.documentElement.lang;
 
 // The same, with what a reader of it expects of numbers and times: the region is the browser's where it says one.
 export const locale = navigator.languages.find((one) => one.split("-")[0] === language) ?? language;
 
+const { TEXTS } = language === "en" ? { TEXTS: {} } : await import(`/static/texts.${language}.js`);
+
+// Have pages written in this language from now on.
 export function choose(one) {
-  try {
-    localStorage.setItem(KEPT, one);
-  } catch {
-    // then it is chosen until the page is left
-  }
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `language=${one}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
 }
 
 // A text in the reader's language, with these values in its {placeholders}.
 export function words(text, values = {}) {
-  const known = language === "th" ? (TH[text] ?? text) : text;
-  return known.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
-}
-
-// Put a page's own texts, those marked `data-say`, into the reader's language.
-export function translate() {
-  document.documentElement.lang = language;
-  for (const one of document.querySelectorAll("[data-say]")) one.textContent = words(one.textContent.trim().replace(/\s+/g, " "));
-  for (const one of document.querySelectorAll("[data-say-label]")) one.setAttribute("aria-label", words(one.getAttribute("aria-label")));
+  return (TEXTS[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }

@@ -1,0 +1,113 @@
+"""Pages made of templates, and the files that they name. Read once; what is put into a template is escaped.
+
+What a page may do is its Content-Security-Policy (Level 3): what is ours, and nothing inline; no text becomes HTML or a
+script (Trusted Types), nobody frames it, and it sends no form but to us.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from litestar import Request, Response
+from markupsafe import Markup
+
+from gateway.http.answer.content import HTML, Content
+from gateway.notifications.texts.language import SOURCE
+from gateway.web.language import LANGUAGES, language_of, module_of
+from gateway.web.language import say as said
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+    "; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+
+#: The one page that starts the service worker may name that script, by a policy of this name (Trusted Types). A policy
+#: can be made once: the page's own script has made it before anything else runs.
+_STARTS_WORKER: Final = POLICY.replace("trusted-types 'none'", "trusted-types service-worker")
+
+_POLICIES: Final[Mapping[str, str]] = {"notification-settings.html": _STARTS_WORKER}
+
+_TYPES: Final[Mapping[str, str]] = {
+    "js": "text/javascript",
+    "css": "text/css",
+    "svg": "image/svg+xml",
+    "png": "image/png",
+    "webmanifest": "application/manifest+json",
+}
+
+#: What is served of htmx, by the folder it lies in.
+_HTMX: Final[Mapping[str, Sequence[str]]] = {".": ["htmx.min.js"], "ext": ["hx-csp.min.js", "hx-sse.min.js"]}
+
+#: A page depends on them (RFC 9110, 12.5.5).
+_VARY: Final = "Accept-Language, Cookie"
+
+_templates = Environment(
+    loader=PackageLoader("gateway.web", "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    auto_reload=False,
+)
+
+
+def fixed(request: Request[Any, Any, Any], name: str, status: int = 200) -> Response[bytes]:
+    """The answer with a page that is the same for everybody who reads its language."""
+    page = _fixed(name, language_of(request), "/" if status == 404 else request.url.path)
+    answer = page.answer(request)
+    answer.headers["Vary"] = _VARY
+    if status != 200:
+        answer.status_code = status
+    return answer
+
+
+def render(name: str, locale: str, path: str, values: Mapping[str, object]) -> bytes:
+    """A template in a language, with these values; `path` is where its reader is."""
+    template = _templates.get_template(name)
+    return template.render(
+        **values,
+        locale=locale,
+        path=path,
+        languages=LANGUAGES,
+        say=lambda text, **inside: said(locale, text, inside),
+        drawing=drawing,
+    ).encode()
+
+
+def drawing(name: str) -> Markup:
+    """One of the drawings of icons.svg, in the colour of the text around it."""
+    return Markup('<svg class="stroke" aria-hidden="true"><use href="/static/icons.svg#{}"/></svg>').format(name)
+
+
+def static(name: str) -> Content | None:
+    """A script, the style sheet, an image; None where there is none of this name."""
+    return _static().get(name)
+
+
+def has_live_parts() -> bool:
+    """Whether htmx is there: without it, pages are as they were when they were asked for."""
+    return "htmx.min.js" in _static()
+
+
+@lru_cache(maxsize=64)
+def _fixed(name: str, locale: str, path: str) -> Content:
+    return Content.of(render(name, locale, path, {}), HTML, _POLICIES.get(name, POLICY))
+
+
+@cache
+def _static() -> dict[str, Content]:
+    found = {}
+    for entry in files(__package__).joinpath("static").iterdir():
+        _, _, kind = entry.name.rpartition(".")
+        if kind in _TYPES:
+            found[entry.name] = Content.of(entry.read_bytes(), _TYPES[kind], POLICY)
+    for folder, names in _HTMX.items():
+        for name in names:
+            entry = files(__package__).joinpath("node_modules/htmx.org/dist", folder, name)
+            if entry.is_file():
+                found[name] = Content.of(entry.read_bytes(), _TYPES["js"], POLICY)
+    for locale in LANGUAGES:
+        if locale != SOURCE:
+            found[f"texts.{locale}.js"] = Content.of(module_of(locale), _TYPES["js"], POLICY)
+    return found

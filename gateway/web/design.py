@@ -1,0 +1,29 @@
+"""`/design`: every part that pages are made of, in each of its states."""
+
+import re
+from typing import Any
+
+from litestar import Request, Response, get
+from msgspec.structs import replace
+
+from gateway.api.payments.examples import SETTLED
+from gateway.web.content import static
+from gateway.web.owned import answer
+
+
+@get("/design", include_in_schema=False, opt={"needs": "nothing", "counts": None})
+async def design_page(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """The parts, with nobody's data."""
+    states = ("requires_confirmation", "submitted", "failed", "settled")
+    return answer(
+        request,
+        "design.html",
+        payments=[replace(SETTLED, state=state, memo="🍜 ขอบคุณ") for state in states],
+        drawings=_drawings(),
+    )
+
+
+def _drawings() -> list[str]:
+    icons = static("icons.svg")
+    assert icons is not None
+    return re.findall(r'<symbol id="([^"]+)"', icons.body.decode())

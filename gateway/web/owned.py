@@ -1,0 +1,81 @@
+"""Pages of one's own: made on the server for whoever has signed in, of what the API answers them.
+
+A page is asked for like a call of the API, by the session's cookie, and refused like one; a refusal is a page, too. No
+browser keeps it. Its live parts are htmx's (node_modules, from package-lock.json): an element with `hx-` attributes
+needs this answer's nonce, and so does what makes HTML of an answer (Trusted Types), which is nothing else.
+"""
+
+import secrets
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import quote
+
+from litestar import Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.response import Redirect
+
+from gateway.errors import GatewayError, NotFound, Unauthenticated
+from gateway.http.answer.content import HEADERS, HTML
+from gateway.http.answer.problems import fail
+from gateway.http.rate_limiting import refuse
+from gateway.identity.credential import Need
+from gateway.web.content import has_live_parts, render
+from gateway.web.reader import Reader, reader_of
+from gateway.web.shown import helpers
+
+#: What a page of one's own may do: htmx asks us alone, and makes HTML by its policy alone.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "; require-trusted-types-for 'script'; trusted-types htmx"
+)
+
+
+def own_page(path: str, needs: Need = "read", **how: Any) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
+    """Declares a page of whoever has signed in."""
+    handlers: dict[int | type[Exception], Callable[[Request[Any, Any, Any], Any], Response[Any]]] = {
+        Unauthenticated: sign_in_first,
+        GatewayError: refused,
+        Exception: failed,
+    }
+    handlers |= how.pop("exception_handlers", {})
+    return get(path, include_in_schema=False, needs=needs, exception_handlers=handlers, **how)
+
+
+def answer(request: Request[Any, Any, Any], template: str, status: int = 200, **values: object) -> Response[bytes]:
+    """The page of this template with these values. It knows its `reader` and the `nonce` of its live parts."""
+    reader, nonce = reader_for(request), secrets.token_urlsafe(16)
+    known = {"reader": reader, "nonce": nonce, "live": has_live_parts(), "unseen": "", **helpers(reader), **values}
+    body = render(template, reader.locale, request.url.path, known)
+    headers = {**HEADERS, "Cache-Control": "no-store", "Content-Security-Policy": _POLICY.format(nonce=nonce)}
+    return Response(body, status_code=status, headers=headers, media_type=HTML)
+
+
+def reader_for(request: Request[Any, Any, Any]) -> Reader:
+    """Who reads the answer to this request."""
+    return reader_of(request, request.app.state.services.clock())
+
+
+def sign_in_first(request: Request[Any, Any, Any], error: Unauthenticated) -> Response[Any]:
+    """Where to sign in, and to come back from. A browser that follows a link from another site sends no cookie at first
+    (SameSite=Strict): it is had to ask once more, from a page of ours.
+    """
+    if request.headers.get("sec-fetch-site") == "cross-site" and request.headers.get("sec-fetch-mode") == "navigate":
+        return answer(request, "once-more.html")
+    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return Redirect(f"/sign-in?next={quote(asked, safe='/')}" if asked != "/" else "/sign-in", status_code=303)
+
+
+def failed(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """What is said after a mistake of ours, which goes to the log."""
+    fail(request, error)
+    why = reader_for(request).say("Something went wrong on our side. Open the page again.")
+    return answer(request, "refused.html", 500, why=why)
+
+
+def refused(request: Request[Any, Any, Any], error: GatewayError) -> Response[Any]:
+    """What is said where the page's call is refused."""
+    status = refuse(request, error).status_code or 500
+    if isinstance(error, NotFound):
+        return answer(request, "missing.html", 404)
+    return answer(request, "refused.html", status, why=str(error))

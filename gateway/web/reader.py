@@ -1,0 +1,140 @@
+"""Who reads a page: amounts, times and names of currencies as they write them (CLDR, by Babel)."""
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from decimal import ROUND_DOWN, Decimal, localcontext
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_skeleton, format_time, get_timezone
+from babel.numbers import get_currency_name, get_currency_symbol, get_decimal_symbol, list_currencies
+from litestar import Request
+
+from gateway.clock import rfc3339
+from gateway.errors import InvalidRequest
+from gateway.notifications.texts.language import Language, check_time_zone
+from gateway.web.language import LANGUAGES, language_of, say
+
+#: The cookie in which a page's script keeps the browser's time zone.
+ZONE_COOKIE: Final = "zone"
+
+#: Decimals that people expect of an amount; all of them are shown on demand.
+_DECIMALS: Final = Decimal("0.01")
+
+#: Digits that are reckoned with: of the largest amount (money.py), and its decimals.
+_DIGITS: Final = 160
+
+
+#: The years of the Buddhist era before the common era's first.
+_BUDDHIST_ERA: Final = 543
+
+
+class Shown(NamedTuple):
+    """An amount as it is shown: what stands before the decimals, the rest, and the whole without anything left out."""
+
+    whole: str
+    rest: str
+    exact: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Somebody with a language and a time zone (an IANA name), at the time `now`."""
+
+    locale: str
+    time_zone: str
+    now: datetime
+
+    def say(self, text: str, **values: object) -> str:
+        """The text in their language."""
+        return say(self.locale, text, values)
+
+    def amount(self, amount: str, asset: str) -> Shown:
+        """A decimal string of an asset, with two decimals where it has more: the rest is cut off, not rounded, and
+        stands in `exact`. An amount that would be nothing then keeps its decimals.
+        """
+        return self._parted(self._cut(amount), amount, asset)
+
+    def whole(self, amount: str, asset: str) -> Shown:
+        """As `amount`, and nothing is cut off."""
+        return self._parted(amount, amount, asset)
+
+    def _cut(self, amount: str) -> str:
+        with localcontext() as context:
+            context.prec = _DIGITS
+            number = Decimal(amount)
+            cut = number.quantize(_DECIMALS, ROUND_DOWN) if -number.as_tuple().exponent > 2 else number  # type: ignore[operator]
+            return f"{number.normalize() if number and not cut else cut:f}"
+
+    def _parted(self, shown: str, amount: str, asset: str) -> Shown:
+        language = Language(self.locale, self.time_zone)
+        text = language.amount(shown, asset)
+        whole, point, rest = text.rpartition(get_decimal_symbol(self.locale))
+        exact = language.amount(amount, asset)
+        return Shown(whole, point + rest, exact) if point else Shown(text, "", exact)
+
+    def currency(self, code: str) -> tuple[str, str]:
+        """What a currency is called, and its sign of one letter, here or where it is at home; a token's own code and
+        first letter.
+        """
+        if code not in list_currencies():
+            return code, code[0]
+        signs = [get_currency_symbol(code, locale=locale) for locale in (self.locale, *LANGUAGES)]
+        return get_currency_name(code, locale=self.locale), next((one for one in signs if len(one) == 1), code[0])
+
+    def time(self, text: str) -> str:
+        """A time (RFC 3339) in few words: of today without the date, of this year without the year."""
+        return f"{self.day(text)}, {self.clock(text)}"
+
+    def clock(self, text: str) -> str:
+        """The time of the day."""
+        return str(format_time(self._at(text), "short", tzinfo=self._zone, locale=self.locale))
+
+    def day(self, text: str) -> str:
+        """The day: today, yesterday, or its date."""
+        at, today = self._at(text).astimezone(self._zone).date(), self.now.astimezone(self._zone).date()
+        if at == today:
+            return self.say("today")
+        if at == today - timedelta(days=1):
+            return self.say("yesterday")
+        if at.year == today.year:
+            return str(format_skeleton("MMMd", self._at(text), tzinfo=self._zone, locale=self.locale))
+        return self.date(text)
+
+    def date(self, text: str) -> str:
+        """The date with its year; in Thai of the Buddhist era, which CLDR has and Babel has not."""
+        if self.locale == "th":
+            day = format_skeleton("MMMd", self._at(text), tzinfo=self._zone, locale=self.locale)
+            return f"{day} {self._at(text).astimezone(self._zone).year + _BUDDHIST_ERA}"
+        return str(format_skeleton("yMMMd", self._at(text), tzinfo=self._zone, locale=self.locale))
+
+    def begin_of(self, date: str) -> str | None:
+        """The first moment of a date (ISO 8601) here, as RFC 3339 has it; None where there is no date."""
+        try:
+            return rfc3339(datetime.combine(datetime.fromisoformat(date), time(), ZoneInfo(self.time_zone)))
+        except ValueError:
+            return None
+
+    def end_of(self, date: str) -> str | None:
+        """The first moment after a date here."""
+        try:
+            return self.begin_of((datetime.fromisoformat(date) + timedelta(days=1)).date().isoformat())
+        except (ValueError, OverflowError):
+            return None
+
+    def _at(self, text: str) -> datetime:
+        return datetime.fromisoformat(text)
+
+    @property
+    def _zone(self) -> Any:
+        return get_timezone(self.time_zone)
+
+
+def reader_of(request: Request[Any, Any, Any], now: datetime) -> Reader:
+    """Who reads the answer to this request. A browser whose time zone is not known yet reads UTC."""
+    zone = request.cookies.get(ZONE_COOKIE, "UTC").replace("%2F", "/")
+    try:
+        check_time_zone(zone)
+    except InvalidRequest:
+        zone = "UTC"
+    return Reader(language_of(request), zone, now)

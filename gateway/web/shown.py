@@ -1,0 +1,122 @@
+"""What templates need to show people and payments. Pure."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from gateway.api.payments.shapes import PaymentView
+from gateway.web.reader import Reader
+
+
+def helpers(reader: Reader) -> Mapping[str, Callable[..., Any]]:
+    """What a template calls, for this reader."""
+    return {
+        "hue_of": hue_of,
+        "letter_of": letter_of,
+        "paid_of": paid_of,
+        "words_of": lambda state: words_of(state, reader),
+        "left_of": left_of,
+        "is_some": is_some,
+        "reason_of": lambda reason: reason_of(reason, reader),
+        "state_of": lambda payment: state_of(payment, reader),
+    }
+
+
+def hue_of(name: str) -> int:
+    """The colour of a name's avatar, in degrees: of twenty-four, which are told apart."""
+    return hashlib.sha256(name.encode()).digest()[0] % 24 * 15
+
+
+def letter_of(name: str) -> str:
+    """The letter of a name's avatar."""
+    return name.removeprefix("@").removeprefix("0x")[:1].upper() or "?"
+
+
+def paid_of(payment: PaymentView) -> str:
+    """What of a payment's amount is paid, or will be."""
+    return payment.captured if payment.state == "settled" else payment.amount
+
+
+def left_of(payment: PaymentView) -> str:
+    """What of a payment can still be refunded; empty where nothing is left, and for a refund, which is final."""
+    left = Decimal(payment.captured) - Decimal(payment.refunded)
+    return f"{left:f}" if left and payment.refund_of is None else ""
+
+
+def is_some(amount: str) -> bool:
+    """Whether an amount is more than nothing."""
+    return any(digit in "123456789" for digit in amount)
+
+
+def reason_of(reason: str, reader: Reader) -> str:
+    """Why a payment needs its payer's approval."""
+    match reason:
+        case "amount":
+            return reader.say("It is more than you let one payment be.")
+        case "day":
+            return reader.say("It is more than you let a day be.")
+        case "new_payee":
+            return reader.say("You have never paid them before.")
+        case "address":
+            return reader.say("It goes to an address that is nobody's handle.")
+        case "changed_payee":
+            return reader.say("Their address has changed lately.")
+        case "new_device":
+            return reader.say("It was asked for on a new device.")
+        case "before_passkey":
+            return reader.say("It was set aside before you had a passkey.")
+        case _:
+            return reason
+
+
+#: The colour of each state; None: what it is goes without saying.
+_KINDS: Final[Mapping[str, str | None]] = {
+    "requires_confirmation": "wait",
+    "held": "wait",
+    "queued": "wait",
+    "submitted": "wait",
+    "settled": None,
+    "failed": "wrong",
+    "voided": "",
+    "expired": "",
+    "refused": "",
+}
+
+
+def state_of(payment: PaymentView, reader: Reader) -> tuple[str, str]:
+    """A payment's state in words, and its colour; no words where it is simply done."""
+    kind = _KINDS[payment.state]
+    if kind is not None:
+        return words_of(payment.state, reader), kind
+    said = []
+
+    def exact(amount: str) -> str:
+        return reader.amount(amount, payment.asset).exact
+
+    if payment.captured != payment.amount:
+        said.append(reader.say("{part} of {whole}", part=exact(payment.captured), whole=exact(payment.amount)))
+    if is_some(payment.refunded):
+        said.append(reader.say("{amount} refunded", amount=exact(payment.refunded)))
+    return ", ".join(said), ""
+
+
+def words_of(state: str, reader: Reader) -> str:
+    """A payment's state in words."""
+    match state:
+        case "requires_confirmation":
+            return reader.say("needs your approval")
+        case "held":
+            return reader.say("set aside")
+        case "queued" | "submitted":
+            return reader.say("on its way")
+        case "failed":
+            return reader.say("failed")
+        case "voided":
+            return reader.say("taken back")
+        case "expired":
+            return reader.say("expired")
+        case "refused":
+            return reader.say("declined")
+        case _:
+            return reader.say("settled")

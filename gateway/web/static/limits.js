@@ -1,0 +1,53 @@
+// Save the wallet's policy. Where something is loosened a passkey signs it: what stands in the fields of the page, so that
+// whatever altered those has altered what is signed, and is refused (gateway/payments/policy_change.py).
+
+import { get, post, put } from "./api.js";
+import { asOwner } from "./owner.js";
+import { find, onSubmit, say, whole } from "./page.js";
+import { bytesOf, challengeOf, sign } from "./passkey.js";
+import { words } from "./words.js";
+
+// What stands in the fields, as the API takes it.
+function filled() {
+  const limits = {};
+  for (const group of document.querySelectorAll("[data-asset]")) {
+    const amount = (name) => whole(group.querySelector(`[data-limit=${name}]`).value, group.dataset.decimals);
+    limits[group.dataset.asset] = { payment: amount("payment"), day: amount("day") };
+  }
+  return {
+    limits,
+    ask_new_payee: find("ask-new-payee").checked,
+    ask_address: find("ask-address").checked,
+    changed_days: Number(find("changed-days").value),
+    device_hours: Number(find("device-hours").value),
+    undo_seconds: Number(find("undo-seconds").value),
+    trusted: find("trusted").value.split(/[\s,]+/).filter((one) => one),
+  };
+}
+
+// The same in the canonical form that is signed: trusted payees by their wallets, which no new owner of a handle has.
+async function details(policy) {
+  const codes = Object.keys(policy.limits).sort();
+  const limits = Object.fromEntries(codes.map((code) => [code, [policy.limits[code].payment, policy.limits[code].day]]));
+  const flags = [policy.ask_new_payee, policy.ask_address, policy.changed_days, policy.device_hours, policy.undo_seconds];
+  const walletOf = async (name) => (name.startsWith("0x") ? name : (await get(`/v1/handles/${name.replace("@", "")}`)).wallet_id);
+  return JSON.stringify([limits, flags, (await Promise.all(policy.trusted.map(walletOf))).sort()]);
+}
+
+if (find("limits")) {
+  onSubmit(find("limits"), () =>
+    asOwner(async () => {
+      const policy = filled();
+      try {
+        await put("/v1/policy", policy);
+      } catch (error) {
+        if (error.code !== "approval_required") throw error;
+        say(words("Use your passkey, as your browser asks you to."));
+        const asked = await post("/v1/policy/challenge", policy);
+        const challenge = await challengeOf("policy.change", find("limits").dataset.wallet, [await details(policy)], bytesOf(asked.nonce));
+        await put("/v1/policy", { ...policy, approval: await sign(challenge, asked.rp_id, asked.allow) });
+      }
+      say(words("Saved. It holds from now on."), "good");
+    }),
+  );
+}

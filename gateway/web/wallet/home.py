@@ -1,0 +1,73 @@
+"""What one has, and what was paid lately; the front page for whoever has not signed in."""
+
+from typing import Any, Final
+
+from litestar import Request, Response
+from litestar.datastructures import Cookie
+
+from gateway.api.notifications.notifications import list_notifications
+from gateway.api.payments.payments import list_payments, list_waiting_payments
+from gateway.api.wallets.shapes import BalanceView
+from gateway.api.wallets.wallets import get_wallet
+from gateway.errors import Unauthenticated
+from gateway.http.services import Services
+from gateway.identity.wallet import Wallet
+from gateway.web.owned import answer, own_page, reader_for, sign_in_first
+from gateway.web.shown import is_some
+from gateway.web.wallet.total import total_of
+
+#: How many payments are shown.
+_LATEST: Final = 8
+
+#: The cookie in which a browser keeps the currency of the total.
+_CURRENCY: Final = "currency"
+
+
+def front_or_sign_in(request: Request[Any, Any, Any], error: Unauthenticated) -> Response[Any]:
+    """What this is, for whoever has not signed in."""
+    led = sign_in_first(request, error)
+    return led if led.status_code == 200 else answer(request, "front.html")
+
+
+@own_page("/", exception_handlers={Unauthenticated: front_or_sign_in})
+async def home_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
+    """One's wallet. `?currency=` chooses what the total is in, from then on."""
+    reader = reader_for(request)
+    wallet = await get_wallet.fn(services, caller)
+    chosen = request.query_params.get(_CURRENCY)
+    wanted = chosen or request.cookies.get(_CURRENCY)
+    with_money = [one for one in wallet.balances if _has_money(one)]
+    empty = [one for one in wallet.balances if not _has_money(one)]
+    total = await total_of(services, caller, wallet.balances, wanted, reader)
+    page = answer(
+        request,
+        "wallet/home.html",
+        me=caller.handle,
+        total=total,
+        balances=[_Row(one) for one in with_money or empty],
+        empty=[_Row(one) for one in empty] if with_money else [],
+        waiting=[one for one in (await list_waiting_payments.fn(services, caller)).items if one.approval],
+        unseen=_few((await list_notifications.fn(services, caller, limit=1)).unseen),
+        latest=(await list_payments.fn(services, caller, limit=_LATEST)).items,
+    )
+    if chosen is not None and chosen == total.code:
+        secure = services.public_url.startswith("https:")
+        page.set_cookie(Cookie(_CURRENCY, value=chosen, path="/", max_age=31_536_000, secure=secure, samesite="lax"))
+    return page
+
+
+def _few(count: int) -> str:
+    """A number of new things, of two digits at the most; empty for none."""
+    return "99+" if count > 99 else str(count or "")
+
+
+def _has_money(one: BalanceView) -> bool:
+    return is_some(f"{one.posted}{one.pending}{one.available}")
+
+
+class _Row:
+    """A balance in the list."""
+
+    def __init__(self, of: BalanceView) -> None:
+        self.asset, self.kind, self.available, self.pending = of.asset, of.kind, str(of.available), str(of.pending)
+        self.is_set_aside = is_some(self.pending)

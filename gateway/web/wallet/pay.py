@@ -1,0 +1,122 @@
+"""Paying: whom, how much, and a last look before it is done.
+
+    /pay        whom and how much; what was wrong stands at its field
+    /pay/check  the way, the fee, when it is final, and what it will ask; its button makes the payment
+
+Both are asked for with what was filled in and with the payment's idempotency key, which is made with the first form. So
+a page that is opened again, a second press or a lost answer makes no second payment; a new form is a new payment.
+"""
+
+import secrets
+from typing import Any, Final
+
+from litestar import Request, Response
+
+from gateway.api.identity.handles import get_handle
+from gateway.api.payments.payments import preview
+from gateway.api.payments.shapes import PaymentRequest
+from gateway.errors import AmountTooPrecise, GatewayError, InvalidAmount, InvalidRequest, UnknownAsset
+from gateway.http.services import Services
+from gateway.identity.credential import Credential
+from gateway.ids import show
+from gateway.payments.errors import SelfPayment, UnknownPayee
+from gateway.web.owned import answer, own_page, reader_for
+from gateway.web.reader import Reader
+from gateway.web.wallet.people import known_to
+
+_FIELDS: Final = ("to", "amount", "asset", "memo", "key")
+
+
+@own_page("/pay")
+async def pay_page(request: Request[Any, Any, Any], services: Services, credential: Credential) -> Response[bytes]:
+    """Whom, and how much."""
+    return await _form(request, services, credential, _filled_in(request))
+
+
+@own_page("/pay/check", names=True)
+async def check_page(request: Request[Any, Any, Any], services: Services, credential: Credential) -> Response[bytes]:
+    """What would be paid, and how; back at the form with what is wrong."""
+    filled, reader, caller = _filled_in(request), reader_for(request), credential.wallet
+    asked = PaymentRequest(filled["to"], filled["amount"], filled["asset"], filled["memo"] or None)
+    try:
+        seen = await preview.fn(asked, services, caller, credential)
+        payee = (
+            (await get_handle.fn(filled["to"], services)).wallet_id if filled["to"].startswith("@") else filled["to"]
+        )
+    except GatewayError as error:
+        return await _form(request, services, credential, filled, _fault(error, reader))
+    money = services.settings.assets.of_wallet(filled["asset"]).parse_positive(filled["amount"])
+    if seen.refusal is not None:
+        text = reader.say("You do not have that much. Pay less, or top up first.")
+        return await _form(request, services, credential, filled, ("amount", text))
+    return answer(
+        request,
+        "wallet/check.html",
+        me=caller.handle,
+        wallet_id=show("wal", caller.id),
+        known=next((one for one in await known_to(services, caller) if one.name == filled["to"]), None),
+        payee_wallet=payee,
+        amount=money.amount,
+        asset=money.asset.code,
+        preview=seen,
+        to=filled["to"],
+        memo=filled["memo"],
+        key=filled["key"],
+    )
+
+
+async def _form(
+    request: Request[Any, Any, Any],
+    services: Services,
+    credential: Credential,
+    filled: dict[str, str],
+    fault: tuple[str, str] = ("", ""),
+) -> Response[bytes]:
+    caller = credential.wallet
+    return answer(
+        request,
+        "wallet/pay.html",
+        422 if fault[0] else 200,
+        me=caller.handle,
+        filled=filled,
+        fault=dict.fromkeys(_FIELDS, "") | dict([fault]),
+        people=await known_to(services, caller),
+        assets=[one.code for one in services.settings.assets.spendable()],
+    )
+
+
+def _filled_in(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """What was filled in: a handle as it is typed, with its @ or without, and an amount with a comma or a point."""
+    found = {name: request.query_params.get(name, "").strip() for name in _FIELDS}
+    if found["to"] and not found["to"].startswith(("@", "0x")):
+        found["to"] = f"@{found['to']}"
+    if found["to"].startswith("@"):
+        found["to"] = found["to"].lower()
+    found["amount"] = found["amount"].replace(",", ".")
+    found["key"] = found["key"] or secrets.token_urlsafe(16)
+    return found
+
+
+def _fault(error: GatewayError, reader: Reader) -> tuple[str, str]:
+    """The field that an error is about, and what to say there."""
+    match error:
+        case UnknownPayee() if error.to.startswith("@"):
+            return "to", reader.say("Nobody has this handle. Check how it is written.")
+        case UnknownPayee():
+            return "to", reader.say("This is no handle and no address. Write @ and a handle, or 0x and an address.")
+        case SelfPayment():
+            return "to", reader.say("That is you.")
+        case AmountTooPrecise(decimals=0):
+            return "amount", reader.say("{asset} has no decimals.", asset=error.asset)
+        case AmountTooPrecise():
+            return "amount", reader.say(
+                "{asset} has {decimals} decimals at the most.", asset=error.asset, decimals=error.decimals
+            )
+        case InvalidAmount():
+            return "amount", reader.say("Write an amount such as 12.50.")
+        case UnknownAsset():
+            return "asset", reader.say("Choose one of these.")
+        case InvalidRequest():
+            return "memo", str(error)
+        case _:
+            return "to", str(error)

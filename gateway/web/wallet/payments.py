@@ -1,0 +1,92 @@
+"""Every payment, and each on its own."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+
+from litestar import Request, Response
+from litestar.params import PathParameter
+
+from gateway.api.identity.handles import get_handle
+from gateway.api.payments.payments import get_payment, list_payments
+from gateway.api.payments.shapes import PaymentView
+from gateway.errors import GatewayError
+from gateway.http.services import Services
+from gateway.identity.wallet import Wallet
+from gateway.ids import show
+from gateway.payments.model.state import State
+from gateway.web.owned import answer, own_page, reader_for
+from gateway.web.reader import Reader
+
+#: How many payments come at a time.
+_PAGE: Final = 30
+
+
+@own_page("/payments")
+async def payments_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
+    """All payments, newest first, by day. `person`, `asset`, `state`, `from` and `until` (dates) leave others out."""
+    reader, asked = reader_for(request), request.query_params
+    wanted = {name: asked.get(name, "").strip() for name in ("person", "asset", "state", "from", "until")}
+    found, problem = None, ""
+    try:
+        found = await list_payments.fn(
+            services,
+            caller,
+            limit=_PAGE,
+            cursor=asked.get("cursor"),
+            counterparty=_person(wanted["person"]),
+            asset=wanted["asset"] or None,
+            in_state=State(wanted["state"]) if wanted["state"] in set(State) else None,
+            created_from=reader.begin_of(wanted["from"]),
+            created_until=reader.end_of(wanted["until"]),
+        )
+    except GatewayError as error:
+        problem = str(error)
+    items = found.items if found else []
+    return answer(
+        request,
+        "wallet/payments.html",
+        me=caller.handle,
+        days=list(_by_day(items, reader)),
+        wanted=wanted,
+        is_filtered=any(wanted.values()),
+        problem=problem,
+        states=[one.value for one in State],
+        assets=[one.code for one in services.settings.assets.spendable()],
+        more=_address(wanted, found.next_cursor) if found and found.next_cursor else "",
+    )
+
+
+@own_page("/payments/{id:str}")
+async def payment_page(
+    id: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, caller: Wallet
+) -> Response[bytes]:
+    """A payment: what it is, what became of it, and what can be done about it."""
+    payment = await get_payment.fn(id, services, caller)
+    asks = payment.approval is not None and payment.to.startswith("@")
+    payee = (await get_handle.fn(payment.to, services)).wallet_id if asks else payment.to
+    return answer(
+        request,
+        "wallet/payment.html",
+        me=caller.handle,
+        payment=payment,
+        payee_wallet=payee,
+        wallet_id=show("wal", caller.id),
+    )
+
+
+def _person(text: str) -> str | None:
+    """A handle as it is typed, with its @ or without; or an address."""
+    if not text or text.startswith(("@", "0x")):
+        return text or None
+    return f"@{text}"
+
+
+def _by_day(items: Sequence[PaymentView], reader: Reader) -> Iterator[tuple[str, list[PaymentView]]]:
+    for day, payments in groupby(items, lambda one: reader.day(one.created_at)):
+        yield day, list(payments)
+
+
+def _address(wanted: dict[str, str], cursor: str) -> str:
+    return "/payments?" + urlencode({**{k: v for k, v in wanted.items() if v}, "cursor": cursor})

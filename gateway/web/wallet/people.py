@@ -1,0 +1,33 @@
+"""Whom a wallet has paid or was paid by lately."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.api.payments.payments import list_payments
+from gateway.http.services import Services
+from gateway.identity.wallet import Wallet
+
+#: How many payments are looked through, and how many people are shown.
+_PAYMENTS: Final = 100
+_PEOPLE: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Somebody with a handle: how often they were among the latest payments, and when last (RFC 3339)."""
+
+    name: str
+    times: int
+    last: str
+
+
+async def known_to(services: Services, caller: Wallet) -> Sequence[Known]:
+    """The people of the latest payments, the last one first."""
+    found: dict[str, Known] = {}
+    for one in (await list_payments.fn(services, caller, limit=_PAYMENTS)).items:
+        name = one.to if one.from_ == f"@{caller.handle}" else one.from_
+        if name.startswith("@"):
+            before = found.get(name)
+            found[name] = Known(name, before.times + 1 if before else 1, before.last if before else one.created_at)
+    return list(found.values())[:_PEOPLE]

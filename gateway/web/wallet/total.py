@@ -1,0 +1,96 @@
+"""What a wallet has in a currency: the currency itself, and the tokens that are issued against it, one to one.
+
+Other currencies are not added to it: the gateway knows no rate between them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Final
+
+from gateway.api.wallets.shapes import BalanceView
+from gateway.http.services import Services
+from gateway.identity.wallet import Wallet
+from gateway.ledger import account, ledger
+from gateway.money import Asset
+from gateway.web.reader import Reader
+
+#: How far back the chart goes.
+DAYS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """Amounts are decimal strings of the currency `code`; `line` is an SVG path in 100 by 100, or empty."""
+
+    code: str
+    currency: str
+    amount: str
+    bank: str
+    digital: str
+    bank_share: int
+    before: str
+    line: str
+    others: Sequence[str]
+
+
+async def total_of(
+    services: Services, wallet: Wallet, balances: Sequence[BalanceView], wanted: str | None, reader: Reader
+) -> Total:
+    """The total in the currency `wanted`, if the wallet may have some; else in the first of which it has some."""
+    groups = _groups(services)
+    with_money = [code for code, members in groups.items() if _sum(balances, members)]
+    code = wanted if wanted in groups else (with_money or list(groups))[0]
+    members = groups[code]
+    bank = _sum(balances, [one for one in members if one.kind == "fiat"])
+    digital = _sum(balances, [one for one in members if one.kind == "token"])
+    past = await _past(services, wallet, members, reader)
+    points = [*past, bank + digital]
+    shown = {*with_money, code}
+    return Total(
+        code=code,
+        currency=reader.currency(code)[0],
+        amount=f"{bank + digital:f}",
+        bank=f"{bank:f}",
+        digital=f"{digital:f}" if digital else "",
+        bank_share=round(98 * bank / (bank + digital)) if bank + digital else 0,
+        before=f"{points[0]:f}",
+        line=_line(points) if len(set(points)) > 2 else "",  # else there is nothing to see yet
+        others=[one for one in groups if one in shown] if len(shown) > 1 else [],
+    )
+
+
+def _groups(services: Services) -> dict[str, list[Asset]]:
+    """Each currency with the tokens that are issued against it."""
+    assets = services.settings.assets.spendable()
+    groups: dict[str, list[Asset]] = {one.code: [one] for one in assets if one.kind == "fiat"}
+    for one in assets:
+        if one.kind == "token":
+            groups.setdefault(str(one.backing), []).append(one)
+    return groups
+
+
+def _sum(balances: Sequence[BalanceView], members: Sequence[Asset]) -> Decimal:
+    codes = {one.code for one in members}
+    return sum((Decimal(one.posted) for one in balances if one.asset in codes), Decimal(0))
+
+
+async def _past(services: Services, wallet: Wallet, members: Sequence[Asset], reader: Reader) -> list[Decimal]:
+    """What was posted to the accounts of these assets at the end of each of the days before today."""
+    days = [reader.now - timedelta(days=DAYS - day) for day in range(DAYS)]
+    asked = [(account.wallet(wallet.handle, one), at) for at in days for one in members]
+    async with services.database.reading() as connection:
+        found = await ledger.last_before(connection, asked)
+    units = [Decimal(balance).scaleb(-one.decimals) for (_, balance), one in zip(found, [*members] * DAYS, strict=True)]
+    each = len(members)
+    return [sum(units[day * each : (day + 1) * each], Decimal(0)) for day in range(DAYS)]
+
+
+def _line(points: Sequence[Decimal]) -> str:
+    """The path of a line through the points, the lowest at 92 and the highest at 8."""
+    low, high = min(points), max(points)
+    spread = (high - low) or Decimal(1)
+    step = Decimal(100) / (len(points) - 1)
+    at = [(step * place, 92 - 84 * (one - low) / spread) for place, one in enumerate(points)]
+    return "M" + " L".join(f"{x:.2f} {y:.2f}" for x, y in at)

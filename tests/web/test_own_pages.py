@@ -1,0 +1,169 @@
+"""Pages of one's own: for nobody else, read without scripts, and nothing that others wrote becomes a part of them."""
+
+import re
+
+import httpx
+import pytest
+from playwright.async_api import Browser, Error, expect
+
+from tests.web.conftest import Site, Visitor
+from tests.web.test_browser import signed_up
+from tests.web.test_pages import TRIED
+from tests.web.test_paying import alice_with
+
+pytestmark = pytest.mark.anyio
+
+OWN = ("/", "/pay", "/receive", "/top-up", "/withdraw", "/convert", "/payments", "/settings")
+
+#: What a page of one's own may do (Content Security Policy Level 3, Trusted Types).
+MAY = {
+    "default-src": "'none'",
+    **dict.fromkeys(("style-src", "img-src", "connect-src", "manifest-src", "worker-src", "form-action"), "'self'"),
+    **dict.fromkeys(("base-uri", "frame-ancestors"), "'none'"),
+    "require-trusted-types-for": "'script'",
+    "trusted-types": "htmx",
+}
+
+EVIL = "<img src=x onerror=\"document.title='ran'\"><script>document.title='ran'</script>{{7*7}}"
+
+
+async def get(visitor: Visitor, site: Site, path: str, **headers: str) -> httpx.Response:
+    """What the gateway answers the visitor's browser."""
+    cookies = {str(one["name"]): str(one["value"]) for one in await visitor.page.context.cookies()}
+    async with httpx.AsyncClient(base_url=site.url.replace("localhost", "127.0.0.1"), cookies=cookies) as client:
+        return await client.get(path, headers={"Accept": "text/html", **headers})
+
+
+async def test_each_is_held_to_a_policy_with_a_nonce_of_its_own_and_kept_by_nobody(
+    visitor: Visitor, site: Site
+) -> None:
+    await signed_up(visitor, "alice")
+    nonces = set()
+    for path in (*OWN, "/pay/check?to=nobody", "/payments/pay_00000000000000000000000000"):
+        page = await get(visitor, site, path)
+        directives = dict(part.split(maxsplit=1) for part in page.headers["content-security-policy"].split(";"))
+        (nonce,) = re.findall("'self' 'nonce-([A-Za-z0-9_-]{22})'", directives.pop("script-src"))
+        nonces.add(nonce)
+        assert directives == MAY, path
+        assert page.headers["cache-control"] == "no-store"
+        assert page.headers["x-frame-options"] == "DENY"
+        assert re.findall(r"<script(?![^>]* src=)|<style|\son\w+=|\sstyle=|javascript:", page.text) == []
+        assert set(re.findall(r'nonce="([^"]*)"', page.text)) <= {nonce}
+    assert len(nonces) == len(OWN) + 2
+
+
+@pytest.mark.parametrize("path", OWN)
+async def test_who_has_not_signed_in_sees_nothing_and_signs_in_first(site: Site, path: str) -> None:
+    async with httpx.AsyncClient(base_url=site.url.replace("localhost", "127.0.0.1")) as client:
+        page = await client.get(path, headers={"Accept": "text/html"})
+    if path == "/":
+        assert (page.status_code, "Pay anybody by their handle." in page.text) == (200, True)
+    else:
+        assert (page.status_code, page.headers["location"]) == (303, f"/sign-in?next={path}")
+
+
+async def test_a_browser_makes_html_of_text_by_the_library_alone(visitor: Visitor, site: Site) -> None:
+    await signed_up(visitor, "alice")
+    await visitor.page.wait_for_function("() => window.htmx !== undefined")
+    for tried in TRIED:
+        with pytest.raises(Error, match="This document requires 'Trusted"):
+            await visitor.page.evaluate(f"() => {{ {tried}; }}")
+    for name in ("htmx", "another"):
+        with pytest.raises(Error, match=r"disallowed|already exists"):
+            await visitor.page.evaluate(f"() => trustedTypes.createPolicy('{name}', {{ createHTML: (text) => text }})")
+
+
+async def test_what_others_write_is_text_on_every_page(visitor: Visitor, site: Site) -> None:
+    await alice_with(visitor, site)
+    bob = await site.person("bob", "5.00 EUR")
+    id = (await bob.pay("@alice", "5.00 EUR", memo=EVIL)).json()["id"]
+    for path in ("/", "/payments", f"/payments/{id}"):
+        await visitor.page.goto(path)
+        await expect(visitor.page.get_by_text(EVIL)).to_be_visible()
+        assert "ran" not in await visitor.page.title()
+    await visitor.page.goto(f"/pay/check?to={EVIL}&amount={EVIL}&asset={EVIL}&memo={EVIL}&key={EVIL}")
+    assert await visitor.page.get_by_label("For", exact=True).input_value() == EVIL
+    assert visitor.complaints[-1:] == [one for one in visitor.complaints if "422" in one][-1:]
+
+
+async def test_reading_needs_no_script(visitor: Visitor, browser: Browser, site: Site) -> None:
+    alice = await alice_with(visitor, site, "50.00 EUR")
+    await site.person("bob")
+    id = (await alice.pay("@bob", "12.50 EUR", memo="lunch")).json()["id"]
+    context = await browser.new_context(base_url=site.url, java_script_enabled=False)
+    await context.add_cookies(await visitor.page.context.cookies())  # type: ignore[arg-type]
+    page = await context.new_page()
+    for path, text in (("/", "€50.00"), ("/payments", "lunch"), (f"/payments/{id}", "lunch")):
+        await page.goto(path)
+        await expect(page.get_by_text(text).first).to_be_visible()
+    await page.goto("/payments?person=bob&asset=EUR")
+    await expect(page.locator("#list li")).to_have_count(1)
+    await page.goto("/payments?person=carol")
+    await expect(page.get_by_text("No payment is like this.")).to_be_visible()
+    await context.close()
+
+
+async def test_a_link_from_another_site_opens_the_page_although_the_cookie_comes_late(
+    visitor: Visitor, site: Site
+) -> None:
+    await signed_up(visitor, "alice")
+    await visitor.page.goto(site.url.replace("localhost", "127.0.0.1") + "/docs")
+    await visitor.page.evaluate("(there) => { location.href = there; }", f"{site.url}/payments?asset=EUR")
+    await visitor.page.get_by_role("heading", name="Payments").wait_for()
+    assert visitor.page.url == f"{site.url}/payments?asset=EUR"
+
+
+async def test_older_payments_come_as_one_scrolls(visitor: Visitor, site: Site) -> None:
+    await alice_with(visitor, site)
+    bob = await site.person("bob", "50.00 EUR")
+    many = [{"to": "@alice", "amount": "0.01", "asset": "EUR"} for _ in range(70)]
+    assert (await bob.post("/v1/payments/batch", many)).status_code == 200
+    await visitor.page.goto("/payments")
+    rows = visitor.page.locator("#list li")
+    await expect(rows).to_have_count(30)
+    for count in (60, 70):
+        await visitor.page.locator("#list li").last.scroll_into_view_if_needed()
+        await visitor.page.mouse.wheel(0, 10_000)
+        await expect(rows).to_have_count(count)
+    links = await rows.locator("a").evaluate_all("all => all.map(one => one.pathname)")
+    assert len(set(links)) == 70
+    assert visitor.complaints == []
+
+
+async def test_somebody_elses_payment_is_no_page(visitor: Visitor, browser: Browser, site: Site) -> None:
+    await signed_up(visitor, "alice")
+    bob = await site.person("bob", "5.00 EUR")
+    await site.person("carol")
+    id = (await bob.pay("@carol", "5.00 EUR")).json()["id"]
+    page = await get(visitor, site, f"/payments/{id}")
+    assert (page.status_code, "There is no such page" in page.text) == (404, True)
+
+
+async def test_the_total_is_of_a_currency_and_its_tokens_and_stays_as_chosen(visitor: Visitor, site: Site) -> None:
+    await alice_with(visitor, site, "1204.10 EUR", "1551.12 USD", "633.25 USDX")
+    page = visitor.page
+    await page.goto("/")
+    await expect(page.locator(".largest")).to_have_text("€1,204.10")
+    await page.get_by_role("link", name="USD", exact=True).click()
+    await expect(page.locator(".largest")).to_have_text("$2,184.37")
+    await expect(page.get_by_text("Bank money $1,551.12")).to_be_visible()
+    await expect(page.get_by_text("Digital $633.25")).to_be_visible()
+    await page.goto("/")
+    await expect(page.locator(".largest")).to_have_text("$2,184.37")
+
+
+async def test_a_session_that_ended_leads_to_the_sign_in_and_back(
+    visitor: Visitor, browser: Browser, site: Site
+) -> None:
+    alice = await alice_with(visitor, site, "50.00 EUR")
+    await site.person("bob")
+    asked = await visitor.page.goto("/pay/check?to=bob&amount=5&asset=EUR&key=once")
+    assert asked is not None
+    await visitor.page.context.clear_cookies(name="session")
+    await visitor.page.get_by_role("button", name="Confirm with your passkey").click()
+    await visitor.page.wait_for_url(re.compile(r"/sign-in\?next=/pay/check"))
+    await visitor.page.get_by_role("button", name="Sign in with a passkey").click()
+    await visitor.page.wait_for_url(re.compile(r"/pay/check\?to=bob"))
+    await visitor.page.get_by_role("button", name="Confirm with your passkey").click()
+    await visitor.page.locator("#payment .chip").get_by_text("settled", exact=True).wait_for()
+    assert len((await alice.get("/v1/payments")).json()["items"]) == 1
