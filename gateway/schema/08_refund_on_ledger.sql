@@ -66,7 +66,14 @@ BEGIN
             units[array_position(payment, kept.payment_id)], kept.amount - kept.refunded)
         WHERE kept.refunded < kept.amount
             AND kept.refunded + coalesce(units[array_position(payment, kept.payment_id)], 0) <= kept.amount
-        RETURNING array_position(payment, payment_id) AS place, new.refunded - coalesce(old.refunded::numeric, 0) AS units
+            -- How much is left is taken from the row as this statement began to see it. If another refund was faster, the
+            -- ordinary way decides.
+            AND (units[array_position(payment, kept.payment_id)] IS NOT NULL OR kept.refunded = (
+                SELECT before.refunded FROM refunded_payment AS before WHERE before.payment_id = kept.payment_id))
+        RETURNING array_position(payment, kept.payment_id) AS place,
+            coalesce(units[array_position(payment, kept.payment_id)], kept.refunded::numeric - coalesce((
+                SELECT before.refunded::numeric FROM refunded_payment AS before
+                WHERE before.payment_id = kept.payment_id), 0)) AS units
     LOOP
         outcome[one.place] := 'done'; units[one.place] := one.units;
     END LOOP;
