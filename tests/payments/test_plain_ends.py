@@ -264,7 +264,8 @@ async def test_a_refund_that_there_is_no_money_for_counts_nothing(lane: Lane) ->
 async def test_what_changes_while_a_capture_waits_is_seen(lane: Lane) -> None:
     frozen, ended, other = [await lane.hold(*pair) for pair in ((0, 1), (2, 1), (2, 1))]
     async with lane.database.transaction() as connection:
-        await connection.execute("SELECT FROM staged_payment WHERE id = $1 FOR UPDATE", frozen.id)
+        first = min(one.id for one in (frozen, ended, other))  # it is locked first, and then nothing else is yet
+        await connection.execute("SELECT FROM staged_payment WHERE id = $1 FOR UPDATE", first)
         waiting = asyncio.create_task(lane.end(*(lane.ask("capture", 1, one) for one in (frozen, ended, other))))
         async with lane.database.reading() as watching:
             await until_waiting(watching, 1)
