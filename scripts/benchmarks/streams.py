@@ -148,11 +148,13 @@ async def _over_a_kill(measured: Measured, bench: Bench) -> None:
     seen: list[str] = []
     async with bench.rig.serving(ledger) as first:
         port = urlsplit(first.url).port or 0
-        follower = asyncio.create_task(_follow(port, seen, most))
-        await _pay_one(first, ledger, 0, most // 2)
+        await _pay_one(first, ledger, 0, 100)
+        begin = (await _listed(first))[-1]  # so that nothing is paid before the stream is there
+        follower = asyncio.create_task(_follow(port, seen, most, begin))
+        await _pay_one(first, ledger, 100, 100 + most // 2)
         os.kill(first.child.pid, signal.SIGKILL)
     async with bench.rig.serving(ledger, port=port) as second:
-        await _pay_one(second, ledger, most // 2, most)
+        await _pay_one(second, ledger, 100 + most // 2, 100 + most)
         async with asyncio.timeout(120):
             await follower
         listed = await _listed(second)
@@ -164,12 +166,12 @@ async def _over_a_kill(measured: Measured, bench: Bench) -> None:
     measured.rows.append(Row("events", f"missed of {most:,} over a kill", "", (float(len(set(wanted) - set(seen))),)))
 
 
-async def _follow(port: int, seen: list[str], most: int) -> None:
-    """Read handle 1's stream, and reconnect with the last id, until all events have arrived."""
+async def _follow(port: int, seen: list[str], most: int, begin: str) -> None:
+    """Read handle 1's stream from the event after `begin`, and reconnect with the last id, until all have arrived."""
     while len(seen) < most:
         with suppress(OSError, asyncio.IncompleteReadError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
-            writer.write(_asked(1, seen[-1] if seen else None))
+            writer.write(_asked(1, seen[-1] if seen else begin))
             while len(seen) < most and (line := await reader.readline()):
                 if line.startswith(b"id: "):
                     seen.append(line[4:].strip().decode())
