@@ -73,6 +73,14 @@ def python_files(*folders: str) -> list[Path]:
     return [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
 
 
+def test_lock_files_name_packages_and_no_place_to_look_for_them() -> None:
+    locks = [ROOT / "requirements.lock", *(ROOT / "scripts").glob("*.lock")]
+    assert len(locks) > 2
+    for lock in locks:
+        told = [line for line in lock.read_text().splitlines() if line.startswith("-") or "://" in line]
+        assert told == [], lock.name
+
+
 def test_the_gateway_declares_what_it_imports_and_nothing_else() -> None:
     found = packages(imported(python_files("gateway")))
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Request, Response
+from litestar.datastructures import Cookie
 from markupsafe import Markup
 
 from gateway.http.answer.content import HTML, Content
@@ -41,6 +42,9 @@ _TYPES: Final[Mapping[str, str]] = {
 #: What is served of htmx, by the folder it lies in.
 _HTMX: Final[Mapping[str, Sequence[str]]] = {".": ["htmx.min.js"], "ext": ["hx-csp.min.js", "hx-sse.min.js"]}
 
+#: How long a browser keeps what was chosen, in seconds.
+_YEAR: Final = 31_536_000
+
 #: A page depends on them (RFC 9110, 12.5.5).
 _VARY: Final = "Accept-Language, Cookie"
 
@@ -54,12 +58,19 @@ _templates = Environment(
 
 def fixed(request: Request[Any, Any, Any], name: str, status: int = 200) -> Response[bytes]:
     """The answer with a page that is the same for everybody who reads its language."""
-    page = _fixed(name, language_of(request), "/" if status == 404 else request.url.path)
-    answer = page.answer(request)
+    if status != 200:  # it is not there, so there is none that a browser may have already
+        page = _fixed(name, language_of(request), "/")
+        answer = Response(page.body, status_code=status, headers=page.headers(), media_type=page.media_type)
+    else:
+        answer = _fixed(name, language_of(request), request.url.path).answer(request)
     answer.headers["Vary"] = _VARY
-    if status != 200:
-        answer.status_code = status
     return answer
+
+
+def kept(name: str, value: str, public_url: str) -> Cookie:
+    """A cookie by which a browser keeps what was chosen, for a year."""
+    secure = public_url.startswith("https:")
+    return Cookie(name, value=value, path="/", max_age=_YEAR, secure=secure, samesite="lax")
 
 
 def render(name: str, locale: str, path: str, values: Mapping[str, object]) -> bytes:

@@ -4,13 +4,12 @@ import re
 from typing import Any, Final
 
 from litestar import Request, Response, get
-from litestar.datastructures import Cookie
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
 from gateway.identity.sign_in.ceremony import party_of
-from gateway.web.content import fixed
+from gateway.web.content import fixed, kept
 from gateway.web.content import static as static_content
 from gateway.web.design import design_page
 from gateway.web.language import COOKIE, LANGUAGES
@@ -24,9 +23,6 @@ from gateway.web.wallet.settings import settings_page
 
 #: A page of ours: a path, and never the address of another host, however a browser reads it (WHATWG URL, 4.4).
 _OURS: Final = re.compile(r"/(?![/\\])[\x21-\x7e]*")
-
-#: How long a browser keeps the language that was chosen, in seconds.
-_YEAR: Final = 31_536_000
 
 
 def _page(path: str, template: str, name: str, what: str) -> HTTPRouteHandler:
@@ -44,8 +40,7 @@ async def choose_language(code: str, request: Request[Any, Any, Any]) -> Respons
     if code not in LANGUAGES:
         raise NotFoundException
     back = request.query_params.get("next", "/")
-    secure = party_of(request.app.state.services.public_url).origin.startswith("https:")
-    chosen = Cookie(COOKIE, value=code, path="/", max_age=_YEAR, secure=secure, samesite="lax")
+    chosen = kept(COOKIE, code, request.app.state.services.public_url)
     return Redirect(back if _OURS.fullmatch(back) else "/", status_code=303, cookies=[chosen])
 
 

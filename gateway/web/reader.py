@@ -1,5 +1,6 @@
 """Who reads a page: amounts, times and names of currencies as they write them (CLDR, by Babel)."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from decimal import ROUND_DOWN, Decimal, localcontext
@@ -27,6 +28,11 @@ _DIGITS: Final = 160
 
 #: The years of the Buddhist era before the common era's first.
 _BUDDHIST_ERA: Final = 543
+
+
+def exactly() -> AbstractContextManager[object]:
+    """Within it, sums and differences of amounts are exact: by itself `Decimal` rounds to 28 digits."""
+    return localcontext(prec=_DIGITS)
 
 
 class Shown(NamedTuple):
@@ -60,8 +66,7 @@ class Reader:
         return self._parted(amount, amount, asset)
 
     def _cut(self, amount: str) -> str:
-        with localcontext() as context:
-            context.prec = _DIGITS
+        with exactly():
             number = Decimal(amount)
             cut = number.quantize(_DECIMALS, ROUND_DOWN) if -number.as_tuple().exponent > 2 else number  # type: ignore[operator]
             return f"{number.normalize() if number and not cut else cut:f}"

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from gateway.api.payments.shapes import PaymentView
-from gateway.web.reader import Reader
+from gateway.web.reader import Reader, exactly
 
 
 def helpers(reader: Reader) -> Mapping[str, Callable[..., Any]]:
@@ -40,8 +40,9 @@ def paid_of(payment: PaymentView) -> str:
 
 def left_of(payment: PaymentView) -> str:
     """What of a payment can still be refunded; empty where nothing is left, and for a refund, which is final."""
-    left = Decimal(payment.captured) - Decimal(payment.refunded)
-    return f"{left:f}" if left and payment.refund_of is None else ""
+    with exactly():
+        left = Decimal(payment.captured) - Decimal(payment.refunded)
+        return f"{left:f}" if left and payment.refund_of is None else ""
 
 
 def is_some(amount: str) -> bool:

@@ -119,6 +119,8 @@ async def test_a_wrong_address_is_a_page_to_a_browser_and_a_problem_to_a_program
             assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8"), path
             assert page.headers["content-security-policy"] == POLICY
             assert "There is no such page" in page.text
+            again = await client.get(path, headers={**browser, "If-None-Match": "*"})
+            assert (again.status_code, again.text) == (404, page.text), "it is shown again, not left empty"
             assert (await client.get(path)).headers["content-type"] == "application/problem+json"
         answer = await client.get("/v1/nothing", headers=browser)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")

@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from litestar import Request, Response
-from litestar.datastructures import Cookie
 
 from gateway.api.notifications.notifications import list_notifications
 from gateway.api.payments.payments import list_payments, list_waiting_payments
@@ -12,6 +11,7 @@ from gateway.api.wallets.wallets import get_wallet
 from gateway.errors import Unauthenticated
 from gateway.http.services import Services
 from gateway.identity.wallet import Wallet
+from gateway.web.content import kept
 from gateway.web.owned import answer, own_page, reader_for, sign_in_first
 from gateway.web.shown import is_some
 from gateway.web.wallet.total import total_of
@@ -51,8 +51,7 @@ async def home_page(request: Request[Any, Any, Any], services: Services, caller:
         latest=(await list_payments.fn(services, caller, limit=_LATEST)).items,
     )
     if chosen is not None and chosen == total.code:
-        secure = services.public_url.startswith("https:")
-        page.set_cookie(Cookie(_CURRENCY, value=chosen, path="/", max_age=31_536_000, secure=secure, samesite="lax"))
+        page.set_cookie(kept(_CURRENCY, chosen, services.public_url))
     return page
 
 

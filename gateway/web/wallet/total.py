@@ -3,7 +3,7 @@
 Other currencies are not added to it: the gateway knows no rate between them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -13,8 +13,8 @@ from gateway.api.wallets.shapes import BalanceView
 from gateway.http.services import Services
 from gateway.identity.wallet import Wallet
 from gateway.ledger import account, ledger
-from gateway.money import Asset
-from gateway.web.reader import Reader
+from gateway.money import Asset, Money
+from gateway.web.reader import Reader, exactly
 
 #: How far back the chart goes.
 DAYS: Final = 30
@@ -45,16 +45,16 @@ async def total_of(
     members = groups[code]
     bank = _sum(balances, [one for one in members if one.kind == "fiat"])
     digital = _sum(balances, [one for one in members if one.kind == "token"])
-    past = await _past(services, wallet, members, reader)
-    points = [*past, bank + digital]
+    amount = _exact_sum([bank, digital])
+    points = [*await _past(services, wallet, members, reader), amount]
     shown = {*with_money, code}
     return Total(
         code=code,
         currency=reader.currency(code)[0],
-        amount=f"{bank + digital:f}",
+        amount=f"{amount:f}",
         bank=f"{bank:f}",
         digital=f"{digital:f}" if digital else "",
-        bank_share=round(98 * bank / (bank + digital)) if bank + digital else 0,
+        bank_share=round(98 * bank / amount) if amount else 0,
         before=f"{points[0]:f}",
         line=_line(points) if len(set(points)) > 2 else "",  # else there is nothing to see yet
         others=[one for one in groups if one in shown] if len(shown) > 1 else [],
@@ -73,7 +73,12 @@ def _groups(services: Services) -> dict[str, list[Asset]]:
 
 def _sum(balances: Sequence[BalanceView], members: Sequence[Asset]) -> Decimal:
     codes = {one.code for one in members}
-    return sum((Decimal(one.posted) for one in balances if one.asset in codes), Decimal(0))
+    return _exact_sum(Decimal(one.posted) for one in balances if one.asset in codes)
+
+
+def _exact_sum(amounts: Iterable[Decimal]) -> Decimal:
+    with exactly():
+        return sum(amounts, Decimal(0))
 
 
 async def _past(services: Services, wallet: Wallet, members: Sequence[Asset], reader: Reader) -> list[Decimal]:
@@ -82,9 +87,9 @@ async def _past(services: Services, wallet: Wallet, members: Sequence[Asset], re
     asked = [(account.wallet(wallet.handle, one), at) for at in days for one in members]
     async with services.database.reading() as connection:
         found = await ledger.last_before(connection, asked)
-    units = [Decimal(balance).scaleb(-one.decimals) for (_, balance), one in zip(found, [*members] * DAYS, strict=True)]
+    amounts = [Decimal(Money(units, one).amount) for (_, units), one in zip(found, [*members] * DAYS, strict=True)]
     each = len(members)
-    return [sum(units[day * each : (day + 1) * each], Decimal(0)) for day in range(DAYS)]
+    return [_exact_sum(amounts[day * each : (day + 1) * each]) for day in range(DAYS)]
 
 
 def _line(points: Sequence[Decimal]) -> str:
