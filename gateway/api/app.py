@@ -56,6 +56,7 @@ ROUTES = [
     sessions.challenge_ethereum_session,
     sessions.start_ethereum_session,
     sessions.start_recovery_session,
+    sessions.start_link_session,
     sessions.list_sessions,
     sessions.end_session,
     mandates.challenge_mandate,

@@ -117,6 +117,10 @@ class InvalidSignIn(InvalidChallenge):
     says = "this message signs nobody in: {reason}"
 
 
+class InvalidLink(Refused):
+    says = "this link signs nobody in: it works once, for a day; start `gateway up` again for a new one"
+
+
 class InvalidRecoveryCode(Refused):
     says = "this is no recovery code of this wallet that is still good"
 

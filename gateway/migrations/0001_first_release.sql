@@ -839,7 +839,7 @@ CREATE TABLE session (
     id uuid PRIMARY KEY,
     wallet_id uuid NOT NULL REFERENCES wallet (id),
     begun_by text NOT NULL CONSTRAINT session_begun_by_known
-        CHECK (begun_by IN ('passkey', 'ethereum', 'recovery_code')),
+        CHECK (begun_by IN ('passkey', 'ethereum', 'recovery_code', 'link')),
     passkey_id uuid REFERENCES passkey (id),
     device text NOT NULL CONSTRAINT session_device_length CHECK (length(device) <= 200),
     created_at timestamptz NOT NULL,
@@ -872,6 +872,14 @@ CREATE TABLE recovery_code (
     made_at timestamptz NOT NULL,
     used_at timestamptz,
     PRIMARY KEY (wallet_id, hash)
+);
+
+-- Links that sign in to a wallet once. `gateway up` makes them in the sandbox, for its own first handle.
+CREATE TABLE sign_in_link (
+    hash bytea PRIMARY KEY CONSTRAINT sign_in_link_is_a_sha256 CHECK (length(hash) = 32),
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    expires_at timestamptz NOT NULL,
+    used_at timestamptz
 );
 
 -- How often a recovery code of a wallet was tried lately.

@@ -45,6 +45,7 @@ async def calls(person: Person, text: str) -> list[Any]:
         ("keys", {"name": text, "scopes": [text]}),
         ("mandates", {"payee": text, "asset": text, "period": text}),
         ("sessions/recovery-code", {"handle": text, "code": text}),
+        ("sessions/link", {"code": text}),
     ):
         said.append(await person.post(f"/v1/{path}", body))
     for name in ("Idempotency-Key", "Authorization", "X-Request-Id", "Cookie", "X-Forwarded-For", "Origin"):

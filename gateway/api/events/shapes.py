@@ -102,7 +102,7 @@ class SessionData(Struct, tag_field="object", tag="session"):
 
     id: Annotated[str, typed_id("ses", "A session's id.")]
     begun_by: Annotated[
-        Literal["passkey", "ethereum", "recovery_code"] | None,
+        Literal["passkey", "ethereum", "recovery_code", "link"] | None,
         Meta(description="How it was started; null when it has ended."),
     ]
     reason: Annotated[

@@ -14,6 +14,7 @@ from gateway.api.identity.shapes import (
     ChallengeView,
     EthereumChallengeRequest,
     EthereumSessionRequest,
+    LinkSessionRequest,
     RecoverySessionRequest,
     SessionsPage,
     SessionView,
@@ -25,7 +26,7 @@ from gateway.http.cookie import holding, refuse_other_origins, set_with_answer, 
 from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
-from gateway.identity.sign_in import ethereum, passkey, recovery_codes, session
+from gateway.identity.sign_in import ethereum, link, passkey, recovery_codes, session
 from gateway.identity.sign_in.ceremony import party_of
 from gateway.identity.sign_in.session import BegunBy
 from gateway.identity.wallet import Wallet
@@ -143,6 +144,27 @@ async def start_recovery_session(
     async with services.database.transaction() as connection:
         await recovery_codes.use(connection, code, now)
         view, cookie = await start_session(connection, services, request, of, "recovery_code", None, now)
+    return Response(view, cookies=[cookie])
+
+
+@post(
+    "/v1/sessions/link",
+    tags=["Sign-in"],
+    summary="Sign in with a sandbox's link",
+    needs="nothing",
+    counts="sign-ins",
+    own_page=True,
+    problems=("forbidden", "invalid_link"),
+)
+async def start_link_session(
+    data: LinkSessionRequest, services: Services, request: Request[Any, Any, Any]
+) -> Response[SessionView]:
+    """Takes the code of the link that `gateway up` printed. It works once, for a wallet without a passkey."""
+    refuse_other_origins(request, party_of(services.public_url))
+    now = services.clock()
+    async with services.database.transaction() as connection:
+        of = await link.use(connection, data.code, now)
+        view, cookie = await start_session(connection, services, request, of, "link", None, now)
     return Response(view, cookies=[cookie])
 
 

@@ -127,6 +127,10 @@ class RecoverySessionRequest(Struct, forbid_unknown_fields=True):
     code: Annotated[str, Meta(description="One of the recovery codes.", examples=["k7fm-2q9x-0c4t-hhz3"])]
 
 
+class LinkSessionRequest(Struct, forbid_unknown_fields=True):
+    code: Annotated[str, Meta(description="What stands behind `#link=`.", max_length=100, examples=["gl_FNb…"])]
+
+
 class NewPasskeyChallengeView(Struct):
     """What to pass to `navigator.credentials.create()`."""
 
@@ -170,7 +174,9 @@ class SessionView(Struct):
     id: Annotated[str, typed_id("ses", "A session's id.")]
     handle: Handle
     wallet_id: WalletIdText
-    begun_by: Annotated[Literal["passkey", "ethereum", "recovery_code"], Meta(description="How it was started.")]
+    begun_by: Annotated[
+        Literal["passkey", "ethereum", "recovery_code", "link"], Meta(description="How it was started.")
+    ]
     device: Annotated[str, Meta(description="The User-Agent that started it.")]
     current: Annotated[bool, Meta(description="Whether the request was made with it.")]
     created_at: Time

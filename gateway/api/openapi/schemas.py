@@ -36,7 +36,7 @@ _ENUMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     ),
     "ApprovalReason": ("Why a payment needs its payer's approval.", get_args(Reason)),
     "ProposalKind": ("What operators propose.", operators.KINDS),
-    "SignInMethod": ("How somebody signs in.", ("passkey", "ethereum", "recovery_code")),
+    "SignInMethod": ("How somebody signs in.", ("passkey", "ethereum", "recovery_code", "link")),
     "WebhookDisabledBy": ("Why an endpoint is disabled.", ("owner", "gone", "failing")),
     "EventType": ("What happened.", TYPES),
     "NotificationTopic": ("What a notice is about.", tuple(KINDS)),

@@ -14,7 +14,7 @@ import httpx
 
 from gateway import assembly
 from gateway.assembly import Places
-from gateway.cli.operate import operations
+from gateway.cli.operate import operations, sign_in_links
 from gateway.cli.processes.ports import check_port, free_port
 from gateway.cli.wallet import printout, tour
 from gateway.cli.wallet.errors import NoGateway
@@ -78,7 +78,7 @@ async def up(config: Config, exit_when_ready: bool, with_tour: bool) -> None:
                 if exit_when_ready:
                     parts.stop()
                 else:
-                    _point_out(config, url, steps)
+                    _point_out(config, url, await _links(config, url), steps)
                 await running
             finally:
                 parts.stop()
@@ -142,9 +142,23 @@ async def _tour_once(config: Config, url: str, steps: Steps) -> None:
     _write_privately(toured, json.dumps(asdict(taken)))
 
 
-def _point_out(config: Config, url: str, steps: Steps) -> None:
+async def _links(config: Config, url: str) -> list[str]:
+    """What opens the sandbox's first wallet, signed in; nothing beside a database or a chain of one's own."""
+    party = party_of(config.public_url or url)
+    toured = (config.home / "toured.json").exists()
+    if not toured or not party.has_passkeys or config.database_url is not None or config.rpc_url is not None:
+        return []
+    handle = tour.HANDLES[0]
+    if (code := await sign_in_links.make(config, handle)) is None:
+        return [f"@{handle}'s wallet has a passkey: sign in with it at {party.origin}/sign-in"]
+    return [f"@{handle}'s wallet, signed in (once, sandbox only): {party.origin}/sign-in#link={code}"]
+
+
+def _point_out(config: Config, url: str, links: list[str], steps: Steps) -> None:
     """Say where things are, and what to try next."""
     party = party_of(config.public_url or url)
+    for line in links:
+        steps.say(line)
     if party.has_passkeys:
         steps.say(f"people sign up and sign in at {party.origin}/sign-up")
     else:

@@ -48,6 +48,7 @@ DESCRIPTIONS: Final = {
     "user-verified, or is of a clone: `type` says which.",
     "last_passkey": "The last passkey can be revoked only while a recovery code is left.",
     "last_owner_key": "The only key that acts as the owner cannot be revoked while there is no passkey.",
+    "invalid_link": "This sign-in link was used, is older than a day, or is of a wallet that has a passkey.",
     "invalid_recovery_code": "This is not an unused recovery code of the wallet.",
     "too_many_streams": "The wallet, or this gateway process, has its limit of event streams open.",
     "too_many_tries": "Too many requests, sign-ins, sign-ups or guesses came from you; `Retry-After` says when to try "

@@ -47,7 +47,7 @@ ROTATES_AFTER, OVERLAP = timedelta(minutes=10), timedelta(seconds=30)
 FRESH = timedelta(minutes=5)
 
 #: How a session was begun.
-BegunBy = Literal["passkey", "ethereum", "recovery_code"]
+BegunBy = Literal["passkey", "ethereum", "recovery_code", "link"]
 
 _DEVICE_MAX = 200
 
@@ -77,18 +77,21 @@ class Session(Struct, frozen=True):
         """What it may do now, in the wallet `of`: for a few minutes what whoever began it may, and then only read.
 
         With a passkey that is everything. With an Ethereum wallet it is, too, until the wallet is guarded; then only
-        passkeys are its owner's. With a recovery code it is to add a passkey.
+        passkeys are its owner's. With a recovery code it is to add a passkey. With a link it is everything, and for as
+        long as the session lasts, since a link cannot be used again; until the wallet is guarded: then it reads.
         """
         is_fresh, by_code = now < self.fresh_until, self.by == "recovery_code"
         scopes = _READ
         if is_fresh and not by_code:
             scopes = _ALL_BUT_OWNER if self.by == "ethereum" and of.guarded else _ALL
+        if self.by == "link" and of.guarded:
+            scopes = _READ
         return Credential("session", self.id, of, scopes, by_code and is_fresh, approved=self.passkey is not None)
 
     @property
     def fresh_until(self) -> datetime:
         """Until when it may do more than read."""
-        return self.created_at + FRESH
+        return self.created_at + FRESH if self.by != "link" else self.expires_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,7 @@ async def start(
         "passkey": By("passkey", show("psk", passkey) if passkey else ""),
         "recovery_code": By("recovery"),
         "ethereum": By("session", begun.shown_id),
+        "link": By("session", begun.shown_id),
     }
     await _tell(connection, "session.started", wallet, id, {"begun_by": by}, shown[by], now)
     return begun, token

@@ -224,6 +224,7 @@ def _signed_in(facts: Mapping[str, Any], reader: Reader) -> Words:
         "passkey": say("Somebody signed in to @{handle} with a passkey.", handle=me),
         "ethereum": say("Somebody signed in to @{handle} with an Ethereum wallet.", handle=me),
         "recovery_code": say("Somebody signed in to @{handle} with a recovery code.", handle=me),
+        "link": say("Somebody signed in to @{handle} with the link that the gateway printed.", handle=me),
     }
     return say("New sign-in to your wallet"), by[facts["begun_by"]]
 

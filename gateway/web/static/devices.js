@@ -50,7 +50,7 @@ function passkeyLine(one) {
 }
 
 function sessionLine(one) {
-  const how = { passkey: words("with a passkey"), ethereum: words("with an Ethereum wallet"), recovery_code: words("with a recovery code") };
+  const how = { passkey: words("with a passkey"), ethereum: words("with an Ethereum wallet"), recovery_code: words("with a recovery code"), link: words("with the link of the gateway's start") };
   const here = words("this one");
   const device = make("span", {}, deviceOf(one.device));
   device.append(make("small", {}, `${how[one.begun_by]}, ${time(one.created_at)}${one.current ? ` · ${here}` : ""}`));

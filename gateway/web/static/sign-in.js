@@ -11,6 +11,13 @@ const enter = () => location.assign(next.origin === location.origin ? next.href 
 
 if (location.hash === "#signed-out") say(words("You are signed out. Sign in again."));
 
+// A link that the gateway printed at the machine signs in once.
+if (location.hash.startsWith("#link=")) {
+  const code = location.hash.slice("#link=".length);
+  history.replaceState(null, "", location.pathname + location.search);
+  post("/v1/sessions/link", { code }).then(enter, (error) => say(wordsOf(error), "wrong"));
+}
+
 // At another address nobody signs in; in a browser without passkeys an Ethereum wallet or a recovery code still does.
 obstacle().then((why) => {
   if (why?.href) stop(why);
