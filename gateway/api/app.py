@@ -18,7 +18,7 @@ from gateway.api.methods import Gateway, Methods
 from gateway.api.notifications import addresses as notification_addresses
 from gateway.api.notifications import notifications, push
 from gateway.api.openapi import document as openapi
-from gateway.api.operators import operators
+from gateway.api.operators import operators, proposals
 from gateway.api.payments import approvals, authorizations, bank, batches, mandates, payments, unauthorized
 from gateway.api.payments.fast_payments import FastPayments
 from gateway.api.status import status
@@ -112,6 +112,7 @@ ROUTES = [
     payments.refund,
     authorizations.submit_authorization,
     *operators.ROUTES,
+    *proposals.ROUTES,
     approvals.get_policy,
     approvals.challenge_policy,
     approvals.change_policy,

@@ -1,13 +1,15 @@
-"""The cookie that a session's token lies in, and whether a request with it comes from one of our own pages.
+"""The cookies that the tokens of sessions lie in, and whether a request with one comes from one of our own pages.
 
-Over https the cookie is `__Host-session`: of this host alone, sent over https alone, set by nobody else (RFC 6265bis,
-4.1.3.2). Over http, which browsers take as safe on one's own machine only, it is `session`. No script reads it, and
-no other site's page has it sent. Yet a page of another port of the same host does, so what changes something also has
+Over https a wallet's cookie is `__Host-session`: of this host alone, sent over https alone, set by nobody else (RFC
+6265bis, 4.1.3.2). Over http, which browsers take as safe on one's own machine only, it is `session`. An operator's is
+named `operator` instead: one browser may have both, and neither is taken for the other. No script reads them, and no
+other site's page has them sent. Yet a page of another port of the same host does, so what changes something also has
 to say that it comes from our own origin, which no script can make a browser say wrongly (Fetch Metadata, RFC 6454).
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Final, Literal
 
 from litestar import Request
 from litestar.datastructures import Cookie
@@ -16,6 +18,11 @@ from litestar.types import Scope
 from gateway.errors import Forbidden
 from gateway.identity.sign_in.ceremony import Party
 
+#: Whose session a cookie is of.
+Name = Literal["session", "operator"]
+WALLET: Final[Name] = "session"
+OPERATOR: Final[Name] = "operator"
+
 #: Where a request keeps the cookie that its answer will bring.
 _STATE = "session_cookie"
 
@@ -23,9 +30,9 @@ _STATE = "session_cookie"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
-def token_of(headers: Iterable[tuple[bytes, bytes]], party: Party) -> str | None:
+def token_of(headers: Iterable[tuple[bytes, bytes]], party: Party, of: Name = WALLET) -> str | None:
     """The token that the request brings; None where it brings none, or two."""
-    name = name_of(party).encode() + b"="
+    name = name_of(party, of).encode() + b"="
     pairs = [pair.strip() for key, value in headers if key == b"cookie" for pair in value.split(b";")]
     found = [pair[len(name) :] for pair in pairs if pair.startswith(name)]
     return found[0].decode("latin-1") if len(found) == 1 else None
@@ -44,11 +51,11 @@ def is_own(headers: Mapping[bytes, bytes], party: Party) -> bool:
     return headers.get(b"sec-fetch-site") == b"same-origin"
 
 
-def holding(token: str, party: Party, expires_at: datetime, now: datetime) -> Cookie:
+def holding(token: str, party: Party, expires_at: datetime, now: datetime, of: Name = WALLET) -> Cookie:
     """The cookie to give the browser. An empty token takes it away."""
     secure = party.origin.startswith("https:")
     seconds = max(0, int((expires_at - now).total_seconds())) if token else 0
-    return Cookie(name_of(party), value=token, max_age=seconds, secure=secure, httponly=True, samesite="strict")
+    return Cookie(name_of(party, of), value=token, max_age=seconds, secure=secure, httponly=True, samesite="strict")
 
 
 def set_with_answer(scope: Scope, cookie: Cookie | None) -> None:
@@ -62,5 +69,5 @@ def set_by(scope: Scope) -> list[tuple[bytes, bytes]]:
     return [(b"set-cookie", cookie.to_header(header="").strip().encode())] if cookie else []
 
 
-def name_of(party: Party) -> str:
-    return "__Host-session" if party.origin.startswith("https:") else "session"
+def name_of(party: Party, of: Name = WALLET) -> str:
+    return f"__Host-{of}" if party.origin.startswith("https:") else of

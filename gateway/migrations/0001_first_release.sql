@@ -3023,6 +3023,8 @@ CREATE TABLE operator (
     id uuid PRIMARY KEY,
     name text NOT NULL CONSTRAINT operator_name_unique UNIQUE
         CONSTRAINT operator_name_shape CHECK (name ~ '^[a-z0-9_]{2,30}$'),
+    role text NOT NULL                 -- which may do what: gateway/operators/roles.py
+        CONSTRAINT operator_role_known CHECK (role IN ('read_only', 'support', 'finance', 'security')),
     enrolment bytea,                   -- SHA-256 of the code that enrols their passkey; none once it is used
     enrolment_until timestamptz,
     credential_id bytea CONSTRAINT operator_credential_unique UNIQUE,

@@ -1,6 +1,7 @@
 """The people who run the gateway, and what they do to it, two together.
 
 operators.py         operators sign in, propose and approve
+roles.py             which role may do what
 errors.py            what is refused to them
 repairs.py           what they do to the gateway itself: after a restore, or to correct the ledger
 repair_proposal.py   how a repair is proposed

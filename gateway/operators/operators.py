@@ -1,6 +1,6 @@
 """Operators: people who run the gateway. They sign in with passkeys of their own, in sessions of their own, and act on
 wallets that are not theirs, and on the gateway itself (repairs.py), two together: one proposes, another approves with a
-passkey over what is proposed.
+passkey over what is proposed. Who may do which of it is for their role to say (roles.py).
 
 The first operator is added at the machine, with a code that is shown once and registers their passkey. A proposal is
 carried out once, in the transaction that approves it, or it expires. The database refuses an approval by the operator
@@ -20,7 +20,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 from uuid import UUID
 
 from gateway.audit import log as audit
@@ -36,9 +36,12 @@ from gateway.identity.sign_in.ceremony import Assertion, Party, Registration, ch
 from gateway.identity.sign_in.challenge import Asked
 from gateway.ids import WalletId, new_id, show
 from gateway.money import Assets, Money
-from gateway.operators import repairs
+from gateway.operators import repairs, roles
 from gateway.operators.errors import OperatorSignedOut
-from gateway.operators.repairs import REPAIRS, Correction, Repair
+from gateway.operators.repairs import REPAIRS, Correction
+from gateway.operators.roles import KINDS as KINDS  # the redundant names let others import these from here
+from gateway.operators.roles import Kind as Kind
+from gateway.operators.roles import Rights, Role, Task
 from gateway.postgres.pool import Connection, Record, Statements
 from gateway.secret import hash_of, new_secret
 
@@ -49,18 +52,13 @@ sql = Statements(__package__, "operators.sql")
 #: What the ids of operators and proposals begin with.
 PREFIX, PROPOSAL_PREFIX = "opr", "pro"
 
-#: What two do together.
-OfWallet = Literal["wallet.freeze", "wallet.unfreeze", "wallet.limit"]
-Kind = Literal[OfWallet, Repair]
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-
 #: What one does alone at the machine, where two cannot be waited for.
 Glass = Literal["wallet.freeze", "wallet.unfreeze"]
 
 #: How long an enrolment code, a session and a proposal are good. A freeze not confirmed lapses with its proposal.
 ENROLS_FOR, SESSION, PROPOSED_FOR = timedelta(days=1), timedelta(minutes=30), timedelta(hours=1)
 
-_REASON_MAX = 200
+_REASON_MAX: Final = 200
 
 #: What an operator's passkey is asked for.
 ENROL, SIGN_IN, APPROVE = "operator.enrol", "operator.sign_in", "operator.approve"
@@ -68,13 +66,22 @@ ENROL, SIGN_IN, APPROVE = "operator.enrol", "operator.sign_in", "operator.approv
 
 @dataclass(frozen=True, slots=True)
 class Operator:
+    """`until` is when their session ends; None: they have shown a passkey, and no session."""
+
     id: UUID
     name: str
+    role: Role
+    until: datetime | None = None
 
     @property
     def by(self) -> By:
         """As the audit log has it."""
         return By("operator", self.name)
+
+    @property
+    def rights(self) -> Rights:
+        """What their role may do."""
+        return roles.RIGHTS[self.role]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +133,31 @@ class Proposal:
 # ---- who they are ---------------------------------------------------------------------------------------------------
 
 
-async def add(connection: Connection, name: str, by: By, now: datetime) -> str:
+async def add(connection: Connection, name: str, role: str, by: By, now: datetime) -> str:
     """Add an operator, or make a new code for one who has no passkey yet. Returns the code, which is shown once and
-    registers the passkey within a day. Raises InvalidRequest for an invalid name, and StateConflict for an operator who
-    has a passkey or is revoked.
+    registers the passkey within a day. Raises InvalidRequest for an invalid name or role, and StateConflict for an
+    operator who has a passkey or is revoked.
     """
+    known = roles.read_role(role)
     if not (2 <= len(name) <= 30 and name.isascii() and name.replace("_", "a").isalnum() and name.islower()):
         raise InvalidRequest("name", "an operator's name has 2 to 30 of a-z, 0-9 and _")
     code = new_secret("go")
-    id = await connection.fetchval(sql.add_operator, new_id(now), name, hash_of(code), now + ENROLS_FOR, now)
+    id = await connection.fetchval(*(sql.add_operator, new_id(now), name, hash_of(code), now + ENROLS_FOR, now, known))
     if id is None:
         raise StateConflict(f"operator {name}", "enrolled or revoked", "added")
-    await audit.append(connection, [AuditEvent("operator.added", None, by, id, {"operator": name})], now)
+    await audit.append(connection, [AuditEvent("operator.added", None, by, id, {"operator": name, "role": known})], now)
     return code
+
+
+async def set_role(connection: Connection, name: str, role: str, by: By, now: datetime) -> None:
+    """Give an operator another role, from now on. Raises InvalidRequest for a role that is none, and NotFound."""
+    known = roles.read_role(role)
+    row = await connection.fetchrow(sql.operator_by_name, name)
+    if row is None:
+        raise NotFound(f"operator {name}, or they are revoked")
+    await connection.execute(sql.set_operator_role, row["id"], known)
+    facts = {"operator": name, "from": row["role"], "to": known}
+    await audit.append(connection, [AuditEvent("operator.role_changed", None, by, row["id"], facts)], now)
 
 
 async def revoke(connection: Connection, name: str, by: By, now: datetime) -> None:
@@ -151,7 +170,7 @@ async def revoke(connection: Connection, name: str, by: By, now: datetime) -> No
 
 
 async def operators(connection: Connection) -> list[Record]:
-    """Every operator, revoked ones too: name, created_at, revoked_at, and whether they are enrolled."""
+    """Every operator, revoked ones too: name, role, created_at, revoked_at, and whether they are enrolled."""
     return await connection.fetch(sql.operators)
 
 
@@ -183,17 +202,22 @@ async def enrol(connection: Connection, name: str, code: str, registration: Regi
     )
     if enrolled is None:
         raise InvalidPasskey("taken", "another operator has this passkey")
-    operator = Operator(row["id"], name)
+    operator = Operator(row["id"], name, row["role"])
     await audit.append(connection, [AuditEvent("operator.enrolled", None, operator.by, operator.id, {})], now)
     return operator
 
 
-async def sign_in(connection: Connection, assertion: Assertion, now: datetime) -> tuple[Operator, str]:
+async def sign_in(
+    connection: Connection, assertion: Assertion, before: str | None, now: datetime
+) -> tuple[Operator, str]:
     """The operator whose passkey has signed a challenge to `SIGN_IN`, and the token of their new session, shown once.
+    The session that their browser had `before` ends.
 
     Raises InvalidPasskey.
     """
     operator = await _verify(connection, None, SIGN_IN, [], assertion, now)
+    if before is not None:
+        await sign_out(connection, before, now)
     token = new_secret("gop")
     await connection.execute(sql.start_operator_session, hash_of(token), operator.id, now, now + SESSION)
     await audit.append(connection, [AuditEvent("operator.signed_in", None, operator.by, operator.id, {})], now)
@@ -205,7 +229,7 @@ async def open(connection: Connection, token: str, now: datetime) -> Operator:
     row = await connection.fetchrow(sql.operator_of_session, hash_of(token), now)
     if row is None:
         raise OperatorSignedOut
-    return Operator(row["id"], row["name"])
+    return Operator(row["id"], row["name"], row["role"], row["expires_at"])
 
 
 async def sign_out(connection: Connection, token: str, now: datetime) -> None:
@@ -221,7 +245,8 @@ async def propose(
     """Propose an operation on the wallet of a handle, which another operator has to approve. A freeze is in force at
     once, until the proposal expires.
 
-    Raises InvalidRequest, InvalidHandle, UnknownHandle, and StateConflict for the limit of a wallet without a policy.
+    Raises InvalidRequest, Forbidden (their role does not), InvalidHandle, UnknownHandle, and StateConflict for the
+    limit of a wallet without a policy.
     """
     known = next((one for one in KINDS if one == kind), None)
     if known is None:
@@ -232,11 +257,11 @@ async def propose(
         raise InvalidRequest("limit", "wallet.limit comes with a limit, and nothing else does")
     if limit is not None and limit.day < limit.payment:
         raise InvalidRequest("limit", "the limit of a day is no less than that of one payment")
+    roles.check_propose(await still(connection, operator), known)
     said = read_reason(reason)
     of = await wallets.by_handle(connection, handle)
     if limit is not None and not of.guarded:
         raise StateConflict(f"@{of.handle}", "without a passkey, so nothing is approved", "limited: freeze it instead")
-    await still(connection, operator)
     ends = now + PROPOSED_FOR
     placed = (
         await wallet_freeze.freeze(connection, of.id, said, operator.by, ends, now) if kind == "wallet.freeze" else None
@@ -267,6 +292,7 @@ async def ask_approval(connection: Connection, party: Party, operator: Operator,
     """A challenge for another operator's passkey, over all details of the proposal. Raises NotFound, Forbidden."""
     found = await proposal(connection, id)
     _refuse_own(operator, found)
+    roles.check_approve(operator.role, found.kind)
     return await ask(connection, party, operator.id, APPROVE, found.details, now)
 
 
@@ -275,12 +301,17 @@ async def approve(
 ) -> Proposal:
     """Approve a proposal and carry it out in this transaction, once.
 
-    Raises NotFound, Forbidden (it is the operator's own), InvalidPasskey, and StateConflict where it was carried out or
-    has expired, where who proposed it was revoked, or where there is nothing left to do.
+    Raises NotFound, Forbidden (it is the operator's own, or their role does not), InvalidPasskey, and StateConflict
+    where it was carried out or has expired, where who proposed it was revoked or has another role, or where there is
+    nothing left to do.
     """
     found = await proposal(connection, id)
     _refuse_own(operator, found)
-    await connection.execute(sql.lock_operators, operator.id, found.proposed_by)
+    locked = await connection.fetch(sql.lock_operators, operator.id, found.proposed_by)
+    role_of = {row["name"]: row["role"] for row in locked}
+    roles.check_approve(role_of[operator.name], found.kind)
+    if found.kind not in roles.RIGHTS[role_of[found.proposed_by]].proposes:
+        raise StateConflict(f"proposal {found.shown_id}", f"of {found.proposed_by}, whose role has changed", "approved")
     await _verify(connection, operator.id, APPROVE, found.details, assertion, now)
     if await connection.fetchval(sql.approve, id, operator.id, now) is None:
         raise StateConflict(
@@ -363,10 +394,19 @@ def _refuse_own(operator: Operator, found: Proposal) -> None:
         raise Forbidden("another operator approves what you proposed")
 
 
-async def still(connection: Connection, operator: Operator) -> None:
-    """Lock the operator, who must not have been revoked meanwhile. Raises OperatorSignedOut."""
-    if await connection.fetchval(sql.still_operator, operator.id) is None:
+async def still(connection: Connection, operator: Operator) -> Role:
+    """Lock the operator, who must not have been revoked meanwhile. Returns their role, which stays as it is until the
+    transaction ends. Raises OperatorSignedOut.
+    """
+    role: Role | None = await connection.fetchval(sql.still_operator, operator.id)
+    if role is None:
         raise OperatorSignedOut
+    return role
+
+
+async def authorize(connection: Connection, operator: Operator, task: Task) -> None:
+    """Call it in the transaction that does the task. Raises Forbidden, OperatorSignedOut."""
+    roles.check_task(await still(connection, operator), task)
 
 
 async def _verify(
@@ -385,7 +425,7 @@ async def _verify(
     if is_cloned(count, before):
         raise InvalidPasskey("cloned", "there are two of it, as its count of signatures says: have it revoked")
     await connection.execute(sql.used_operator_passkey, row["id"], count)
-    return Operator(row["id"], row["name"])
+    return Operator(row["id"], row["name"], row["role"])
 
 
 async def _use(

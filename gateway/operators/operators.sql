@@ -1,10 +1,17 @@
 -- add_operator
 -- A new operator with a code; or another code for one who has no passkey yet. No row for anybody else.
-INSERT INTO operator (id, name, enrolment, enrolment_until, created_at) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO operator (id, name, enrolment, enrolment_until, created_at, role) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT ON CONSTRAINT operator_name_unique DO UPDATE
-    SET enrolment = excluded.enrolment, enrolment_until = excluded.enrolment_until
+    SET enrolment = excluded.enrolment, enrolment_until = excluded.enrolment_until, role = excluded.role
     WHERE operator.credential_id IS NULL AND operator.revoked_at IS NULL
 RETURNING id;
+
+-- operator_by_name
+-- One who is not revoked, whose role nobody else changes meanwhile.
+SELECT id, role FROM operator WHERE name = $1 AND revoked_at IS NULL FOR NO KEY UPDATE;
+
+-- set_operator_role
+UPDATE operator SET role = $2 WHERE id = $1;
 
 -- revoke_operator
 UPDATE operator SET revoked_at = $2, enrolment = NULL WHERE name = $1 AND revoked_at IS NULL RETURNING id;
@@ -13,7 +20,7 @@ UPDATE operator SET revoked_at = $2, enrolment = NULL WHERE name = $1 AND revoke
 UPDATE operator_session SET ended_at = $2 WHERE operator_id = $1 AND ended_at IS NULL;
 
 -- operators
-SELECT name, created_at, revoked_at, credential_id IS NOT NULL AS enrolled FROM operator ORDER BY created_at, id;
+SELECT name, role, created_at, revoked_at, credential_id IS NOT NULL AS enrolled FROM operator ORDER BY created_at, id;
 
 -- ask_operator
 -- A challenge that may be answered once, until it expires.
@@ -34,7 +41,7 @@ WHERE challenge = $1 AND operator_id IS NOT DISTINCT FROM $2 AND purpose = $3 AN
 RETURNING nonce, rp_id, origin;
 
 -- operator_to_enrol
-SELECT id, enrolment FROM operator
+SELECT id, role, enrolment FROM operator
 WHERE name = $1 AND enrolment_until > $2 AND enrolment IS NOT NULL AND revoked_at IS NULL FOR UPDATE;
 
 -- enrol_operator
@@ -44,23 +51,25 @@ WHERE id = $1 AND NOT EXISTS (SELECT FROM operator WHERE credential_id = $2) RET
 
 -- lock_operators
 -- Who approves and who proposed, in the order that everybody takes them in.
-SELECT FROM operator WHERE id = $1 OR name = $2 ORDER BY id FOR NO KEY UPDATE;
+SELECT name, role FROM operator WHERE id = $1 OR name = $2 ORDER BY id FOR NO KEY UPDATE;
 
 -- operator_of_credential
 -- Who has the passkey, kept to ourselves until the transaction ends: its count is raised one by one.
-SELECT id, name, public_key, sign_count FROM operator WHERE credential_id = $1 AND revoked_at IS NULL FOR NO KEY UPDATE;
+SELECT id, name, role, public_key, sign_count FROM operator
+WHERE credential_id = $1 AND revoked_at IS NULL FOR NO KEY UPDATE;
 
 -- used_operator_passkey
 UPDATE operator SET sign_count = $2 WHERE id = $1;
 
 -- still_operator
-SELECT id FROM operator WHERE id = $1 AND revoked_at IS NULL FOR SHARE;
+-- The role of an operator who is not revoked.
+SELECT role FROM operator WHERE id = $1 AND revoked_at IS NULL FOR SHARE;
 
 -- start_operator_session
 INSERT INTO operator_session (hash, operator_id, started_at, expires_at) VALUES ($1, $2, $3, $4);
 
 -- operator_of_session
-SELECT operator.id, operator.name FROM operator_session JOIN operator ON operator.id = operator_id
+SELECT operator.id, operator.name, operator.role, expires_at FROM operator_session JOIN operator ON operator.id = operator_id
 WHERE hash = $1 AND ended_at IS NULL AND expires_at > $2 AND revoked_at IS NULL;
 
 -- end_operator_session

@@ -6,9 +6,10 @@ from datetime import datetime
 from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent
 from gateway.ids import new_id, show
-from gateway.operators import operators, repairs
+from gateway.operators import operators, repairs, roles
 from gateway.operators.operators import Operator, Proposal
-from gateway.operators.repairs import Correction, Repair
+from gateway.operators.repairs import Correction
+from gateway.operators.roles import Repair
 from gateway.postgres.pool import Connection
 
 
@@ -23,20 +24,24 @@ class LostHandle:
 async def propose(
     connection: Connection, operator: Operator, repair: LostHandle | Correction | None, reason: str, now: datetime
 ) -> Proposal:
-    """A repair, once another operator approves it; None: recovery is to be confirmed. Raises InvalidRequest,
+    """A repair, once another operator approves it; None: recovery is to be confirmed. Raises InvalidRequest, Forbidden,
     UnknownHandle, and StateConflict where there is nothing to repair.
     """
-    said = operators.read_reason(reason)
-    await operators.still(connection, operator)
     kind: Repair = "recovery.confirm"
+    if isinstance(repair, Correction):
+        kind = "ledger.correct"
+    elif isinstance(repair, LostHandle):
+        kind = "handle.return"
+    roles.check_propose(await operators.still(connection, operator), kind)
+    said = operators.read_reason(reason)
     recovery, address = None, None
     correction: list[object] = [None] * 4
     if isinstance(repair, Correction):
-        kind, terms = "ledger.correct", repair.terms
+        terms = repair.terms
         await repairs.check(connection, repair)
         correction = [repair.money.asset.code, repair.debit, repair.credit, repair.money.units]
     elif isinstance(repair, LostHandle):
-        kind, address = "handle.return", await repairs.lost(connection, repair.address, repair.handle)
+        address = await repairs.lost(connection, repair.address, repair.handle)
         terms = f"@{repair.handle} at {address}"
     else:
         recovery, terms = await repairs.to_confirm(connection)

@@ -12,7 +12,7 @@ little. Nothing is changed or removed by it, and the next reconciliation says wh
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, get_args
+from typing import Final, get_args
 from uuid import UUID
 
 from gateway.audit import log as audit
@@ -25,6 +25,7 @@ from gateway.ids import TransferId, new_id
 from gateway.ledger import account, ledger
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Assets, Money
+from gateway.operators.roles import Repair
 from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "repairs.sql")
@@ -33,7 +34,6 @@ sql = Statements(__package__, "repairs.sql")
 PREFIX: Final = "cor"
 
 #: What is repaired.
-Repair = Literal["recovery.confirm", "handle.return", "ledger.correct"]
 REPAIRS: Final[tuple[Repair, ...]] = get_args(Repair)
 
 

@@ -1,8 +1,9 @@
-"""The pages that people see: sign up, sign in, the wallet, its notifications.
+"""The pages that people see: sign up, sign in, the wallet, its notifications, the console of operators.
 
     pages.py    pages that are the same for everybody, and the files they name
     owned.py    pages of one's own: who may see them, and what a browser may do with them
     wallet/     those pages
+    console/    pages for those who run the gateway
     design.py   every part that pages are made of, on one page
     content.py  what is made of a template, and what a browser may do with it
     language.py which language a page is written in

@@ -56,14 +56,16 @@ def reader_for(request: Request[Any, Any, Any]) -> Reader:
     return reader_of(request, request.app.state.services.clock())
 
 
-def sign_in_first(request: Request[Any, Any, Any], error: Unauthenticated) -> Response[Any]:
+def sign_in_first(
+    request: Request[Any, Any, Any], error: Unauthenticated, door: str = "/sign-in", home: str = "/"
+) -> Response[Any]:
     """Where to sign in, and to come back from. A browser that follows a link from another site sends no cookie at first
     (SameSite=Strict): it is had to ask once more, from a page of ours.
     """
     if request.headers.get("sec-fetch-site") == "cross-site" and request.headers.get("sec-fetch-mode") == "navigate":
         return answer(request, "once-more.html")
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return Redirect(f"/sign-in?next={quote(asked, safe='/')}" if asked != "/" else "/sign-in", status_code=303)
+    return Redirect(f"{door}?next={quote(asked, safe='/')}" if asked != home else door, status_code=303)
 
 
 def failed(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

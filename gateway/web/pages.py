@@ -9,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
 from gateway.identity.sign_in.ceremony import party_of
+from gateway.web.console.pages import CONSOLE
 from gateway.web.content import fixed, kept
 from gateway.web.content import static as static_content
 from gateway.web.design import design_page
@@ -98,6 +99,7 @@ PAGES = [
     payment_page,
     settings_page,
     limits_page,
+    *CONSOLE,
 ]
 
 

@@ -50,9 +50,9 @@ class Person:
         return await self.call("POST", f"/proposals/{id}/approve", await self.assertion(id))
 
 
-async def code_for(api: Api, name: str) -> str:
+async def code_for(api: Api, name: str, role: str = "security") -> str:
     async with api.services.database.transaction() as connection:
-        return await operators.add(connection, name, AT_MACHINE, api.clock())
+        return await operators.add(connection, name, role, AT_MACHINE, api.clock())
 
 
 async def enrol(api: Api, name: str, code: str, key: Authenticator) -> httpx.Response:
@@ -62,10 +62,10 @@ async def enrol(api: Api, name: str, code: str, key: Authenticator) -> httpx.Res
     return await api.call("POST", "/v1/operator/enrolment", json=body)
 
 
-async def operator(api: Api, name: str) -> Person:
+async def operator(api: Api, name: str, role: str = "security") -> Person:
     """Enrolled and signed in."""
     person = Person(api, name, Authenticator())
-    assert (await enrol(api, name, await code_for(api, name), person.key)).status_code == 201
+    assert (await enrol(api, name, await code_for(api, name, role), person.key)).status_code == 201
     assert (await person.sign_in()).status_code == 201
     return person
 

@@ -59,6 +59,7 @@ ROUTES = {
     *((method, "/v1/notifications/unsubscribe/{token}/{kind}") for method in ("GET", "POST")),
     *(("POST", f"/v1/{name}") for name in ("wallet/address", "wallet/address/challenge", "payments/{id}/signature")),
     *(("POST", f"/v1/operator/{name}{rest}") for name in ("enrolment", "session") for rest in ("", "/challenge")),
+    ("POST", "/v1/operator/session/cookie"),
     ("DELETE", "/v1/operator/session"),
     *((method, "/v1/operator/proposals") for method in ("GET", "POST")),
     *(("POST", f"/v1/operator/proposals/{{id}}/{name}") for name in ("challenge", "approve")),

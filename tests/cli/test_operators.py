@@ -4,19 +4,25 @@ from tests.running import Up
 
 
 def test_an_operator_is_added_shown_and_revoked_and_the_code_is_shown_once(up: Up) -> None:
-    added = up.json("operators", "add", "ann_of_the_command")
+    added = up.json("operators", "add", "ann_of_the_command", "--role", "support")
     shown = up.gateway("operators")
+    given = up.gateway("operators", "role", "ann_of_the_command", "finance")
+    after = up.gateway("operators")
     revoked, again = (up.gateway("operators", "revoke", "ann_of_the_command") for _ in range(2))
-    wrong = up.gateway("operators", "add", "Ann")
+    wrong = up.gateway("operators", "add", "Ann", "--role", "support")
     audit_events = up.json("audit", "list", "--kind", "operator")["items"]
 
     assert added["code"].startswith("go_")
-    assert "ann_of_the_command  has a code to enrol with" in shown.stdout
+    assert "ann_of_the_command  support  has a code to enrol with" in shown.stdout
+    assert given.stdout == "ann_of_the_command has the role finance from now on\n"
+    assert "ann_of_the_command  finance  has a code to enrol with" in after.stdout
     assert added["code"] not in shown.stdout + str(audit_events)
     assert (revoked.returncode, again.returncode, wrong.returncode) == (0, 1, 1)
-    assert "ann_of_the_command  revoked" in up.gateway("operators").stdout
+    assert "ann_of_the_command  finance  revoked" in up.gateway("operators").stdout
     # Whoever calls the same gateway without being an operator is refused, and that is written down too.
-    assert [one["kind"] for one in audit_events if one["by"] == "command"] == ["operator.revoked", "operator.added"]
+    assert [one["kind"] for one in audit_events if one["by"] == "command"] == [
+        *("operator.revoked", "operator.role_changed", "operator.added")
+    ]
 
 
 def test_break_glass_freezes_and_thaws_a_wallet_and_is_written_down(up: Up) -> None:

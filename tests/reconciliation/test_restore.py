@@ -61,19 +61,27 @@ class Gateway:
 
     town: Town
     api: Api
-    operators: list[Operator] = field(default_factory=list)
+    operators: dict[str, tuple[Operator, Operator]] = field(default_factory=dict)
+
+    async def two(self, kind: str) -> tuple[Operator, Operator]:
+        """Two operators whose role this kind is for."""
+        role = "finance" if kind == "ledger.correct" else "security"
+        if role not in self.operators:
+            ann, ben = [await operator(self.api, f"{name}_{role}", role) for name in ("ann", "ben")]
+            self.operators[role] = (ann, ben)
+        return self.operators[role]
 
     async def propose(self, asked: dict[str, Any]) -> httpx.Response:
-        """What an operator proposes; there are two, from the first time on."""
-        if not self.operators:
-            self.operators = [await operator(self.api, name) for name in ("ann", "ben")]
-        return await self.operators[0].call("POST", "/proposals", {"reason": "after the restore", **asked})
+        """What an operator proposes."""
+        ann, _ = await self.two(asked["kind"])
+        return await ann.call("POST", "/proposals", {"reason": "after the restore", **asked})
 
     async def approved(self, asked: dict[str, Any]) -> int:
         """What one operator proposes and the other approves; the answer's status."""
         proposed = await self.propose(asked)
         assert proposed.status_code == 201, proposed.text
-        return (await self.operators[1].approve(proposed.json()["id"])).status_code
+        _, ben = await self.two(asked["kind"])
+        return (await ben.approve(proposed.json()["id"])).status_code
 
     async def watch(self) -> None:
         worker = self.town.worker()

@@ -133,6 +133,13 @@ def config(public_url: str) -> OpenAPIConfig:
                 "operator": SecurityScheme(
                     type="http", scheme="bearer", description="The token of an operator's session."
                 ),
+                "operator_session": SecurityScheme(
+                    type="apiKey",
+                    name=cookie.name_of(party_of(public_url), cookie.OPERATOR),
+                    security_scheme_in="cookie",
+                    description="The cookie that signing in as an operator in a browser sets. As with a session's, a "
+                    "request that changes something also says that it comes from a page of the gateway.",
+                ),
             }
         ),
     )

@@ -74,7 +74,7 @@ def _security(need: str) -> list[dict[str, list[str]]]:
         case "nothing":
             return []
         case "operator":
-            return [{"operator": []}]
+            return [{"operator": []}, {"operator_session": []}]
     return [{"api_key": []}, {"session": []}]
 
 

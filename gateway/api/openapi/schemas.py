@@ -18,6 +18,7 @@ from gateway.http.answer.problems import INTERNAL, PROBLEMS, Problem
 from gateway.identity.credential import SCOPES
 from gateway.notifications.vocabulary import CHANNELS, KINDS, LOCALES, MODES
 from gateway.operators import operators
+from gateway.operators.roles import ROLES
 from gateway.payments.model.payment import State
 from gateway.payments.model.reason import Reason
 from gateway.payments.model.route import RailName
@@ -35,6 +36,7 @@ _ENUMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
         get_args(get_args(CustodyText)[0]),
     ),
     "ApprovalReason": ("Why a payment needs its payer's approval.", get_args(Reason)),
+    "OperatorRole": ("What an operator may do beside reading.", ROLES),
     "ProposalKind": ("What operators propose.", operators.KINDS),
     "SignInMethod": ("How somebody signs in.", ("passkey", "ethereum", "recovery_code", "link")),
     "WebhookDisabledBy": ("Why an endpoint is disabled.", ("owner", "gone", "failing")),

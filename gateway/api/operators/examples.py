@@ -6,10 +6,11 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.api.identity.examples import ANY_PASSKEY, ASSERTION, BYTES
+from gateway.api.identity.examples import ANY_PASSKEY, ASSERTION, BYTES, NEW_PASSKEY_CHALLENGE
 from gateway.api.operators.shapes import (
     EnrolmentChallengeRequest,
     EnrolmentRequest,
+    OperatorCookieView,
     OperatorSessionView,
     OperatorView,
     ProposalRequest,
@@ -19,7 +20,7 @@ from gateway.api.operators.shapes import (
 )
 from gateway.api.story import ALICE, NOW
 
-OPERATOR = OperatorView("opr_01h455vb4pex5vsknk084sn02q", "ann")
+OPERATOR = OperatorView("opr_01h455vb4pex5vsknk084sn02q", "ann", "security")
 PROPOSAL = ProposalView(
     id="pro_01h455vb4pex5vsknk084sn02q",
     kind="wallet.limit",
@@ -38,6 +39,7 @@ REQUESTS: Final[Mapping[str, Struct]] = {
     "challenge_enrolment": EnrolmentChallengeRequest("ann"),
     "enrol_operator": EnrolmentRequest("ann", "k7fm-2q9x-0c4t-hhz3", BYTES, BYTES),
     "start_operator_session": ASSERTION,
+    "start_operator_cookie_session": ASSERTION,
     "create_proposal": ProposalRequest(
         "wallet.limit", "asked by phone", "alice", ProposedLimitRequest("EUR", "10.00", "20.00")
     ),
@@ -46,10 +48,11 @@ REQUESTS: Final[Mapping[str, Struct]] = {
 
 #: What each call is answered, by its operation id: the first of its statuses, and others where they are.
 ANSWERS: Final[Mapping[str, Struct]] = {
-    "challenge_enrolment": ANY_PASSKEY,
+    "challenge_enrolment": replace(NEW_PASSKEY_CHALLENGE, user_name="ann (operator)"),
     "enrol_operator": OPERATOR,
     "challenge_operator_session": ANY_PASSKEY,
-    "start_operator_session": OperatorSessionView("ann", "op_Zk1vX3…", 1_800),
+    "start_operator_session": OperatorSessionView("ann", "security", "gop_Zk1vX3…", 1_800),
+    "start_operator_cookie_session": OperatorCookieView("ann", "security", 1_800),
     "end_operator_session": OPERATOR,
     "list_proposals": ProposalsPage([PROPOSAL]),
     "create_proposal": PROPOSAL,

@@ -1,56 +1,69 @@
-"""Operators: they enrol, sign in, propose and approve. Their token goes as `Authorization: Bearer` and never in a
-cookie, so no page can have a browser send it.
+"""Operators: they enrol and sign in. A program sends the token of its session as `Authorization: Bearer`; a browser has
+it in a cookie that no script reads, and what it changes has to come from a page of ours (http/cookie.py).
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Any, Final
 
-from litestar import Request, Response, delete, get, post
+from litestar import Request, Response, delete, post
 from litestar.datastructures import State
 
-from gateway.api.identity.shapes import AssertionChallengeView, AssertionRequest
+from gateway.api.identity.shapes import AssertionChallengeView, AssertionRequest, NewPasskeyChallengeView
 from gateway.api.identity.sign_in import assertion_challenge_view, assertion_of
 from gateway.api.operators.shapes import (
     EnrolmentChallengeRequest,
     EnrolmentRequest,
+    OperatorCookieView,
     OperatorSessionView,
     OperatorView,
-    ProposalRequest,
-    ProposalsPage,
-    ProposalView,
 )
 from gateway.audit import log as audit
 from gateway.audit.log import ANYONE, AuditEvent, By
 from gateway.clock import rfc3339
-from gateway.errors import InvalidRequest, Unauthenticated
-from gateway.http.answer.problems import MONEY_PROBLEMS
+from gateway.errors import Unauthenticated
 from gateway.http.callers import bearer_of, check_conditions
-from gateway.http.request.parameters import path_id
+from gateway.http.cookie import OPERATOR, holding, refuse_other_origins, token_of
 from gateway.http.services import Services
 from gateway.identity.errors import InvalidPasskey
-from gateway.identity.handle import fold
-from gateway.identity.sign_in.ceremony import Registration, from_base64, party_of
-from gateway.ids import read, show
-from gateway.operators import operators, repair_proposal
+from gateway.identity.sign_in.ceremony import ALGORITHMS, Registration, from_base64, party_of, to_base64
+from gateway.ids import new_id, show
+from gateway.operators import operators, roles
 from gateway.operators.errors import OperatorSignedOut
-from gateway.operators.operators import Limit, Operator, Proposal
-from gateway.operators.repair_proposal import LostHandle
-from gateway.operators.repairs import REPAIRS, Correction
+from gateway.operators.operators import Operator
 
-ProposalPath = Annotated[str, path_id(operators.PROPOSAL_PREFIX, "The proposal's id.")]
+#: How long a session is.
+_SECONDS: Final = int(operators.SESSION.total_seconds())
 
 
 async def operator_of(request: Request[Any, Any, State], services: Services) -> Operator:
-    """Which operator is calling. Raises OperatorSignedOut and PreconditionFailed."""
-    try:
-        token = bearer_of(request)
-    except Unauthenticated:
-        raise OperatorSignedOut from None
+    """Which operator is calling, by the token that they send or by the cookie of their browser. A route that is for a
+    `task` is for the roles that do it.
+
+    Raises OperatorSignedOut, Forbidden and PreconditionFailed.
+    """
+    token = _token_of(request, services)
     async with services.database.reading() as connection:
         operator = await operators.open(connection, token, services.clock())
+    if (task := request.route_handler.opt.get("task")) is not None:
+        roles.check_task(operator.role, task)
     check_conditions(request)
     return operator
+
+
+def _token_of(request: Request[Any, Any, State], services: Services) -> str:
+    """Raises OperatorSignedOut, and Forbidden for a cookie that another site's page had the browser send."""
+    if "authorization" in request.headers:
+        try:
+            return bearer_of(request)
+        except Unauthenticated:
+            raise OperatorSignedOut from None
+    party = party_of(services.public_url)
+    token = token_of(request.scope["headers"], party, OPERATOR)
+    if token is None:
+        raise OperatorSignedOut
+    refuse_other_origins(request, party)
+    return token
 
 
 @post(
@@ -60,14 +73,22 @@ async def operator_of(request: Request[Any, Any, State], services: Services) -> 
     needs="nothing",
     counts="sign-ins",
 )
-async def challenge_enrolment(data: EnrolmentChallengeRequest, services: Services) -> AssertionChallengeView:
+async def challenge_enrolment(data: EnrolmentChallengeRequest, services: Services) -> NewPasskeyChallengeView:
     """Returns a challenge for `navigator.credentials.create()`, for whoever has the enrolment code. It is good once,
     for five minutes.
     """
-    party = party_of(services.public_url)
+    party, now = party_of(services.public_url), services.clock()
     async with services.database.transaction() as connection:
-        asked = await operators.ask(connection, party, None, operators.ENROL, [data.name], services.clock())
-    return assertion_challenge_view(asked, [])
+        asked = await operators.ask(connection, party, None, operators.ENROL, [data.name], now)
+    return NewPasskeyChallengeView(
+        challenge=to_base64(asked.challenge),
+        rp_id=party.id,
+        user_id=to_base64(new_id(now).bytes),  # of nobody yet: who has a code is not told to those who have none
+        user_name=f"{data.name} (operator)",
+        algorithms=list(ALGORITHMS),
+        exclude=[],
+        expires_at=rfc3339(asked.expires_at),
+    )
 
 
 @post(
@@ -81,9 +102,9 @@ async def challenge_enrolment(data: EnrolmentChallengeRequest, services: Service
 async def enrol_operator(data: EnrolmentRequest, services: Services) -> OperatorView:
     """Registers the passkey that the operator signs in and approves with. The code is good once, within a day."""
     made = Registration(from_base64(data.client_data), from_base64(data.attestation))
-    async with _told(services, ANYONE, data.name), services.database.transaction() as connection:
+    async with told(services, ANYONE, data.name), services.database.transaction() as connection:
         enrolled = await operators.enrol(connection, data.name, data.code, made, services.clock())
-    return OperatorView(show(operators.PREFIX, enrolled.id), enrolled.name)
+    return _view(enrolled)
 
 
 @post(
@@ -110,12 +131,33 @@ async def challenge_operator_session(services: Services) -> AssertionChallengeVi
     problems=("invalid_passkey",),
 )
 async def start_operator_session(data: AssertionRequest, services: Services) -> Response[OperatorSessionView]:
-    """Returns a token for half an hour, which acts for no wallet."""
+    """Returns a token for half an hour, which acts for no wallet. For programs: a page signs in with `/cookie`."""
     assertion = assertion_of(data)
-    async with _told(services, ANYONE), services.database.transaction() as connection:
-        operator, token = await operators.sign_in(connection, assertion, services.clock())
-    view = OperatorSessionView(operator.name, token, int(operators.SESSION.total_seconds()))
-    return Response(view)
+    async with told(services, ANYONE), services.database.transaction() as connection:
+        operator, token = await operators.sign_in(connection, assertion, None, services.clock())
+    return Response(OperatorSessionView(operator.name, operator.role, token, _SECONDS))
+
+
+@post(
+    "/v1/operator/session/cookie",
+    tags=["Operators"],
+    summary="Sign in as an operator in a browser",
+    needs="nothing",
+    counts="sign-ins",
+    own_page=True,
+    problems=("forbidden", "invalid_passkey"),
+)
+async def start_operator_cookie_session(
+    data: AssertionRequest, services: Services, request: Request[Any, Any, State]
+) -> Response[OperatorCookieView]:
+    """Starts a session of half an hour, in the answer's cookie. The session that the browser had before ends."""
+    party, now = party_of(services.public_url), services.clock()
+    refuse_other_origins(request, party)
+    assertion, before = assertion_of(data), token_of(request.scope["headers"], party, OPERATOR)
+    async with told(services, ANYONE), services.database.transaction() as connection:
+        operator, token = await operators.sign_in(connection, assertion, before, now)
+    cookie = holding(token, party, now + operators.SESSION, now, OPERATOR)
+    return Response(OperatorCookieView(operator.name, operator.role, _SECONDS), cookies=[cookie])
 
 
 @delete(
@@ -123,108 +165,23 @@ async def start_operator_session(data: AssertionRequest, services: Services) -> 
 )
 async def end_operator_session(
     services: Services, request: Request[Any, Any, State], operator: Operator
-) -> OperatorView:
-    """Ends the token."""
+) -> Response[OperatorView]:
+    """Ends the session that the request is sent with, and takes its cookie away."""
+    now = services.clock()
     async with services.database.transaction() as connection:
-        await operators.sign_out(connection, bearer_of(request), services.clock())
-    return OperatorView(show(operators.PREFIX, operator.id), operator.name)
-
-
-@get("/v1/operator/proposals", tags=["Operators"], summary="List proposals", needs="operator")
-async def list_proposals(services: Services, operator: Operator) -> ProposalsPage:
-    """What another operator can still approve, newest first."""
-    async with services.database.reading() as connection:
-        return ProposalsPage([proposal_view(one) for one in await operators.proposals(connection, services.clock())])
-
-
-@post(
-    "/v1/operator/proposals",
-    tags=["Operators"],
-    summary="Propose an operation",
-    needs="operator",
-    problems=(*MONEY_PROBLEMS, "invalid_handle", "unknown_handle", "state_conflict"),
-)
-async def create_proposal(data: ProposalRequest, services: Services, operator: Operator) -> ProposalView:
-    """It is done once another operator approves it, within an hour. A freeze is in force at once, and ends with its
-    proposal. A limit is for a wallet that has a passkey. Repairs concern the gateway: `recovery.confirm` says that what
-    a restore lost was examined, `handle.return` lets a lost handle be claimed again, and `ledger.correct` is a
-    correcting transfer.
-    """
-    now, limit = services.clock(), None
-    if data.limit is not None:
-        asset = services.settings.assets.of_wallet(data.limit.asset)
-        limit = Limit(asset.parse(data.limit.payment), asset.parse(data.limit.day))
-    if data.kind in REPAIRS:
-        repair = _repair(services, data)
-        async with services.database.transaction() as connection:
-            return proposal_view(await repair_proposal.propose(connection, operator, repair, data.reason, now))
-    if data.handle is None or data.correction is not None:
-        raise InvalidRequest("handle", f"{data.kind} names a handle, and has no correction")
-    async with services.database.transaction() as connection:
-        proposed = await operators.propose(connection, operator, data.kind, data.handle, data.reason, limit, now)
-    return proposal_view(proposed)
-
-
-def _repair(services: Services, data: ProposalRequest) -> LostHandle | Correction | None:
-    """What is to be repaired; None: recovery is to be confirmed."""
-    wanted = {"handle.return": "handle", "ledger.correct": "correction"}.get(data.kind)
-    for name in ("handle", "limit", "correction"):
-        if (getattr(data, name) is not None) != (name == wanted):
-            raise InvalidRequest(name, f"{data.kind} comes with {f'a {wanted}' if wanted else 'a reason'} alone")
-    if data.handle is not None:
-        handle = fold(data.handle)
-        return LostHandle(handle, services.vault.address_of(handle))
-    if data.correction is not None:
-        asset = services.settings.assets[data.correction.asset]
-        return Correction(data.correction.debit, data.correction.credit, asset.parse_positive(data.correction.amount))
-    return None
-
-
-@post(
-    "/v1/operator/proposals/{id:str}/challenge",
-    tags=["Operators"],
-    summary="Start approving a proposal",
-    needs="operator",
-    problems=("not_found",),
-)
-async def challenge_proposal(id: ProposalPath, services: Services, operator: Operator) -> AssertionChallengeView:
-    """Returns a challenge over all that is proposed, for the passkey of another operator than the one who proposed it.
-    Pass it to `navigator.credentials.get()`. It is good once, for five minutes.
-    """
-    party, number = party_of(services.public_url), read(operators.PROPOSAL_PREFIX, id)
-    async with services.database.transaction() as connection:
-        asked = await operators.ask_approval(connection, party, operator, number, services.clock())
-    return assertion_challenge_view(asked, [])
-
-
-@post(
-    "/v1/operator/proposals/{id:str}/approve",
-    tags=["Operators"],
-    summary="Approve a proposal",
-    status_code=200,
-    needs="operator",
-    problems=("not_found", "invalid_passkey", "state_conflict", "insufficient_funds", "unknown_handle"),
-)
-async def approve_proposal(
-    id: ProposalPath, data: AssertionRequest, services: Services, operator: Operator
-) -> ProposalView:
-    """It is done when this is answered, once."""
-    number, assertion = read(operators.PROPOSAL_PREFIX, id), assertion_of(data)
-    async with _told(services, operator.by), services.database.transaction() as connection:
-        assets = services.settings.assets
-        return proposal_view(await operators.approve(connection, operator, number, assertion, assets, services.clock()))
-
-
-def proposal_view(of: Proposal) -> ProposalView:
-    return ProposalView(
-        *(of.shown_id, of.kind, of.handle, show("wal", of.wallet) if of.wallet else None, of.reason, of.terms),
-        of.proposed_by,
-        *(rfc3339(of.proposed_at), rfc3339(of.expires_at), of.approved_by),
+        await operators.sign_out(connection, _token_of(request, services), now)
+    gone = (
+        [] if "authorization" in request.headers else [holding("", party_of(services.public_url), now, now, OPERATOR)]
     )
+    return Response(_view(operator), cookies=gone)
+
+
+def _view(of: Operator) -> OperatorView:
+    return OperatorView(show(operators.PREFIX, of.id), of.name, of.role)
 
 
 @asynccontextmanager
-async def _told(services: Services, by: By, name: str = "") -> AsyncIterator[None]:
+async def told(services: Services, by: By, name: str = "") -> AsyncIterator[None]:
     """What is refused to who would be an operator is an audit event too: written by itself, since all else is undone.
     `name` is who they said they are.
     """
@@ -238,6 +195,6 @@ async def _told(services: Services, by: By, name: str = "") -> AsyncIterator[Non
 
 
 ROUTES = (
-    *(challenge_enrolment, enrol_operator, challenge_operator_session, start_operator_session, end_operator_session),
-    *(list_proposals, create_proposal, challenge_proposal, approve_proposal),
+    *(challenge_enrolment, enrol_operator, challenge_operator_session, start_operator_session),
+    *(start_operator_cookie_session, end_operator_session),
 )

@@ -8,11 +8,13 @@ from gateway.api.fields import AssetCode, Time, WalletIdText
 from gateway.api.identity.shapes import Base64
 from gateway.http.schema import typed_id
 from gateway.operators import operators
+from gateway.operators.roles import Role
 
 OperatorName = Annotated[
     str, Meta(pattern="^[a-z0-9_]{2,30}$", description="2 to 30 of a-z, 0-9 and _.", examples=["ann"])
 ]
 Kind = operators.Kind
+RoleText = Annotated[Role, Meta(description="What they may do beside reading.")]
 
 
 class EnrolmentChallengeRequest(Struct, forbid_unknown_fields=True):
@@ -31,14 +33,24 @@ class EnrolmentRequest(Struct, forbid_unknown_fields=True):
 class OperatorView(Struct):
     id: Annotated[str, typed_id(operators.PREFIX, "An operator's id.")]
     name: str
+    role: RoleText
 
 
 class OperatorSessionView(Struct):
     """The token is shown this once."""
 
     name: str
+    role: RoleText
     token: str
     seconds: Annotated[int, Meta(description="How long the token is good.")]
+
+
+class OperatorCookieView(Struct):
+    """The token is in the cookie alone."""
+
+    name: str
+    role: RoleText
+    seconds: Annotated[int, Meta(description="How long the cookie is good.")]
 
 
 class ProposedLimitRequest(Struct, forbid_unknown_fields=True):

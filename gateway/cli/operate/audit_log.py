@@ -80,6 +80,7 @@ _PREFIXES: Final = {
     "operator.enrolled": "opr",
     "operator.proposed": "pro",
     "operator.revoked": "opr",
+    "operator.role_changed": "opr",
     "operator.signed_in": "opr",
     "passkey": "psk",
     "payment": "pay",

@@ -19,6 +19,7 @@ async def operators(config: Config) -> dict[str, Any]:
         "items": [
             {
                 "name": row["name"],
+                "role": row["role"],
                 "state": "revoked" if row["revoked_at"] else states[row["enrolled"]],
                 "created_at": rfc3339(row["created_at"]),
             }
@@ -27,11 +28,18 @@ async def operators(config: Config) -> dict[str, Any]:
     }
 
 
-async def add(config: Config, name: str) -> dict[str, Any]:
+async def add(config: Config, name: str, role: str) -> dict[str, Any]:
     """A new operator, and the code that makes their passkey. Raises InvalidRequest, StateConflict."""
     async with assembly.database(config, "operators") as database, database.transaction() as connection:
-        code = await people.add(connection, name, assembly.at_machine(), database.clock())
-    return {"name": name, "code": code, "hours": int(people.ENROLS_FOR.total_seconds() // 3600)}
+        code = await people.add(connection, name, role, assembly.at_machine(), database.clock())
+    return {"name": name, "role": role, "code": code, "hours": int(people.ENROLS_FOR.total_seconds() // 3600)}
+
+
+async def set_role(config: Config, name: str, role: str) -> dict[str, Any]:
+    """Another role for somebody who is an operator. Raises InvalidRequest, NotFound."""
+    async with assembly.database(config, "operators") as database, database.transaction() as connection:
+        await people.set_role(connection, name, role, assembly.at_machine(), database.clock())
+    return {"name": name, "role": role}
 
 
 async def revoke(config: Config, name: str) -> dict[str, Any]:

@@ -104,8 +104,8 @@ def rotated_lines(rotated: Mapping[str, Any]) -> list[str]:
 
 def operators_lines(found: Mapping[str, Any]) -> list[str]:
     """A line per operator, the first first."""
-    rows = [[one["name"], one["state"], when(one["created_at"])] for one in found["items"]]
-    return table(["operator", "state", "since"], rows) if rows else ["no operators"]
+    rows = [[one["name"], one["role"], one["state"], when(one["created_at"])] for one in found["items"]]
+    return table(["operator", "role", "state", "since"], rows) if rows else ["no operators"]
 
 
 def verified_lines(found: Mapping[str, Any]) -> list[str]:

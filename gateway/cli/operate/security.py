@@ -12,6 +12,9 @@ from gateway.cli.operate import printout
 from gateway.cli.options import an_amount, an_asset
 from gateway.cli.wallet.calls import say, show
 from gateway.config.environment import from_environment
+from gateway.operators.roles import ROLES
+
+_ROLE = click.Choice(ROLES)
 
 
 @click.group(invoke_without_command=True)
@@ -33,18 +36,36 @@ def operators(context: click.Context, as_json: bool) -> None:
 
 @operators.command()
 @click.argument("name", help="The operator's name.")
+@click.option("--role", type=_ROLE, required=True, help="What they may do beside reading; the guide has a table.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-def add(name: str, as_json: bool) -> None:
+def add(name: str, role: str, as_json: bool) -> None:
     """Add an operator. Prints a code to enrol a passkey with: it is shown only this once.
 
     \b
     Example:
-      gateway operators add ann
+      gateway operators add ann --role security
     """
     from gateway.cli.operate import operators as operating
 
-    added = asyncio.run(operating.add(from_environment(), name))
+    added = asyncio.run(operating.add(from_environment(), name, role))
     show(added, as_json, [f"{added['name']} enrols within {added['hours']} hours with the code {added['code']}"])
+
+
+@operators.command("role")
+@click.argument("name", help="The operator's name.")
+@click.argument("role", type=_ROLE, help="What they may do beside reading.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def set_role(name: str, role: str, as_json: bool) -> None:
+    """Give an operator another role, from now on.
+
+    \b
+    Example:
+      gateway operators role ann finance
+    """
+    from gateway.cli.operate import operators as operating
+
+    given = asyncio.run(operating.set_role(from_environment(), name, role))
+    show(given, as_json, [f"{given['name']} has the role {given['role']} from now on"])
 
 
 @operators.command()

@@ -40,13 +40,22 @@ export function wordsOf(error) {
   return error.message;
 }
 
+// Back to the page that led to a sign-in: one of ours, whatever the address says; else `home`.
+export function back(home = "/") {
+  const next = new URL(new URLSearchParams(location.search).get("next") ?? home, location.origin);
+  location.assign(next.origin === location.origin ? next.href : home);
+}
+
+// Where somebody signs in who is at this page, to come back to it.
+const door = () => `${location.pathname.startsWith("/console") ? "/console" : ""}/sign-in?next=${encodeURIComponent(location.pathname + location.search).replaceAll("%2F", "/")}#signed-out`;
+
 // Run what a click started: its button rests meanwhile, and what goes wrong is said.
 export async function during(button, act) {
   button.disabled = true;
   try {
     return await act();
   } catch (error) {
-    if (error.status === 401) location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search).replaceAll("%2F", "/")}#signed-out`);
+    if (error.status === 401) location.assign(door());
     say(wordsOf(error), "wrong");
     return undefined;
   } finally {

@@ -112,3 +112,15 @@ export async function signIn() {
   const asked = await post("/v1/sessions/passkey/challenge");
   return post("/v1/sessions/passkey", await sign(bytesOf(asked.challenge), asked.rp_id));
 }
+
+// Make the passkey of an operator who has a code for it (gateway/operators/operators.py).
+export async function enrolOperator(name, code) {
+  const asked = await post("/v1/operator/enrolment/challenge", { name });
+  return register(asked, (made) => post("/v1/operator/enrolment", { name, code, ...made }));
+}
+
+// Sign in as an operator: the session lies in a cookie of its own.
+export async function signInOperator() {
+  const asked = await post("/v1/operator/session/challenge");
+  return post("/v1/operator/session/cookie", await sign(bytesOf(asked.challenge), asked.rp_id));
+}

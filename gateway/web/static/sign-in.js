@@ -1,13 +1,9 @@
 // Sign in, in three ways.
 
 import { post } from "./api.js";
-import { during, find, onSubmit, say, stop, wordsOf } from "./page.js";
+import { back, during, find, onSubmit, say, stop, wordsOf } from "./page.js";
 import { obstacle, signIn } from "./passkey.js";
 import { words } from "./words.js";
-
-// Back to the page that led here: one of ours, whatever the address says.
-const next = new URL(new URLSearchParams(location.search).get("next") ?? "/", location.origin);
-const enter = () => location.assign(next.origin === location.origin ? next.href : "/");
 
 if (location.hash === "#signed-out") say(words("You are signed out. Sign in again."));
 
@@ -31,7 +27,7 @@ find("passkey").addEventListener("click", (event) =>
   during(event.target, async () => {
     say(words("Use your passkey, as your browser asks you to."));
     await signIn();
-    enter();
+    back();
   }),
 );
 find("passkey").disabled = false;
@@ -46,10 +42,10 @@ onSubmit(find("ethereum"), async (form) => {
   const text = Array.from(new TextEncoder().encode(message), (byte) => byte.toString(16).padStart(2, "0")).join("");
   const signature = await window.ethereum.request({ method: "personal_sign", params: [`0x${text}`, address] });
   await post("/v1/sessions/ethereum", { message, signature });
-  enter();
+  back();
 });
 
 onSubmit(find("recovery"), async (form) => {
   await post("/v1/sessions/recovery-code", { handle: form.get("handle"), code: form.get("code") });
-  enter();
+  back();
 });

@@ -1,0 +1,120 @@
+"""Proposals: what one operator proposes and another approves."""
+
+from typing import Annotated
+
+from litestar import get, post
+
+from gateway.api.identity.shapes import AssertionChallengeView, AssertionRequest
+from gateway.api.identity.sign_in import assertion_challenge_view, assertion_of
+from gateway.api.operators.operators import told
+from gateway.api.operators.shapes import ProposalRequest, ProposalsPage, ProposalView
+from gateway.clock import rfc3339
+from gateway.errors import InvalidRequest
+from gateway.http.answer.problems import MONEY_PROBLEMS
+from gateway.http.request.parameters import path_id
+from gateway.http.services import Services
+from gateway.identity.handle import fold
+from gateway.identity.sign_in.ceremony import party_of
+from gateway.ids import read, show
+from gateway.operators import operators, repair_proposal
+from gateway.operators.operators import Limit, Operator, Proposal
+from gateway.operators.repair_proposal import LostHandle
+from gateway.operators.repairs import REPAIRS, Correction
+
+ProposalPath = Annotated[str, path_id(operators.PROPOSAL_PREFIX, "The proposal's id.")]
+
+
+@get("/v1/operator/proposals", tags=["Operators"], summary="List proposals", needs="operator")
+async def list_proposals(services: Services, operator: Operator) -> ProposalsPage:
+    """What another operator can still approve, newest first."""
+    async with services.database.reading() as connection:
+        return ProposalsPage([proposal_view(one) for one in await operators.proposals(connection, services.clock())])
+
+
+@post(
+    "/v1/operator/proposals",
+    tags=["Operators"],
+    summary="Propose an operation",
+    needs="operator",
+    problems=(*MONEY_PROBLEMS, "invalid_handle", "unknown_handle", "state_conflict"),
+)
+async def create_proposal(data: ProposalRequest, services: Services, operator: Operator) -> ProposalView:
+    """It is done once another operator approves it, within an hour. A freeze is in force at once, and ends with its
+    proposal. A limit is for a wallet that has a passkey. Repairs concern the gateway: `recovery.confirm` says that what
+    a restore lost was examined, `handle.return` lets a lost handle be claimed again, and `ledger.correct` is a
+    correcting transfer.
+    """
+    now, limit = services.clock(), None
+    if data.limit is not None:
+        asset = services.settings.assets.of_wallet(data.limit.asset)
+        limit = Limit(asset.parse(data.limit.payment), asset.parse(data.limit.day))
+    if data.kind in REPAIRS:
+        repair = _repair(services, data)
+        async with services.database.transaction() as connection:
+            return proposal_view(await repair_proposal.propose(connection, operator, repair, data.reason, now))
+    if data.handle is None or data.correction is not None:
+        raise InvalidRequest("handle", f"{data.kind} names a handle, and has no correction")
+    async with services.database.transaction() as connection:
+        proposed = await operators.propose(connection, operator, data.kind, data.handle, data.reason, limit, now)
+    return proposal_view(proposed)
+
+
+def _repair(services: Services, data: ProposalRequest) -> LostHandle | Correction | None:
+    """What is to be repaired; None: recovery is to be confirmed."""
+    wanted = {"handle.return": "handle", "ledger.correct": "correction"}.get(data.kind)
+    for name in ("handle", "limit", "correction"):
+        if (getattr(data, name) is not None) != (name == wanted):
+            raise InvalidRequest(name, f"{data.kind} comes with {f'a {wanted}' if wanted else 'a reason'} alone")
+    if data.handle is not None:
+        handle = fold(data.handle)
+        return LostHandle(handle, services.vault.address_of(handle))
+    if data.correction is not None:
+        asset = services.settings.assets[data.correction.asset]
+        return Correction(data.correction.debit, data.correction.credit, asset.parse_positive(data.correction.amount))
+    return None
+
+
+@post(
+    "/v1/operator/proposals/{id:str}/challenge",
+    tags=["Operators"],
+    summary="Start approving a proposal",
+    needs="operator",
+    problems=("not_found",),
+)
+async def challenge_proposal(id: ProposalPath, services: Services, operator: Operator) -> AssertionChallengeView:
+    """Returns a challenge over all that is proposed, for the passkey of another operator than the one who proposed it.
+    Pass it to `navigator.credentials.get()`. It is good once, for five minutes.
+    """
+    party, number = party_of(services.public_url), read(operators.PROPOSAL_PREFIX, id)
+    async with services.database.transaction() as connection:
+        asked = await operators.ask_approval(connection, party, operator, number, services.clock())
+    return assertion_challenge_view(asked, [])
+
+
+@post(
+    "/v1/operator/proposals/{id:str}/approve",
+    tags=["Operators"],
+    summary="Approve a proposal",
+    status_code=200,
+    needs="operator",
+    problems=("not_found", "invalid_passkey", "state_conflict", "insufficient_funds", "unknown_handle"),
+)
+async def approve_proposal(
+    id: ProposalPath, data: AssertionRequest, services: Services, operator: Operator
+) -> ProposalView:
+    """It is done when this is answered, once."""
+    number, assertion = read(operators.PROPOSAL_PREFIX, id), assertion_of(data)
+    async with told(services, operator.by), services.database.transaction() as connection:
+        assets = services.settings.assets
+        return proposal_view(await operators.approve(connection, operator, number, assertion, assets, services.clock()))
+
+
+def proposal_view(of: Proposal) -> ProposalView:
+    return ProposalView(
+        *(of.shown_id, of.kind, of.handle, show("wal", of.wallet) if of.wallet else None, of.reason, of.terms),
+        of.proposed_by,
+        *(rfc3339(of.proposed_at), rfc3339(of.expires_at), of.approved_by),
+    )
+
+
+ROUTES = (list_proposals, create_proposal, challenge_proposal, approve_proposal)

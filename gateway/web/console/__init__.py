@@ -1,0 +1,11 @@
+"""The console: pages for those who run the gateway, for operators alone (gateway/operators).
+
+    page.py       how a page of the console is declared and answered; who may see it
+    words.py      roles and what is proposed, in words
+    sign_in.py    enrol and sign in
+    overview.py   the first page
+    pages.py      all of them
+
+A page reads by the functions that the API's handlers of operators are made of. What is done is done by small scripts
+that call that API, by the cookie of the operator's session.
+"""

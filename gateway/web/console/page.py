@@ -1,0 +1,80 @@
+"""A page of the console: for signed-in operators alone, and where it is for a task, for the roles that do it.
+
+It is asked for like a call of the API, by the cookie of an operator's session, which no wallet's session passes for.
+Every operator may read; a role that may not gets neither the button nor the call (gateway/operators/roles.py).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from gateway.clock import rfc3339
+from gateway.errors import GatewayError, NotFound, Unauthenticated
+from gateway.http.answer.problems import fail
+from gateway.http.rate_limiting import refuse
+from gateway.operators.operators import Operator
+from gateway.operators.roles import Task
+from gateway.web.console.words import role_name, role_says
+from gateway.web.owned import answer, reader_for, sign_in_first
+
+#: Where operators sign in.
+SIGN_IN = "/console/sign-in"
+
+
+def console_page(path: str, task: Task | None = None, **how: Any) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
+    """Declares a page of the console, below /console. It takes the `operator` who is signed in. `task`: it is for the
+    roles alone that do it.
+    """
+    assert path == "/console" or path.startswith("/console/"), path
+    handlers: dict[int | type[Exception], Callable[[Request[Any, Any, Any], Any], Response[Any]]] = {
+        Unauthenticated: _sign_in_first,
+        GatewayError: _refused,
+        Exception: _failed,
+    }
+    return get(path, include_in_schema=False, needs="operator", task=task, exception_handlers=handlers, **how)
+
+
+def console_answer(
+    request: Request[Any, Any, Any], operator: Operator, template: str, status: int = 200, **values: object
+) -> Response[bytes]:
+    """The page of this template for this operator. Beside what every page of one's own has, it knows the `operator`,
+    and by `operator.rights` what they may do.
+    """
+    reader = reader_for(request)
+    assert operator.until is not None, "a page is asked for with a session"
+    return answer(
+        request,
+        template,
+        status,
+        operator=operator,
+        until=rfc3339(operator.until),
+        role_name=lambda role: role_name(role, reader),
+        role_says=lambda role: role_says(role, reader),
+        **values,
+    )
+
+
+def _sign_in_first(request: Request[Any, Any, Any], error: Unauthenticated) -> Response[Any]:
+    return sign_in_first(request, error, SIGN_IN, "/console")
+
+
+def _refused(request: Request[Any, Any, Any], error: GatewayError) -> Response[Any]:
+    """What is said where the page's call is refused."""
+    status, reader = refuse(request, error).status_code or 500, reader_for(request)
+    if isinstance(error, NotFound):
+        title, why = (
+            reader.say("There is no such page"),
+            reader.say("Nothing is at this address. Check how it is written."),
+        )
+        return answer(request, "console/refused.html", 404, title=title, why=why)
+    return answer(request, "console/refused.html", status, title=reader.say("That did not work"), why=str(error))
+
+
+def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """What is said after a mistake of ours, which goes to the log."""
+    fail(request, error)
+    reader = reader_for(request)
+    why = reader.say("Something went wrong on our side. Open the page again.")
+    return answer(request, "console/refused.html", 500, title=reader.say("That did not work"), why=why)
