@@ -20,6 +20,7 @@ pytestmark = pytest.mark.anyio
 #: What begins a session, each with a body of its form.
 ASSERTION = dict.fromkeys(("credential_id", "client_data", "authenticator_data", "signature"), "AAAA")
 FROM_OWN_PAGES: dict[str, Any] = {
+    "/v1/operator/session/cookie": ASSERTION,
     "/v1/sessions/passkey": ASSERTION,
     "/v1/sessions/ethereum": {"message": "Sign me in", "signature": "0x11"},
     "/v1/sessions/recovery-code": {"handle": "nobody_here", "code": "k7fm-2q9x-0c4t-hhz3"},
