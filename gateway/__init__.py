@@ -27,6 +27,7 @@
     custody/       the wallets' private keys: signing, rotation, export, addresses of their owners' own
     reconciliation/  the ledger against the chain and the bank; recovery after a restore
     bank/          money in from a bank and out to it
+    statements/    what an account had, each entry of a period, and what it had at the end
     http/          what every route shares: reading requests strictly, answering problems, who calls
     api/           the routes: decode, call one function, encode
     client/        the Python client of the API; imports nothing of the server
@@ -40,10 +41,10 @@
 
 Imports go one way, and import-linter keeps it (pyproject.toml):
 
-    __main__ > cli > assembly | client > api | web | docs | worker | embedded > http > bank > custody | reconciliation
-             > payments > settlement > operators > controls | webhooks | notifications > identity
-             > chain > keys | ledger | events | audit > idempotency | group_commit | outbound > postgres > config > logs
-             > address | money | ids | clock | secret | escape | metrics | retry_after > errors
+    __main__ > cli > assembly | client > api | web | docs | worker | embedded > http > bank | statements
+             > custody | reconciliation > payments > settlement > operators > controls | webhooks | notifications
+             > identity > chain > keys | ledger | events | audit > idempotency | group_commit | outbound > postgres
+             > config > logs > address | money | ids | clock | secret | escape | metrics | retry_after > errors
 """
 
 __version__ = "0.1.0"

@@ -22,7 +22,7 @@ from gateway.api.operators import operators, proposals
 from gateway.api.payments import approvals, authorizations, bank, batches, mandates, payments, unauthorized
 from gateway.api.payments.fast_payments import FastPayments
 from gateway.api.status import status
-from gateway.api.wallets import wallets
+from gateway.api.wallets import statements, wallets
 from gateway.api.webhooks import deliveries, webhooks
 from gateway.errors import GatewayError
 from gateway.events import wake
@@ -72,6 +72,8 @@ ROUTES = [
     api_keys.revoke_api_key,
     api_keys.approve_api_key,
     wallets.list_entries,
+    statements.get_statement,
+    statements.get_statement_csv,
     events.list_events,
     stream.stream_events,
     webhooks.create_webhook,

@@ -90,6 +90,9 @@ ANSWERS: Final[Mapping[str, Struct | list[BulkResultView]]] = {
 #: An event of each stream, by its operation id.
 STREAMED: Final[Mapping[str, Mapping[str, str]]] = events.STREAMED
 
+#: The media type and the text of each file that a call answers, by its operation id.
+FILES: Final[Mapping[str, tuple[str, str]]] = wallets.FILES
+
 #: An error of every code that a route can answer, but for internal_error.
 PROBLEM_EXAMPLES: Final[tuple[GatewayError, ...]] = (
     errors.InvalidRequest("missing_field", "the field 'to' is missing"),

@@ -126,6 +126,8 @@ def _operation(document: Mapping[str, Json], method: str, path: str, operation: 
             if "text/event-stream" in answer["content"]:
                 text = "".join(f"{name}: {value}\n" for name, value in example.items())
                 yield _block(f"Answer {status}, one event", text, _TEXT)
+            elif "application/json" not in answer["content"]:
+                yield _block(f"Answer {status}, a file", example.replace("\r\n", "\n"), _TEXT)
             else:
                 yield _block(f"Answer {status}", json.dumps(example, indent=2, ensure_ascii=False), _JSON)
     yield "</div></article>"

@@ -21,6 +21,7 @@ from gateway.web.wallet.pay import check_page, pay_page
 from gateway.web.wallet.payments import payment_page, payments_page
 from gateway.web.wallet.receive import receive_page
 from gateway.web.wallet.settings import settings_page
+from gateway.web.wallet.statements import statements_page
 
 #: A page of ours: a path, and never the address of another host, however a browser reads it (WHATWG URL, 4.4).
 _OURS: Final = re.compile(r"/(?![/\\])[\x21-\x7e]*")
@@ -100,6 +101,7 @@ PAGES = [
     settings_page,
     limits_page,
     *CONSOLE,
+    statements_page,
 ]
 
 

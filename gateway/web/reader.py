@@ -2,7 +2,7 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import ROUND_DOWN, Decimal, localcontext
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -112,6 +112,19 @@ class Reader:
             day = format_skeleton("MMMd", self._at(text), tzinfo=self._zone, locale=self.locale)
             return f"{day} {self._at(text).astimezone(self._zone).year + _BUDDHIST_ERA}"
         return str(format_skeleton("yMMMd", self._at(text), tzinfo=self._zone, locale=self.locale))
+
+    def month(self, text: str) -> str:
+        """A month (YYYY-MM) in words, such as November 2026."""
+        day = date.fromisoformat(f"{text}-01")
+        if self.locale == "th":
+            return f"{format_skeleton('MMMM', day, locale=self.locale)} {day.year + _BUDDHIST_ERA}"
+        return str(format_skeleton("yMMMM", day, locale=self.locale))
+
+    def months(self, count: int) -> list[str]:
+        """The current month here (YYYY-MM) and those before it."""
+        today = self.now.astimezone(self._zone)
+        last = today.year * 12 + today.month - 1
+        return [f"{one // 12:04}-{one % 12 + 1:02}" for one in range(last, last - count, -1)]
 
     def begin_of(self, date: str) -> str | None:
         """The first moment of a date (ISO 8601) here, as RFC 3339 has it; None where there is no date."""

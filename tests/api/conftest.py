@@ -85,8 +85,8 @@ class Api:
     async def call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         """Any call; its answer is in the document, or this fails."""
         answer = await self.client.request(method, path, **arguments)
-        media_type = answer.headers.get("content-type", "")
-        shown = json.loads(answer.content) if answer.content else None
+        media_type = answer.headers.get("content-type", "").partition(";")[0]
+        shown = answer.text if media_type == "text/csv" else json.loads(answer.content or b"null")
         if media_type == "application/problem+json":
             assert not NAME_OF_A_CLASS.search(shown["detail"]), shown
         document = await document_of(self.client)

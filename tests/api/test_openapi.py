@@ -210,7 +210,7 @@ async def test_every_example_is_read_as_the_type_that_its_handler_takes_or_answe
             answered = signature.return_type
             kind = answered.inner_types[0].raw if answered.inner_types else answered.raw
             for status, answer in operation["responses"].items():
-                if status < "400" and operation["operationId"] != "stream_events":  # that answers no JSON
+                if status < "400" and "application/json" in answer["content"]:  # a stream and a file are none
                     example = answer["content"]["application/json"]["example"]
                     read = msgspec.convert(example, kind)
                     assert msgspec.json.decode(msgspec.json.encode(read)) == example, operation["operationId"]

@@ -18,7 +18,7 @@ AXE = (ROOT / "tests" / "clients" / "node_modules" / "axe-core" / "axe.min.js").
 PAGES = (
     *("/", "/pay", "/pay/check?to=bob&amount=5&asset=EUR&memo=lunch", "/pay/check?to=nobody&amount=5&asset=EUR"),
     *("/receive", "/top-up", "/withdraw", "/convert", "/payments", "/payments?person=carol&asset=EUR", "/settings"),
-    "/settings/limits",
+    *("/settings/limits", "/statements", "/statements?from=2026-01-01&asset=EUR"),
     *(
         "/notifications",
         "/notifications/settings",

@@ -19,7 +19,7 @@ from tests.web.test_paying import alice_with
 
 pytestmark = pytest.mark.anyio
 
-OWN = ("/", "/pay", "/receive", "/top-up", "/withdraw", "/convert", "/payments", "/settings")
+OWN = ("/", "/pay", "/receive", "/top-up", "/withdraw", "/convert", "/payments", "/settings", "/statements")
 
 #: What a page of one's own may do (Content Security Policy Level 3, Trusted Types).
 MAY = {

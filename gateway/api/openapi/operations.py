@@ -128,10 +128,23 @@ _SERVER_SENT_EVENT: Final = {
 }
 
 
+#: What a browser calls a file that it keeps (RFC 6266).
+_DISPOSITION: Final = {
+    "Content-Disposition": {
+        "description": "The name of the file.",
+        "schema": {"type": "string", "examples": ['attachment; filename="statement-alice-2026-11.csv"']},
+    }
+}
+
+
 def _answer(name: str, status: str, generated: dict[str, Json], codes: set[str]) -> dict[str, Json]:
     if "text/event-stream" in generated["content"]:
         stream = {"schema": _SERVER_SENT_EVENT, "example": examples.STREAMED[name]}
         return {"description": generated["description"], "content": {"text/event-stream": stream}}
+    if name in examples.FILES:
+        media_type, text = examples.FILES[name]
+        file = {"schema": {"type": "string"}, "example": text}
+        return {"description": "A file.", "headers": _DISPOSITION, "content": {media_type: file}}
     example = examples.answer_example(name, status)
     schema = shown_schema(generated["content"]["application/json"]["schema"])
     content = {"application/json": {"schema": schema, "example": example}}

@@ -8,11 +8,13 @@ from msgspec import Struct
 from gateway.api.payments.examples import SETTLED
 from gateway.api.story import ALICE, ALICE_ADDRESS, NOW
 from gateway.api.wallets.shapes import (
+    AccountStatementView,
     BalanceView,
     EntriesPage,
     EntryView,
     ExportedKeyView,
     KeyExportRequest,
+    StatementView,
     WalletView,
 )
 from gateway.api.wallets.views import KEY_WARNING
@@ -43,5 +45,21 @@ ANSWERS: Final[Mapping[str, Struct]] = {
             ),
         ],
         None,
+    ),
+    "get_statement": StatementView(
+        *("alice", ALICE, "2026-10-31T17:00:00.000000Z", "2026-11-30T17:00:00.000000Z", "Asia/Bangkok", NOW),
+        [AccountStatementView("EUR", "0.00", "100.00", "12.50", "87.50", 2)],
+    ),
+}
+
+#: What each call that answers a file is answered, by its operation id: its media type, and its text.
+FILES: Final[Mapping[str, tuple[str, str]]] = {
+    "get_statement_csv": (
+        "text/csv",
+        "date,time,utc_offset,asset,number,type,person,memo,amount,balance,reference\r\n"
+        "2026-11-01,00:00:00,+07:00,EUR,,opening_balance,,,,0.00,\r\n"
+        "2026-11-22,21:55:04,+07:00,EUR,1,deposit,,,100.00,100.00,dep_01h455vb4pex5vsknk084sn02q\r\n"
+        f"2026-11-22,21:55:06,+07:00,EUR,2,payment,@bob,coffee,-12.50,87.50,{SETTLED.id}\r\n"
+        "2026-12-01,00:00:00,+07:00,EUR,,closing_balance,,,,87.50,\r\n",
     ),
 }

@@ -79,3 +79,24 @@ class EntryView(Struct, rename={"from_": "from"}):
 class EntriesPage(Struct):
     items: list[EntryView]
     next_cursor: NextCursor
+
+
+class AccountStatementView(Struct):
+    """A period of one asset: `opening` + `paid_in` - `paid_out` = `closing`."""
+
+    asset: AssetCode
+    opening: Annotated[Decimal, Meta(description="What the wallet had when the period began.")]
+    paid_in: Decimal
+    paid_out: Decimal
+    closing: Annotated[Decimal, Meta(description="What it had at the end, or has now.")]
+    entries: Annotated[int, Meta(description="How many entries there are.")]
+
+
+class StatementView(Struct, rename={"from_": "from"}):
+    handle: Handle
+    wallet_id: WalletIdText
+    from_: Annotated[Time, Meta(description="Where the period begins.")]
+    until: Annotated[Time, Meta(description="The moment that it ends before.")]
+    time_zone: Annotated[str, Meta(description="Where a month begins at midnight (IANA).", examples=["Asia/Bangkok"])]
+    made_at: Time
+    accounts: list[AccountStatementView]

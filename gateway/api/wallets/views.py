@@ -1,30 +1,29 @@
 """How answers are made from the packages' own values: a function for each shape."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
-from gateway.api.wallets.shapes import BalanceView, EntryView, ExportedKeyView
+from gateway.api.wallets.shapes import (
+    AccountStatementView,
+    BalanceView,
+    EntryView,
+    ExportedKeyView,
+    StatementView,
+)
 from gateway.chain.watcher.cursors import Cursor
 from gateway.clock import rfc3339
 from gateway.custody.export import ExportedKey
+from gateway.identity.wallet import Wallet
 from gateway.ids import show
 from gateway.ledger.account import Balance
 from gateway.ledger.ledger import Entry
 from gateway.money import Money
+from gateway.statements.period import Period
+from gateway.statements.statement import Summary, reference_of
 
 #: What an asset's transfers are called in a statement when they are a payment's.
 _PAYMENT_PURPOSES = ("payment", "refund")
-
-
-#: How the subject of a transfer is shown, by the transfer's purpose.
-_PREFIX_OF_PURPOSE = {
-    "payment": "pay",
-    "refund": "pay",
-    "deposit": "dep",
-    "withdrawal": "wdr",
-    "conversion": "cnv",
-    "observation": "obs",
-    "correction": "cor",
-}
 
 
 #: What everybody is told who has their key exported.
@@ -53,8 +52,7 @@ def past_balance_view(posted: Money) -> BalanceView:
 
 def entry_view(entry: Entry, ends: tuple[str, str] | None = None) -> EntryView:
     """`ends` are from whom and to whom the tokens of an observation moved."""
-    prefix = _PREFIX_OF_PURPOSE.get(entry.purpose)
-    reference = show(prefix, entry.subject) if prefix else None
+    reference = reference_of(entry)
     return EntryView(
         number=entry.number,
         asset=entry.amount.asset.code,
@@ -67,4 +65,22 @@ def entry_view(entry: Entry, ends: tuple[str, str] | None = None) -> EntryView:
         from_=ends[0] if ends else None,
         to=ends[1] if ends else None,
         posted_at=rfc3339(entry.posted_at),
+    )
+
+
+def statement_view(of: Wallet, period: Period, made_at: datetime, found: Sequence[Summary]) -> StatementView:
+    return StatementView(
+        *(of.handle, show("wal", of.id), rfc3339(period.begins), rfc3339(period.ends), period.time_zone),
+        rfc3339(made_at),
+        [
+            AccountStatementView(
+                asset=one.asset.code,
+                opening=one.opening.amount,
+                paid_in=one.paid_in.amount,
+                paid_out=one.paid_out.amount,
+                closing=one.closing.amount,
+                entries=one.entries,
+            )
+            for one in found
+        ],
     )

@@ -4,6 +4,7 @@ home.py      what there is, and what was paid lately; the front page for whoever
 pay.py       whom, how much, and a last look before it is paid
 receive.py   a QR code and a link to be paid by
 bank.py      money from the bank, to the bank, and between a currency and its token
+statements.py  what a period began with, each entry, and what it ended with; as files, too
 payments.py  every payment, and each on its own
 limits.py    what may be paid without asking
 settings.py  passkeys, sessions, API keys and mandates

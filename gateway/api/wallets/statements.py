@@ -1,0 +1,121 @@
+"""Statements of a period: balances and sums as JSON, every entry as CSV."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Final
+
+from litestar import get
+from litestar.params import QueryParameter
+from litestar.response import Stream
+
+from gateway.api.wallets.shapes import StatementView
+from gateway.api.wallets.views import statement_view
+from gateway.errors import InvalidRequest
+from gateway.http.request.parameters import asset_parameter
+from gateway.http.request.times import period_of, time_parameter
+from gateway.http.services import Services
+from gateway.identity.wallet import Wallet
+from gateway.notifications.texts.language import check_time_zone
+from gateway.statements import csv_file, statement
+from gateway.statements.period import Period, month_of
+from gateway.statements.statement import Summary
+
+#: What a statement may be a download of.
+CSV: Final = "text/csv"
+
+Asset = Annotated[
+    str | None, asset_parameter("The asset; without it, each that the wallet had or moved in the period.")
+]
+Month = Annotated[
+    str | None,
+    QueryParameter(
+        description="A month of the time zone, instead of `from` and `until`.", schema_extra={"examples": ["2026-11"]}
+    ),
+]
+From = Annotated[str | None, time_parameter("from", "Posted at this time (RFC 3339) or later.")]
+Until = Annotated[str | None, time_parameter("until", "Posted before this time (RFC 3339).")]
+TimeZone = Annotated[
+    str,
+    QueryParameter(
+        description="Where a month begins at midnight, and in which a file shows times (IANA).",
+        schema_extra={"examples": ["Asia/Bangkok"]},
+    ),
+]
+
+
+@get("/v1/statement", tags=["Wallet"], summary="Get a statement", needs="read", problems=("unknown_asset",))
+async def get_statement(
+    services: Services,
+    caller: Wallet,
+    month: Month = None,
+    from_: From = None,
+    until: Until = None,
+    time_zone: TimeZone = "UTC",
+    asset: Asset = None,
+) -> StatementView:
+    """What the wallet had when the period began, what came and went, and what it had at the end, all read at one
+    moment. The entries are those of `GET /v1/entries` with the same period.
+    """
+    period = period_asked(month, from_, until, time_zone)
+    return statement_view(caller, period, services.clock(), await summaries_of(services, caller, period, asset))
+
+
+@get(
+    "/v1/statement.csv",
+    tags=["Wallet"],
+    summary="Get a statement as CSV",
+    needs="read",
+    problems=("unknown_asset",),
+    media_type=CSV,
+)
+async def get_statement_csv(
+    services: Services,
+    caller: Wallet,
+    month: Month = None,
+    from_: From = None,
+    until: Until = None,
+    time_zone: TimeZone = "UTC",
+    asset: Asset = None,
+) -> Stream:
+    """Every entry of the period, oldest first, with whom it was to or from, the memo, and the balance after it, as CSV
+    (RFC 4180) in UTF-8 with a byte order mark. The first line of an asset has its `opening_balance`, the last one its
+    `closing_balance`: a file without that one was cut off. Amounts have a point and all decimals, and are below zero
+    where money went out. A cell that a spreadsheet would take for a formula has a quote in front.
+    """
+    period = period_asked(month, from_, until, time_zone)
+    found = await summaries_of(services, caller, period, asset)
+    return Stream(_csv(services, caller, period, found), media_type=CSV, headers=_download(caller, period, "csv"))
+
+
+async def _csv(services: Services, caller: Wallet, period: Period, found: Sequence[Summary]) -> AsyncIterator[bytes]:
+    yield csv_file.head()
+    for one in found:
+        yield csv_file.opening(period, one)
+        async for page in statement.all_lines(services.database, services.settings.assets, caller.handle, one):
+            yield csv_file.rows(period, page)
+        yield csv_file.closing(period, one)
+
+
+async def summaries_of(services: Services, caller: Wallet, period: Period, asset: str | None) -> list[Summary]:
+    """The period of one asset, or of each that the wallet had or moved in it."""
+    assets = services.settings.assets
+    wanted = [assets.of_wallet(asset)] if asset is not None else assets.spendable()
+    async with services.database.snapshot() as connection:
+        found = await statement.summaries(connection, caller.handle, wanted, period)
+    return [one for one in found if asset is not None or one.entries or one.closing.units]
+
+
+def period_asked(month: str | None, begins: str | None, ends: str | None, time_zone: str) -> Period:
+    """The period that a call asks for. Raises InvalidRequest for none, and for two."""
+    check_time_zone(time_zone)
+    if month is not None and begins is None and ends is None:
+        return month_of(month, time_zone)
+    first, last = period_of("from", begins, "until", ends)
+    if month is not None or first is None or last is None:
+        raise InvalidRequest("parameter", "say which period the statement is of: month, or from and until")
+    return Period(first, last, time_zone)
+
+
+def _download(caller: Wallet, period: Period, kind: str) -> dict[str, str]:
+    """The headers of a file that a browser keeps (RFC 6266). Its name has letters of handles, digits and hyphens."""
+    name = f"statement-{caller.handle}-{period.name}.{kind}"
+    return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}

@@ -1,0 +1,12 @@
+"""Statements: what an account had when a period began, each entry of it, and what it had at the end.
+
+Invariants:
+  - opening balance + paid in - paid out = closing balance, per asset, in units;
+  - a statement is read at one moment: its entries are the numbers from one to another of an account, and those are
+    never changed. Reading it takes as long as one likes, and it stays the same;
+  - a month begins when it does in a time zone that the reader names.
+
+period.py     from when until when, and what it is called in a file's name   (pure)
+statement.py  balances, sums and lines
+csv_file.py   lines as CSV                                                   (pure)
+"""

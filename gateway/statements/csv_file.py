@@ -1,0 +1,81 @@
+"""Statements as CSV (RFC 4180) that spreadsheets open: UTF-8 with a byte order mark, a header, lines that end in CR LF.
+
+Amounts have all decimals of their asset and a point, whatever the reader's language, and are below zero where money
+went out. The first line of an asset has the opening balance, its last one the closing balance: a file without that one
+was cut off. What others wrote begins no formula (`for_csv`), also where a spreadsheet takes a semicolon for the end of
+a cell, as it does in languages that write 1,50: it looks for quotes at the beginning of a cell alone. Pure.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+from gateway.escape import for_csv
+from gateway.statements.period import Period
+from gateway.statements.statement import Line, Summary, reference_of
+
+COLUMNS: Final = (
+    *("date", "time", "utc_offset", "asset", "number", "type"),
+    *("person", "memo", "amount", "balance", "reference"),
+)
+
+#: What begins a formula in a cell that a semicolon has begun.
+_SPLIT: Final = re.compile(r';(?=[\s"]*[=+\-@])')
+
+
+def head() -> bytes:
+    """The byte order mark and the header."""
+    return b"\xef\xbb\xbf" + _encoded([COLUMNS])
+
+
+def opening(period: Period, of: Summary) -> bytes:
+    """The line of what there was when the period began."""
+    return _encoded([_balance(period.local(period.begins), of, "opening_balance", of.opening.amount)])
+
+
+def closing(period: Period, of: Summary) -> bytes:
+    """The line of what there was when it ended."""
+    return _encoded([_balance(period.local(period.ends), of, "closing_balance", of.closing.amount)])
+
+
+def rows(period: Period, lines: Iterable[Line]) -> bytes:
+    """A row for each line."""
+    return _encoded([_row(period, line) for line in lines])
+
+
+def _balance(at: datetime, of: Summary, kind: str, amount: str) -> Sequence[str]:
+    return (*_time(at), of.asset.code, "", kind, "", "", "", amount, "")
+
+
+def _row(period: Period, line: Line) -> Sequence[str]:
+    entry = line.entry
+    return (
+        *_time(period.local(entry.posted_at)),
+        entry.amount.asset.code,
+        str(entry.number),
+        entry.purpose,
+        _written(line.person),
+        _written(line.memo),
+        line.change.amount,
+        entry.balance.amount,
+        reference_of(entry) or "",
+    )
+
+
+def _time(at: datetime) -> tuple[str, str, str]:
+    text = at.isoformat(timespec="seconds")
+    return text[:10], text[11:19], text[19:]
+
+
+def _written(text: str | None) -> str:
+    """What somebody wrote, as a cell that no spreadsheet runs."""
+    return _SPLIT.sub(";'", for_csv(text)) if text else ""
+
+
+def _encoded(cells: Iterable[Sequence[str]]) -> bytes:
+    written = io.StringIO()
+    csv.writer(written).writerows(cells)
+    return written.getvalue().encode()

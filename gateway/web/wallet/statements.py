@@ -1,0 +1,139 @@
+"""Statements: what a period began with, each entry with the balance after it, and what it ended with."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from litestar import Request, Response
+
+from gateway.api.wallets.statements import period_asked, summaries_of
+from gateway.clock import rfc3339
+from gateway.errors import GatewayError
+from gateway.http.services import Services
+from gateway.identity.wallet import Wallet
+from gateway.statements import statement
+from gateway.statements.period import Period
+from gateway.statements.statement import Line, Summary, reference_of
+from gateway.web.owned import answer, own_page, reader_for
+from gateway.web.reader import Reader
+
+#: How many months back can be chosen; any period can be written.
+_MONTHS: Final = 24
+
+#: How many entries of an asset the page shows: the files have all of them.
+_SHOWN: Final = 200
+
+
+@own_page("/statements")
+async def statements_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
+    """The statement of a `month`, or of the days `from` and `until`, of one `asset` or of all."""
+    reader, asked = reader_for(request), request.query_params
+    wanted = {name: asked.get(name, "").strip() for name in ("month", "from", "until", "asset")}
+    of_days = bool(wanted["from"] or wanted["until"])
+    if not of_days:
+        wanted["month"] = wanted["month"] or reader.months(1)[0]
+    accounts, period, problem = list[_Account](), None, ""
+    try:
+        period = _period(wanted, of_days, reader)
+        for one in await summaries_of(services, caller, period, wanted["asset"] or None):
+            async with services.database.reading() as connection:
+                lines = await statement.lines(
+                    connection, services.settings.assets, caller.handle, one, max(one.after, one.last - _SHOWN), _SHOWN
+                )
+            accounts.append(_Account.of(one, lines, reader))
+    except GatewayError as error:
+        problem = str(error)
+    return answer(
+        request,
+        "wallet/statements.html",
+        422 if problem else 200,
+        me=caller.handle,
+        wanted=wanted,
+        of_days=of_days,
+        problem=problem,
+        period=_in_words(wanted, of_days, period, reader) if period else "",
+        accounts=accounts,
+        months=reader.months(_MONTHS),
+        assets=[one.code for one in services.settings.assets.spendable()],
+        file=_file(wanted, period) if period else "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """One asset as it is shown. `left_out` entries from the beginning of the period are in the files alone."""
+
+    summary: Summary
+    rows: list["_Row"]
+    left_out: int
+
+    @classmethod
+    def of(cls, summary: Summary, lines: list[Line], reader: Reader) -> "_Account":
+        return cls(summary, [_Row.of(one, reader) for one in lines], summary.entries - len(lines))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """An entry as it is shown: what it was, if it was nobody's payment; what was paid, and what there was then."""
+
+    what: str
+    person: str | None
+    memo: str | None
+    at: str
+    link: str
+    is_in: bool
+    amount: str
+    balance: str
+
+    @classmethod
+    def of(cls, line: Line, reader: Reader) -> "_Row":
+        entry = line.entry
+        paid = entry.purpose in ("payment", "refund")
+        return cls(
+            what=_what(entry.purpose, reader),
+            person=line.person,
+            memo=line.memo,
+            at=rfc3339(entry.posted_at),
+            link=f"/payments/{reference_of(entry)}" if paid else "",
+            is_in=line.change.units > 0,
+            amount=entry.amount.amount,
+            balance=entry.balance.amount,
+        )
+
+
+def _period(wanted: dict[str, str], of_days: bool, reader: Reader) -> Period:
+    if not of_days:
+        return period_asked(wanted["month"], None, None, reader.time_zone)
+    return period_asked(None, reader.begin_of(wanted["from"]), reader.end_of(wanted["until"]), reader.time_zone)
+
+
+def _in_words(wanted: dict[str, str], of_days: bool, period: Period, reader: Reader) -> str:
+    if not of_days:
+        return reader.month(wanted["month"])
+    return f"{reader.date(rfc3339(period.begins))} – {reader.date(f'{period.days[1].isoformat()}T12:00:00+00:00')}"
+
+
+def _file(wanted: dict[str, str], period: Period) -> str:
+    """The query of the same statement as a file."""
+    of = {"from": rfc3339(period.begins), "until": rfc3339(period.ends)}
+    return urlencode({**of, "time_zone": period.time_zone, **({"asset": wanted["asset"]} if wanted["asset"] else {})})
+
+
+def _what(purpose: str, reader: Reader) -> str:
+    match purpose:
+        case "payment":
+            return ""
+        case "refund":
+            return reader.say("Refund")
+        case "deposit":
+            return reader.say("From the bank")
+        case "withdrawal":
+            return reader.say("To the bank")
+        case "conversion":
+            return reader.say("Conversion")
+        case "observation":
+            return reader.say("Moved without the gateway")
+        case "correction":
+            return reader.say("Correction")
+        case _:
+            return purpose
