@@ -51,6 +51,7 @@ ROUTES = [
     passkeys.list_passkeys,
     passkeys.revoke_passkey,
     passkeys.create_recovery_codes,
+    passkeys.prove_recovery_code,
     sessions.challenge_passkey_session,
     sessions.start_passkey_session,
     sessions.challenge_ethereum_session,

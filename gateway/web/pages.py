@@ -20,6 +20,7 @@ from gateway.web.wallet.limits import limits_page
 from gateway.web.wallet.pay import check_page, pay_page
 from gateway.web.wallet.payments import payment_page, payments_page
 from gateway.web.wallet.receive import receive_page
+from gateway.web.wallet.recovery_codes import recovery_codes_page
 from gateway.web.wallet.settings import settings_page
 from gateway.web.wallet.statements import statements_page
 
@@ -102,6 +103,7 @@ PAGES = [
     limits_page,
     *CONSOLE,
     statements_page,
+    recovery_codes_page,
 ]
 
 

@@ -87,6 +87,33 @@ async def test_tries_are_limited_however_many_come_at_once_and_the_right_code_is
     assert await recovery_codes.find(database, alice.wallet, code, NOW + TRIES_WITHIN)
 
 
+async def test_a_code_that_its_owner_types_stays_good_and_shows_that_the_codes_are_kept(
+    database: Database, alice: Owner
+) -> None:
+    first, *_ = await made(alice)
+
+    async def kept() -> tuple[int, bool]:
+        async with database.reading() as connection:
+            there = await recovery_codes.kept(connection, alice.wallet)
+        return there.left, there.proved_at is not None
+
+    async def prove(code: Code) -> None:
+        async with database.transaction() as connection:
+            await recovery_codes.prove(connection, code, NOW)
+
+    assert await kept() == (CODES, False)
+    await prove(await recovery_codes.find(database, alice.wallet, first.upper(), NOW))
+    assert await kept() == (CODES, True)
+    await use(alice, found := await recovery_codes.find(database, alice.wallet, first, NOW))
+    assert await kept() == (CODES - 1, True)
+    with pytest.raises(InvalidRecoveryCode):
+        await prove(found)
+    await made(alice)
+    assert await kept() == (CODES, False)
+    await use(alice, await recovery_codes.find(database, alice.wallet, (await made(alice))[0], NOW))
+    assert await kept() == (CODES - 1, True)
+
+
 async def test_codes_lie_nowhere_and_differ(database: Database, alice: Owner) -> None:
     codes = await made(alice)
     assert len(set(codes)) == CODES

@@ -19,6 +19,7 @@ PAGES = (
     *("/", "/pay", "/pay/check?to=bob&amount=5&asset=EUR&memo=lunch", "/pay/check?to=nobody&amount=5&asset=EUR"),
     *("/receive", "/top-up", "/withdraw", "/convert", "/payments", "/payments?person=carol&asset=EUR", "/settings"),
     *("/settings/limits", "/statements", "/statements?from=2026-01-01&asset=EUR"),
+    "/settings/recovery-codes",
     *(
         "/notifications",
         "/notifications/settings",

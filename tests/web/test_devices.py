@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from playwright.async_api import Route
 
 from tests.web.conftest import Site, Visitor
 from tests.web.test_browser import signed_up
@@ -39,46 +38,6 @@ async def test_the_only_passkey_is_revoked_once_that_is_confirmed_and_then_only_
     await form.get_by_label("A recovery code").fill(codes[0])
     await form.get_by_role("button").click()
     await page.get_by_role("heading", name="Settings").wait_for()
-
-
-async def test_recovery_codes_are_replaced_once_that_is_confirmed(visitor: Visitor, site: Site) -> None:
-    page = visitor.page
-    await signed_up(visitor, "alice")
-    await page.goto("/settings")
-    make, dialog = page.get_by_role("button", name="Make new recovery codes"), page.get_by_role("dialog")
-
-    await make.click()
-    assert "10 recovery codes that you have stop working at once" in await dialog.inner_text()
-    await dialog.get_by_role("button", name="Cancel").click()
-    await dialog.wait_for(state="detached")
-    assert await page.locator("#codes").is_hidden()
-    await make.click()
-    await dialog.get_by_role("button", name="Replace them").click()
-
-    await visitor.status("Keep these codes")
-    assert await page.locator("#codes code").count() == 10
-
-
-async def test_who_loses_the_answer_with_the_new_codes_is_told_to_make_them_again(visitor: Visitor) -> None:
-    page = visitor.page
-    await signed_up(visitor, "alice")
-    await page.goto("/settings")
-
-    async def lose(route: Route) -> None:
-        await route.fetch()  # it reaches the gateway, and its answer reaches nobody
-        await route.abort()
-
-    await page.route("**/v1/recovery-codes", lose)
-    make = page.get_by_role("button", name="Make new recovery codes")
-    replace = page.get_by_role("dialog").get_by_role("button", name="Replace them")
-    await make.click()
-    await replace.click()
-    await visitor.status("The codes you have may work no more: make new ones.")
-
-    await page.unroute("**/v1/recovery-codes")
-    await make.click()
-    await replace.click()
-    await visitor.status("Keep these codes")
 
 
 async def test_the_only_passkey_stays_while_there_is_no_recovery_code(visitor: Visitor, site: Site) -> None:

@@ -19,7 +19,10 @@ from tests.web.test_paying import alice_with
 
 pytestmark = pytest.mark.anyio
 
-OWN = ("/", "/pay", "/receive", "/top-up", "/withdraw", "/convert", "/payments", "/settings", "/statements")
+OWN = (
+    *("/", "/pay", "/receive", "/top-up", "/withdraw", "/convert", "/payments", "/statements"),
+    *("/settings", "/settings/recovery-codes"),
+)
 
 #: What a page of one's own may do (Content Security Policy Level 3, Trusted Types).
 MAY = {

@@ -82,7 +82,7 @@ async def test_who_loses_the_answer_to_the_sign_up_signs_in_with_the_passkey_tha
     await page.get_by_role("link", name="Sign in").click()
     await page.get_by_role("button", name="Sign in with a passkey").click()
     await page.get_by_role("heading", name="@alice").wait_for()
-    await page.goto("/settings")
+    await page.goto("/settings/recovery-codes")
     await page.get_by_text("0 recovery codes are left.").wait_for()
 
 
@@ -92,7 +92,7 @@ async def test_who_gets_no_recovery_codes_at_sign_up_makes_them_in_the_wallet(vi
     await fill_in(page, "alice")
     await visitor.status("no recovery codes yet")
     await page.get_by_role("link", name="Go to your wallet").click()
-    await page.get_by_role("link", name="Settings").click()
+    await page.get_by_role("link", name="You have no recovery codes").click()
     await page.get_by_text("0 recovery codes are left.").wait_for()
 
 

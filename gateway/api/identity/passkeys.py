@@ -11,9 +11,12 @@ from gateway.api.identity.shapes import (
     PasskeyRequest,
     PasskeysPage,
     PasskeyView,
+    RecoveryCodesKeptView,
     RecoveryCodesView,
+    RecoveryProofRequest,
 )
 from gateway.api.identity.sign_in import id_of, new_passkey_challenge_view, passkey_view, registration_of
+from gateway.clock import rfc3339
 from gateway.http.request.parameters import path_id
 from gateway.http.services import Services
 from gateway.identity import wallet as wallets
@@ -56,10 +59,11 @@ async def add_passkey(data: PasskeyRequest, services: Services, credential: Cred
 
 @get("/v1/passkeys", tags=["Sign-in"], summary="List passkeys", needs="read")
 async def list_passkeys(services: Services, caller: Wallet) -> PasskeysPage:
-    """The passkeys that can sign, newest first, and the number of recovery codes left."""
+    """The passkeys that can sign, newest first, and what there is of the recovery codes."""
     async with services.database.reading() as connection:
         items = [passkey_view(one) for one in await passkey.passkeys(connection, caller.id)]
-        return PasskeysPage(items, await recovery_codes.left(connection, caller.id))
+        view = _kept_view(await recovery_codes.kept(connection, caller.id))
+    return PasskeysPage(items, view.recovery_codes_left, view.recovery_codes_proved_at)
 
 
 @delete(
@@ -98,3 +102,27 @@ async def create_recovery_codes(services: Services, credential: Credential) -> R
         await wallets.check_guard(connection, credential.wallet)
         await recovery_codes.keep(connection, credential.wallet.id, hashes, salt, credential.by, services.clock())
     return Response(RecoveryCodesView(codes))
+
+
+@post(
+    "/v1/recovery-codes/proof",
+    tags=["Sign-in"],
+    summary="Prove a recovery code",
+    status_code=200,
+    needs="owner",
+    problems=("invalid_recovery_code", "too_many_tries"),
+)
+async def prove_recovery_code(
+    data: RecoveryProofRequest, services: Services, credential: Credential
+) -> RecoveryCodesKeptView:
+    """Checks that a code is one of the wallet's and notes that its owner has kept it. It is not used up. Wrong ones
+    count as attempts to sign in with one.
+    """
+    of, now = credential.wallet, services.clock()
+    code = await recovery_codes.find(services.database, of.id, data.code, now)
+    async with services.database.transaction() as connection:
+        return _kept_view(await recovery_codes.prove(connection, code, now))
+
+
+def _kept_view(of: recovery_codes.Kept) -> RecoveryCodesKeptView:
+    return RecoveryCodesKeptView(of.left, rfc3339(of.proved_at) if of.proved_at else None)

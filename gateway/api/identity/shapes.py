@@ -131,6 +131,10 @@ class LinkSessionRequest(Struct, forbid_unknown_fields=True):
     code: Annotated[str, Meta(description="What stands behind `#link=`.", max_length=100, examples=["gl_FNb…"])]
 
 
+class RecoveryProofRequest(Struct, forbid_unknown_fields=True):
+    code: Annotated[str, Meta(description="One of the recovery codes.", examples=["k7fm-2q9x-0c4t-hhz3"])]
+
+
 class NewPasskeyChallengeView(Struct):
     """What to pass to `navigator.credentials.create()`."""
 
@@ -165,9 +169,21 @@ class PasskeyView(Struct):
     last_used_at: Time | None
 
 
+ProvedAt = Annotated[
+    Time | None,
+    Meta(description="When one of the recovery codes was last typed; null: never, of those of now."),
+]
+
+
 class PasskeysPage(Struct):
     items: list[PasskeyView]
     recovery_codes_left: int
+    recovery_codes_proved_at: ProvedAt
+
+
+class RecoveryCodesKeptView(Struct):
+    recovery_codes_left: int
+    recovery_codes_proved_at: ProvedAt
 
 
 class SessionView(Struct):

@@ -41,6 +41,16 @@ _N, _R, _P = 2**14, 8, 1
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """How many codes of a wallet were not used yet, and when its owner last typed one: to use it, or to show that they
+    are kept. None: never, of the codes of now.
+    """
+
+    left: int
+    proved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Code:
     """A code that was found to be one of the wallet's, not used yet when it was looked at."""
 
@@ -73,7 +83,14 @@ async def keep(
 
 async def left(connection: Connection, wallet: WalletId) -> int:
     """How many codes of the wallet were not used yet."""
-    return int(await connection.fetchval(sql.count_codes, wallet))
+    return (await kept(connection, wallet)).left
+
+
+async def kept(connection: Connection, wallet: WalletId) -> Kept:
+    """What there is of the wallet's codes."""
+    row = await connection.fetchrow(sql.kept, wallet)
+    assert row is not None
+    return Kept(row["left"], row["proved_at"])
 
 
 async def find(database: Database, wallet: WalletId, text: str, now: datetime) -> Code:
@@ -106,6 +123,14 @@ async def use(connection: Connection, code: Code, now: datetime) -> None:
     await audit.append(
         connection, [AuditEvent("recovery_code.used", code.wallet, By("recovery"), code.wallet, facts)], now
     )
+
+
+async def prove(connection: Connection, code: Code, now: datetime) -> Kept:
+    """Its owner has shown that the codes are kept: it stays good. Raises InvalidRecoveryCode as `use` does."""
+    if await connection.fetchval(sql.prove_code, code.wallet, code.hash, now) is None:
+        raise InvalidRecoveryCode
+    await connection.execute(sql.forget_tries, code.wallet)
+    return await kept(connection, code.wallet)
 
 
 def _hash(code: str, salt: bytes) -> bytes:

@@ -30,6 +30,11 @@ RETURNING tries;
 -- Whoever got in begins anew.
 DELETE FROM recovery_try WHERE wallet_id = $1;
 
--- count_codes
--- How many were not used yet.
-SELECT count(*) FROM recovery_code WHERE wallet_id = $1 AND used_at IS NULL;
+-- kept
+-- How many were not used yet, and when one of them was last typed by its owner.
+SELECT count(*) FILTER (WHERE used_at IS NULL) AS left, max(coalesce(used_at, proved_at)) AS proved_at
+FROM recovery_code WHERE wallet_id = $1;
+
+-- prove_code
+-- Its owner has it; no row where it was used or replaced.
+UPDATE recovery_code SET proved_at = $3 WHERE wallet_id = $1 AND used_at IS NULL AND hash = $2 RETURNING hash;

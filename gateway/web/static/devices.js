@@ -1,7 +1,7 @@
-// Passkeys, recovery codes and sessions: who may come in. What only an owner may asks for the passkey once more, when it
+// Passkeys and sessions: who may come in. What only an owner may asks for the passkey once more, when it
 // was used some minutes ago.
 
-import { call, get, isLost, post } from "./api.js";
+import { call, get } from "./api.js";
 import { asOwner, isRecovering, setRecovering } from "./owner.js";
 import { confirmed, deviceOf, during, find, make, onSubmit, say, time } from "./page.js";
 import { add, signIn } from "./passkey.js";
@@ -11,13 +11,12 @@ let again = async () => {};
 
 export async function show(reload) {
   again = reload;
-  const [{ items, recovery_codes_left: left }, { items: sessions }] = await Promise.all([
+  const [{ items }, { items: sessions }] = await Promise.all([
     get("/v1/passkeys"),
     get("/v1/sessions"),
   ]);
   setRecovering(sessions.some((one) => one.current && one.begun_by === "recovery_code"));
   find("passkeys").replaceChildren(...items.map(passkeyLine));
-  find("codes-left").textContent = left === 1 ? words("1 recovery code is left.") : words("{count} recovery codes are left.", { count: left });
   find("sessions").replaceChildren(...sessions.map(sessionLine));
 }
 
@@ -72,24 +71,3 @@ onSubmit(find("add-passkey"), async (form) => {
   say(words("It signs for your wallet from now on."), "good");
   await again();
 });
-
-const uncertain = () => words("The codes you have may work no more: make new ones.");
-
-// The answer may be lost after the codes were replaced: then nobody has the new ones, and making them again helps.
-function lost(error) {
-  if (!isLost(error)) throw error;
-  throw new Error(`${error.message} ${uncertain()}`);
-}
-
-find("make-codes").addEventListener("click", (event) =>
-  during(event.target, async () => {
-    const { recovery_codes_left: left } = await get("/v1/passkeys");
-    const ends = words("The {codes} that you have stop working at once. The new ones are shown this once.", { codes: codes(left) });
-    if (left > 0 && !(await confirmed(words("Replace your recovery codes?"), ends, words("Replace them")))) return;
-    const made = await asOwner(() => post("/v1/recovery-codes")).catch(lost);
-    find("codes").replaceChildren(...made.codes.map((code) => make("li", {}, make("code", {}, code))));
-    find("codes").hidden = false;
-    say(words("Keep these codes: they are shown this once, and those before are good no more."), "good");
-    await again();
-  }),
-);

@@ -1,7 +1,9 @@
 // What every page of one's own does: have the gateway know the browser's time zone, and sign out.
 
 import { call } from "./api.js";
-import { during } from "./page.js";
+import { during, sayLast } from "./page.js";
+
+sayLast();
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const known = document.cookie.split("; ").includes(`zone=${zone}`);

@@ -22,6 +22,43 @@ export function say(text, kind = "info") {
   status.textContent = text;
 }
 
+// Say it on the page that is opened or loaded next, in this tab.
+export const sayNext = (text) => sessionStorage.setItem("said", text);
+
+export function sayLast() {
+  const said = sessionStorage.getItem("said");
+  if (said) say(said, "good");
+  sessionStorage.removeItem("said");
+}
+
+// Say what is wrong with a field, at the field, until it is filled in anew.
+export function blame(field, text) {
+  const id = `${field.id}-fault`;
+  find(id)?.remove();
+  field.after(make("p", { id, class: "fault", role: "alert" }, text));
+  field.setAttribute("aria-invalid", "true");
+  const described = field.getAttribute("aria-describedby");
+  field.setAttribute("aria-describedby", id);
+  field.focus();
+  const clear = () => {
+    find(id)?.remove();
+    field.removeAttribute("aria-invalid");
+    if (described) field.setAttribute("aria-describedby", described);
+    else field.removeAttribute("aria-describedby");
+  };
+  field.addEventListener("input", clear, { once: true });
+}
+
+// A file's name that nothing breaks, whatever a handle consists of.
+export const fileName = (what, handle, kind) => `${what}-${handle.replace(/[^A-Za-z0-9_]/g, "").slice(0, 60) || "wallet"}.${kind}`;
+
+// Have the browser keep a text as a file.
+export function download(name, text, type = "text/plain") {
+  const href = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+  make("a", { href, download: name }).click();
+  URL.revokeObjectURL(href);
+}
+
 // Say why a page's forms cannot be used, with the address at which they can, and let nobody start what would fail.
 export function stop({ text, href }) {
   const link = href ? [" ", make("a", { href }, href), "."] : [];

@@ -2,8 +2,9 @@
 // whoever cancels can start again with the same handle.
 
 import { isLost, post } from "./api.js";
-import { find, make, onSubmit, say, stop, wordsOf } from "./page.js";
+import { find, onSubmit, say, stop, wordsOf } from "./page.js";
 import { obstacle, signUp } from "./passkey.js";
+import { showCodes } from "./recovery-codes.js";
 import { words } from "./words.js";
 
 obstacle().then((why) => why && stop(why), (error) => say(wordsOf(error), "wrong"));
@@ -24,10 +25,10 @@ function lost(error) {
 
 function show(mine, codes) {
   if (codes) {
-    find("codes").replaceChildren(...codes.map((code) => make("li", {}, make("code", {}, code))));
+    showCodes(codes, mine.handle, () => location.assign("/"));
     say(words("Keep the recovery codes before you go on: they are shown this once."), "good");
   } else {
-    find("go-on").textContent = words("Go to your wallet");
+    find("go-on").hidden = false;
     say(words("You have signed up, but have no recovery codes yet. Make them in your wallet."), "wrong");
   }
   find("key").textContent = mine.api_key;

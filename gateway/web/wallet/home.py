@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from litestar import Request, Response
 
+from gateway.api.identity.passkeys import list_passkeys
 from gateway.api.notifications.notifications import list_notifications
 from gateway.api.payments.payments import list_payments, list_waiting_payments
 from gateway.api.wallets.shapes import BalanceView
@@ -38,12 +39,16 @@ async def home_page(request: Request[Any, Any, Any], services: Services, caller:
     wanted = chosen or request.cookies.get(_CURRENCY)
     with_money = [one for one in wallet.balances if _has_money(one)]
     empty = [one for one in wallet.balances if not _has_money(one)]
+    passkeys = await list_passkeys.fn(services, caller)
     total = await total_of(services, caller, wallet.balances, wanted, reader)
     page = answer(
         request,
         "wallet/home.html",
         me=caller.handle,
         total=total,
+        codes=passkeys.recovery_codes_left,
+        has_kept_codes=passkeys.recovery_codes_proved_at is not None,
+        needs_codes=bool(passkeys.items),
         balances=[_Row(one) for one in with_money or empty],
         empty=[_Row(one) for one in empty] if with_money else [],
         waiting=[one for one in (await list_waiting_payments.fn(services, caller)).items if one.approval],
