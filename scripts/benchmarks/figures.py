@@ -14,6 +14,7 @@ from benchmarks.compare import Row, Target, number
 from benchmarks.in_postgres import postgres
 from benchmarks.legs import Leg, by_part, cpu_rows, p99_row, rate_row
 from benchmarks.lifecycle import lifecycle
+from benchmarks.pages import pages
 from benchmarks.streams import events
 from benchmarks.traces import traces
 from benchmarks.webhooks import webhooks
@@ -284,6 +285,7 @@ FIGURES: dict[str, Callable[[Bench], Awaitable[Measured]]] = {
     "memory": memory,
     "chain": chain,
     "events": events,
+    "pages": pages,
     "traces": traces,
     "webhooks": webhooks,
     "against": against,

@@ -21,6 +21,7 @@ NAMES = {
     "memory": "The gateway's memory after 1,000,000 payments, over what it was after 100,000.",
     "chain": "Token payments from request to settled, over web3.py one at a time, and anvil with signed batches.",
     "events": "Event streams: 2,000 at 1,000 events/s, payments beside 200 of them, and one over a killed gateway.",
+    "pages": "Home with 1,000,000 entries in the ledger, and how soon a payee's browser shows a payment.",
     "traces": "Payments with traces, at the default sampling and of every payment, over payments without.",
     "webhooks": "Webhooks: a backlog sent, payments beside it, a receiver's state over two kills, what 100,000 take.",
     "against": "Most of the above, over the same of another revision (--against REV).",
