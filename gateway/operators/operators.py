@@ -216,12 +216,17 @@ async def sign_in(
     Raises InvalidPasskey.
     """
     operator = await _verify(connection, None, SIGN_IN, [], assertion, now)
+    return operator, await begin_session(connection, operator, before, now)
+
+
+async def begin_session(connection: Connection, operator: Operator, before: str | None, now: datetime) -> str:
+    """A session of somebody who has shown who they are; its token."""
     if before is not None:
         await sign_out(connection, before, now)
     token = new_secret("gop")
     await connection.execute(sql.start_operator_session, hash_of(token), operator.id, now, now + SESSION)
     await audit.append(connection, [AuditEvent("operator.signed_in", None, operator.by, operator.id, {})], now)
-    return operator, token
+    return token
 
 
 async def open(connection: Connection, token: str, now: datetime) -> Operator:

@@ -14,7 +14,7 @@ SELECT id, role FROM operator WHERE name = $1 AND revoked_at IS NULL FOR NO KEY 
 UPDATE operator SET role = $2 WHERE id = $1;
 
 -- revoke_operator
-UPDATE operator SET revoked_at = $2, enrolment = NULL WHERE name = $1 AND revoked_at IS NULL RETURNING id;
+UPDATE operator SET revoked_at = $2, enrolment = NULL, link = NULL WHERE name = $1 AND revoked_at IS NULL RETURNING id;
 
 -- end_operator_sessions
 UPDATE operator_session SET ended_at = $2 WHERE operator_id = $1 AND ended_at IS NULL;
@@ -46,7 +46,7 @@ WHERE name = $1 AND enrolment_until > $2 AND enrolment IS NOT NULL AND revoked_a
 
 -- enrol_operator
 -- Their passkey, in the place of the code; no row where the passkey is another's.
-UPDATE operator SET credential_id = $2, public_key = $3, sign_count = $4, enrolment = NULL
+UPDATE operator SET credential_id = $2, public_key = $3, sign_count = $4, enrolment = NULL, link = NULL
 WHERE id = $1 AND NOT EXISTS (SELECT FROM operator WHERE credential_id = $2) RETURNING id;
 
 -- lock_operators

@@ -8,13 +8,16 @@ CREATE TABLE operator (
         CONSTRAINT operator_role_known CHECK (role IN ('read_only', 'support', 'finance', 'security')),
     enrolment bytea,                   -- SHA-256 of the code that enrols their passkey; none once it is used
     enrolment_until timestamptz,
+    link bytea,                        -- SHA-256 of a link that signs in once, as `gateway up` prints it in the sandbox
+    link_until timestamptz,
     credential_id bytea CONSTRAINT operator_credential_unique UNIQUE,
     public_key bytea,                  -- in COSE (RFC 9052)
     sign_count bigint NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL,
     revoked_at timestamptz,
     CONSTRAINT operator_has_a_whole_passkey CHECK ((credential_id IS NULL) = (public_key IS NULL)),
-    CONSTRAINT operator_enrols_once CHECK (enrolment IS NULL OR credential_id IS NULL)
+    CONSTRAINT operator_enrols_once CHECK (enrolment IS NULL OR credential_id IS NULL),
+    CONSTRAINT operator_link_only_without_passkey CHECK (link IS NULL OR credential_id IS NULL)
 );
 CREATE TRIGGER operator_is_kept BEFORE DELETE OR TRUNCATE ON operator
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();

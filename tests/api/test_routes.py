@@ -27,6 +27,7 @@ ROUTES = {
     *(("POST", f"/v1/mandates/{{id}}/approval{rest}") for rest in ("", "/challenge")),
     *(("POST", f"/v1/{name}") for name in ("passkeys/challenge", "recovery-codes", "sessions/recovery-code")),
     ("POST", "/v1/sessions/link"),
+    ("POST", "/v1/operator/session/link"),
     ("POST", "/v1/recovery-codes/proof"),
     *(("POST", f"/v1/sessions/{name}{rest}") for name in ("passkey", "ethereum") for rest in ("", "/challenge")),
     *(("DELETE", f"/v1/{name}/{{id}}") for name in ("passkeys", "sessions")),

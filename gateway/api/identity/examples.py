@@ -46,6 +46,7 @@ from gateway.identity.sign_in.siwe import SignIn
 
 #: Bytes in base64url, as WebAuthn has them.
 BYTES = "Y2hhbGxlbmdlLW9mLTMyLWJ5dGVzLWluLWJhc2U2NHVybA"
+LINK = LinkSessionRequest("gl_3m1hNRbgGzOdZlGmPbyC8q2vGtU5hCzVkq1rWq9xYfE")
 ASSERTION = AssertionRequest(BYTES, BYTES, BYTES, BYTES)
 ASSERTION_CHALLENGE = AssertionChallengeView(BYTES, BYTES, "pay.example", [BYTES], MINUTES_LATER)
 ANY_PASSKEY = replace(ASSERTION_CHALLENGE, allow=[])
@@ -101,7 +102,7 @@ REQUESTS: Final[Mapping[str, Struct]] = {
     "start_passkey_session": ASSERTION,
     "challenge_ethereum_session": EthereumChallengeRequest("alice"),
     "start_ethereum_session": EthereumSessionRequest(SIGN_IN, SIGNATURE),
-    "start_link_session": LinkSessionRequest("gl_3m1hNRbgGzOdZlGmPbyC8q2vGtU5hCzVkq1rWq9xYfE"),
+    "start_link_session": LINK,
     "start_recovery_session": RecoverySessionRequest("alice", "k7fm-2q9x-0c4t-hhz3"),
     "prove_recovery_code": RecoveryProofRequest("k7fm-2q9x-0c4t-hhz3"),
     "create_api_key": KeyRequest("Web shop", ["read", "pay"], list(KEY.caps), ["192.0.2.0/24"], 2_592_000),

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.api.identity.examples import ANY_PASSKEY, ASSERTION, BYTES, NEW_PASSKEY_CHALLENGE
+from gateway.api.identity.examples import ANY_PASSKEY, ASSERTION, BYTES, LINK, NEW_PASSKEY_CHALLENGE
 from gateway.api.operators.shapes import (
     EnrolmentChallengeRequest,
     EnrolmentRequest,
@@ -40,6 +40,7 @@ REQUESTS: Final[Mapping[str, Struct]] = {
     "enrol_operator": EnrolmentRequest("ann", "k7fm-2q9x-0c4t-hhz3", BYTES, BYTES),
     "start_operator_session": ASSERTION,
     "start_operator_cookie_session": ASSERTION,
+    "start_operator_link_session": LINK,
     "create_proposal": ProposalRequest(
         "wallet.limit", "asked by phone", "alice", ProposedLimitRequest("EUR", "10.00", "20.00")
     ),
@@ -53,6 +54,7 @@ ANSWERS: Final[Mapping[str, Struct]] = {
     "challenge_operator_session": ANY_PASSKEY,
     "start_operator_session": OperatorSessionView("ann", "security", "gop_Zk1vX3…", 1_800),
     "start_operator_cookie_session": OperatorCookieView("ann", "security", 1_800),
+    "start_operator_link_session": OperatorCookieView("sandbox", "security", 1_800),
     "end_operator_session": OPERATOR,
     "list_proposals": ProposalsPage([PROPOSAL]),
     "create_proposal": PROPOSAL,

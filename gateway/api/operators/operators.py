@@ -4,12 +4,18 @@ it in a cookie that no script reads, and what it changes has to come from a page
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, Final
 
 from litestar import Request, Response, delete, post
 from litestar.datastructures import State
 
-from gateway.api.identity.shapes import AssertionChallengeView, AssertionRequest, NewPasskeyChallengeView
+from gateway.api.identity.shapes import (
+    AssertionChallengeView,
+    AssertionRequest,
+    LinkSessionRequest,
+    NewPasskeyChallengeView,
+)
 from gateway.api.identity.sign_in import assertion_challenge_view, assertion_of
 from gateway.api.operators.shapes import (
     EnrolmentChallengeRequest,
@@ -28,7 +34,7 @@ from gateway.http.services import Services
 from gateway.identity.errors import InvalidPasskey
 from gateway.identity.sign_in.ceremony import ALGORITHMS, Registration, from_base64, party_of, to_base64
 from gateway.ids import new_id, show
-from gateway.operators import operators, roles
+from gateway.operators import link, operators, roles
 from gateway.operators.errors import OperatorSignedOut
 from gateway.operators.operators import Operator
 
@@ -156,8 +162,28 @@ async def start_operator_cookie_session(
     assertion, before = assertion_of(data), token_of(request.scope["headers"], party, OPERATOR)
     async with told(services, ANYONE), services.database.transaction() as connection:
         operator, token = await operators.sign_in(connection, assertion, before, now)
-    cookie = holding(token, party, now + operators.SESSION, now, OPERATOR)
-    return Response(OperatorCookieView(operator.name, operator.role, _SECONDS), cookies=[cookie])
+    return _begun(operator, token, services, now)
+
+
+@post(
+    "/v1/operator/session/link",
+    tags=["Operators"],
+    summary="Sign in as an operator with a sandbox's link",
+    needs="nothing",
+    counts="sign-ins",
+    own_page=True,
+    problems=("forbidden", "invalid_link"),
+)
+async def start_operator_link_session(
+    data: LinkSessionRequest, services: Services, request: Request[Any, Any, State]
+) -> Response[OperatorCookieView]:
+    """Takes the code of the link to the console that `gateway up` printed. It works once."""
+    party, now = party_of(services.public_url), services.clock()
+    refuse_other_origins(request, party)
+    async with services.database.transaction() as connection:
+        before = token_of(request.scope["headers"], party, OPERATOR)
+        operator, token = await link.sign_in(connection, data.code, before, now)
+    return _begun(operator, token, services, now)
 
 
 @delete(
@@ -174,6 +200,11 @@ async def end_operator_session(
         [] if "authorization" in request.headers else [holding("", party_of(services.public_url), now, now, OPERATOR)]
     )
     return Response(_view(operator), cookies=gone)
+
+
+def _begun(operator: Operator, token: str, services: Services, now: datetime) -> Response[OperatorCookieView]:
+    cookie = holding(token, party_of(services.public_url), now + operators.SESSION, now, OPERATOR)
+    return Response(OperatorCookieView(operator.name, operator.role, _SECONDS), cookies=[cookie])
 
 
 def _view(of: Operator) -> OperatorView:
@@ -196,5 +227,5 @@ async def told(services: Services, by: By, name: str = "") -> AsyncIterator[None
 
 ROUTES = (
     *(challenge_enrolment, enrol_operator, challenge_operator_session, start_operator_session),
-    *(start_operator_cookie_session, end_operator_session),
+    *(start_operator_cookie_session, start_operator_link_session, end_operator_session),
 )

@@ -1,13 +1,20 @@
-"""The link that opens a sandbox's wallet, which `up` prints."""
+"""The links that open a sandbox's wallet and its console, which `up` prints."""
 
 from gateway import assembly
 from gateway.config.config import Config
 from gateway.identity import wallet
 from gateway.identity.sign_in import link
+from gateway.operators import link as operator_link
 
 
-async def make(config: Config, handle: str) -> str | None:
+async def to_wallet(config: Config, handle: str) -> str | None:
     """The code of a link that signs in to the handle's wallet once; None where it has a passkey."""
     async with assembly.database(config, "up") as database, database.transaction() as connection:
         of = await wallet.by_handle(connection, handle)
         return None if of.guarded else await link.make(connection, of.id, assembly.at_machine(), database.clock())
+
+
+async def to_console(config: Config) -> str | None:
+    """The code of a link that signs the sandbox's operator in once; None where they have a passkey."""
+    async with assembly.database(config, "up") as database, database.transaction() as connection:
+        return await operator_link.make(connection, assembly.at_machine(), database.clock())

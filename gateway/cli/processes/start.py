@@ -143,15 +143,24 @@ async def _tour_once(config: Config, url: str, steps: Steps) -> None:
 
 
 async def _links(config: Config, url: str) -> list[str]:
-    """What opens the sandbox's first wallet, signed in; nothing beside a database or a chain of one's own."""
+    """What opens the sandbox's first wallet and its console, signed in; nothing beside a database or a chain of one's
+    own.
+    """
     party = party_of(config.public_url or url)
     toured = (config.home / "toured.json").exists()
     if not toured or not party.has_passkeys or config.database_url is not None or config.rpc_url is not None:
         return []
     handle = tour.HANDLES[0]
-    if (code := await sign_in_links.make(config, handle)) is None:
-        return [f"@{handle}'s wallet has a passkey: sign in with it at {party.origin}/sign-in"]
-    return [f"@{handle}'s wallet, signed in (once, sandbox only): {party.origin}/sign-in#link={code}"]
+    wallet, console = await sign_in_links.to_wallet(config, handle), await sign_in_links.to_console(config)
+    once = "signed in (once, sandbox only)"
+    return [
+        f"@{handle}'s wallet, {once}: {party.origin}/sign-in#link={wallet}"
+        if wallet
+        else f"@{handle}'s wallet has a passkey: sign in with it at {party.origin}/sign-in",
+        f"the console, {once}: {party.origin}/console/sign-in#link={console}"
+        if console
+        else f"the console, for its operators: {party.origin}/console",
+    ]
 
 
 def _point_out(config: Config, url: str, links: list[str], steps: Steps) -> None:

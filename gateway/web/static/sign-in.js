@@ -1,18 +1,14 @@
 // Sign in, in three ways.
 
 import { post } from "./api.js";
+import { signInByLink } from "./link.js";
 import { back, during, find, onSubmit, say, stop, wordsOf } from "./page.js";
 import { obstacle, signIn } from "./passkey.js";
 import { words } from "./words.js";
 
 if (location.hash === "#signed-out") say(words("You are signed out. Sign in again."));
 
-// A link that the gateway printed at the machine signs in once.
-if (location.hash.startsWith("#link=")) {
-  const code = location.hash.slice("#link=".length);
-  history.replaceState(null, "", location.pathname + location.search);
-  post("/v1/sessions/link", { code }).then(enter, (error) => say(wordsOf(error), "wrong"));
-}
+signInByLink("/v1/sessions/link");
 
 // At another address nobody signs in; in a browser without passkeys an Ethereum wallet or a recovery code still does.
 obstacle().then((why) => {

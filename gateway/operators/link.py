@@ -1,0 +1,41 @@
+"""Links that open the console once, to try it out: `gateway up` makes one for an operator of its sandbox.
+
+As with the link to a wallet (identity/sign_in/link.py), no call of the API makes one, and it is kept as its SHA-256.
+There is none for an operator with a passkey.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from gateway.audit import log as audit
+from gateway.audit.log import AuditEvent, By
+from gateway.identity.errors import InvalidLink
+from gateway.identity.sign_in.link import GOOD_FOR
+from gateway.ids import new_id
+from gateway.operators.operators import Operator, begin_session
+from gateway.postgres.pool import Connection, Statements
+from gateway.secret import hash_of, new_secret
+
+sql = Statements(__package__, "link.sql")
+
+#: The sandbox's operator.
+NAME: Final = "sandbox"
+
+
+async def make(connection: Connection, by: By, now: datetime) -> str | None:
+    """The code of a new link for the sandbox's operator, shown once; None where they have a passkey or are revoked."""
+    code = new_secret("gl")
+    id = await connection.fetchval(sql.add_operator_link, new_id(now), NAME, hash_of(code), now + GOOD_FOR, now)
+    if id is None:
+        return None
+    await audit.append(connection, [AuditEvent("operator.link_created", None, by, id, {"operator": NAME})], now)
+    return code
+
+
+async def sign_in(connection: Connection, code: str, before: str | None, now: datetime) -> tuple[Operator, str]:
+    """The operator whose link it is, and the token of their new session. Raises InvalidLink."""
+    row = await connection.fetchrow(sql.use_operator_link, hash_of(code), now)
+    if row is None:
+        raise InvalidLink
+    operator = Operator(row["id"], row["name"], row["role"])
+    return operator, await begin_session(connection, operator, before, now)
