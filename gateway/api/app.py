@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from gateway.api.events import events, stream
-from gateway.api.identity import addresses, api_keys, handles, passkeys, sessions, sign_up
+from gateway.api.identity import addresses, api_keys, ethereum_sign_up, handles, passkeys, sessions, sign_up
 from gateway.api.identity.passkeys import stop_clones
 from gateway.api.methods import Gateway, Methods
 from gateway.api.notifications import addresses as notification_addresses
@@ -42,6 +42,8 @@ ROUTES = [
     handles.get_handle,
     sign_up.challenge_sign_up,
     sign_up.sign_up,
+    ethereum_sign_up.challenge_ethereum_sign_up,
+    ethereum_sign_up.sign_up_with_ethereum,
     wallets.get_wallet,
     wallets.export_private_key,
     addresses.challenge_address,

@@ -9,10 +9,10 @@ Refused while anything of the wallet is on its way from the address it leaves, a
 owner's own, which nobody could bring after it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 from msgspec.structs import replace
 
@@ -45,13 +45,15 @@ from gateway.payments.records import records
 from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Database
 
+T = TypeVar("T")
+
 #: How often the chain is asked anew because the ledger went on to another block meanwhile.
 _LOOKS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class _There:
-    """What lies at two addresses at the cursor's block, by asset code, in units."""
+class There:
+    """What lies at two addresses at the cursor's block, by asset code, in units; nothing at an old one that is none."""
 
     cursor: Cursor
     old: Mapping[str, int]
@@ -62,11 +64,7 @@ async def ask(
     connection: Connection, settings: PaymentSettings, of: Wallet, address: str, public_url: str, now: datetime
 ) -> SignIn:
     """The text to sign with the key of `address`. Raises InvalidAddress, AddressTaken, NodeUnavailable (no token)."""
-    checked = read(address)
-    if checked is None:
-        raise InvalidAddress(address[:60], "it is not 0x and 40 hex digits, in EIP-55's case or in one case")
-    for reason in (await unpayable(connection, settings.contracts, [checked])).values():
-        raise InvalidAddress(checked, reason)
+    checked = await check_address(connection, settings, address)
     row = await connection.fetchrow(wallet.sql.address, checked)
     if row is not None and (row["wallet_id"] != of.id or row["custody"] == "gateway" or checked == of.address):
         raise AddressTaken(checked)
@@ -106,17 +104,45 @@ async def bind(
         if of.address != found.sign_in.address:
             raise InvalidChallenge("unknown", "it was used before, and the wallet has moved on: ask for a new one")
         return of
+
+    async def act(connection: Connection, there: There) -> Wallet:
+        await binding_challenge.use(connection, of, found.sign_in, now)
+        return await bind_at(connection, settings, of, found.sign_in.address, custody, there, by, now)
+
+    return await where_the_ledger_is(database, node, settings, of.address, found.sign_in.address, act)
+
+
+async def where_the_ledger_is(
+    database: Database,
+    node: Node,
+    settings: PaymentSettings,
+    old: str | None,
+    new: str,
+    act: Callable[[Connection, There], Awaitable[T]],
+) -> T:
+    """What `act` does in a transaction, in which the ledger stays at the block for which the chain was asked what lies
+    at both addresses; None: there is no old one. Raises Contended where the ledger goes on each time.
+    """
     for _ in range(_LOOKS):
-        there = await _look(database, node, settings, of.address, found.sign_in.address)
+        there = await _look(database, node, settings, [new] if old is None else [old, new])
         async with database.transaction() as connection:
-            bound = await _bind(connection, settings, of, found.sign_in, custody, there, by, now)
-        if bound is not None:
-            return bound
+            if await cursors.stands(connection, there.cursor):
+                return await act(connection, there)
     raise Contended
 
 
-async def _look(database: Database, node: Node, settings: PaymentSettings, old: str, new: str) -> _There:
-    """What the chain has at both addresses, where the ledger is."""
+async def check_address(connection: Connection, settings: PaymentSettings, address: str) -> str:
+    """An address that tokens may be paid to, as EIP-55 writes it. Raises InvalidAddress."""
+    checked = read(address)
+    if checked is None:
+        raise InvalidAddress(address[:60], "it is not 0x and 40 hex digits, in EIP-55's case or in one case")
+    for reason in (await unpayable(connection, settings.contracts, [checked])).values():
+        raise InvalidAddress(checked, reason)
+    return checked
+
+
+async def _look(database: Database, node: Node, settings: PaymentSettings, addresses: list[str]) -> There:
+    """What the chain has at one or two addresses, the new one last, where the ledger is."""
     async with database.reading() as connection:
         cursor = await cursors.read(connection, chain_id_of(settings))
     if cursor is None:
@@ -125,27 +151,25 @@ async def _look(database: Database, node: Node, settings: PaymentSettings, old: 
     here, ahead = dict[str, int](), dict[str, int]()
     for contract in contracts:
         code = contract.asset.code
-        here[code], ahead[code] = await balances.read(node, contract, [old, new], cursor.number)
-    return _There(cursor, here, ahead)
+        *before, ahead[code] = await balances.read(node, contract, addresses, cursor.number)
+        here[code] = sum(before)
+    return There(cursor, here, ahead)
 
 
-async def _bind(
+async def bind_at(
     connection: Connection,
     settings: PaymentSettings,
     of: Wallet,
-    sign_in: SignIn,
+    address: str,
     custody: Literal["owner", "contract"],
-    there: _There,
+    there: There,
     by: By,
     now: datetime,
-) -> Wallet | None:
-    """Bind the address, or change nothing and return None if the ledger has moved on since the chain was asked.
+) -> Wallet:
+    """Bind the address, in a transaction that holds the ledger where it is (`where_the_ledger_is`).
 
     Lock order: the cursor, and with it every other binding; the challenge; accounts; nonces; then the wallet.
     """
-    if not await cursors.stands(connection, there.cursor):
-        return None
-    await binding_challenge.use(connection, of, sign_in, now)
     assert (await wallet.by_handle(connection, of.handle)).address == of.address, "who binds it holds the cursor"
     contracts = list(settings.contracts.values())
     if of.signs_itself:
@@ -162,12 +186,12 @@ async def _bind(
     under_way = held + await authorization.count_open(connection, tokens, addresses)
     if under_way:
         raise PaymentsUnderWay(of.address, under_way)
-    await authorization.begin_nonces(connection, sorted((token, sign_in.address) for token in tokens))
-    await authorization.come_back(connection, tokens, sign_in.address)
-    new_sweeps = [NewSweep(one, sign_in.address) for one in sweeps]
+    await authorization.begin_nonces(connection, sorted((token, address) for token in tokens))
+    await authorization.come_back(connection, tokens, address)
+    new_sweeps = [NewSweep(one, address) for one in sweeps]
     await sweep.start(connection, settings.authorization_seconds, new_sweeps, now)
     await wallet.check_guard(connection, of)
-    bound = await wallet.change_address(connection, of, sign_in.address, custody, there.cursor.number, now)
+    bound = await wallet.change_address(connection, of, address, custody, there.cursor.number, now)
     facts = {"address": bound.address, "custody": bound.custody, "before": of.address}
     await log.append(connection, [log.Event("wallet.bound", of.id, of.id, facts)], now)
     await audit.append(connection, [AuditEvent("wallet.bound", of.id, by, of.id, facts)], now)
@@ -175,7 +199,7 @@ async def _bind(
 
 
 async def _into_ledger(
-    connection: Connection, of: Wallet, contracts: list[Contract], there: _There, now: datetime
+    connection: Connection, of: Wallet, contracts: list[Contract], there: There, now: datetime
 ) -> list[Sweep]:
     """What is at the new address is the wallet's; what is at the first one is set aside until it is there as well."""
     coming = [one.asset for one in contracts if there.new[one.asset.code]]

@@ -905,6 +905,22 @@ CREATE TABLE sign_in_challenge (
 );
 CREATE INDEX sign_in_challenge_over ON sign_in_challenge (expires_at);
 
+-- The same of a message by which a handle is claimed for an address. It reserves nothing: the wallet that it names is made
+-- when the signature arrives.
+CREATE TABLE claim_challenge (
+    nonce text PRIMARY KEY,
+    wallet_id uuid NOT NULL CONSTRAINT claim_challenge_of_one_wallet UNIQUE,
+    handle text NOT NULL,
+    address text NOT NULL,
+    domain text NOT NULL,
+    uri text NOT NULL,
+    chain_id bigint NOT NULL,
+    issued_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    used_at timestamptz
+);
+CREATE INDEX claim_challenge_over ON claim_challenge (expires_at);
+
 -- API keys by their hashes, and what each may do, until when and from which networks.
 CREATE TABLE api_key (
     hash bytea PRIMARY KEY CONSTRAINT api_key_is_a_sha256 CHECK (length(hash) = 32),

@@ -26,6 +26,7 @@ FROM_OWN_PAGES: dict[str, Any] = {
     "/v1/sessions/recovery-code": {"handle": "nobody_here", "code": "k7fm-2q9x-0c4t-hhz3"},
     "/v1/sessions/link": {"code": "gl_nothing"},
     "/v1/operator/session/link": {"code": "gl_nothing"},
+    "/v1/sign-ups/ethereum": {"message": "Sign me up", "signature": "0x11"},
     "/v1/sign-ups": {
         "handle": "erin",
         "user_id": "AAAA",

@@ -32,7 +32,7 @@ ROUTES = {
     *(("POST", f"/v1/sessions/{name}{rest}") for name in ("passkey", "ethereum") for rest in ("", "/challenge")),
     *(("DELETE", f"/v1/{name}/{{id}}") for name in ("passkeys", "sessions")),
     ("GET", "/v1/sessions"),
-    *(("POST", f"/v1/sign-ups{rest}") for rest in ("", "/challenge")),
+    *(("POST", f"/v1/sign-ups{kind}{rest}") for kind in ("", "/ethereum") for rest in ("", "/challenge")),
     *((method, "/v1/report-links/{token}") for method in ("GET", "POST")),
     *(
         ("POST", f"/v1/{name}")

@@ -6,7 +6,7 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 
 from gateway.identity.sign_in.session import FRESH, OVERLAP, ROTATES_AFTER
-from tests.api.browser import OWN, Browser, browsing, registered, signed_in
+from tests.api.browser import OWN, Browser, browsing, cookie_of, registered, signed_in
 from tests.api.conftest import Api, code_of
 from tests.api.test_own_key import with_own_key
 from tests.authenticator import Authenticator
@@ -200,6 +200,23 @@ async def test_an_ethereum_wallet_signs_in_and_once_there_is_a_passkey_is_no_own
     for one in (browser, later):
         assert code_of(await one.call("POST", "/v1/recovery-codes")) == (403, "forbidden")
         assert (await one.call("GET", "/v1/wallet")).status_code == 200
+
+
+@pytest.mark.parametrize("planted", ["nobody's", "another's"])
+async def test_a_session_from_before_the_sign_in_is_never_kept(api: Api, planted: str) -> None:
+    """Session fixation: whoever put a cookie into the browser knows it."""
+    _, _, eve = await browsing(api, "eve")
+    alice, key = await api.person("alice"), Authenticator()
+    await registered(alice, key)
+    cookie = eve.cookie if planted == "another's" else "session=gs_" + "A" * 43
+
+    begun = await signed_in(api, key, Cookie=cookie)
+
+    assert begun.json()["handle"] == "alice"
+    assert cookie_of(begun) != cookie
+    with_planted = await api.call("GET", "/v1/wallet", headers={**OWN, "Cookie": cookie})
+    assert code_of(with_planted) == (401, "unauthenticated")
+    assert (await Browser(api, begun).call("GET", "/v1/wallet")).json()["handle"] == "alice"
 
 
 async def test_an_ethereum_wallet_that_is_not_bound_signs_nobody_in(api: Api) -> None:

@@ -61,7 +61,7 @@ async def test_of_two_who_make_a_passkey_for_one_handle_the_second_keeps_no_dead
 
     await visitor.page.route("**/v1/sign-ups", claim_first)
     await fill_in(visitor.page, "alice")
-    await visitor.status("@alice is taken")
+    await expect(visitor.page.get_by_role("alert")).to_contain_text("@alice is taken")
     assert await visitor.credentials() == []
 
 

@@ -19,6 +19,7 @@ from gateway.api.identity.shapes import (
     ClaimRequest,
     EthereumChallengeRequest,
     EthereumSessionRequest,
+    EthereumSignUpRequest,
     HandleRequest,
     HandleView,
     KeyRequest,
@@ -96,6 +97,8 @@ REQUESTS: Final[Mapping[str, Struct]] = {
     "claim_handle": ClaimRequest("alice"),
     "challenge_sign_up": HandleRequest("alice"),
     "sign_up": SignUpRequest("alice", BYTES, "Laptop", BYTES, BYTES),
+    "challenge_ethereum_sign_up": EthereumSignUpRequest("alice", ALICE_ADDRESS),
+    "sign_up_with_ethereum": EthereumSessionRequest(SIGN_IN, SIGNATURE),
     "challenge_address": AddressRequest(ALICE_ADDRESS),
     "bind_address": BindRequest(SIGN_IN, SIGNATURE),
     "add_passkey": PasskeyRequest("Laptop", BYTES, BYTES),
@@ -115,6 +118,10 @@ ANSWERS: Final[Mapping[str, Struct]] = {
     "get_handle": HandleView("alice", ALICE, ALICE_ADDRESS, "gateway"),
     "challenge_sign_up": NEW_PASSKEY_CHALLENGE,
     "sign_up": SignedUpView("alice", ALICE, ALICE_ADDRESS, "gw_Zk1vX3…", SESSION),
+    "challenge_ethereum_sign_up": ChallengeView(SIGN_IN, ALICE_ADDRESS, MINUTES_LATER),
+    "sign_up_with_ethereum": SignedUpView(
+        "alice", ALICE, ALICE_ADDRESS, "gw_Zk1vX3…", replace(SESSION, begun_by="ethereum")
+    ),
     "challenge_address": ChallengeView(SIGN_IN, ALICE_ADDRESS, MINUTES_LATER),
     "bind_address": BoundView("alice", ALICE, ALICE_ADDRESS, "owner"),
     "challenge_passkey": NEW_PASSKEY_CHALLENGE,

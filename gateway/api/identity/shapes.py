@@ -113,6 +113,11 @@ class SignUpRequest(Struct, forbid_unknown_fields=True):
     attestation: Base64
 
 
+class EthereumSignUpRequest(Struct, forbid_unknown_fields=True):
+    handle: HandleText
+    address: Address
+
+
 class EthereumChallengeRequest(Struct, forbid_unknown_fields=True):
     handle: HandleText
 

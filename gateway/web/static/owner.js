@@ -1,5 +1,7 @@
-// What only an owner may: the passkey is asked for once more, when it was used some minutes ago.
+// What only an owner may: they sign once more, with what they signed in with, when that was some minutes ago.
 
+import { get } from "./api.js";
+import { signInWithEthereum } from "./ethereum.js";
 import { say } from "./page.js";
 import { signIn } from "./passkey.js";
 import { words } from "./words.js";
@@ -15,8 +17,20 @@ export async function asOwner(act) {
     return await act();
   } catch (error) {
     if (!error.type?.endsWith(":sign_in_again") || recovering) throw error;
+    await again();
+    return act();
+  }
+}
+
+// A wallet without a passkey is its Ethereum wallet's; once it has one, only passkeys are its owner's.
+async function again() {
+  const [{ items: sessions }, { items: passkeys }] = await Promise.all([get("/v1/sessions"), get("/v1/passkeys")]);
+  const here = sessions.find((one) => one.current);
+  if (here?.begun_by === "ethereum" && passkeys.length === 0) {
+    say(words("Sign once more in your Ethereum wallet for this."));
+    await signInWithEthereum(here.handle);
+  } else {
     say(words("Use your passkey once more for this."));
     await signIn();
-    return act();
   }
 }

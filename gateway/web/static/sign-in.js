@@ -2,6 +2,7 @@
 
 import { post } from "./api.js";
 import { signInByLink } from "./link.js";
+import { signInWithEthereum } from "./ethereum.js";
 import { back, during, find, onSubmit, say, stop, wordsOf } from "./page.js";
 import { obstacle, signIn } from "./passkey.js";
 import { words } from "./words.js";
@@ -29,15 +30,7 @@ find("passkey").addEventListener("click", (event) =>
 find("passkey").disabled = false;
 
 onSubmit(find("ethereum"), async (form) => {
-  if (!window.ethereum) {
-    say(words("This browser has no Ethereum wallet."), "wrong");
-    return;
-  }
-  const { message, address } = await post("/v1/sessions/ethereum/challenge", { handle: form.get("handle") });
-  await window.ethereum.request({ method: "eth_requestAccounts" });
-  const text = Array.from(new TextEncoder().encode(message), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  const signature = await window.ethereum.request({ method: "personal_sign", params: [`0x${text}`, address] });
-  await post("/v1/sessions/ethereum", { message, signature });
+  await signInWithEthereum(form.get("handle"));
   back();
 });
 

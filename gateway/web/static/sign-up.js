@@ -1,26 +1,55 @@
-// A handle and its first passkey in one step, and then recovery codes. Until the passkey is made nothing is claimed, so
-// whoever cancels can start again with the same handle.
+// A handle and its first passkey, or its owner's Ethereum wallet, in one step, and then recovery codes. Until one of them
+// has signed nothing is claimed, so whoever cancels can start again with the same handle.
 
 import { isLost, post } from "./api.js";
-import { find, onSubmit, say, stop, wordsOf } from "./page.js";
+import { signUpWithEthereum } from "./ethereum.js";
+import { blame, during, find, onSubmit, say, stop, wordsOf } from "./page.js";
 import { obstacle, signUp } from "./passkey.js";
 import { showCodes } from "./recovery-codes.js";
 import { words } from "./words.js";
 
-obstacle().then((why) => why && stop(why), (error) => say(wordsOf(error), "wrong"));
+const form = find("sign-up");
+const passkey = form.querySelector("button[type=submit]");
 
-onSubmit(find("sign-up"), async (form) => {
+// At another address nobody signs up; in a browser without passkeys an Ethereum wallet still does.
+obstacle().then((why) => {
+  if (why?.href) stop(why);
+  else if (why) {
+    say(why.text, "wrong");
+    passkey.disabled = true;
+  }
+}, (error) => say(wordsOf(error), "wrong"));
+
+onSubmit(form, async (filled) => {
   say(words("Make a passkey, as your browser asks you to. The handle is claimed when it is made."));
-  const mine = await signUp(form.get("handle"), form.get("device") || words("My first passkey")).catch(lost);
+  const ifLost = words("If your device has kept the passkey, sign in with it: the handle may be yours.");
+  await claimed(() => signUp(filled.get("handle"), filled.get("device") || words("My first passkey")), ifLost);
+});
+
+find("with-ethereum").addEventListener("click", ({ currentTarget }) =>
+  during(currentTarget, async () => {
+    if (!form.reportValidity()) return;
+    say(words("Sign the message in your Ethereum wallet. It costs nothing; the handle is claimed when it is signed."));
+    const ifLost = words("Sign in with your Ethereum wallet: the handle may be yours.");
+    await claimed(() => signUpWithEthereum(find("handle").value), ifLost);
+    find("key-of-passkey").hidden = true;
+    find("key-of-ethereum").hidden = false;
+  }),
+);
+find("with-ethereum").disabled = false;
+
+// What is wrong with the handle is said at it. The answer may be lost after the handle was claimed.
+async function claimed(claim, ifLost) {
+  const mine = await claim().catch((error) => {
+    if (isLost(error)) throw new Error(`${error.message} ${ifLost}`);
+    if (!["invalid_handle", "handle_taken"].includes(error.code)) throw error;
+    say("");
+    blame(find("handle"), error.message);
+  });
+  if (!mine) return;
   say(words("Making your recovery codes…"));
   const codes = await post("/v1/recovery-codes").catch(() => undefined);
   show(mine, codes?.codes);
-});
-
-// The answer may be lost after the handle was claimed: then the passkey opens it.
-function lost(error) {
-  if (!isLost(error)) throw error;
-  throw new Error(`${error.message} ${words("If your device has kept the passkey, sign in with it: the handle may be yours.")}`);
 }
 
 function show(mine, codes) {
