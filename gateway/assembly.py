@@ -253,6 +253,8 @@ async def services(
                 *(Proxies(config.trusted_proxies), Limits(rates)),
                 webhooks_allowed=webhooks_allowed(config),
                 channels=notification_channels(config, vault, opened.clock),
+                finality=config.finality,
+                gas_batches_least=config.gas_batches_least,
                 logs_requests=config.access_log,
                 tracer=tracer,
             )

@@ -19,6 +19,7 @@ from gateway.api.notifications import addresses as notification_addresses
 from gateway.api.notifications import notifications, push
 from gateway.api.openapi import document as openapi
 from gateway.api.operators import operators, proposals
+from gateway.api.operators.running import routes as running
 from gateway.api.payments import approvals, authorizations, bank, batches, mandates, payments, unauthorized
 from gateway.api.payments.fast_payments import FastPayments
 from gateway.api.status import status
@@ -118,6 +119,7 @@ ROUTES = [
     authorizations.submit_authorization,
     *operators.ROUTES,
     *proposals.ROUTES,
+    *running.ROUTES,
     approvals.get_policy,
     approvals.challenge_policy,
     approvals.change_policy,

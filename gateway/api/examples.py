@@ -17,6 +17,7 @@ from gateway.api.identity import examples as identity
 from gateway.api.identity.examples import KEY, PASSKEY
 from gateway.api.notifications import examples as notifications
 from gateway.api.operators import examples as operators
+from gateway.api.operators.running import examples as running
 from gateway.api.payments import examples as payments
 from gateway.api.payments.examples import SETTLED
 from gateway.api.payments.shapes import (
@@ -71,6 +72,7 @@ REQUESTS: Final[Mapping[str, Struct | list[BulkPaymentRequest]]] = {
     **wallets.REQUESTS,
     **payments.REQUESTS,
     **operators.REQUESTS,
+    **running.REQUESTS,
     **webhooks.REQUESTS,
     **notifications.REQUESTS,
 }
@@ -82,6 +84,7 @@ ANSWERS: Final[Mapping[str, Struct | list[BulkResultView]]] = {
     **wallets.ANSWERS,
     **payments.ANSWERS,
     **operators.ANSWERS,
+    **running.ANSWERS,
     **status.ANSWERS,
     **webhooks.ANSWERS,
     **notifications.ANSWERS,

@@ -33,6 +33,8 @@ class Services:
     limits: Limits = field(default_factory=Limits)
     webhooks_allowed: Allowed = field(default_factory=Allowed)  #: Where webhooks may be sent.
     channels: Sequence[Channel] = ()  #: By which notices are sent.
+    finality: int | None = None  #: As in the configuration: how many blocks make one final.
+    gas_batches_least: int = 10  #: A relayer with less gas money than so many full batches may cost is low.
     logs_requests: bool = False  #: Whether each goes to the access log.
     tracer: Tracer | None = None  #: Where traces are on.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  #: Set once this process was told to stop.

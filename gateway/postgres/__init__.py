@@ -10,5 +10,6 @@ primary.py          which of several servers takes writes
 primary_monitor.py  whether the server is still the primary
 prerequisites.py    what a server and a database have to be
 statements.py       the SQL beside each module, by name
+sizes.py            how large the tables are, and what memory there is for them
 migration.py        a new database, and an older one brought up to date
 """

@@ -22,6 +22,7 @@ CREATE TABLE wallet_freeze (
 CREATE INDEX wallet_freeze_open ON wallet_freeze (wallet_id) WHERE ended_at IS NULL;
 CREATE INDEX wallet_freeze_lapses ON wallet_freeze (lapses_at) WHERE ended_at IS NULL AND lapses_at IS NOT NULL;
 CREATE UNIQUE INDEX wallet_freeze_of_payment_once ON wallet_freeze (payment_id) WHERE ended_at IS NULL;
+CREATE INDEX wallet_freeze_of_payment ON wallet_freeze (payment_id) WHERE payment_id IS NOT NULL;
 CREATE TRIGGER wallet_freeze_is_kept BEFORE DELETE OR TRUNCATE ON wallet_freeze
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 

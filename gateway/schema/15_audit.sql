@@ -14,6 +14,7 @@ CREATE TABLE audit_event (
     at timestamptz NOT NULL
 );
 CREATE INDEX audit_event_of_wallet ON audit_event (wallet_id, id);
+CREATE INDEX audit_event_of_subject ON audit_event (subject, id) WHERE subject IS NOT NULL;
 CREATE TRIGGER audit_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_event
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
@@ -47,6 +48,7 @@ CREATE TABLE checkpoint (
     CONSTRAINT checkpoint_covers_something CHECK (length(events) + length(audit_events) > 0),
     CONSTRAINT checkpoint_goes_on CHECK (events_to >= events_after AND audit_events_to >= audit_events_after)
 );
+CREATE INDEX checkpoint_of_event ON checkpoint (events_to, number);
 -- Hashes do not compress.
 ALTER TABLE checkpoint ALTER events SET STORAGE EXTERNAL, ALTER audit_events SET STORAGE EXTERNAL;
 CREATE TRIGGER checkpoint_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON checkpoint

@@ -20,6 +20,8 @@ CREATE TABLE webhook_endpoint (
 CREATE INDEX webhook_endpoint_of_wallet ON webhook_endpoint (wallet_id) WHERE deleted_at IS NULL;
 CREATE INDEX webhook_endpoint_with_news ON webhook_endpoint (served_at)
     WHERE has_news AND disabled_by IS NULL AND deleted_at IS NULL;
+CREATE INDEX webhook_endpoint_failing ON webhook_endpoint (id)
+    WHERE deleted_at IS NULL AND (failing_since IS NOT NULL OR disabled_by IN ('gone', 'failing'));
 CREATE INDEX webhook_endpoint_deleted ON webhook_endpoint (id) WHERE deleted_at IS NOT NULL;
 
 -- The secrets that deliveries are signed with, encrypted under a master key as a wallet's key is.

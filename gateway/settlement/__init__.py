@@ -30,5 +30,6 @@ and so on, as above.
     final_blocks.py  look up, decide, write
     relay.py         what was submitted to the chain, and what was refused
     gas.py           what the gateway's chain transactions cost
+    relayer_accounts.py  how the relayer accounts stand, and letting a stopped one go on
     settlement.sql   the statements of the package
 """

@@ -66,6 +66,9 @@ ROUTES = {
     ("DELETE", "/v1/operator/session"),
     *((method, "/v1/operator/proposals") for method in ("GET", "POST")),
     *(("POST", f"/v1/operator/proposals/{{id}}/{name}") for name in ("challenge", "approve")),
+    *(("GET", f"/v1/operator/{name}") for name in ("payments", "payments/{id}", "solvency", "relayers", "health")),
+    ("POST", "/v1/operator/relayers/{address}/resume"),
+    *(("GET", "/v1/operator/webhooks/failing"), ("POST", "/v1/operator/webhooks/{id}/retry")),
     *(("GET", f"/health/{name}") for name in ("live", "ready")),
 }
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.operate import operations
-from gateway.cli.operate.doctor import of_machine, of_work
+from gateway.cli.operate.doctor import of_machine
 from gateway.cli.operate.doctor.doctor import DIAGNOSTICS, examine
-from gateway.cli.operate.doctor.installation import Result
 from gateway.config.environment import from_environment
 from gateway.embedded import postgres as embedded
 from gateway.embedded.children import Children
@@ -20,6 +19,8 @@ from gateway.embedded.postgres import Postgres
 from gateway.keys.signer import RelayerSigner
 from gateway.notifications.push.vapid import to_base64
 from gateway.postgres.pool import connect
+from gateway.reconciliation import diagnosis
+from gateway.reconciliation.diagnosis import Result
 from tests.databases import fresh_database
 from tests.factory import Chain, running_anvil
 from tests.notifications.mail_server import serving
@@ -321,7 +322,7 @@ async def test_other_libraries_than_those_that_are_locked(
 
 async def test_a_log_that_nobody_writes_checkpoints_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await site.one("checkpoints")).state == "ok", "what was deployed is not a minute old"
-    monkeypatch.setattr(of_work, "_PENDING_LONG", timedelta())
+    monkeypatch.setattr(diagnosis, "_PENDING_LONG", timedelta())
     found = await site.one("checkpoints")
     assert found.state == "failed"
     assert found.says.endswith(", there is none: start 'gateway work'")

@@ -9,10 +9,10 @@ from gateway.chain.block import Fees
 from gateway.chain.relayer import batches, nonce_conflicts
 from gateway.chain.relayer.relayers import Relayer
 from gateway.cli.operate import printout
-from gateway.cli.operate.relayers import Row, row_of
 from gateway.keys.signer import LOCAL_RELAYER_KEYS, RelayerSigner
 from gateway.money import Asset
 from gateway.postgres import pool
+from gateway.settlement.relayer_accounts import Row, row_of
 from tests.factory import NOW
 from tests.running import Up
 

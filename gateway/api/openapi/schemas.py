@@ -13,15 +13,20 @@ from litestar.handlers import HTTPRouteHandler
 
 from gateway.api.events.catalogue import TYPES
 from gateway.api.fields import CustodyText, MetadataObject, TypedData
+from gateway.api.operators.running.shapes import StepFacts
 from gateway.api.payments.shapes import BulkPaymentRequest, BulkResultView
 from gateway.http.answer.problems import INTERNAL, PROBLEMS, Problem
 from gateway.identity.credential import SCOPES
 from gateway.notifications.vocabulary import CHANNELS, KINDS, LOCALES, MODES
 from gateway.operators import operators
 from gateway.operators.roles import ROLES
+from gateway.payments.life.step import KINDS as STEPS
 from gateway.payments.model.payment import State
 from gateway.payments.model.reason import Reason
 from gateway.payments.model.route import RailName
+from gateway.reconciliation.diagnosis import State as CheckState
+from gateway.settlement.relayer_accounts import State as RelayerState
+from gateway.webhooks.vocabulary import OUTCOMES
 
 Json = Any
 
@@ -38,6 +43,10 @@ _ENUMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "ApprovalReason": ("Why a payment needs its payer's approval.", get_args(Reason)),
     "OperatorRole": ("What an operator may do beside reading.", ROLES),
     "ProposalKind": ("What operators propose.", operators.KINDS),
+    "PaymentStepKind": ("What a step of a payment's life was.", STEPS),
+    "RelayerState": ("How a relayer account stands.", get_args(RelayerState)),
+    "CheckState": ("How a check of the gateway went.", get_args(CheckState)),
+    "WebhookOutcome": ("What came of an attempt to deliver.", OUTCOMES),
     "SignInMethod": ("How somebody signs in.", ("passkey", "ethereum", "recovery_code", "link")),
     "WebhookDisabledBy": ("Why an endpoint is disabled.", ("owner", "gone", "failing")),
     "EventType": ("What happened.", TYPES),
@@ -49,7 +58,7 @@ _ENUMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 
 
 #: Objects that are no structs of msgspec's, which have their name as a title.
-_OBJECTS: Final = ("Problem", "Metadata", "TypedData")
+_OBJECTS: Final = ("Problem", "Metadata", "TypedData", "StepFacts")
 
 
 #: Every problem by its code.
@@ -96,7 +105,7 @@ def schemas(handlers: Iterable[HTTPRouteHandler]) -> dict[str, Json]:
     shown = {_name(name): shown_schema(schema) for name, schema in found.items() if name != "State"}
     for schema in shown.values():
         schema["properties"] = {name: _optional(field) for name, field in schema["properties"].items()}
-    objects = {str(one["title"]): one for one in map(msgspec.json.schema, (MetadataObject, TypedData))}
+    objects = {str(one["title"]): one for one in map(msgspec.json.schema, (MetadataObject, TypedData, StepFacts))}
     return dict(sorted((shown | enums | objects | {"Problem": _PROBLEM, "ProblemCode": _PROBLEM_CODE}).items()))
 
 

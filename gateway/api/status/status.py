@@ -25,6 +25,11 @@ async def get_solvency(services: Services, state: State) -> SolvencyPage:
     `checked_block` is the final block up to which the ledger was reconciled with the chain. Where they differ twice in
     a row, withdrawals of the asset are listed in `frozen` until an operator unfreezes them.
     """
+    return await solvency_now(services, state)
+
+
+async def solvency_now(services: Services, state: State) -> SolvencyPage:
+    """The same, for a route of another kind of caller."""
     age = asyncio.get_running_loop().time() - state.solvency_at
     if state.solvency is None or age > _SOLVENCY_SECONDS:
         async with services.database.snapshot() as connection:

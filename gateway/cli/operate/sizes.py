@@ -1,63 +1,12 @@
 """sizes: how large the tables have grown, and whether what every payment touches still fits into memory."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
-
 from gateway import assembly
 from gateway.config.config import Config
-from gateway.postgres.pool import Statements
-
-sql = Statements(__package__, "sizes.sql")
-
-#: The accounts, and the indexes whose keys begin with an account or a wallet: what payments read and write at random.
-SPREAD = (
-    "account",
-    "account_pkey",
-    "account_code_unique",
-    "account_owner_asset",
-    "api_key_pkey",
-    "ledger_payment_debit_number_unique",
-    "ledger_payment_credit_number_unique",
-    "ledger_payment_request_unique",
-    "transfer_debit_number_unique",
-    "transfer_credit_number_unique",
-    "idempotency_key_pkey",
-    "payment_of_payer",
-    "payment_of_payee",
-    "event_of_wallet",
-    "event_of_other",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class TableSize:
-    """A table: rows, near enough, and bytes on the disk."""
-
-    name: str
-    rows: int
-    table_bytes: int
-    index_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """Every table, the largest first; what is touched all over, and PostgreSQL's cache, in bytes."""
-
-    tables: list[TableSize]
-    spread_bytes: int
-    cache_bytes: int
-
-    def plain(self) -> dict[str, Any]:
-        """The same as plain values, for printing."""
-        return asdict(self)
+from gateway.postgres.sizes import Sizes
+from gateway.postgres.sizes import sizes as sizes_now
 
 
 async def sizes(config: Config) -> Sizes:
     """Ask PostgreSQL."""
     async with assembly.database(config, "sizes") as database, database.snapshot() as connection:
-        rows = await connection.fetch(sql.sizes)
-        return Sizes(
-            [TableSize(row["name"], row["rows"], row["table_bytes"], row["index_bytes"]) for row in rows],
-            await connection.fetchval(sql.spread_bytes, list(SPREAD)),
-            await connection.fetchval(sql.cache_bytes),
-        )
+        return await sizes_now(connection)

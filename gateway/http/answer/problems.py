@@ -14,7 +14,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from gateway import errors
-from gateway.chain.errors import InvalidSignature
+from gateway.chain.errors import InvalidSignature, RelayerNotResumable
 from gateway.custody.errors import AddressNotEmpty, PaymentsUnderWay
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.events.errors import TooManyStreams
@@ -115,6 +115,7 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
     UnknownPayee: Problem(404, "unknown_payee"),
     SelfPayment: Problem(422, "self_payment"),
     errors.StateConflict: Problem(409, "state_conflict"),
+    RelayerNotResumable: Problem(409, "state_conflict"),
     WithdrawalsFrozen: Problem(409, "withdrawals_frozen", retryable=True),
     WalletFrozen: Problem(409, "wallet_frozen", retryable=True),
     ApprovalRequired: Problem(403, "approval_required"),

@@ -1,9 +1,11 @@
-"""The ledger is compared with the chain and the bank, by one worker of all. What differs twice freezes withdrawals."""
+"""The ledger is compared with the chain and the bank, by one worker of all. What differs twice freezes withdrawals.
+What there is of each token is noted over time.
+"""
 
 import logging
 
 from gateway.bank import movements
-from gateway.reconciliation import monitor
+from gateway.reconciliation import history, monitor
 from gateway.worker.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -21,4 +23,5 @@ async def run(worker: Worker) -> bool:
             "%s: withdrawals of %s are frozen. Find out why, put it right, then run 'gateway withdrawals unfreeze %s'",
             *(one, one.asset.code, one.asset.code),
         )
+    await history.note(worker.database, settings, worker.clock())
     return False

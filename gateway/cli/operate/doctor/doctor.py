@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from gateway.cli.operate import configuration
 from gateway.cli.operate.doctor import of_chain, of_database, of_machine, of_work
-from gateway.cli.operate.doctor.installation import Diagnostic, Installation, Result, Skipped, State
+from gateway.cli.operate.doctor.installation import Diagnostic, Installation, Skipped
 from gateway.errors import GatewayError
+from gateway.reconciliation.diagnosis import Result, State
 
 #: In the order of their needs: each uses what earlier ones have found.
 DIAGNOSTICS: Final[Mapping[str, Diagnostic]] = {

@@ -2,7 +2,7 @@
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from gateway import assembly
 from gateway.assembly import Places
@@ -12,19 +12,9 @@ from gateway.config.config import Config
 from gateway.keys.vault import Vault
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Database, Statements
+from gateway.reconciliation.diagnosis import Result
 
 sql: Final = Statements(__package__, "doctor.sql")
-
-#: `warning`: it works, but somebody should know. `skipped`: something that it needs was not found.
-State = Literal["ok", "warning", "failed", "skipped"]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What was found, in a sentence; for a warning or a failure also what to do."""
-
-    state: State
-    says: str
 
 
 class Skipped(Exception):
@@ -117,15 +107,3 @@ class Diagnostic(Protocol):
     """Checks one thing. A GatewayError that it raises is a failure; Skipped is raised where its needs are not met."""
 
     async def __call__(self, one: Installation, /) -> Result: ...
-
-
-def ok(says: str) -> Result:
-    return Result("ok", says)
-
-
-def warning(says: str) -> Result:
-    return Result("warning", says)
-
-
-def failed(says: str) -> Result:
-    return Result("failed", says)

@@ -5,9 +5,11 @@ from typing import Final
 from gateway import assembly
 from gateway.chain.node import HttpNode
 from gateway.chain.watcher import cursors, final_block, same_chain
-from gateway.cli.operate import relayers as relayer_rows
-from gateway.cli.operate.doctor.installation import Installation, Result, failed, ok, warning
+from gateway.cli.operate.doctor.installation import Installation
 from gateway.errors import Misconfigured
+from gateway.reconciliation import diagnosis
+from gateway.reconciliation.diagnosis import Result, failed, ok, warning
+from gateway.settlement import relayer_accounts
 
 #: A head may be so far from the database's time, in seconds: nodes refuse blocks of more than 15 s ahead, and a chain
 #: that makes a block every 12 s has missed some after so many minutes.
@@ -63,16 +65,10 @@ async def finality(one: Installation) -> Result:
 
 
 async def relayers(one: Installation) -> Result:
-    rows = await relayer_rows.read(one.database, one.node, one.config)
-    if not rows:
-        return failed("no relayer is known: run 'gateway deploy'")
-    wrong = [row for row in rows if row.state in ("dry", "refused", "stopped")]
-    low = [row for row in rows if row.state == "low"]
-    if wrong or low:
-        told = "; ".join(
-            f"{row.address} is {row.state}{f' ({row.reason})' if row.reason else ''}" for row in wrong or low
-        )
-        return (failed if wrong else warning)(f"{told}: send gas money to it, or see 'gateway relayers'")
+    rows = await relayer_accounts.read(one.database, one.node, one.config.assets, one.config.gas_batches_least)
+    found = diagnosis.relayers(rows)
+    if found.state != "ok":
+        return found
     try:
         signers = assembly.relayers(one.config, one.places)
     except Misconfigured as missing:

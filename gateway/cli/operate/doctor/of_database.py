@@ -1,19 +1,20 @@
 """PostgreSQL: whether it answers and takes writes, what a commit is worth, its schema, and the time."""
 
 from gateway import assembly
-from gateway.cli.operate.doctor.installation import Installation, Result, failed, ok, sql
+from gateway.cli.operate.doctor.installation import Installation
 from gateway.postgres import migration
 from gateway.postgres.errors import DatabaseNotWritable, DatabaseUnavailable
+from gateway.reconciliation import diagnosis
+from gateway.reconciliation.diagnosis import Result, failed, ok
 
 
 async def server(one: Installation) -> Result:
     try:
         database = await one.connect()
         async with database.reading(answers=False) as connection:
-            row = await connection.fetchrow(sql.server)
+            row = await diagnosis.server(connection)
     except DatabaseUnavailable as away:
         return failed(f"{away}: start it, or correct GATEWAY_DATABASE_URL")
-    assert row is not None
     if row["standby"]:
         return failed(
             f"PostgreSQL {row['version']} answers and is a standby in recovery, which takes no writes: name the "
@@ -29,17 +30,7 @@ async def server(one: Installation) -> Result:
 
 
 async def durability(one: Installation) -> Result:
-    async with one.connected.reading(answers=False) as connection:
-        row = await connection.fetchrow(sql.server)
-    assert row is not None
-    off = [name for name in ("fsync", "full_page_writes") if not row[name]]
-    if off:
-        return failed(
-            f"the server has {' and '.join(off)} off, so a crash of its machine may lose payments that were answered: "
-            "turn it on in postgresql.conf"
-        )
-    waits = f"; commits wait for {row['standbys']}" if row["standbys"] else ""
-    return ok(f"fsync and full_page_writes are on, synchronous_commit is {row['synchronous_commit']}{waits}")
+    return await diagnosis.durability(one.connected)
 
 
 async def schema(one: Installation) -> Result:
@@ -49,10 +40,4 @@ async def schema(one: Installation) -> Result:
 
 
 async def clock(one: Installation) -> Result:
-    off = one.connected.clock.off_seconds()
-    if off:
-        way = "ahead of" if off > 0 else "behind"
-        return failed(
-            f"this machine's clock is {abs(off):.1f} s {way} the database's, which is what counts: set it right (NTP)"
-        )
-    return ok("this machine's clock agrees with the database's within a second")
+    return await diagnosis.clock(one.connected)

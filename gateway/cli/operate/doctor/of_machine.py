@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from gateway import __version__, assembly
-from gateway.cli.operate.doctor.installation import Installation, Result, failed, ok, sql, warning
+from gateway.cli.operate.doctor.installation import Installation, sql
 from gateway.cli.operate.printout import size
+from gateway.reconciliation.diagnosis import Result, failed, ok, warning
 
 #: Below the first nothing can be relied on, below the second somebody should make room. In bytes.
 _ROOM_LEAST: Final = 256 * 2**20

@@ -1,32 +1,20 @@
 """The worker, notifications, the recovery after a restore, and the checkpoints of the logs."""
 
-from datetime import timedelta
 from typing import Final
 
 from gateway import assembly
-from gateway.audit import checkpoint
-from gateway.cli.operate.doctor.installation import Installation, Result, failed, ok, warning
-from gateway.clock import rfc3339
+from gateway.cli.operate.doctor.installation import Installation
 from gateway.notifications.channels.email import SAYS, Email
 from gateway.notifications.push.vapid import Vapid
-from gateway.reconciliation import readiness
-
-#: A worker writes a checkpoint every second; one that is so far behind does not.
-_PENDING_LONG: Final = timedelta(minutes=1)
+from gateway.reconciliation import diagnosis
+from gateway.reconciliation.diagnosis import Result, failed, ok, warning
 
 #: How long a mail server is waited for, in seconds.
 _MAIL_SECONDS: Final = 10.0
 
 
 async def worker(one: Installation) -> Result:
-    async with one.database.reading() as connection:
-        found, _ = await readiness.of_tokens(connection, one.settings)
-    if found.worker != "ok":
-        ever = "has ever run" if found.worker == "none" else "runs"
-        return failed(f"no worker {ever}, so token payments wait: start 'gateway work'")
-    if found.relayers != "ok":
-        return failed(f"a worker runs, but {found.reason}")
-    return ok("a worker runs, and its transactions become final")
+    return await diagnosis.worker(one.database, one.settings)
 
 
 async def email(one: Installation) -> Result:
@@ -53,18 +41,8 @@ async def push(one: Installation) -> Result:
 
 
 async def recovery(one: Installation) -> Result:
-    async with one.database.reading() as connection:
-        found, _ = await readiness.of_tokens(connection, one.settings)
-    if found.recovery is not None:
-        return failed(f"{found.recovery}: see 'gateway recovery'")
-    return ok("the database is not older than the chain")
+    return await diagnosis.recovery(one.database, one.settings)
 
 
 async def checkpoints(one: Installation) -> Result:
-    async with one.database.reading() as connection:
-        newest = await checkpoint.head(connection)
-        since = await checkpoint.pending_since(connection)
-    last = f"the newest is {newest.number}, of {rfc3339(newest.at)}" if newest is not None else "there is none"
-    if since is not None and one.database.clock() - since > _PENDING_LONG:
-        return failed(f"no checkpoint covers what was logged since {rfc3339(since)}, {last}: start 'gateway work'")
-    return ok(f"checkpoints cover both logs; {last}. 'gateway audit verify' verifies them")
+    return await diagnosis.checkpoints(one.database)

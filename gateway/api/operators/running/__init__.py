@@ -1,0 +1,13 @@
+"""What those who run the gateway read of it, and two things that they put right: a payment's life, solvency over time,
+relayers, webhooks that fail, health.
+
+routes.py    all of them, as the application takes them
+payments.py  all payments, and the life of one
+solvency.py  what there is of each token, and what there was
+relayers.py  the relayers; a stopped one goes on
+webhooks.py  endpoints that fail; one is tried again
+health.py    queues, lag, backlogs, sizes and checks
+shapes.py    what comes in and goes out
+views.py     how answers are made from the packages' own values
+examples.py  examples of both in the OpenAPI document
+"""

@@ -1,0 +1,82 @@
+"""All payments, and what each step of one did."""
+
+from typing import Annotated, Final
+
+from litestar import get
+from litestar.params import QueryParameter
+
+from gateway.api.fields import HandleText
+from gateway.api.identity.sign_in import id_of
+from gateway.api.operators.running.shapes import OperatorPaymentsPage, PaymentLifeView
+from gateway.api.operators.running.views import life_view
+from gateway.api.payments.views import payment_view
+from gateway.errors import InvalidRequest
+from gateway.http.request.cursor import cursor_position, cursor_text
+from gateway.http.request.parameters import Cursor, Limit, path_id
+from gateway.http.services import Services
+from gateway.identity import wallet as wallets
+from gateway.ids import PaymentId, read, show
+from gateway.operators.operators import Operator
+from gateway.payments.life import find, rows
+from gateway.payments.life.life import life_of
+from gateway.payments.model.state import State
+from gateway.payments.records import search
+from gateway.payments.records.records import NEWEST
+
+PaymentPath = Annotated[str, path_id("pay", "The payment's id.")]
+
+#: What is not there, where the id in the path is none.
+WHAT: Final = "such payment"
+
+
+@get(
+    "/v1/operator/payments",
+    tags=["Operators"],
+    summary="List all payments",
+    needs="operator",
+    problems=("invalid_handle", "unknown_handle"),
+)
+async def list_all_payments(
+    services: Services,
+    operator: Operator,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    handle: Annotated[HandleText | None, QueryParameter(description="Payments of this wallet alone.")] = None,
+    in_state: Annotated[
+        State | None, QueryParameter(name="state", description="With `handle`: payments in this state.")
+    ] = None,
+) -> OperatorPaymentsPage:
+    """Payments of all wallets, or from and to one, newest first. With a state a page may have fewer than `limit`
+    payments, although more follow: continue until `next_cursor` is null.
+    """
+    assets, before = services.settings.assets, PaymentId(read("pay", cursor_position(cursor))) if cursor else NEWEST
+    async with services.database.reading() as connection:
+        if handle is None:
+            if in_state is not None:
+                raise InvalidRequest("state", "send a handle with it: the payments of all wallets are not searched")
+            page = await find.newest(connection, assets, PaymentId(before), limit)
+            last = page[-1].id if len(page) == limit else None
+        else:
+            of = await wallets.by_handle(connection, handle)
+            wanted = search.Wanted(state=in_state)
+            page, last = await search.find(connection, assets, of.id, wanted, PaymentId(before), limit)
+    return OperatorPaymentsPage(
+        [payment_view(one, None) for one in page], cursor_text(show("pay", last)) if last else None
+    )
+
+
+@get(
+    "/v1/operator/payments/{id:str}",
+    tags=["Operators"],
+    summary="Get a payment's life",
+    needs="operator",
+    problems=("not_found",),
+)
+async def get_payment_life(id: PaymentPath, services: Services, operator: Operator) -> PaymentLifeView:
+    """The payment, and each step from the request to the notices, as far as the tables know of it: what was asked for,
+    approved, held, signed, relayed, final, posted and refunded, and what webhooks and people were told. Of deliveries
+    and notices nothing is kept for longer than thirty days.
+    """
+    of = PaymentId(id_of("pay", id, WHAT))
+    async with services.database.snapshot() as connection:
+        return life_view(life_of(await rows.read(connection, services.settings.assets, of)))

@@ -1,0 +1,253 @@
+"""What comes in and goes out. Requests refuse unknown fields."""
+
+from datetime import datetime
+from typing import Annotated, get_args
+
+from msgspec import Meta, Struct
+
+from gateway.api.fields import Address, AssetCode, Decimal, Handle, NextCursor, Time
+from gateway.api.payments.shapes import PaymentView
+from gateway.api.status.shapes import FrozenView
+from gateway.api.webhooks.shapes import DescriptionText, TypesText, WebhookIdText
+from gateway.http.schema import one_of
+from gateway.payments.life.step import KINDS, Fact
+from gateway.reconciliation.diagnosis import State
+from gateway.settlement.relayer_accounts import State as RelayerState
+from gateway.webhooks.vocabulary import OUTCOMES, DisabledBy
+
+OutcomeText = Annotated[str, one_of(OUTCOMES, "What came of an attempt.")]
+
+StepFacts = Annotated[
+    dict[str, Fact],
+    Meta(
+        title="StepFacts",
+        description="What is known of it: ids, accounts, statement numbers, amounts as decimal strings, counts.",
+        examples=[{"transfer": "trf_01h455vb4pex5vsknk084sn02q", "amount": "12.50"}],
+    ),
+]
+
+
+class StepView(Struct):
+    """A step of a payment's life. What is known of it depends on its kind."""
+
+    kind: Annotated[str, one_of(KINDS, "What the step was.")]
+    at: Time
+    facts: StepFacts
+
+
+class AuditLineView(Struct):
+    """An audit event of the payment."""
+
+    number: int
+    kind: str
+    by: Annotated[str, Meta(description="The kind of credential, and its id.", examples=["passkey psk_…"])]
+    at: Time
+
+
+class CheckpointView(Struct):
+    """The checkpoint that covers the payment's newest event."""
+
+    number: int
+    at: Time
+
+
+class PaymentLifeView(Struct):
+    """A payment, and what each step of its life did, in the order of time."""
+
+    payment: PaymentView
+    steps: list[StepView]
+    events: Annotated[list[str], Meta(description="Its events in the event log, in order.")]
+    audit_events: list[AuditLineView]
+    checkpoint: Annotated[CheckpointView | None, Meta(description="null: no checkpoint covers all of it yet.")]
+
+
+class OperatorPaymentsPage(Struct):
+    items: list[PaymentView]
+    next_cursor: NextCursor
+
+
+class DifferenceView(Struct):
+    """An account that does not agree with what it was reconciled with, twice in a row."""
+
+    account: str
+    ledger: Decimal
+    other: Decimal
+    amount: Annotated[Decimal, Meta(description="By how much they differ.")]
+    where: Annotated[str, Meta(description="What the ledger was compared with.", examples=["balanceOf at block 42"])]
+
+
+class SolvencyPointView(Struct):
+    """What there was of a token. `difference` and `unreconciled` are the most of the time that the point stands for."""
+
+    at: Time
+    block: int | None
+    supply: Decimal
+    wallets: Decimal
+    outside: Decimal
+    reserve: Decimal
+    difference: Annotated[Decimal, Meta(description="What did not add up within the ledger.")]
+    unreconciled: Annotated[Decimal, Meta(description="What confirmed differences came to.")]
+
+
+class OperatorSolvencyView(Struct):
+    """A token now, and over time."""
+
+    asset: AssetCode
+    backing: Annotated[AssetCode, Meta(description="The currency of the reserve.")]
+    supply: Decimal
+    wallets: Decimal
+    outside: Decimal
+    reserve: Decimal
+    difference: Decimal
+    final_block: int | None
+    checked_block: int | None
+    differences: list[DifferenceView]
+    points: Annotated[list[SolvencyPointView], Meta(description="The oldest first, 400 at the most.")]
+
+
+class OperatorSolvencyPage(Struct):
+    """`differences` are those of currencies, such as at the bank; a token's stand with it."""
+
+    items: list[OperatorSolvencyView]
+    differences: list[DifferenceView]
+    frozen: list[FrozenView]
+
+
+class RelayerView(Struct):
+    """A relayer account."""
+
+    address: Address
+    state: Annotated[
+        str,
+        one_of(
+            get_args(RelayerState),
+            "low: its gas balance runs out; dry: it pays for nothing more; refused: by the node.",
+        ),
+    ]
+    reason: Annotated[str, Meta(description="Why it is stopped or refused; else empty.")]
+    advice: Annotated[str, Meta(description="What to do about a stopped one; else empty.")]
+    next_nonce: int
+    open: Annotated[int, Meta(description="How many of its transactions are in no final block.")]
+    oldest_open_at: Time | None
+    balance: Annotated[Decimal, Meta(description="In the chain's coin, less what open transactions may cost.")]
+    payments: Annotated[int, Meta(description="How many payments the balance is good for.")]
+
+
+class RelayersPage(Struct):
+    items: list[RelayerView]
+
+
+class ResumedRelayerView(Struct):
+    relayer: Address
+    next_nonce: int
+    ended: Annotated[int, Meta(description="How many of its transactions others had overtaken.")]
+
+
+class FailingWebhookView(Struct):
+    """An endpoint that fails, or that was disabled for it. Of its URL the host is shown: the path may be a secret."""
+
+    id: WebhookIdText
+    handle: Handle
+    host: Annotated[str, Meta(examples=["shop.example"])]
+    description: DescriptionText
+    types: TypesText
+    disabled_by: Annotated[DisabledBy | None, Meta(description="null: it is enabled, and is retried.")]
+    failing_since: Annotated[Time, Meta(description="Nothing came through since then.")] | None
+    waiting: Annotated[int, Meta(description="How many deliveries wait, 1,000 at the most.")]
+    last_at: Annotated[Time, Meta(description="When it was last tried.")] | None
+    last_outcome: OutcomeText | None
+    last_status: Annotated[int, Meta(description="The HTTP status, where there was an answer.")] | None
+
+
+class FailingWebhooksPage(Struct):
+    items: list[FailingWebhookView]
+    next_cursor: NextCursor
+
+
+class RetryRequest(Struct, forbid_unknown_fields=True):
+    since: (
+        Annotated[datetime, Meta(tz=True, description="Send again what was made at this time or later, too.")] | None
+    ) = None
+
+
+class RetriedWebhookView(Struct):
+    id: WebhookIdText
+    enabled: bool
+
+
+class WaitingView(Struct):
+    """What waits, counted up to a limit."""
+
+    of: Annotated[str, Meta(description="A token, or a channel of notifications.", examples=["USDX"])]
+    count: int
+    oldest_at: Annotated[Time, Meta(description="Since when the oldest waits; null: nothing does.")] | None
+
+
+class ChainProgressView(Struct):
+    """How far the chain was read."""
+
+    block: Annotated[int, Meta(description="The final block that the ledger is read up to.")]
+    block_at: Annotated[Time, Meta(description="When that block was made.")]
+    reconciled_block: int | None
+
+
+class CheckView(Struct):
+    """One of the checks of `gateway doctor`."""
+
+    name: str
+    state: Annotated[str, one_of(get_args(State), "How it went.")]
+    says: str
+
+
+class PoolView(Struct):
+    """The connections to PostgreSQL of the process that answers."""
+
+    in_use: int
+    idle: int
+    most: int
+    timeouts: Annotated[int, Meta(description="How many requests waited in vain for a connection since the start.")]
+
+
+class TableView(Struct):
+    name: str
+    rows: Annotated[int, Meta(description="Near enough.")]
+    table_bytes: int
+    index_bytes: int
+
+
+class EndpointCountsView(Struct):
+    """How many webhook endpoints there are in each state."""
+
+    ok: int
+    failing: Annotated[int, Meta(description="None of their deliveries came through lately.")]
+    disabled: int
+
+
+class RelayerCountsView(Struct):
+    """How many relayers need somebody. A relayer that needs nobody is in none of them."""
+
+    stopped: int
+    refused: Annotated[int, Meta(description="The node takes nothing of them.")]
+    low: Annotated[int, Meta(description="Their gas balance runs out.")]
+
+
+class GatewayHealthView(Struct):
+    """How the gateway gets on."""
+
+    at: Time
+    queued: Annotated[list[WaitingView], Meta(description="Token payments that wait for a batch, by token.")]
+    submitted: Annotated[WaitingView, Meta(description="Chain transactions that are in no final block.")]
+    chain: ChainProgressView | None
+    events: Annotated[int, Meta(description="The number of the newest event.")]
+    endpoints: EndpointCountsView
+    webhooks_due_at: Annotated[Time, Meta(description="Since when a delivery is due that no failure delays.")] | None
+    webhooks_behind: Annotated[int, Meta(description="Events that were not looked through for webhooks yet.")]
+    notifications: Annotated[list[WaitingView], Meta(description="Notices that wait to be sent, by channel.")]
+    notifications_behind: Annotated[int, Meta(description="Events that were not looked through for notices yet.")]
+    relayers: RelayerCountsView
+    worker_seen_at: Annotated[Time, Meta(description="When a worker last looked after a relayer.")] | None
+    pool: PoolView
+    checks: list[CheckView]
+    tables: Annotated[list[TableView], Meta(description="The largest first.")]
+    spread_bytes: Annotated[int, Meta(description="What every payment reads and writes at random.")]
+    cache_bytes: Annotated[int, Meta(description="What PostgreSQL keeps in memory.")]

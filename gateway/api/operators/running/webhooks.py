@@ -1,0 +1,60 @@
+"""Endpoints that fail, of all wallets; one is tried again."""
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import get, post
+
+from gateway.api.identity.sign_in import id_of
+from gateway.api.operators.running.shapes import FailingWebhooksPage, RetriedWebhookView, RetryRequest
+from gateway.api.operators.running.views import failing_view
+from gateway.api.webhooks.webhooks import WHAT
+from gateway.http.request.cursor import cursor_position, cursor_text
+from gateway.http.request.parameters import Cursor, Limit, path_id
+from gateway.http.services import Services
+from gateway.ids import read
+from gateway.operators import operators
+from gateway.operators.operators import Operator
+from gateway.webhooks import failing
+from gateway.webhooks.vocabulary import PREFIX
+
+WebhookPath = Annotated[str, path_id(PREFIX, "The webhook's id.")]
+
+#: An id after that of every endpoint.
+_NEWEST = UUID(int=2**128 - 1)
+
+
+@get("/v1/operator/webhooks/failing", tags=["Operators"], summary="List webhooks that fail", needs="operator")
+async def list_failing_webhooks(
+    services: Services, operator: Operator, limit: Limit = 50, cursor: Cursor = None
+) -> FailingWebhooksPage:
+    """Endpoints of all wallets whose deliveries have only failed lately, and those that were disabled for it, newest
+    first. One that its owner disabled is not among them.
+    """
+    before = read(PREFIX, cursor_position(cursor)) if cursor else _NEWEST
+    async with services.database.reading() as connection:
+        found = await failing.failing(connection, before, limit)
+    more = cursor_text(found[-1].endpoint.shown_id) if len(found) == limit else None
+    return FailingWebhooksPage([failing_view(one) for one in found], more)
+
+
+@post(
+    "/v1/operator/webhooks/{id:str}/retry",
+    tags=["Operators"],
+    summary="Try a failing webhook again",
+    status_code=200,
+    needs="operator",
+    task="webhooks.redeliver",
+    problems=("not_found", "state_conflict"),
+)
+async def retry_webhook(
+    id: WebhookPath, data: RetryRequest, services: Services, operator: Operator
+) -> RetriedWebhookView:
+    """Enables the endpoint if it was disabled for its failures, and sends what waits for it at once; with `since`, what
+    was made from then on again, too. One that its owner disabled stays so.
+    """
+    of = id_of(PREFIX, id, WHAT)
+    async with services.database.transaction() as connection:
+        await operators.authorize(connection, operator, "webhooks.redeliver")
+        found = await failing.try_again(connection, of, data.since, operator.by, services.clock())
+    return RetriedWebhookView(found.shown_id, found.disabled_by is None)

@@ -1,0 +1,41 @@
+"""A step of a payment's life."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, get_args
+
+#: What a step is. In this order where several are of one moment.
+Kind = Literal[
+    "requested",
+    "approval_needed",
+    "signature_needed",
+    "approved",
+    "held",
+    "authorized",
+    "relayed",
+    "final",
+    "transferred",
+    "settled",
+    "failed",
+    "voided",
+    "expired",
+    "refused",
+    "refunded",
+    "reported",
+    "webhooks",
+    "notified",
+]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+#: What a fact may be: plain values, amounts as decimal strings, and no secret.
+Fact = str | int | bool | list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: what it was, when, and what is known of it."""
+
+    kind: Kind
+    at: datetime
+    facts: Mapping[str, Fact]

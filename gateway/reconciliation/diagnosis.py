@@ -1,0 +1,123 @@
+"""What of an installation can be checked from inside a process that uses it: what was found, and what to do about it.
+
+`gateway doctor` says the same, beside what can only be seen from the machine or by asking the node.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Literal
+
+from gateway.audit import checkpoint
+from gateway.clock import rfc3339
+from gateway.payments.model.settings import PaymentSettings
+from gateway.postgres.pool import Connection, Database, Record, Statements
+from gateway.reconciliation import readiness
+from gateway.settlement.relayer_accounts import Row
+
+sql = Statements(__package__, "diagnosis.sql")
+
+#: A worker writes a checkpoint every second; one that is so far behind does not.
+_PENDING_LONG: Final = timedelta(minutes=1)
+
+#: `warning`: it works, but somebody should know. `skipped`: something that it needs was not found.
+State = Literal["ok", "warning", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was found, in a sentence; for a warning or a failure also what to do."""
+
+    state: State
+    says: str
+
+
+def ok(says: str) -> Result:
+    return Result("ok", says)
+
+
+def warning(says: str) -> Result:
+    return Result("warning", says)
+
+
+def failed(says: str) -> Result:
+    return Result("failed", says)
+
+
+async def server(connection: Connection) -> Record:
+    """The server, and what a commit is worth on this connection."""
+    row = await connection.fetchrow(sql.server)
+    assert row is not None
+    return row
+
+
+async def durability(database: Database) -> Result:
+    """Whether a commit survives a crash of the database's machine."""
+    async with database.reading(answers=False) as connection:
+        row = await server(connection)
+    off = [name for name in ("fsync", "full_page_writes") if not row[name]]
+    if off:
+        return failed(
+            f"the server has {' and '.join(off)} off, so a crash of its machine may lose payments that were answered: "
+            "turn it on in postgresql.conf"
+        )
+    waits = f"; commits wait for {row['standbys']}" if row["standbys"] else ""
+    return ok(f"fsync and full_page_writes are on, synchronous_commit is {row['synchronous_commit']}{waits}")
+
+
+async def clock(database: Database) -> Result:
+    """Whether this machine has the database's time."""
+    off = database.clock.off_seconds()
+    if off:
+        way = "ahead of" if off > 0 else "behind"
+        return failed(
+            f"this machine's clock is {abs(off):.1f} s {way} the database's, which is what counts: set it right (NTP)"
+        )
+    return ok("this machine's clock agrees with the database's within a second")
+
+
+async def worker(database: Database, settings: PaymentSettings) -> Result:
+    """Whether a worker does its rounds, and whether what it sends becomes final."""
+    async with database.reading() as connection:
+        found, _ = await readiness.of_tokens(connection, settings)
+    if found.worker != "ok":
+        ever = "has ever run" if found.worker == "none" else "runs"
+        return failed(f"no worker {ever}, so token payments wait: start 'gateway work'")
+    if found.relayers != "ok":
+        return failed(f"a worker runs, but {found.reason}")
+    return ok("a worker runs, and its transactions become final")
+
+
+async def recovery(database: Database, settings: PaymentSettings) -> Result:
+    """Whether the database is older than the chain, as after a restore."""
+    async with database.reading() as connection:
+        found, _ = await readiness.of_tokens(connection, settings)
+    if found.recovery is not None:
+        return failed(f"{found.recovery}: see 'gateway recovery'")
+    return ok("the database is not older than the chain")
+
+
+async def checkpoints(database: Database) -> Result:
+    """Whether checkpoints cover both logs."""
+    async with database.reading() as connection:
+        newest = await checkpoint.head(connection)
+        since = await checkpoint.pending_since(connection)
+    last = f"the newest is {newest.number}, of {rfc3339(newest.at)}" if newest is not None else "there is none"
+    if since is not None and database.clock() - since > _PENDING_LONG:
+        return failed(f"no checkpoint covers what was logged since {rfc3339(since)}, {last}: start 'gateway work'")
+    return ok(f"checkpoints cover both logs; {last}. 'gateway audit verify' verifies them")
+
+
+def relayers(rows: Sequence[Row]) -> Result:
+    """Whether the relayers can carry what is queued. Pure."""
+    if not rows:
+        return failed("no relayer is known: run 'gateway deploy'")
+    wrong = [row for row in rows if row.state in ("dry", "refused", "stopped")]
+    low = [row for row in rows if row.state == "low"]
+    if wrong or low:
+        told = "; ".join(
+            f"{row.address} is {row.state}{f' ({row.reason})' if row.reason else ''}" for row in wrong or low
+        )
+        return (failed if wrong else warning)(f"{told}: send gas money to it, or see 'gateway relayers'")
+    least = min(row.payments for row in rows)
+    return ok(f"{len(rows)} run; the lowest gas balance is good for {least:,} payments")
