@@ -20,7 +20,7 @@ _MEMORY: Final = Path("/dev/shm")
 _PREFIX: Final = "gateway-tests-"
 
 #: Three processes of tests were seen to use 0.4 GiB; the WAL of each one's server may grow to 1 GiB (max_wal_size).
-_ROOM_BYTES: Final = 3 * 2**30
+_ROOM_BYTES: Final = 4 * 2**30
 
 
 def use_memory(memory: Path = _MEMORY, room_bytes: int = _ROOM_BYTES) -> Path | None:
