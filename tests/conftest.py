@@ -27,9 +27,9 @@ from gateway.ledger import ledger
 from gateway.money import Assets
 from gateway.postgres.migration import migrate
 from gateway.postgres.pool import Database, connect
-from tests.anvils import SharedAnvil, shared_anvil
+from tests.anvils import Chain, SharedAnvil, shared_anvil
 from tests.databases import execute, fresh_database, keeping_connections, name_of, named
-from tests.factory import Chain, Town
+from tests.factory import Town
 from tests.processes import heed_ctrl_c, limited
 from tests.running import end_shared_up
 from tests.slow import is_slow, rank

@@ -1,11 +1,17 @@
-"""Databases of the server that the tests of a process share. Each is of one test, or of one file of tests, alone."""
+"""Databases of the server that the tests of a process share, and what is sent to them and waits in them. Each is of one
+test, or of one file of tests, alone.
+"""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
+
+from gateway.postgres.pool import Connection
+from tests.processes import HANG_SECONDS
 
 
 @asynccontextmanager
@@ -60,3 +66,30 @@ def named(dsn: str, database: str) -> str:
 def name_of(dsn: str) -> str:
     """The database of a URL."""
     return urlsplit(dsn).path.removeprefix("/")
+
+
+#: How long others may take until they wait for a lock; they give up waiting after 3 s themselves.
+_WAITING_SECONDS = HANG_SECONDS
+
+_WAITING = """
+    SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (
+        SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = database WHERE datname = current_database())
+"""
+
+
+@contextmanager
+def statements(connection: Connection) -> Iterator[list[str]]:
+    """The statements of ours that are sent over the connection meanwhile; the driver's own questions are left out."""
+    said: list[str] = []
+    with connection.query_logger(lambda sent: said.append(sent.query) if sent.query.startswith("-- ") else None):
+        yield said
+
+
+async def until_waiting(connection: Connection, count: int) -> None:
+    """Return when so many others wait for a lock, in this database: who waits has locked something of it before.
+
+    Asked of pg_locks alone, which says what is now; pg_stat_activity says the same again until a transaction ends.
+    """
+    until = time.monotonic() + _WAITING_SECONDS
+    while (waiting := await connection.fetchval(_WAITING)) < count:
+        assert time.monotonic() < until, f"{waiting} wait for a lock after {_WAITING_SECONDS} s, and not {count}"

@@ -1,21 +1,11 @@
-"""Things that tests make: chains, wallets with money, a gateway around one database and one chain.
+"""Things that tests make: wallets with money, a gateway around one database and one chain.
 
 Here and nowhere else, so that a test says what it is about and no more.
 """
 
-import json
-import os
-import platform
-import re
-import signal
-import subprocess
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPConnection
-from pathlib import Path
 from typing import Any
 
 from eth_account.messages import encode_defunct
@@ -61,124 +51,15 @@ from gateway.webhooks.sender import Sender
 from gateway.worker import jobs
 from gateway.worker.block_time import BlockTime
 from gateway.worker.worker import Worker
-from tests.processes import HANG_SECONDS, Process, start
-
-#: Holds each transaction to the most gas that a real chain lets one use (EIP-7825).
-_GAS_LIMIT = ["--enable-tx-gas-limit"]
-
-#: How long others may take until they wait for a lock; they give up waiting after 3 s themselves.
-_WAITING_SECONDS = HANG_SECONDS
-
-_WAITING = """
-    SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (
-        SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = database WHERE datname = current_database())
-"""
+from tests.anvils import Chain
 
 #: A time for tests that need one and do not care which.
 NOW = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
-
-_MACHINES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-_KIND = f"{platform.system().lower()}-{_MACHINES[platform.machine()]}"
-NODE_MODULES = Path(__file__).resolve().parents[1] / "contracts" / "node_modules"
-ANVIL = NODE_MODULES / "@foundry-rs" / f"anvil-{_KIND}" / "bin" / "anvil"
 
 
 async def _shows_nothing(*_: object) -> list[bytes]:
     """In a town nobody has webhooks: tests/webhooks has its own."""
     raise AssertionError
-
-
-@dataclass
-class Chain:
-    """A running anvil. Blocks come when `mine` says so."""
-
-    url: str
-    process: Process[bytes]
-    _http: HTTPConnection = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        self._http = HTTPConnection(self.url.removeprefix("http://"), timeout=HANG_SECONDS)
-
-    def rpc(self, method: str, *params: object) -> Any:
-        """What the chain answers, over a connection that is kept: to open one takes longer than most answers."""
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-        try:
-            self._http.request("POST", "/", body, {"Content-Type": "application/json"})
-            answer = json.load(self._http.getresponse())
-        except BaseException:
-            self.close()  # what was not read would be taken for the next answer
-            raise
-        assert "error" not in answer, answer["error"]
-        return answer["result"]
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._http.close()
-
-    def mine(self, blocks: int = 1) -> None:
-        for _ in range(blocks):
-            self.rpc("evm_mine")
-
-    def head(self) -> int:
-        return int(self.rpc("eth_blockNumber"), 16)
-
-    def timestamp(self) -> int:
-        return int(self.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
-
-
-@contextmanager
-def running_anvil(home: Path, *arguments: str, mining: str = "--no-mining") -> Iterator[Chain]:
-    """anvil on a free port, with a home of its own, ended by its own process id."""
-    options = ("--port", "0", mining, "--slots-in-an-epoch", "1", "--enable-tx-gas-limit", *arguments)
-    with started_anvil(home, [ANVIL, *options]) as chain:
-        yield chain
-
-
-@contextmanager
-def started_anvil(home: Path, argv: Sequence[str | Path]) -> Iterator[Chain]:
-    """The same, with options of the caller's alone."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "anvil.log").open("wb") as log:
-        process = start(
-            argv,
-            at_the_end=signal.SIGKILL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={"HOME": str(home), "PATH": os.environ["PATH"]},
-        )
-    try:
-        with closing(Chain(f"http://127.0.0.1:{_port(home / 'anvil.log', process)}", process)) as chain:
-            yield chain
-    finally:
-        process.terminate()
-        process.wait(HANG_SECONDS)
-
-
-def _port(log: Path, process: Process[bytes]) -> str:
-    until = time.monotonic() + HANG_SECONDS
-    while time.monotonic() < until and process.poll() is None:
-        if said := re.search(r"Listening on [\d.]+:(\d+)\n", log.read_text()):
-            return said[1]
-        time.sleep(0.01)  # anvil writes its port into its log, and tells nobody
-    raise AssertionError(f"anvil did not start: {log.read_text()}")
-
-
-@contextmanager
-def statements(connection: Connection) -> Iterator[list[str]]:
-    """The statements of ours that are sent over the connection meanwhile; the driver's own questions are left out."""
-    said: list[str] = []
-    with connection.query_logger(lambda sent: said.append(sent.query) if sent.query.startswith("-- ") else None):
-        yield said
-
-
-async def until_waiting(connection: Connection, count: int) -> None:
-    """Return when so many others wait for a lock, in this database: who waits has locked something of it before.
-
-    Asked of pg_locks alone, which says what is now; pg_stat_activity says the same again until a transaction ends.
-    """
-    until = time.monotonic() + _WAITING_SECONDS
-    while (waiting := await connection.fetchval(_WAITING)) < count:
-        assert time.monotonic() < until, f"{waiting} wait for a lock after {_WAITING_SECONDS} s, and not {count}"
 
 
 class Town:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from aiohttp import ClientSession, web
 
-from tests.factory import Chain
+from tests.anvils import Chain
 
 #: What each client says to a transaction that it does not take.
 REFUSALS = {

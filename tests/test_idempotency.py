@@ -15,7 +15,8 @@ from gateway.identity.wallet import Wallet
 from gateway.money import Assets
 from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Database
-from tests.factory import NOW, statements, until_waiting
+from tests.databases import statements, until_waiting
+from tests.factory import NOW
 from tests.payments.test_ledger_rail import LedgerTown
 
 pytestmark = pytest.mark.anyio

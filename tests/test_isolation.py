@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway.postgres.pool import Database
-from tests.anvils import SharedAnvil, shared_anvil
-from tests.factory import Chain, Town
+from tests.anvils import Chain, SharedAnvil, shared_anvil
+from tests.factory import Town
 from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio

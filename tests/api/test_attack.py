@@ -13,7 +13,8 @@ from gateway.payments.rails.ledger import LedgerPayment, Settled
 from gateway.postgres.pool import connect
 from gateway.secret import hash_of
 from tests.api.conftest import Api, Person, code_of, opened
-from tests.factory import NOW, until_waiting
+from tests.databases import until_waiting
+from tests.factory import NOW
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ from gateway.ids import read
 from gateway.keys.errors import EncryptedKeyUnreadable
 from gateway.keys.vault import Vault
 from tests.api.conftest import MASTER_KEY, Api, code_of
-from tests.factory import until_waiting
+from tests.databases import until_waiting
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ from tests.api.browser import OWN, Browser, browsing, challenge_in, cookie_of, r
 from tests.api.conftest import Api, Person, code_of
 from tests.api.test_keys import made, with_key
 from tests.authenticator import Authenticator, base64url
-from tests.factory import until_waiting
+from tests.databases import until_waiting
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,7 @@ from gateway.payments.payees.lookup import find_payees
 from gateway.payments.payees.resolver import Payee, PayeeResolver
 from gateway.postgres.pool import Connection, Database
 from tests.api.conftest import Api, code_of, opened
-from tests.factory import statements
+from tests.databases import statements
 
 pytestmark = pytest.mark.anyio
 

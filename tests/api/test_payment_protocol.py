@@ -18,7 +18,7 @@ from gateway.api.payments.fast_payments import FastPayments
 from gateway.http.request.body import BODY_BYTES_MAX
 from tests.api.conftest import Api, Person
 from tests.api.wire import Wire, head, listening
-from tests.factory import until_waiting
+from tests.databases import until_waiting
 from tests.processes import HANG_SECONDS
 from tests.received import Received, answers
 

@@ -22,10 +22,11 @@ from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import connect
 from gateway.postgres.primary import Primary
 from gateway.worker import jobs
+from tests.anvils import Chain
 from tests.api.conftest import MASTER_KEY, Api, Person, code_of, opened
 from tests.api.test_attack import known_to
 from tests.cuts import CutDatabase, Fate
-from tests.factory import Chain, Town
+from tests.factory import Town
 from tests.processes import HANG_SECONDS
 from tests.replicas import Replicated, replicated
 

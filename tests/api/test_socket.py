@@ -16,7 +16,7 @@ from gateway.http.request.body import Wanted, read_each
 from gateway.payments import batch
 from tests.api.conftest import Api
 from tests.applications import application
-from tests.factory import until_waiting
+from tests.databases import until_waiting
 from tests.processes import HANG_SECONDS
 
 FIVE = {"amount": "5.00", "asset": "EUR"}

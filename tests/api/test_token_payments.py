@@ -17,7 +17,7 @@ from gateway.postgres.pool import Connection, connect
 from gateway.secret import hash_of
 from tests.api.conftest import Api, Person, code_of, opened
 from tests.api.test_attack import known_to
-from tests.factory import until_waiting
+from tests.databases import until_waiting
 
 pytestmark = pytest.mark.anyio
 

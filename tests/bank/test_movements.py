@@ -15,7 +15,8 @@ from gateway.ledger.errors import InsufficientFunds
 from gateway.money import Assets
 from gateway.postgres.pool import Database
 from gateway.reconciliation.solvency import Difference
-from tests.factory import NOW, statements, until_waiting
+from tests.databases import statements, until_waiting
+from tests.factory import NOW
 
 pytestmark = pytest.mark.anyio
 

@@ -28,7 +28,7 @@ from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner
 from gateway.keys.vault import Vault
 from gateway.money import Asset, Assets
 from gateway.postgres.pool import Connection, Database
-from tests.factory import Chain, running_anvil
+from tests.anvils import Chain, running_anvil
 
 USDX = Asset("USDX", "token", 6, "USD")
 ASSETS = Assets([Asset("USD", "fiat", 2), USDX])

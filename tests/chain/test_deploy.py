@@ -19,8 +19,8 @@ from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner
 from gateway.ledger import ledger
 from gateway.money import Asset, Assets
 from gateway.postgres.pool import Database
+from tests.anvils import Chain
 from tests.chain.conftest import ASSETS, FINALITY
-from tests.factory import Chain
 from tests.other_node import REFUSALS, in_front_of
 
 pytestmark = pytest.mark.anyio

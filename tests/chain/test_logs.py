@@ -12,9 +12,9 @@ from aiohttp import ClientSession, web
 from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import HttpNode
 from gateway.chain.watcher import cursors, watch
+from tests.anvils import Chain
 from tests.chain.conftest import FINALITY, Setup
 from tests.chain.test_watch import cursor_of
-from tests.factory import Chain
 
 pytestmark = pytest.mark.anyio
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import HttpNode
-from tests.factory import Chain
+from tests.anvils import Chain
 from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio

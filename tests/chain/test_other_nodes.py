@@ -11,9 +11,9 @@ from gateway.chain.relayer import relayers
 from gateway.chain.watcher import watch
 from gateway.chain.watcher.block_range import BlockRange
 from gateway.chain.watcher.cursors import Cursor
+from tests.anvils import Chain
 from tests.chain.conftest import FINALITY, Setup
 from tests.chain.test_watch import cursor_of
-from tests.factory import Chain
 from tests.other_node import OtherNode, in_front_of
 
 pytestmark = pytest.mark.anyio

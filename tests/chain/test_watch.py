@@ -17,8 +17,9 @@ from gateway.chain.token.contract import Movement
 from gateway.chain.watcher import cursors, same_chain, watch
 from gateway.chain.watcher.block_range import BlockRange
 from gateway.chain.watcher.cursors import Cursor
+from tests.anvils import Chain
 from tests.chain.conftest import FINALITY, Setup
-from tests.factory import Chain, until_waiting
+from tests.databases import until_waiting
 
 pytestmark = pytest.mark.anyio
 

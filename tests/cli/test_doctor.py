@@ -21,8 +21,8 @@ from gateway.notifications.push.vapid import to_base64
 from gateway.postgres.pool import connect
 from gateway.reconciliation import diagnosis
 from gateway.reconciliation.diagnosis import Result
+from tests.anvils import Chain, running_anvil
 from tests.databases import fresh_database
-from tests.factory import Chain, running_anvil
 from tests.notifications.mail_server import serving
 from tests.replicas import replicated
 from tests.running import Up

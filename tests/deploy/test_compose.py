@@ -23,9 +23,9 @@ from gateway.cli.operate.configuration import check
 from gateway.cli.processes.ports import free_port
 from gateway.config.settings import SETTINGS
 from gateway.embedded.postgres import Postgres
+from tests.anvils import running_anvil, started_anvil
 from tests.databases import fresh_database
 from tests.deploy.containerfile import DEPLOY, is_ignored, read
-from tests.factory import running_anvil, started_anvil
 from tests.journeys.test_database_comes_and_goes import answering, line_with, running
 from tests.processes import HANG_SECONDS
 from tests.running import ROOT, environ

@@ -16,7 +16,8 @@ from gateway.events.log import Event
 from gateway.ids import WalletId
 from gateway.postgres.pool import Database
 from tests.api.conftest import Api, Person, api
-from tests.factory import NOW, until_waiting
+from tests.databases import until_waiting
+from tests.factory import NOW
 
 __all__ = ["api"]
 

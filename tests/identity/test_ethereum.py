@@ -13,7 +13,8 @@ from gateway.identity.errors import InvalidSignIn
 from gateway.identity.sign_in import ethereum
 from gateway.identity.sign_in.challenge import GOOD_FOR
 from gateway.postgres.pool import Database
-from tests.factory import NOW, Chain
+from tests.anvils import Chain
+from tests.factory import NOW
 from tests.identity.conftest import Owner, owner
 
 pytestmark = pytest.mark.anyio

@@ -18,8 +18,8 @@ from gateway.cli.operate import operations
 from gateway.cli.processes.ports import free_port
 from gateway.config.environment import from_environment
 from gateway.embedded.postgres import Postgres
+from tests.anvils import Chain
 from tests.databases import execute
-from tests.factory import Chain
 from tests.processes import HANG_SECONDS
 from tests.running import environ
 

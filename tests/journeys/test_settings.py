@@ -16,8 +16,8 @@ from gateway.config.settings import SECRETS, SETTINGS
 from gateway.embedded.postgres import Postgres
 from gateway.keys.signer import RelayerSigner
 from gateway.postgres.pool import connect
+from tests.anvils import running_anvil
 from tests.databases import fresh_database
-from tests.factory import running_anvil
 from tests.running import gateway, up_and_down
 
 pytestmark = pytest.mark.anyio

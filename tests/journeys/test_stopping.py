@@ -22,8 +22,8 @@ from gateway.config.environment import from_environment
 from gateway.embedded.postgres import Postgres
 from gateway.keys.signer import RelayerSigner
 from gateway.postgres.pool import Database, connect
-from tests.databases import fresh_database
-from tests.factory import Chain, running_anvil, until_waiting
+from tests.anvils import Chain, running_anvil
+from tests.databases import fresh_database, until_waiting
 from tests.journeys.test_database_comes_and_goes import answering, line_with, running
 from tests.processes import HANG_SECONDS
 

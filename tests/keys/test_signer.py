@@ -13,7 +13,7 @@ from gateway.keys import signer
 from gateway.keys.errors import EncryptedKeyUnreadable
 from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner, TransactionFields, fields_of
 from gateway.keys.vault import Vault
-from tests.factory import Chain
+from tests.anvils import Chain
 
 ALICE, BOB = UUID(int=1), UUID(int=2)
 MASTER = bytes(range(32))

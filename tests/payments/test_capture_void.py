@@ -18,7 +18,7 @@ from gateway.payments.capture_void import EndRequest
 from gateway.payments.errors import TokenNotDeployed
 from gateway.payments.model.payment import Payment, State
 from gateway.postgres.pool import Database
-from tests.factory import statements
+from tests.databases import statements
 from tests.payments.test_ledger_rail import LedgerTown
 
 pytestmark = pytest.mark.anyio

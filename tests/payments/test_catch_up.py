@@ -14,8 +14,9 @@ from gateway.keys.vault import Vault
 from gateway.postgres.pool import Database
 from gateway.worker import jobs
 from gateway.worker.catch_up import CatchUp
+from tests.anvils import running_anvil
 from tests.conftest import ASSETS
-from tests.factory import Town, running_anvil
+from tests.factory import Town
 
 pytestmark = pytest.mark.anyio
 

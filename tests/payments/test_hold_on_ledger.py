@@ -18,7 +18,7 @@ from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.ledger import Held, HeldPayment
 from gateway.postgres.pool import Connection, Database
 from gateway.secret import hash_of
-from tests.factory import until_waiting
+from tests.databases import until_waiting
 from tests.payments.test_pay_by_ledger import Street
 
 pytestmark = pytest.mark.anyio

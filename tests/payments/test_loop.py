@@ -13,7 +13,8 @@ from gateway.clock import system_clock
 from gateway.payments.model.payment import State
 from gateway.worker import jobs
 from gateway.worker import loop as working
-from tests.factory import NOW, Town, until_waiting
+from tests.databases import until_waiting
+from tests.factory import NOW, Town
 from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio

@@ -22,7 +22,8 @@ from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.ledger import LedgerPayment, Outcome, Settled
 from gateway.postgres.pool import Connection, Database
 from gateway.secret import hash_of
-from tests.factory import NOW, until_waiting
+from tests.databases import until_waiting
+from tests.factory import NOW
 from tests.payments.test_ledger_rail import LedgerTown
 
 pytestmark = pytest.mark.anyio

@@ -22,7 +22,7 @@ from gateway.payments.plain_ends import EndKind, Outcome, PlainEnd
 from gateway.payments.refund import Refund
 from gateway.postgres.pool import Connection, Database
 from gateway.secret import hash_of
-from tests.factory import until_waiting
+from tests.databases import until_waiting
 from tests.payments.test_pay_by_ledger import Street, undone
 
 pytestmark = pytest.mark.anyio

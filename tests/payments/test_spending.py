@@ -47,7 +47,8 @@ from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database, connect
 from gateway.secret import hash_of
 from tests.conftest import seeds
-from tests.factory import NOW, until_waiting
+from tests.databases import until_waiting
+from tests.factory import NOW
 from tests.payments.test_ledger_rail import LedgerTown
 
 DAY = timedelta(days=1)

@@ -21,8 +21,9 @@ from gateway.postgres.pool import Database, Record
 from gateway.reconciliation import solvency, unfreeze
 from gateway.reconciliation.errors import FreezeStays
 from gateway.worker import jobs
+from tests.anvils import Chain
 from tests.conftest import ASSETS
-from tests.factory import Chain, Town
+from tests.factory import Town
 from tests.payments.test_chain_rail import PAUSER_ROLE, pause_by
 
 pytestmark = pytest.mark.anyio

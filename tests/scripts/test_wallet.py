@@ -12,7 +12,7 @@ from eth_account import Account
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 
-from tests.factory import running_anvil
+from tests.anvils import running_anvil
 from tests.processes import HANG_SECONDS
 from tests.running import ROOT, Up
 

@@ -26,7 +26,8 @@ from gateway.reconciliation import reread
 from gateway.settlement import final_blocks
 from gateway.settlement.settles import Known, Outcome, Posted, Settles
 from gateway.worker import jobs
-from tests.factory import Town, statements
+from tests.databases import statements
+from tests.factory import Town
 
 pytestmark = pytest.mark.anyio
 

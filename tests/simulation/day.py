@@ -15,7 +15,7 @@ from gateway.chain.errors import NodeUnavailable, RelayerNotResumable
 from gateway.chain.relayer import nonce_conflicts
 from gateway.money import Assets
 from gateway.postgres.pool import Database
-from tests.factory import Chain
+from tests.anvils import Chain
 from tests.simulation.customers import Customers, customers
 from tests.simulation.faults import Faults
 from tests.simulation.invariants import Looks, Reckoning, in_between

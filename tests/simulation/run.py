@@ -7,8 +7,9 @@ from gateway.config.environment import from_environment
 from gateway.ledger import ledger
 from gateway.money import Assets
 from gateway.postgres.pool import connect
+from tests.anvils import running_anvil
 from tests.databases import fresh_database
-from tests.factory import NOW, running_anvil
+from tests.factory import NOW
 from tests.simulation.day import Report, live_through
 
 ONE_TOKEN: Assets = from_environment({}).assets

@@ -10,7 +10,7 @@ from typing import Any
 
 from eth_hash.auto import keccak
 
-from tests.factory import Chain
+from tests.anvils import Chain
 
 _TRANSFER = keccak(b"Transfer(address,address,uint256)")
 _USED = keccak(b"AuthorizationUsed(address,bytes32)")

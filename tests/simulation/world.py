@@ -28,7 +28,8 @@ from gateway.keys.signer import LOCAL_RELAYER_KEYS, RelayerSigner
 from gateway.keys.vault import Vault
 from gateway.money import Assets
 from gateway.postgres.pool import Database
-from tests.factory import NOW, Chain, Town
+from tests.anvils import Chain
+from tests.factory import NOW, Town
 from tests.other_node import OtherNode, in_front_of
 
 #: anvil's second key, for a third relayer.

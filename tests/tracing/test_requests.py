@@ -20,7 +20,7 @@ from gateway.tracing.exporter import Exporter
 from gateway.tracing.tracer import Tracer
 from tests.api.conftest import Api, Person, opened
 from tests.api.wire import Wire, head, listening
-from tests.factory import until_waiting
+from tests.databases import until_waiting
 from tests.processes import HANG_SECONDS
 from tests.tracing.collector import Collector, Seen, collecting
 
