@@ -6,7 +6,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -26,6 +26,8 @@ from tests.processes import HANG_SECONDS
 _ALONE = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--no-proxy-server"),
+    # Each window has two more pages ready, for what is typed into the address field: half a second of a processor.
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,MediaRouter,OptimizationHints",
 ]
 
 
@@ -87,7 +89,6 @@ class Visitor:
     devtools: CDPSession
     authenticator: str
     complaints: list[str]
-    api_keys: list[str] = field(default_factory=list)  #: What a page has shown them.
 
     async def credentials(self) -> list[dict[str, Any]]:
         asked = {"authenticatorId": self.authenticator}

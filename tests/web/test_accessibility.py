@@ -9,7 +9,7 @@ from playwright.async_api import Page
 
 from tests.running import ROOT
 from tests.web.conftest import Site, Visitor
-from tests.web.test_paying import alice_with
+from tests.web.people import owner
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +52,8 @@ async def settled(page: Page, path: str) -> None:
 
 async def paths(visitor: Visitor, site: Site) -> list[str]:
     """Every page, of somebody who has money, payments with long names, and one that waits."""
-    alice = await alice_with(visitor, site, "999999999999.99 EUR", "1000 USDX")
+    alice = await owner(visitor, site, "alice", "999999999999.99 EUR", "1000 USDX")
+    await alice.recovery_codes()
     bob = await site.person("bob", "50.00 EUR")
     await site.person("w" * 30)
     await bob.pay("@alice", "12.50 EUR", memo="o" * 280)

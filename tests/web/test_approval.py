@@ -8,19 +8,15 @@ from playwright.async_api import Locator
 
 from tests.api.conftest import Person
 from tests.web.conftest import Site, Visitor
-from tests.web.test_browser import signed_up
+from tests.web.people import owner
 
 pytestmark = pytest.mark.anyio
 
 
 async def waiting_payment(visitor: Visitor, site: Site) -> tuple[Person, Any]:
-    """@alice, who has signed up at the page, has to approve 12.50 EUR for @bob, whom she has never paid."""
-    await signed_up(visitor, "alice")
+    """@alice has to approve 12.50 EUR for @bob, whom she has never paid."""
+    alice = await owner(visitor, site, "alice", "50.00 EUR")
     await site.person("bob")
-    key = visitor.api_keys[-1]
-    wallet = (await site.api.call("GET", "/v1/wallet", headers={"Authorization": f"Bearer {key}"})).json()
-    alice = Person(site.api, "alice", key, wallet["wallet_id"], wallet["address"])
-    await alice.receive("50.00 EUR")
     asked = (await alice.pay("@bob", "12.50 EUR", memo="lunch <b>now</b>")).json()
     assert (asked["state"], "new_payee" in asked["approval"]["reasons"]) == ("requires_confirmation", True)
     await visitor.page.goto("/")
@@ -107,11 +103,11 @@ async def test_a_declined_payment_says_so_in_the_list(visitor: Visitor, site: Si
 
 async def test_the_list_shows_what_was_captured_and_of_how_much(visitor: Visitor, site: Site) -> None:
     carol = await site.person("carol", "50.00 EUR")
-    await signed_up(visitor, "alice")
+    await owner(visitor, site)
     held = (await carol.pay("@alice", "40.00 EUR", capture=False)).json()["id"]
     assert (await carol.post(f"/v1/payments/{held}/capture", {"amount": "30.00"})).status_code == 200
 
-    await visitor.page.reload()
+    await visitor.page.goto("/")
 
     line = visitor.page.locator("#payments .line").first
     await line.get_by_text("€30.00 of €40.00").wait_for()

@@ -19,7 +19,6 @@ async def signed_up(visitor: Visitor, handle: str) -> list[str]:
     await page.get_by_role("button", name="Sign up with a passkey").click()
     await page.get_by_role("heading", name=f"@{handle} is yours").wait_for()
     codes = await page.locator("#codes code").all_inner_texts()
-    visitor.api_keys.append(await page.locator("#key").text_content() or "")
     await page.get_by_label("Type one of them").fill(codes[-1])
     await page.get_by_role("button", name="I have kept them").click()
     await page.get_by_role("heading", name=f"@{handle}", exact=True).wait_for()

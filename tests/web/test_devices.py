@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.web.conftest import Site, Visitor
-from tests.web.test_browser import signed_up
+from tests.web.people import owner
 
 pytestmark = pytest.mark.anyio
 
@@ -14,7 +14,7 @@ async def test_the_only_passkey_is_revoked_once_that_is_confirmed_and_then_only_
     visitor: Visitor, site: Site
 ) -> None:
     page = visitor.page
-    codes = await signed_up(visitor, "alice")
+    codes = await (await owner(visitor, site)).recovery_codes()
     await page.goto("/settings")
     revoke, dialog = page.get_by_role("button", name="Revoke the passkey Test laptop"), page.get_by_role("dialog")
 

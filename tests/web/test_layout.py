@@ -1,11 +1,11 @@
 """Pages that hold what people really have: long names, great amounts, parts of payments. Nothing leaves the screen."""
 
 import pytest
-from playwright.async_api import Page
 
+from tests.api.conftest import Person
 from tests.api.test_keys import made
 from tests.web.conftest import Site, Visitor
-from tests.web.test_grants import ADD
+from tests.web.people import sign_in
 
 pytestmark = pytest.mark.anyio
 
@@ -15,11 +15,10 @@ STRANGER = "0x" + "4" * 40
 BEYOND = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-async def opened(page: Page, api_key: str) -> None:
+async def opened(visitor: Visitor, site: Site, person: Person) -> None:
     """The wallet of an API key's owner, who makes a first passkey."""
-    await page.goto("/sign-in")
-    await page.evaluate(ADD, api_key)
-    await page.goto("/")
+    await sign_in(visitor, site, person)
+    await visitor.page.goto("/")
 
 
 @pytest.mark.parametrize("width", [320, 1280])
@@ -37,7 +36,7 @@ async def test_the_longest_names_and_the_greatest_amounts_stay_within_the_page(
     await wide.pay("@" + "m" * 30, "99999999999.99 EUR", memo="o" * 280)
     await wide.pay("@" + "m" * 30, "99999999999.99 EUR", memo="o" * 280, capture=False)
 
-    await opened(page, wide.api_key)
+    await opened(visitor, site, wide)
 
     assert await page.locator("#payments li").count() == 3
     assert await page.evaluate(BEYOND) == 0
@@ -56,7 +55,7 @@ async def test_what_was_paid_of_a_payment_and_what_came_back_is_told(visitor: Vi
     assert (await bob.post(f"/v1/payments/{held}/refund", {"amount": "1500.00"})).status_code == 201
     await alice.pay(STRANGER, "1 USDX")
 
-    await opened(visitor.page, alice.api_key)
+    await opened(visitor, site, alice)
 
     whos = await visitor.page.locator("#payments .who").all_inner_texts()
     sums = await visitor.page.locator("#payments .amount").all_inner_texts()
@@ -73,7 +72,7 @@ async def test_what_was_paid_of_a_payment_and_what_came_back_is_told(visitor: Vi
 
 async def test_assets_without_money_are_folded_away_until_they_are_asked_for(visitor: Visitor, site: Site) -> None:
     alice = await site.person("alice", "5.00 EUR")
-    await opened(visitor.page, alice.api_key)
+    await opened(visitor, site, alice)
     assert await visitor.page.locator("#balances li").count() == 1
     await visitor.page.get_by_text("more without money").click()
     await visitor.page.get_by_text("Thai Baht").wait_for()
@@ -86,7 +85,7 @@ async def test_what_went_wrong_is_in_sight_of_whoever_pressed_the_button(visitor
     await site.person("bob")
     for _ in range(10):
         await alice.pay("@bob", "1.00 EUR")
-    await opened(page, alice.api_key)
+    await opened(visitor, site, alice)
     await page.goto("/settings")
 
     await page.get_by_label("What you call this device").fill("The same one")

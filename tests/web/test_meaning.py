@@ -18,7 +18,7 @@ from gateway.identity.sign_in.passkey import Passkey
 from gateway.ids import WalletId, show
 from tests.factory import NOW
 from tests.web.conftest import Site, Visitor
-from tests.web.test_browser import signed_up
+from tests.web.people import owner
 
 pytestmark = pytest.mark.anyio
 
@@ -54,7 +54,8 @@ async def wallet_of(site: Site, handle: str) -> WalletId:
 
 
 async def test_a_page_that_shows_what_is_meant_has_it_approved(site: Site, visitor: Visitor) -> None:
-    await signed_up(visitor, "alice")
+    await owner(visitor, site)
+    await visitor.page.goto("/sign-in")
     alice = await wallet_of(site, "alice")
     asked = await ask(site, alice)
 
@@ -67,7 +68,8 @@ async def test_a_page_that_shows_what_is_meant_has_it_approved(site: Site, visit
 async def test_a_page_that_alters_the_amount_or_the_payee_has_nothing_approved(
     site: Site, visitor: Visitor, altered: list[str]
 ) -> None:
-    await signed_up(visitor, "alice")
+    await owner(visitor, site)
+    await visitor.page.goto("/sign-in")
     alice = await wallet_of(site, "alice")
     asked = await ask(site, alice)
 

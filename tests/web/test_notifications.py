@@ -11,11 +11,11 @@ from gateway.money import Assets
 from gateway.notifications.channels.email import Email
 from gateway.notifications.notifier import Notifier
 from gateway.postgres.pool import Database
-from tests.api.conftest import Person, opened
+from tests.api.conftest import opened
 from tests.notifications.conftest import code_in
 from tests.notifications.mail_server import MailServer, serving
 from tests.web.conftest import Site, Visitor, served
-from tests.web.test_browser import signed_up
+from tests.web.people import owner
 from tests.web.test_layout import BEYOND
 
 pytestmark = pytest.mark.anyio
@@ -70,14 +70,6 @@ async def deliver(site: Site) -> None:
     while await notifier.run():
         await notifier.finish()
     await notifier.close()
-
-
-async def owner(visitor: Visitor, site: Site) -> Person:
-    """@alice, who has signed up at the page."""
-    await signed_up(visitor, "alice")
-    key = visitor.api_keys[-1]
-    wallet = (await site.api.call("GET", "/v1/wallet", headers={"Authorization": f"Bearer {key}"})).json()
-    return Person(site.api, "alice", key, wallet["wallet_id"], wallet["address"])
 
 
 async def ready(visitor: Visitor, path: str) -> None:

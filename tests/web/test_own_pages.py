@@ -13,9 +13,8 @@ from gateway.money import Asset
 from gateway.web.shown import left_of
 from gateway.web.wallet.total import _sum
 from tests.web.conftest import Site, Visitor
-from tests.web.test_browser import signed_up
+from tests.web.people import owner
 from tests.web.test_pages import TRIED
-from tests.web.test_paying import alice_with
 
 pytestmark = pytest.mark.anyio
 
@@ -46,7 +45,7 @@ async def get(visitor: Visitor, site: Site, path: str, **headers: str) -> httpx.
 async def test_each_is_held_to_a_policy_with_a_nonce_of_its_own_and_kept_by_nobody(
     visitor: Visitor, site: Site
 ) -> None:
-    await signed_up(visitor, "alice")
+    await owner(visitor, site)
     nonces = set()
     for path in (*OWN, "/pay/check?to=nobody", "/payments/pay_00000000000000000000000000"):
         page = await get(visitor, site, path)
@@ -72,7 +71,8 @@ async def test_who_has_not_signed_in_sees_nothing_and_signs_in_first(site: Site,
 
 
 async def test_a_browser_makes_html_of_text_by_the_library_alone(visitor: Visitor, site: Site) -> None:
-    await signed_up(visitor, "alice")
+    await owner(visitor, site)
+    await visitor.page.goto("/")
     await visitor.page.wait_for_function("() => window.htmx !== undefined")
     for tried in TRIED:
         with pytest.raises(Error, match="This document requires 'Trusted"):
@@ -83,7 +83,7 @@ async def test_a_browser_makes_html_of_text_by_the_library_alone(visitor: Visito
 
 
 async def test_what_others_write_is_text_on_every_page(visitor: Visitor, site: Site) -> None:
-    await alice_with(visitor, site)
+    await owner(visitor, site)
     bob = await site.person("bob", "5.00 EUR")
     id = (await bob.pay("@alice", "5.00 EUR", memo=EVIL)).json()["id"]
     for path in ("/", "/payments", f"/payments/{id}"):
@@ -96,7 +96,7 @@ async def test_what_others_write_is_text_on_every_page(visitor: Visitor, site: S
 
 
 async def test_reading_needs_no_script(visitor: Visitor, browser: Browser, site: Site) -> None:
-    alice = await alice_with(visitor, site, "50.00 EUR")
+    alice = await owner(visitor, site, "alice", "50.00 EUR")
     await site.person("bob")
     id = (await alice.pay("@bob", "12.50 EUR", memo="lunch")).json()["id"]
     context = await browser.new_context(base_url=site.url, java_script_enabled=False)
@@ -115,7 +115,7 @@ async def test_reading_needs_no_script(visitor: Visitor, browser: Browser, site:
 async def test_a_link_from_another_site_opens_the_page_although_the_cookie_comes_late(
     visitor: Visitor, site: Site
 ) -> None:
-    await signed_up(visitor, "alice")
+    await owner(visitor, site)
     await visitor.page.goto(site.url.replace("localhost", "127.0.0.1") + "/docs")
     await visitor.page.evaluate("(there) => { location.href = there; }", f"{site.url}/payments?asset=EUR")
     await visitor.page.get_by_role("heading", name="Payments").wait_for()
@@ -123,7 +123,7 @@ async def test_a_link_from_another_site_opens_the_page_although_the_cookie_comes
 
 
 async def test_older_payments_come_as_one_scrolls(visitor: Visitor, site: Site) -> None:
-    await alice_with(visitor, site)
+    await owner(visitor, site)
     bob = await site.person("bob", "50.00 EUR")
     many = [{"to": "@alice", "amount": "0.01", "asset": "EUR"} for _ in range(70)]
     assert (await bob.post("/v1/payments/batch", many)).status_code == 200
@@ -140,7 +140,7 @@ async def test_older_payments_come_as_one_scrolls(visitor: Visitor, site: Site) 
 
 
 async def test_somebody_elses_payment_is_no_page(visitor: Visitor, browser: Browser, site: Site) -> None:
-    await signed_up(visitor, "alice")
+    await owner(visitor, site)
     bob = await site.person("bob", "5.00 EUR")
     await site.person("carol")
     id = (await bob.pay("@carol", "5.00 EUR")).json()["id"]
@@ -149,7 +149,7 @@ async def test_somebody_elses_payment_is_no_page(visitor: Visitor, browser: Brow
 
 
 async def test_the_total_is_of_a_currency_and_its_tokens_and_stays_as_chosen(visitor: Visitor, site: Site) -> None:
-    await alice_with(visitor, site, "1204.10 EUR", "1551.12 USD", "633.25 USDX")
+    await owner(visitor, site, "alice", "1204.10 EUR", "1551.12 USD", "633.25 USDX")
     page = visitor.page
     await page.goto("/")
     await expect(page.locator(".largest")).to_have_text("€1,204.10")
@@ -173,7 +173,7 @@ def test_what_can_be_refunded_and_what_there_is_in_all_is_exact_at_any_size() ->
 async def test_a_session_that_ended_leads_to_the_sign_in_and_back(
     visitor: Visitor, browser: Browser, site: Site
 ) -> None:
-    alice = await alice_with(visitor, site, "50.00 EUR")
+    alice = await owner(visitor, site, "alice", "50.00 EUR")
     await site.person("bob")
     asked = await visitor.page.goto("/pay/check?to=bob&amount=5&asset=EUR&key=once")
     assert asked is not None

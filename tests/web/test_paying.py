@@ -7,6 +7,7 @@ from playwright.async_api import Browser, Locator, Route, expect
 
 from tests.api.conftest import Person
 from tests.web.conftest import Site, Visitor, visiting
+from tests.web.people import owner
 from tests.web.test_browser import signed_up
 
 pytestmark = pytest.mark.anyio
@@ -18,17 +19,6 @@ WITH_UNDO = """async () => {
     const headers = { "Content-Type": "application/json" };
     return (await fetch("/v1/policy", { method: "PUT", headers, body: JSON.stringify(policy) })).status;
 }"""
-
-
-async def alice_with(visitor: Visitor, site: Site, *moneys: str) -> Person:
-    """@alice, who has signed up at the page and has this money."""
-    await signed_up(visitor, "alice")
-    key = visitor.api_keys[-1]
-    wallet = (await site.api.call("GET", "/v1/wallet", headers={"Authorization": f"Bearer {key}"})).json()
-    alice = Person(site.api, "alice", key, wallet["wallet_id"], wallet["address"])
-    for money in moneys:
-        await alice.receive(money)
-    return alice
 
 
 async def fill_in(visitor: Visitor, **filled: str) -> None:
@@ -83,7 +73,7 @@ async def test_two_people_sign_up_pay_and_see_each_other_do_it(visitor: Visitor,
 
 
 async def test_pressed_in_two_tabs_and_again_it_is_one_payment(visitor: Visitor, site: Site) -> None:
-    alice = await alice_with(visitor, site, "50.00 EUR")
+    alice = await owner(visitor, site, "alice", "50.00 EUR")
     await site.person("bob")
     await fill_in(visitor, to="bob", amount="5", asset="EUR")
     await confirm(visitor).wait_for()
@@ -104,7 +94,7 @@ async def test_pressed_in_two_tabs_and_again_it_is_one_payment(visitor: Visitor,
 async def test_after_a_lost_answer_the_button_is_pressed_again_and_it_is_one_payment(
     visitor: Visitor, site: Site
 ) -> None:
-    alice = await alice_with(visitor, site, "50.00 EUR")
+    alice = await owner(visitor, site, "alice", "50.00 EUR")
     await site.person("bob")
 
     async def lose(route: Route) -> None:
@@ -138,7 +128,7 @@ async def test_after_a_lost_answer_the_button_is_pressed_again_and_it_is_one_pay
 async def test_what_is_wrong_stands_at_its_field_and_nothing_filled_in_is_lost(
     visitor: Visitor, site: Site, filled: dict[str, str], said: str
 ) -> None:
-    alice = await alice_with(visitor, site, "50.00 EUR")
+    alice = await owner(visitor, site, "alice", "50.00 EUR")
     await site.person("bob")
     await fill_in(visitor, **filled, **{"for": "lunch"})
     fault = visitor.page.get_by_role("alert")
@@ -151,7 +141,7 @@ async def test_what_is_wrong_stands_at_its_field_and_nothing_filled_in_is_lost(
 
 
 async def test_whom_one_pays_stands_on_the_form_and_is_chosen_by_a_touch(visitor: Visitor, site: Site) -> None:
-    await alice_with(visitor, site)
+    await owner(visitor, site)
     bob = await site.person("bob", "5.00 EUR")
     await bob.pay("@alice", "5.00 EUR")
     await visitor.page.goto("/pay")
@@ -162,7 +152,7 @@ async def test_whom_one_pays_stands_on_the_form_and_is_chosen_by_a_touch(visitor
 async def test_a_code_to_be_paid_by_opens_the_payment_at_the_other_side(
     visitor: Visitor, browser: Browser, site: Site
 ) -> None:
-    await alice_with(visitor, site)
+    await owner(visitor, site)
     await visitor.page.goto("/receive")
     await visitor.page.get_by_label("Amount, if you know it").fill("7,5")
     await visitor.page.get_by_label("Asset").select_option("EUR")
@@ -171,14 +161,14 @@ async def test_a_code_to_be_paid_by_opens_the_payment_at_the_other_side(
     href = str(await link.get_attribute("href"))
     assert href == f"{site.url}/pay?to=@alice&amount=7.50&asset=EUR"
     async with visiting(browser, site) as other:
-        await signed_up(other, "bob")
+        await owner(other, site, "bob")
         await other.page.goto(href)
         assert await other.page.get_by_label("To", exact=True).input_value() == "@alice"
         assert await other.page.get_by_label("Amount", exact=True).input_value() == "7.50"
 
 
 async def test_money_goes_to_the_bank_beyond_the_limits_by_the_passkey(visitor: Visitor, site: Site) -> None:
-    alice = await alice_with(visitor, site, "5000.00 EUR")
+    alice = await owner(visitor, site, "alice", "5000.00 EUR")
     await visitor.page.goto("/withdraw")
     await visitor.page.get_by_label("Amount").fill("4000,5")
     await visitor.page.get_by_role("button", name="Withdraw").click()
@@ -187,7 +177,7 @@ async def test_money_goes_to_the_bank_beyond_the_limits_by_the_passkey(visitor: 
 
 
 async def test_limits_are_loosened_by_the_passkey_over_what_stands_in_the_fields(visitor: Visitor, site: Site) -> None:
-    alice = await alice_with(visitor, site, "500.00 EUR")
+    alice = await owner(visitor, site, "alice", "500.00 EUR")
     await site.person("bob")
     page = visitor.page
     await page.goto("/settings/limits")
@@ -208,7 +198,7 @@ async def test_limits_are_loosened_by_the_passkey_over_what_stands_in_the_fields
 
 
 async def test_limits_that_were_altered_on_the_page_are_not_loosened(visitor: Visitor, site: Site) -> None:
-    alice = await alice_with(visitor, site)
+    alice = await owner(visitor, site)
     page = visitor.page
     await page.goto("/settings/limits")
     await page.locator("#EUR-payment").fill("300")
@@ -223,7 +213,7 @@ async def test_limits_that_were_altered_on_the_page_are_not_loosened(visitor: Vi
 
 
 async def test_a_payee_gives_back_a_part(visitor: Visitor, site: Site) -> None:
-    alice = await alice_with(visitor, site)
+    alice = await owner(visitor, site)
     bob = await site.person("bob", "20.00 EUR")
     await bob.pay("@alice", "20.00 EUR")
     await visitor.page.goto("/")
@@ -236,8 +226,9 @@ async def test_a_payee_gives_back_a_part(visitor: Visitor, site: Site) -> None:
 
 
 async def test_a_payment_is_undone_while_its_time_runs(visitor: Visitor, site: Site) -> None:
-    alice = await alice_with(visitor, site, "20 USDX")
+    alice = await owner(visitor, site, "alice", "20 USDX")
     await site.person("bob")
+    await visitor.page.goto("/settings/limits")
     assert await visitor.page.evaluate(WITH_UNDO) == 200
     await fill_in(visitor, to="bob", amount="5", asset="USDX")
     await confirm(visitor).click()

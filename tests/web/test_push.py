@@ -25,7 +25,7 @@ from tests.factory import NOW
 from tests.notifications import browser as of_tests
 from tests.notifications.browser import LOOPBACK
 from tests.web.conftest import Site, Visitor, served, visiting
-from tests.web.test_browser import signed_up
+from tests.web.people import owner
 
 pytestmark = pytest.mark.anyio
 
@@ -113,7 +113,7 @@ def message(id: str, title: str) -> str:
 
 
 async def test_a_push_is_shown_once_for_each_event(visitor: Visitor, site: Site) -> None:
-    await signed_up(visitor, "alice")
+    await owner(visitor, site)
     await visitor.page.goto("/notifications/settings")
     worker = await registered(visitor)
 
@@ -136,7 +136,7 @@ async def test_a_push_is_shown_once_for_each_event(visitor: Visitor, site: Site)
 
 
 async def test_what_is_no_message_of_ours_is_shown_without_saying_anything(visitor: Visitor, site: Site) -> None:
-    await signed_up(visitor, "alice")
+    await owner(visitor, site)
     await visitor.page.goto("/notifications/settings")
     worker = await registered(visitor)
     await push(visitor, site, worker, "not json")
@@ -146,7 +146,7 @@ async def test_what_is_no_message_of_ours_is_shown_without_saying_anything(visit
 
 @pytest.mark.parametrize("url", [f"/notifications#{ID}", "https://evil.example/"])
 async def test_a_click_opens_a_page_of_ours_and_no_other(visitor: Visitor, site: Site, url: str) -> None:
-    await signed_up(visitor, "alice")
+    await owner(visitor, site)
     await visitor.page.goto("/notifications/settings")
     worker = await registered(visitor)
     await push(visitor, site, worker, json.dumps({"title": "A title", "tag": ID, "url": url}))
@@ -161,7 +161,7 @@ async def test_a_click_opens_a_page_of_ours_and_no_other(visitor: Visitor, site:
 
 
 async def test_the_worker_keeps_nothing_and_answers_no_request(visitor: Visitor, site: Site) -> None:
-    await signed_up(visitor, "alice")
+    await owner(visitor, site)
     await visitor.page.goto("/notifications/settings")
     await registered(visitor)
     await visitor.page.goto("/")
@@ -176,7 +176,7 @@ async def test_a_device_is_allowed_and_stopped_on_the_page(visitor: Visitor, sit
     page = visitor.page
     own = of_tests.Browser("http://127.0.0.1:9999/capability").json
     await page.add_init_script(f"({SUBSCRIBING})({json.dumps(own)})")
-    await signed_up(visitor, "alice")
+    await owner(visitor, site)
     await page.goto("/notifications/settings")
 
     await page.get_by_role("button", name="Allow notifications on this device").click()
@@ -195,7 +195,7 @@ async def test_a_device_is_allowed_and_stopped_on_the_page(visitor: Visitor, sit
 
 async def test_who_has_blocked_notifications_is_told_how_to_allow_them(browser: Browser, site: Site) -> None:
     async with visiting(browser, site) as visitor:  # nothing is granted: headless browsers deny
-        await signed_up(visitor, "alice")
+        await owner(visitor, site)
         await visitor.page.add_init_script("Object.defineProperty(Notification, 'permission', { value: 'denied' })")
         await visitor.page.goto("/notifications/settings")
         await visitor.page.get_by_text("You have blocked notifications of this page.").wait_for()
@@ -213,7 +213,7 @@ async def test_who_has_blocked_notifications_is_told_how_to_allow_them(browser: 
 async def test_each_refusal_of_the_browser_is_explained(visitor: Visitor, site: Site, name: str, words: str) -> None:
     refuse = f"PushManager.prototype.subscribe = async () => {{ throw new DOMException('its own words', '{name}'); }}"
     await visitor.page.add_init_script(refuse)
-    await signed_up(visitor, "alice")
+    await owner(visitor, site)
     await visitor.page.goto("/notifications/settings")
     await visitor.page.get_by_role("button", name="Allow notifications on this device").click()
     await visitor.status(words)
@@ -221,7 +221,7 @@ async def test_each_refusal_of_the_browser_is_explained(visitor: Visitor, site: 
 
 async def test_a_question_that_was_closed_changes_nothing_and_can_be_asked_again(visitor: Visitor, site: Site) -> None:
     await visitor.page.add_init_script("Notification.requestPermission = async () => 'default'")
-    await signed_up(visitor, "alice")
+    await owner(visitor, site)
     await visitor.page.goto("/notifications/settings")
     button = visitor.page.get_by_role("button", name="Allow notifications on this device")
     await button.click()
@@ -231,6 +231,6 @@ async def test_a_question_that_was_closed_changes_nothing_and_can_be_asked_again
 
 async def test_a_browser_without_push_says_so(visitor: Visitor, site: Site) -> None:
     await visitor.page.add_init_script("delete window.PushManager")
-    await signed_up(visitor, "alice")
+    await owner(visitor, site)
     await visitor.page.goto("/notifications/settings")
     await visitor.page.get_by_text("This browser takes no push messages.").wait_for()
