@@ -9,7 +9,7 @@ from playwright.async_api import Browser, expect
 from gateway.web.console.pages import CONSOLE
 from tests.web.conftest import Site, Visitor
 from tests.web.operating import enrolled, operating, signed_in
-from tests.web.test_browser import signed_up
+from tests.web.people import owner
 
 pytestmark = pytest.mark.anyio
 
@@ -72,7 +72,7 @@ async def test_who_has_not_signed_in_sees_no_page_of_the_console(site: Site, pat
 async def test_a_wallets_session_opens_no_console_and_an_operators_no_wallet(
     visitor: Visitor, browser: Browser, site: Site
 ) -> None:
-    await signed_up(visitor, "alice")
+    await owner(visitor, site)
     of_alice = (await cookies(visitor))["session"]
     async with operating(browser, site, "ann") as ann:
         of_ann = (await cookies(ann))["operator"]

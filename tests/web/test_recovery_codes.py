@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Route, expect
 
 from tests.web.conftest import Site, Visitor
-from tests.web.test_browser import signed_up
+from tests.web.people import owner
 
 pytestmark = pytest.mark.anyio
 
@@ -129,7 +129,7 @@ async def test_an_older_session_proves_a_code_with_the_passkey_once_more(visitor
 
 async def test_recovery_codes_are_replaced_once_that_is_confirmed(visitor: Visitor, site: Site) -> None:
     page = visitor.page
-    await signed_up(visitor, "alice")
+    await (await owner(visitor, site)).recovery_codes()
     await page.goto("/settings/recovery-codes")
     make, dialog = page.get_by_role("button", name="Make new recovery codes"), page.get_by_role("dialog")
 
@@ -145,9 +145,9 @@ async def test_recovery_codes_are_replaced_once_that_is_confirmed(visitor: Visit
     assert await page.locator("#codes code").count() == 10
 
 
-async def test_who_loses_the_answer_with_the_new_codes_is_told_to_make_them_again(visitor: Visitor) -> None:
+async def test_who_loses_the_answer_with_the_new_codes_is_told_to_make_them_again(visitor: Visitor, site: Site) -> None:
     page = visitor.page
-    await signed_up(visitor, "alice")
+    await (await owner(visitor, site)).recovery_codes()
     await page.goto("/settings/recovery-codes")
 
     async def lose(route: Route) -> None:

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import Response
 
 from tests.web.conftest import Site, Visitor
-from tests.web.test_paying import alice_with
+from tests.web.people import owner
 
 pytestmark = pytest.mark.anyio
 
@@ -19,7 +19,7 @@ new PerformanceObserver((list) => { for (const one of list.getEntries()) window.
 
 @pytest.mark.parametrize("width", [390, 1280])
 async def test_home_is_light_and_nothing_on_it_moves(visitor: Visitor, site: Site, width: int) -> None:
-    alice = await alice_with(visitor, site, "900.00 EUR", "13120.00 THB", "215.50 USD", "684.50 USDX")
+    alice = await owner(visitor, site, "alice", "900.00 EUR", "13120.00 THB", "215.50 USD", "684.50 USDX")
     bob = await site.person("bob", "50.00 EUR")
     for number in range(8):
         await bob.pay("@alice", "1.50 EUR", memo=f"{number} {'lunch ' * 20}")
