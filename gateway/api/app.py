@@ -78,6 +78,7 @@ ROUTES = [
     wallets.list_entries,
     statements.get_statement,
     statements.get_statement_csv,
+    statements.get_statement_pdf,
     events.list_events,
     stream.stream_events,
     webhooks.create_webhook,

@@ -65,6 +65,7 @@ from gateway.payments.errors import (
     WithdrawalsFrozen,
 )
 from gateway.postgres.errors import DatabaseUnavailable
+from gateway.statements.errors import StatementTooLong
 
 #: What each call is sent, by its operation id.
 REQUESTS: Final[Mapping[str, Struct | list[BulkPaymentRequest]]] = {
@@ -113,6 +114,7 @@ PROBLEM_EXAMPLES: Final[tuple[GatewayError, ...]] = (
     errors.InvalidAmount("malformed", "12,50"),
     errors.AmountTooPrecise("12.505", "EUR", 2),
     errors.UnknownAsset("GBP", ("EUR", "USD", "THB", "JPY", "USDX")),
+    StatementTooLong(12_000, 5_000),
     errors.AssetClosed("EUR", ("USD", "USDX")),
     InsufficientFunds("wallet:alice:EUR", EUR.parse("90000.00"), EUR.parse("482.50")),
     errors.StateConflict(SETTLED.id, "settled", "void"),

@@ -16,6 +16,7 @@ from gateway.notifications.channels.channel import Channel
 from gateway.outbound.address import Allowed
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Database
+from gateway.statements.pdf_maker import PdfMaker
 from gateway.tracing.tracer import Tracer
 
 
@@ -37,6 +38,7 @@ class Services:
     gas_batches_least: int = 10  #: A relayer with less gas money than so many full batches may cost is low.
     logs_requests: bool = False  #: Whether each goes to the access log.
     tracer: Tracer | None = None  #: Where traces are on.
+    pdfs: PdfMaker = field(default_factory=PdfMaker)  #: Makes statements to print.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  #: Set once this process was told to stop.
 
     def address_of(self, scope: Mapping[str, Any]) -> str | None:

@@ -35,10 +35,16 @@ class Period:
         return self.local(self.begins).date(), self.local(self.ends - timedelta(microseconds=1)).date()
 
     @property
+    def is_month(self) -> bool:
+        """Whether it is a month of the time zone."""
+        first, _ = self.days
+        return 1 < first.year < 9999 and self == month_of(f"{first.year:04}-{first.month:02}", self.time_zone)
+
+    @property
     def name(self) -> str:
         """What it is called in a file's name: 2026-11 for a month, 2026-11-03 for a day, or both its days."""
         first, last = self.days
-        if 1 < first.year < 9999 and self == month_of(f"{first.year:04}-{first.month:02}", self.time_zone):
+        if self.is_month:
             return f"{first.year:04}-{first.month:02}"
         return first.isoformat() if first == last else f"{first.isoformat()}-{last.isoformat()}"
 

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_skeleton, format_time, get_timezone
-from babel.numbers import get_currency_name, get_currency_symbol, get_decimal_symbol, list_currencies
+from babel.numbers import get_currency_symbol, get_decimal_symbol, list_currencies
 from litestar import Request
 
 from gateway.clock import rfc3339
@@ -24,10 +24,6 @@ _DECIMALS: Final = Decimal("0.01")
 
 #: Digits that are reckoned with: of the largest amount (money.py), and its decimals.
 _DIGITS: Final = 160
-
-
-#: The years of the Buddhist era before the common era's first.
-_BUDDHIST_ERA: Final = 543
 
 
 def exactly() -> AbstractContextManager[object]:
@@ -72,7 +68,7 @@ class Reader:
             return f"{number.normalize() if number and not cut else cut:f}"
 
     def _parted(self, shown: str, amount: str, asset: str) -> Shown:
-        language = Language(self.locale, self.time_zone)
+        language = self._language
         text = language.amount(shown, asset)
         whole, point, rest = text.rpartition(get_decimal_symbol(self.locale))
         exact = language.amount(amount, asset)
@@ -85,7 +81,7 @@ class Reader:
         if code not in list_currencies():
             return code, code[0]
         signs = [get_currency_symbol(code, locale=locale) for locale in (self.locale, *LANGUAGES)]
-        return get_currency_name(code, locale=self.locale), next((one for one in signs if len(one) == 1), code[0])
+        return self._language.currency(code), next((one for one in signs if len(one) == 1), code[0])
 
     def time(self, text: str) -> str:
         """A time (RFC 3339) in few words: of today without the date, of this year without the year."""
@@ -107,18 +103,12 @@ class Reader:
         return self.date(text)
 
     def date(self, text: str) -> str:
-        """The date with its year; in Thai of the Buddhist era, which CLDR has and Babel has not."""
-        if self.locale == "th":
-            day = format_skeleton("MMMd", self._at(text), tzinfo=self._zone, locale=self.locale)
-            return f"{day} {self._at(text).astimezone(self._zone).year + _BUDDHIST_ERA}"
-        return str(format_skeleton("yMMMd", self._at(text), tzinfo=self._zone, locale=self.locale))
+        """The date with its year."""
+        return self._language.date_of(self._at(text))
 
     def month(self, text: str) -> str:
         """A month (YYYY-MM) in words, such as November 2026."""
-        day = date.fromisoformat(f"{text}-01")
-        if self.locale == "th":
-            return f"{format_skeleton('MMMM', day, locale=self.locale)} {day.year + _BUDDHIST_ERA}"
-        return str(format_skeleton("yMMMM", day, locale=self.locale))
+        return self._language.month(date.fromisoformat(f"{text}-01"))
 
     def months(self, count: int) -> list[str]:
         """The current month here (YYYY-MM) and those before it."""
@@ -142,6 +132,10 @@ class Reader:
 
     def _at(self, text: str) -> datetime:
         return datetime.fromisoformat(text)
+
+    @property
+    def _language(self) -> Language:
+        return Language(self.locale, self.time_zone)
 
     @property
     def _zone(self) -> Any:

@@ -86,7 +86,8 @@ class Api:
         """Any call; its answer is in the document, or this fails."""
         answer = await self.client.request(method, path, **arguments)
         media_type = answer.headers.get("content-type", "").partition(";")[0]
-        shown = answer.text if media_type == "text/csv" else json.loads(answer.content or b"null")
+        is_file = media_type in ("text/csv", "application/pdf")
+        shown = answer.text if is_file else json.loads(answer.content or b"null")
         if media_type == "application/problem+json":
             assert not NAME_OF_A_CLASS.search(shown["detail"]), shown
         document = await document_of(self.client)

@@ -43,7 +43,7 @@ ROUTES = {
     *(("POST", f"/v1/{name}/challenge") for name in ("policy", "withdrawals", "payments/{id}/approval")),
     *(("POST", f"/v1/payments/{{id}}/{name}") for name in ("approval", "refusal")),
     ("GET", "/v1/payments/waiting"),
-    *(("GET", f"/v1/statement{kind}") for kind in ("", ".csv")),
+    *(("GET", f"/v1/statement{kind}") for kind in ("", ".csv", ".pdf")),
     ("GET", "/v1/events/stream"),
     ("POST", "/v1/authorizations"),
     *((method, "/v1/webhooks") for method in ("GET", "POST")),

@@ -1,6 +1,7 @@
 """Statements add up to the ledger's entries, in every month, asset and time zone; and the files that they are."""
 
 import csv
+import io
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,7 +12,9 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from pypdf import PdfReader
 
+from gateway.api.wallets import statements
 from gateway.api.wallets.statements import _csv, summaries_of
 from gateway.identity import wallet as wallets
 from gateway.ids import read
@@ -140,7 +143,7 @@ async def test_the_name_of_a_file_has_the_handle_and_the_period(alice: Person) -
     ],
 )
 async def test_what_is_no_period_is_refused(alice: Person, query: str, said: str) -> None:
-    for path in ("/v1/statement", "/v1/statement.csv"):
+    for path in ("/v1/statement", "/v1/statement.csv", "/v1/statement.pdf"):
         answer = await alice.get(f"{path}?{query}")
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
         assert said in answer.json()["detail"]
@@ -186,3 +189,26 @@ async def test_what_is_paid_meanwhile_is_not_in_the_file(api: Api, monkeypatch: 
     assert len(lines) == 5
     assert ",0.90," in lines[-1]
     assert quote("0.90") in lines[-1]
+
+
+async def test_a_pdf_has_the_entries_of_the_month_and_a_name(api: Api) -> None:
+    alice, _ = await api.person("alice", "50.00 EUR"), await api.person("bob")
+    await alice.pay("@bob", "12.50 EUR", memo="ขอบคุณ")
+    month = f"{api.clock():%Y-%m}"
+    answer = await file(alice, f"month={month}&language=th", "pdf")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf")
+    assert answer.headers["content-disposition"] == f'attachment; filename="statement-alice-{month}.pdf"'
+    text = "".join(page.extract_text() for page in PdfReader(io.BytesIO(answer.content)).pages)
+    for said in ("-€12.50", "€37.50", "@bob", "@alice"):
+        assert said in text
+
+
+async def test_a_period_with_too_many_entries_is_no_pdf(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statements, "ENTRIES_MAX", 2)
+    alice, _ = await api.person("alice", "50.00 EUR"), await api.person("bob")
+    await alice.pay("@bob", "0.50 EUR")
+    path = f"/v1/statement.pdf?month={api.clock():%Y-%m}"
+    assert (await file(alice, path.partition("?")[2], "pdf")).status_code == 200
+    await alice.pay("@bob", "0.50 EUR")
+    refused = (await alice.get(path)).json()
+    assert (refused["code"], refused["entries"], refused["most"]) == ("statement_too_long", 3, 2)

@@ -1,9 +1,9 @@
-"""Statements of a period: balances and sums as JSON, every entry as CSV."""
+"""Statements of a period: balances and sums as JSON, every entry as CSV or PDF."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
-from litestar import get
+from litestar import Response, get
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
@@ -16,11 +16,16 @@ from gateway.http.services import Services
 from gateway.identity.wallet import Wallet
 from gateway.notifications.texts.language import check_time_zone
 from gateway.statements import csv_file, statement
+from gateway.statements.errors import StatementTooLong
+from gateway.statements.pdf_document import PdfAccount, PdfDocument, PdfLine
+from gateway.statements.pdf_maker import ENTRIES_MAX
 from gateway.statements.period import Period, month_of
 from gateway.statements.statement import Summary
 
-#: What a statement may be a download of.
 CSV: Final = "text/csv"
+PDF: Final = "application/pdf"
+
+Locale = Annotated[Literal["en", "th"], QueryParameter(description="The language of the PDF.")]
 
 Asset = Annotated[
     str | None, asset_parameter("The asset; without it, each that the wallet had or moved in the period.")
@@ -84,6 +89,41 @@ async def get_statement_csv(
     period = period_asked(month, from_, until, time_zone)
     found = await summaries_of(services, caller, period, asset)
     return Stream(_csv(services, caller, period, found), media_type=CSV, headers=_download(caller, period, "csv"))
+
+
+@get(
+    "/v1/statement.pdf",
+    tags=["Wallet"],
+    summary="Get a statement as PDF",
+    needs="read",
+    problems=("unknown_asset", "statement_too_long"),
+    media_type=PDF,
+)
+async def get_statement_pdf(
+    services: Services,
+    caller: Wallet,
+    month: Month = None,
+    from_: From = None,
+    until: Until = None,
+    time_zone: TimeZone = "UTC",
+    asset: Asset = None,
+    language: Locale = "en",
+) -> Response[bytes]:
+    """The period on pages of A4, for people: the same entries as in the CSV file, up to 5,000, with amounts and dates
+    as readers of the language expect them.
+    """
+    period = period_asked(month, from_, until, time_zone)
+    found = await summaries_of(services, caller, period, asset)
+    if (entries := sum(one.entries for one in found)) > ENTRIES_MAX:
+        raise StatementTooLong(entries, ENTRIES_MAX)
+    accounts = list[PdfAccount]()
+    for one in found:
+        pages = statement.all_lines(services.database, services.settings.assets, caller.handle, one)
+        accounts.append(PdfAccount.of(one, [PdfLine.of(line) async for page in pages for line in page]))
+    made = await services.pdfs.make(
+        PdfDocument(*(language, time_zone, caller.handle, *period.days, period.is_month), services.clock(), accounts)
+    )
+    return Response(made, media_type=PDF, headers=_download(caller, period, "pdf"))
 
 
 async def _csv(services: Services, caller: Wallet, period: Period, found: Sequence[Summary]) -> AsyncIterator[bytes]:

@@ -54,6 +54,7 @@ DESCRIPTIONS: Final = {
     "too_many_tries": "Too many requests, sign-ins, sign-ups or guesses came from you; `Retry-After` says when to try "
     "again.",
     "unknown_asset": "The gateway does not have this asset.",
+    "statement_too_long": "The period has more entries than a PDF is made of.",
     "asset_closed": "The asset was taken out of the settings. What there is of it can be paid, withdrawn and redeemed, "
     "but no new money comes in.",
     "payment_restored": "A restore lost the request, and the chain has the payment, with its `tx_hash`.",

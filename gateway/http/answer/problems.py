@@ -60,6 +60,7 @@ from gateway.payments.errors import (
     WalletFrozen,
     WithdrawalsFrozen,
 )
+from gateway.statements.errors import StatementTooLong
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
     errors.AmountTooPrecise: Problem(422, "amount_too_precise"),
     errors.UnknownAsset: Problem(422, "unknown_asset"),
     errors.AssetClosed: Problem(422, "asset_closed"),
+    StatementTooLong: Problem(422, "statement_too_long"),
     InsufficientFunds: Problem(409, "insufficient_funds", retryable=True),
     TransferEnded: Problem(409, "state_conflict"),
     CaptureExceedsHold: Problem(409, "state_conflict"),

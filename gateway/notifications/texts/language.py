@@ -7,17 +7,23 @@ written (names, handles) is put into a text as it is, without what could write t
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal, localcontext
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
 from typing import Final
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
-from babel.dates import format_datetime, get_timezone
+from babel.dates import format_date, format_datetime, format_skeleton, get_timezone
 from babel.messages.pofile import read_po
-from babel.numbers import format_currency, format_decimal, get_currency_symbol, list_currencies
+from babel.numbers import (
+    format_currency,
+    format_decimal,
+    get_currency_name,
+    get_currency_symbol,
+    list_currencies,
+)
 
 from gateway.errors import InvalidRequest
 from gateway.escape import for_terminal
@@ -78,6 +84,30 @@ class Language:
         zone = get_timezone(self.time_zone)
         pattern = _TIMES[self.locale].format(year=at.astimezone(zone).year + _BUDDHIST)
         return str(format_datetime(at, pattern, tzinfo=zone, locale=self.locale))
+
+    def date_of(self, at: datetime) -> str:
+        """The date of a time, such as 30 Nov 2026."""
+        return self.day(self.local(at).date())
+
+    def day(self, day: date) -> str:
+        """A date. In Thai its year is one of the Buddhist era."""
+        if self.locale == "th":
+            return f"{format_skeleton('MMMd', day, locale=self.locale)} {day.year + _BUDDHIST}"
+        return str(format_skeleton("yMMMd", day, locale=self.locale))
+
+    def month(self, first: date) -> str:
+        """The month of a date, such as November 2026."""
+        if self.locale == "th":
+            return f"{format_date(first, 'LLLL', self.locale)} {first.year + _BUDDHIST}"
+        return str(format_date(first, "LLLL y", self.locale))
+
+    def local(self, at: datetime) -> datetime:
+        """The time in the time zone."""
+        return at.astimezone(ZoneInfo(self.time_zone))
+
+    def currency(self, code: str) -> str:
+        """What a currency is called; a token's own code."""
+        return get_currency_name(code, locale=self.locale) if code in _currencies() else code
 
 
 @cache

@@ -14,6 +14,7 @@ from gateway.identity.wallet import Wallet
 from gateway.statements import statement
 from gateway.statements.period import Period
 from gateway.statements.statement import Line, Summary, reference_of
+from gateway.statements.texts import Texts
 from gateway.web.owned import answer, own_page, reader_for
 from gateway.web.reader import Reader
 
@@ -90,7 +91,7 @@ class _Row:
         entry = line.entry
         paid = entry.purpose in ("payment", "refund")
         return cls(
-            what=_what(entry.purpose, reader),
+            what="" if entry.purpose == "payment" else Texts(reader.locale).kind(entry.purpose),
             person=line.person,
             memo=line.memo,
             at=rfc3339(entry.posted_at),
@@ -117,23 +118,3 @@ def _file(wanted: dict[str, str], period: Period) -> str:
     """The query of the same statement as a file."""
     of = {"from": rfc3339(period.begins), "until": rfc3339(period.ends)}
     return urlencode({**of, "time_zone": period.time_zone, **({"asset": wanted["asset"]} if wanted["asset"] else {})})
-
-
-def _what(purpose: str, reader: Reader) -> str:
-    match purpose:
-        case "payment":
-            return ""
-        case "refund":
-            return reader.say("Refund")
-        case "deposit":
-            return reader.say("From the bank")
-        case "withdrawal":
-            return reader.say("To the bank")
-        case "conversion":
-            return reader.say("Conversion")
-        case "observation":
-            return reader.say("Moved without the gateway")
-        case "correction":
-            return reader.say("Correction")
-        case _:
-            return purpose

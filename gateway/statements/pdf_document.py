@@ -1,0 +1,58 @@
+"""What a PDF is made of, as the gateway hands it to the process that makes it. Pure."""
+
+from datetime import date, datetime
+
+from msgspec import Struct
+
+from gateway.statements.statement import Line, Summary
+
+
+class PdfLine(Struct, array_like=True):
+    """An entry. Amounts are decimal strings; `amount` is below zero where money went out."""
+
+    posted_at: datetime
+    purpose: str
+    person: str | None
+    memo: str | None
+    amount: str
+    balance: str
+
+    @classmethod
+    def of(cls, line: Line) -> "PdfLine":
+        entry = line.entry
+        return cls(entry.posted_at, entry.purpose, line.person, line.memo, line.change.amount, entry.balance.amount)
+
+
+class PdfAccount(Struct):
+    """The period of one asset."""
+
+    asset: str
+    opening: str
+    paid_in: str
+    paid_out: str
+    closing: str
+    lines: list[PdfLine]
+
+    @classmethod
+    def of(cls, summary: Summary, lines: list[PdfLine]) -> "PdfAccount":
+        return cls(
+            asset=summary.asset.code,
+            opening=summary.opening.amount,
+            paid_in=summary.paid_in.amount,
+            paid_out=summary.paid_out.amount,
+            closing=summary.closing.amount,
+            lines=lines,
+        )
+
+
+class PdfDocument(Struct):
+    """A whole statement. Its days are those of the time zone; `month` is whether they are a month."""
+
+    locale: str
+    time_zone: str
+    handle: str
+    first_day: date
+    last_day: date
+    month: bool
+    made_at: datetime
+    accounts: list[PdfAccount]
