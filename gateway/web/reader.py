@@ -106,6 +106,11 @@ class Reader:
         """The date with its year."""
         return self._language.date_of(self._at(text))
 
+    @property
+    def point(self) -> str:
+        """What stands before decimals."""
+        return get_decimal_symbol(self.locale)
+
     def month(self, text: str) -> str:
         """A month (YYYY-MM) in words, such as November 2026."""
         return self._language.month(date.fromisoformat(f"{text}-01"))

@@ -8,13 +8,14 @@ a page that is opened again, a second press or a lost answer makes no second pay
 """
 
 import secrets
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from litestar import Request, Response
 
 from gateway.api.identity.handles import get_handle
 from gateway.api.payments.payments import preview
 from gateway.api.payments.shapes import PaymentRequest
+from gateway.api.wallets.wallets import get_wallet
 from gateway.errors import AmountTooPrecise, GatewayError, InvalidAmount, InvalidRequest, UnknownAsset
 from gateway.http.services import Services
 from gateway.identity.credential import Credential
@@ -72,7 +73,12 @@ async def _form(
     filled: dict[str, str],
     fault: tuple[str, str] = ("", ""),
 ) -> Response[bytes]:
-    caller = credential.wallet
+    caller, reader = credential.wallet, reader_for(request)
+    has = {one.asset: str(one.available) for one in (await get_wallet.fn(services, caller)).balances}
+    assets = [
+        _Choice(one.code, one.decimals, reader.amount(has.get(one.code, "0"), one.code).exact)
+        for one in services.settings.assets.spendable()
+    ]
     return answer(
         request,
         "wallet/pay.html",
@@ -81,8 +87,17 @@ async def _form(
         filled=filled,
         fault=dict.fromkeys(_FIELDS, "") | dict([fault]),
         people=await known_to(services, caller),
-        assets=[one.code for one in services.settings.assets.spendable()],
+        assets=assets,
+        asset=filled["asset"] if filled["asset"] in [one.code for one in assets] else assets[0].code,
     )
+
+
+class _Choice(NamedTuple):
+    """An asset that can be chosen, and what there is of it, as its reader writes it."""
+
+    code: str
+    decimals: int
+    has: str
 
 
 def _filled_in(request: Request[Any, Any, Any]) -> dict[str, str]:
