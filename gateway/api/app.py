@@ -18,7 +18,8 @@ from gateway.api.methods import Gateway, Methods
 from gateway.api.notifications import addresses as notification_addresses
 from gateway.api.notifications import notifications, push
 from gateway.api.openapi import document as openapi
-from gateway.api.operators import operators, proposals
+from gateway.api.operators import audit_log, operators, proposals, search, withdrawals
+from gateway.api.operators import wallets as operator_wallets
 from gateway.api.operators.running import routes as running
 from gateway.api.payments import approvals, authorizations, bank, batches, mandates, payments, unauthorized
 from gateway.api.payments.fast_payments import FastPayments
@@ -121,6 +122,10 @@ ROUTES = [
     *operators.ROUTES,
     *proposals.ROUTES,
     *running.ROUTES,
+    *search.ROUTES,
+    *operator_wallets.ROUTES,
+    *audit_log.ROUTES,
+    *withdrawals.ROUTES,
     approvals.get_policy,
     approvals.challenge_policy,
     approvals.change_policy,

@@ -65,6 +65,7 @@ from gateway.payments.errors import (
     WithdrawalsFrozen,
 )
 from gateway.postgres.errors import DatabaseUnavailable
+from gateway.reconciliation.errors import FreezeStays
 from gateway.statements.errors import StatementTooLong
 
 #: What each call is sent, by its operation id.
@@ -140,6 +141,7 @@ PROBLEM_EXAMPLES: Final[tuple[GatewayError, ...]] = (
     UnknownPayee("@nobody_here", "nobody has this handle"),
     SelfPayment("alice"),
     WithdrawalsFrozen("USDX", NOW),
+    FreezeStays("USDX", ("wallet:alice:USDX has 25.000000 USDX in the ledger and 24.000000 USDX on the chain",)),
     WalletFrozen("alice", NOW),
     ApprovalRequired(("amount",)),
     GrantNotApproved(KEY.id),

@@ -57,6 +57,10 @@ INSERT INTO checkpoint
     )
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
+-- checkpoint_before
+-- The one before the last so many; no row where there are not more.
+SELECT * FROM checkpoint ORDER BY number DESC OFFSET $1 LIMIT 1;
+
 -- checkpoints
 -- Some checkpoints, in order.
 SELECT * FROM checkpoint WHERE number > $1 ORDER BY number LIMIT $2;

@@ -8,12 +8,12 @@ transaction; whoever reads in order stops before what is announced.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
 
-from gateway.ids import WalletId
+from gateway.ids import WalletId, show
 from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "audit.sql")
@@ -63,6 +63,32 @@ class LoggedAuditEvent:
     subject: UUID | None
     facts: Any
     at: datetime
+
+    @property
+    def shown_subject(self) -> str | None:
+        """The id of what it is about, as people see it elsewhere; None where that is its wallet, or nothing."""
+        if self.subject is None or self.subject == self.wallet:
+            return None
+        prefix = _PREFIXES.get(self.kind) or _PREFIXES.get(self.kind.partition(".")[0])
+        return show(prefix, self.subject) if prefix else str(self.subject)
+
+
+#: What the id of a subject begins with, by the kind of the audit event or its first part. Of any other the bare id is
+#: shown.
+_PREFIXES: Final = {
+    "api_key": "key",
+    "mandate": "mdt",
+    "operator.added": "opr",
+    "operator.approved": "pro",
+    "operator.enrolled": "opr",
+    "operator.proposed": "pro",
+    "operator.revoked": "opr",
+    "operator.role_changed": "opr",
+    "operator.signed_in": "opr",
+    "passkey": "psk",
+    "payment": "pay",
+    "session": "ses",
+}
 
 
 async def append(connection: Connection, audit_events: Sequence[AuditEvent], at: datetime) -> None:

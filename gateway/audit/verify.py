@@ -62,13 +62,25 @@ def read_head(text: str) -> tuple[bytes, int]:
     return noted, int(number)
 
 
+async def verify_recent(connection: Connection, keys: Mapping[UUID, bytes], checkpoints: int) -> Verified:
+    """The last so many checkpoints, and the rows that they cover: what a request has time for. The chain before them is
+    believed. In one snapshot.
+    """
+    row = await connection.fetchrow(sql.checkpoint_before, checkpoints)
+    return await verify(connection, keys, since=NOTHING if row is None else checkpoint_of(row).head)
+
+
 async def verify(
-    connection: Connection, keys: Mapping[UUID, bytes], noted: tuple[bytes, int] | None = None, rows_after: int = 0
+    connection: Connection,
+    keys: Mapping[UUID, bytes],
+    noted: tuple[bytes, int] | None = None,
+    rows_after: int = 0,
+    since: Head = NOTHING,
 ) -> Verified:
     """All of it, in one snapshot. `noted` is a head from before, which has to be in the chain; rows under checkpoints
-    up to number `rows_after` are not read.
+    up to number `rows_after` are not read, and what comes up to `since` is believed.
     """
-    found = Verified()
+    found = Verified(checkpoints=since.number, head=since)
     while page := [checkpoint_of(row) for row in await connection.fetch(sql.checkpoints, found.checkpoints, _TOGETHER)]:
         for checkpoint in page:
             fault = _fault(checkpoint, found.head, keys)

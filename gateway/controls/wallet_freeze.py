@@ -5,6 +5,7 @@ A wallet may be frozen for several reasons at once; it is unfrozen with the last
 Lock order: the wallet, then its reasons.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from gateway.clock import rfc3339
 from gateway.events import log
 from gateway.identity.wallet import lock_wallet
 from gateway.ids import PaymentId, WalletId, new_id, show
-from gateway.postgres.pool import Connection, Statements
+from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "wallet_freeze.sql")
 
@@ -65,6 +66,36 @@ async def unfreeze_own(connection: Connection, wallet: WalletId, before: datetim
     if ended:
         await _tell(connection, "wallet.unfrozen", wallet, by, None, now)
     return bool(ended)
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """One reason why nothing leaves the wallet of a handle, or did not. `payment` is the one that its owner reported;
+    None: it is an operator's.
+    """
+
+    handle: str
+    reason: str
+    placed_at: datetime
+    lapses_at: datetime | None
+    ended_at: datetime | None
+    payment: PaymentId | None
+
+
+async def in_force(connection: Connection) -> list[Freeze]:
+    """What is frozen now, the newest first, the first two hundred."""
+    return [_freeze(row) for row in await connection.fetch(sql.freezes_in_force)]
+
+
+async def of_wallet(connection: Connection, wallet: WalletId) -> list[Freeze]:
+    """The last twenty of a wallet, those in force first."""
+    return [_freeze(row) for row in await connection.fetch(sql.freezes_of_wallet, wallet)]
+
+
+def _freeze(row: Record) -> Freeze:
+    return Freeze(
+        *(row["handle"], row["reason"], row["placed_at"], row["lapses_at"], row["ended_at"], row["payment_id"])
+    )
 
 
 async def lapse(connection: Connection, now: datetime) -> int:

@@ -33,3 +33,14 @@ SELECT EXISTS (SELECT FROM wallet_freeze WHERE payment_id = $1 AND ended_at IS N
 -- An owner's reasons that are old enough; never an operator's.
 UPDATE wallet_freeze SET ended_at = $2
 WHERE wallet_id = $1 AND ended_at IS NULL AND payment_id IS NOT NULL AND placed_at <= $3 RETURNING id;
+
+-- freezes_in_force
+-- Every reason that has not ended, of all wallets.
+SELECT handle, reason, placed_at, lapses_at, ended_at, payment_id
+FROM wallet_freeze JOIN wallet ON wallet.id = wallet_id WHERE ended_at IS NULL ORDER BY placed_at DESC LIMIT 200;
+
+-- freezes_of_wallet
+-- The last reasons of a wallet, those that have not ended first.
+SELECT handle, reason, placed_at, lapses_at, ended_at, payment_id
+FROM wallet_freeze JOIN wallet ON wallet.id = wallet_id WHERE wallet_id = $1
+ORDER BY ended_at IS NULL DESC, placed_at DESC LIMIT 20;

@@ -2395,6 +2395,7 @@ CREATE TABLE wallet_freeze (
     payment_id uuid                           -- the payment that its owner reported; NULL: an operator's
 );
 CREATE INDEX wallet_freeze_open ON wallet_freeze (wallet_id) WHERE ended_at IS NULL;
+CREATE INDEX wallet_freeze_of_wallet ON wallet_freeze (wallet_id);
 CREATE INDEX wallet_freeze_lapses ON wallet_freeze (lapses_at) WHERE ended_at IS NULL AND lapses_at IS NOT NULL;
 CREATE UNIQUE INDEX wallet_freeze_of_payment_once ON wallet_freeze (payment_id) WHERE ended_at IS NULL;
 CREATE INDEX wallet_freeze_of_payment ON wallet_freeze (payment_id) WHERE payment_id IS NOT NULL;
@@ -3302,6 +3303,7 @@ CREATE TABLE notification_address (
     channel text NOT NULL CONSTRAINT notification_address_channel_named CHECK (channel ~ '^[a-z_]{1,20}$'),
     ciphertext bytea NOT NULL,
     master integer NOT NULL,           -- the number of its master key
+    lookup bytea,                      -- HMAC of it under a key of the root key, by which operators find its wallet
     locale text NOT NULL,
     time_zone text NOT NULL,
     created_at timestamptz NOT NULL,
@@ -3317,6 +3319,7 @@ CREATE TABLE notification_address (
     CONSTRAINT notification_address_is_proved_or_waits CHECK ((proved_at IS NULL) = (code_expires_at IS NOT NULL))
 );
 CREATE INDEX notification_address_of_wallet ON notification_address (wallet_id);
+CREATE INDEX notification_address_lookup ON notification_address (lookup) WHERE lookup IS NOT NULL;
 CREATE INDEX notification_address_of_master ON notification_address (master);
 CREATE INDEX notification_address_removed ON notification_address (id) WHERE removed_at IS NOT NULL;
 CREATE INDEX notification_address_unproved ON notification_address (code_expires_at) WHERE proved_at IS NULL;

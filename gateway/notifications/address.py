@@ -7,7 +7,8 @@
 
 An address is encrypted under the master key (AES-256-GCM, bound to this row) with the code and the token of its
 unsubscribe link. It stands in no log, no event and no error; lists show a part of it. The wallet's other addresses are
-told when one is added, removed or fails.
+told when one is added, removed or fails. Whoever knows an address finds its wallet (`handles_of`): operators whom its
+owner has written to. It is found by its hash under a key that is derived from the root key.
 
 A removed address gets what happened before, its removal included: else a thief of the wallet would remove the
 address before the news of their sign-in is sent. Only security notices go to it then, for a few hours at the most.
@@ -133,7 +134,7 @@ async def add(
     ciphertext = vault.encrypt(id, msgspec.json.encode(sealed), under)
     await connection.execute(
         *(sql.put_address, id, of, channel.name, ciphertext, master, wanted.locale, wanted.time_zone, now),
-        *(now + CODE_GOOD_FOR, hash_of(sealed.unsubscribe)),
+        *(now + CODE_GOOD_FOR, hash_of(sealed.unsubscribe), _lookup(vault, channel.name, text)),
     )
     if code is None:
         await _prove(connection, of, id, channel.name, by, now)
@@ -193,6 +194,22 @@ async def fail(connection: Connection, of: WalletId, id: UUID, reason: str, by: 
     row = await connection.fetchrow(sql.fail_address, id, reason, now)
     if row is not None and row["proved_at"] is not None and row["removed_at"] is None:
         await _tell(connection, "notification_address.failed", of, id, row["channel"], by, now, reason=reason)
+
+
+async def handles_of(connection: Connection, vault: Vault, channel: str, text: str) -> list[str]:
+    """The handles of the wallets that have proved this address: twenty at the most, and none without a root key."""
+    key = _lookup(vault, channel, text)
+    if key is None:
+        return []
+    return [row["handle"] for row in await connection.fetch(sql.handles_of_lookup, key)]
+
+
+def _lookup(vault: Vault, channel: str, text: str) -> bytes | None:
+    """What an address is found by: a hash under a secret key, since an address itself is easily guessed. Letters of
+    either case are the same, as people write them.
+    """
+    key = vault.derive("notification-lookup", 32)
+    return None if key is None else hmac.digest(key, f"{channel}:{text.strip().casefold()}".encode(), "sha256")
 
 
 async def addresses(connection: Connection, vault: Vault, of: WalletId) -> list[Address]:

@@ -1,11 +1,16 @@
 -- put_address
 -- A new address, or one that is to be proved again.
 INSERT INTO notification_address
-    (id, wallet_id, channel, ciphertext, master, locale, time_zone, created_at, code_expires_at, unsubscribe)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    (id, wallet_id, channel, ciphertext, master, locale, time_zone, created_at, code_expires_at, unsubscribe, lookup)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (id) DO UPDATE SET ciphertext = EXCLUDED.ciphertext, master = EXCLUDED.master, locale = EXCLUDED.locale,
     time_zone = EXCLUDED.time_zone, proved_at = NULL, failure = NULL, failed_at = NULL,
     code_expires_at = EXCLUDED.code_expires_at, code_tries = 0;
+
+-- handles_of_lookup
+-- Whose proved addresses have this hash.
+SELECT DISTINCT wallet.handle FROM notification_address JOIN wallet ON wallet.id = wallet_id
+WHERE lookup = $1 AND proved_at IS NOT NULL AND removed_at IS NULL LIMIT 20;
 
 -- queue_code
 -- The code is to be sent to it, also where one was before.

@@ -4,6 +4,7 @@ operators.py         operators sign in, propose and approve
 roles.py             which role may do what
 link.py              links that open the console of a sandbox once
 errors.py            what is refused to them
+wallet_record.py     what they see of a wallet
 repairs.py           what they do to the gateway itself: after a restore, or to correct the ledger
 repair_proposal.py   how a repair is proposed
 """

@@ -60,6 +60,9 @@ ENROLS_FOR, SESSION, PROPOSED_FOR = timedelta(days=1), timedelta(minutes=30), ti
 
 _REASON_MAX: Final = 200
 
+#: What becomes of a proposal. It is withdrawn when who proposed it is revoked.
+ProposalState = Literal["open", "approved", "expired", "withdrawn"]
+
 #: What an operator's passkey is asked for.
 ENROL, SIGN_IN, APPROVE = "operator.enrol", "operator.sign_in", "operator.approve"
 
@@ -116,11 +119,19 @@ class Proposal:
     proposed_at: datetime
     expires_at: datetime
     approved_by: str | None
+    done_at: datetime | None
+    withdrawn: bool  #: Who proposed it is an operator no more.
 
     @property
     def shown_id(self) -> str:
         """`pro_…`."""
         return show(PROPOSAL_PREFIX, self.id)
+
+    def state(self, now: datetime) -> ProposalState:
+        """Whether it can still be approved, and if not, why."""
+        if self.done_at is not None:
+            return "approved"
+        return "withdrawn" if self.withdrawn else "open" if now < self.expires_at else "expired"
 
     @property
     def details(self) -> list[str]:
@@ -285,12 +296,23 @@ async def proposals(connection: Connection, now: datetime) -> list[Proposal]:
     return [_proposal(row) for row in await connection.fetch(sql.proposals, now)]
 
 
+async def past_proposals(connection: Connection, before: UUID | None, limit: int, now: datetime) -> list[Proposal]:
+    """Up to `limit` proposals older than `before` that cannot be approved any more, newest first."""
+    return [_proposal(row) for row in await connection.fetch(sql.past_proposals, before, limit, now)]
+
+
 async def proposal(connection: Connection, id: UUID) -> Proposal:
     """Raises NotFound."""
-    row = await connection.fetchrow(sql.proposal, id)
-    if row is None:
+    found = await find(connection, id)
+    if found is None:
         raise NotFound("such proposal")
-    return _proposal(row)
+    return found
+
+
+async def find(connection: Connection, id: UUID) -> Proposal | None:
+    """The proposal with this id, if there is one."""
+    row = await connection.fetchrow(sql.proposal, id)
+    return None if row is None else _proposal(row)
 
 
 async def ask_approval(connection: Connection, party: Party, operator: Operator, id: UUID, now: datetime) -> Asked:
@@ -455,4 +477,5 @@ def _proposal(row: Record) -> Proposal:
         *(row["id"], row["kind"], row["wallet_id"], row["handle"], row["reason"], row["terms"] or ""),
         *(row["freeze_id"], row["recovery_id"], row["address"]),
         *(row["proposed_by"], row["proposed_at"], row["expires_at"], row["approved_by"]),
+        *(row["done_at"], row["revoked_at"] is not None),
     )

@@ -20,6 +20,7 @@ CREATE TABLE wallet_freeze (
     payment_id uuid                           -- the payment that its owner reported; NULL: an operator's
 );
 CREATE INDEX wallet_freeze_open ON wallet_freeze (wallet_id) WHERE ended_at IS NULL;
+CREATE INDEX wallet_freeze_of_wallet ON wallet_freeze (wallet_id);
 CREATE INDEX wallet_freeze_lapses ON wallet_freeze (lapses_at) WHERE ended_at IS NULL AND lapses_at IS NOT NULL;
 CREATE UNIQUE INDEX wallet_freeze_of_payment_once ON wallet_freeze (payment_id) WHERE ended_at IS NULL;
 CREATE INDEX wallet_freeze_of_payment ON wallet_freeze (payment_id) WHERE payment_id IS NOT NULL;

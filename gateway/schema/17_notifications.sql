@@ -8,6 +8,7 @@ CREATE TABLE notification_address (
     channel text NOT NULL CONSTRAINT notification_address_channel_named CHECK (channel ~ '^[a-z_]{1,20}$'),
     ciphertext bytea NOT NULL,
     master integer NOT NULL,           -- the number of its master key
+    lookup bytea,                      -- HMAC of it under a key of the root key, by which operators find its wallet
     locale text NOT NULL,
     time_zone text NOT NULL,
     created_at timestamptz NOT NULL,
@@ -23,6 +24,7 @@ CREATE TABLE notification_address (
     CONSTRAINT notification_address_is_proved_or_waits CHECK ((proved_at IS NULL) = (code_expires_at IS NOT NULL))
 );
 CREATE INDEX notification_address_of_wallet ON notification_address (wallet_id);
+CREATE INDEX notification_address_lookup ON notification_address (lookup) WHERE lookup IS NOT NULL;
 CREATE INDEX notification_address_of_master ON notification_address (master);
 CREATE INDEX notification_address_removed ON notification_address (id) WHERE removed_at IS NOT NULL;
 CREATE INDEX notification_address_unproved ON notification_address (code_expires_at) WHERE proved_at IS NULL;

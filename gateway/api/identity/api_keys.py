@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
+from uuid import UUID
 
 from litestar import Response, delete, get, post
 
@@ -17,6 +18,7 @@ from gateway.identity import api_key
 from gateway.identity import wallet as wallets
 from gateway.identity.api_key import PREFIX, ApiKey
 from gateway.identity.credential import Credential, scopes_of
+from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId
 from gateway.payments.checks import caps
 from gateway.payments.checks.caps import Cap
@@ -132,6 +134,11 @@ async def _shown_once(
 
 
 def _view(by: Credential, of: ApiKey, given: Sequence[Cap]) -> KeyView:
+    return key_view(by.wallet, by.id, of, given)
+
+
+def key_view(wallet: Wallet, current: UUID | None, of: ApiKey, given: Sequence[Cap]) -> KeyView:
+    """An API key of this wallet; `current` is that of the caller."""
     return KeyView(
         id=of.shown_id,
         name=of.name,
@@ -150,8 +157,8 @@ def _view(by: Credential, of: ApiKey, given: Sequence[Cap]) -> KeyView:
         created_at=rfc3339(of.created_at),
         expires_at=rfc3339(of.expires_at) if of.expires_at else None,
         last_used_at=rfc3339(of.last_used_at) if of.last_used_at else None,
-        current=of.id == by.id,
-        waits_for_approval=by.wallet.guarded and of.capped and not of.approved,
+        current=of.id == current,
+        waits_for_approval=wallet.guarded and of.capped and not of.approved,
     )
 
 

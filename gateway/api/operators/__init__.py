@@ -1,7 +1,12 @@
-"""Routes for the operators of the gateway: enrol, sign in, propose and approve.
+"""Routes for the operators of the gateway: propose, approve, search, look at wallets and at the audit log.
 
-operators.py  enrol, sign in; which operator is calling
-proposals.py  propose and approve
-shapes.py     what comes in and goes out
-examples.py   examples of both in the OpenAPI document
+operators.py     enrol, sign in; which operator is calling
+proposals.py     propose and approve
+search.py        one search for everything
+wallets.py       a wallet, as operators see it
+audit_log.py     who did what
+withdrawals.py   frozen withdrawals, and unfreezing them
+shapes.py        what comes in and goes out
+found_shapes.py  what is found and looked at
+examples.py      examples of both in the OpenAPI document
 """

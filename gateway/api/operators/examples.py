@@ -6,19 +6,40 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.api.identity.examples import ANY_PASSKEY, ASSERTION, BYTES, LINK, NEW_PASSKEY_CHALLENGE
+from gateway.api.identity.examples import ANY_PASSKEY, ASSERTION, BYTES, KEY, LINK, NEW_PASSKEY_CHALLENGE
+from gateway.api.operators.found_shapes import (
+    AuditEventsPage,
+    AuditEventView,
+    DifferenceView,
+    FactView,
+    FoundPage,
+    FoundView,
+    FrozenWithdrawalsPage,
+    FrozenWithdrawalsView,
+    HeadView,
+    OperatorPaymentView,
+    OperatorWalletView,
+    UnfrozenWithdrawalsView,
+    VerificationView,
+)
 from gateway.api.operators.shapes import (
     EnrolmentChallengeRequest,
     EnrolmentRequest,
+    FreezesPage,
+    FreezeView,
     OperatorCookieView,
+    OperatorEntryView,
     OperatorSessionView,
+    OperatorsPage,
     OperatorView,
     ProposalRequest,
     ProposalsPage,
     ProposalView,
     ProposedLimitRequest,
 )
-from gateway.api.story import ALICE, NOW
+from gateway.api.payments.shapes import LimitShape
+from gateway.api.story import ALICE, ALICE_ADDRESS, NOW
+from gateway.api.wallets.examples import WALLET
 
 OPERATOR = OperatorView("opr_01h455vb4pex5vsknk084sn02q", "ann", "security")
 PROPOSAL = ProposalView(
@@ -32,7 +53,14 @@ PROPOSAL = ProposalView(
     proposed_at=NOW,
     expires_at="2030-01-31T13:00:00.000000Z",
     approved_by=None,
+    state="open",
+    done_at=None,
 )
+PAYMENT = "pay_01h455vb4pex5vsknk084sn02q"
+AUDIT_EVENT = AuditEventView(
+    17, NOW, "wallet.frozen", "operator", "ann", "alice", None, [FactView("lapses_at", "2030-01-31T13:00:00.000000Z")]
+)
+FREEZE = FreezeView("alice", "reported as stolen", NOW, "2030-01-31T13:00:00.000000Z", None, None)
 
 #: What each call is sent, by its operation id.
 REQUESTS: Final[Mapping[str, Struct]] = {
@@ -56,8 +84,37 @@ ANSWERS: Final[Mapping[str, Struct]] = {
     "start_operator_cookie_session": OperatorCookieView("ann", "security", 1_800),
     "start_operator_link_session": OperatorCookieView("sandbox", "security", 1_800),
     "end_operator_session": OPERATOR,
-    "list_proposals": ProposalsPage([PROPOSAL]),
+    "search": FoundPage("payment", [FoundView("payment", PAYMENT, "5.00 EUR from @alice to @bob")]),
+    "list_frozen_withdrawals": FrozenWithdrawalsPage(
+        [
+            FrozenWithdrawalsView(
+                "USDX", NOW, [DifferenceView("wallet:alice:USDX", "25.000000 USDX", "24.000000 USDX", "the chain")]
+            )
+        ]
+    ),
+    "unfreeze_withdrawals": UnfrozenWithdrawalsView("USDX", NOW),
+    "get_audit_head": HeadView("5f1c…:954", 954, NOW, None),
+    "verify_audit_log": VerificationView(5, 4_210, 312, []),
+    "list_audit_events": AuditEventsPage([AUDIT_EVENT], None),
+    "get_wallet_as_operator": OperatorWalletView(
+        wallet=WALLET,
+        addresses=[ALICE_ADDRESS],
+        created_at=NOW,
+        frozen_at=NOW,
+        freezes=[FREEZE],
+        passkeys=1,
+        sessions=2,
+        limits={"EUR": LimitShape("100.00", "300.00")},
+        api_keys=[KEY],
+        mandates=[],
+        payments=[OperatorPaymentView(PAYMENT, "settled", "@alice", "@bob", "5.00", "EUR", NOW)],
+        audit_events=[AUDIT_EVENT],
+    ),
+    "list_operators": OperatorsPage([OperatorEntryView("ann", "security", "enrolled", NOW)]),
+    "list_freezes": FreezesPage([FREEZE]),
+    "list_proposals": ProposalsPage([PROPOSAL], None),
+    "get_proposal": PROPOSAL,
     "create_proposal": PROPOSAL,
     "challenge_proposal": ANY_PASSKEY,
-    "approve_proposal": replace(PROPOSAL, approved_by="ben"),
+    "approve_proposal": replace(PROPOSAL, approved_by="ben", state="approved", done_at=NOW),
 }

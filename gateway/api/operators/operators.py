@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
 
-from litestar import Request, Response, delete, post
+from litestar import Request, Response, delete, get, post
 from litestar.datastructures import State
 
 from gateway.api.identity.shapes import (
@@ -20,13 +20,19 @@ from gateway.api.identity.sign_in import assertion_challenge_view, assertion_of
 from gateway.api.operators.shapes import (
     EnrolmentChallengeRequest,
     EnrolmentRequest,
+    FreezesPage,
+    FreezeView,
     OperatorCookieView,
+    OperatorEntryView,
     OperatorSessionView,
+    OperatorsPage,
     OperatorView,
 )
 from gateway.audit import log as audit
 from gateway.audit.log import ANYONE, AuditEvent, By
 from gateway.clock import rfc3339
+from gateway.controls import wallet_freeze
+from gateway.controls.wallet_freeze import Freeze
 from gateway.errors import Unauthenticated
 from gateway.http.callers import bearer_of, check_conditions
 from gateway.http.cookie import OPERATOR, holding, refuse_other_origins, token_of
@@ -211,6 +217,39 @@ def _view(of: Operator) -> OperatorView:
     return OperatorView(show(operators.PREFIX, of.id), of.name, of.role)
 
 
+@get("/v1/operator/operators", tags=["Operators"], summary="List operators", needs="operator")
+async def list_operators(services: Services, operator: Operator) -> OperatorsPage:
+    """Everybody who is an operator or was, the first first."""
+    async with services.database.reading() as connection:
+        found = await operators.operators(connection)
+    return OperatorsPage(
+        [
+            OperatorEntryView(
+                row["name"],
+                row["role"],
+                "revoked" if row["revoked_at"] else "enrolled" if row["enrolled"] else "invited",
+                rfc3339(row["created_at"]),
+            )
+            for row in found
+        ]
+    )
+
+
+@get("/v1/operator/freezes", tags=["Operators"], summary="List freezes of wallets", needs="operator")
+async def list_freezes(services: Services, operator: Operator) -> FreezesPage:
+    """Every reason in force why nothing leaves a wallet, newest first: two hundred at the most."""
+    async with services.database.reading() as connection:
+        return FreezesPage([freeze_view(one) for one in await wallet_freeze.in_force(connection)])
+
+
+def freeze_view(of: Freeze) -> FreezeView:
+    return FreezeView(
+        *(of.handle, of.reason, rfc3339(of.placed_at), rfc3339(of.lapses_at) if of.lapses_at else None),
+        rfc3339(of.ended_at) if of.ended_at else None,
+        show("pay", of.payment) if of.payment else None,
+    )
+
+
 @asynccontextmanager
 async def told(services: Services, by: By, name: str = "") -> AsyncIterator[None]:
     """What is refused to who would be an operator is an audit event too: written by itself, since all else is undone.
@@ -228,4 +267,5 @@ async def told(services: Services, by: By, name: str = "") -> AsyncIterator[None
 ROUTES = (
     *(challenge_enrolment, enrol_operator, challenge_operator_session, start_operator_session),
     *(start_operator_cookie_session, start_operator_link_session, end_operator_session),
+    *(list_operators, list_freezes),
 )

@@ -1,23 +1,27 @@
 """Proposals: what one operator proposes and another approves."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 
 from litestar import get, post
+from litestar.params import QueryParameter
 
 from gateway.api.identity.shapes import AssertionChallengeView, AssertionRequest
-from gateway.api.identity.sign_in import assertion_challenge_view, assertion_of
+from gateway.api.identity.sign_in import assertion_challenge_view, assertion_of, id_of
 from gateway.api.operators.operators import told
 from gateway.api.operators.shapes import ProposalRequest, ProposalsPage, ProposalView
 from gateway.clock import rfc3339
 from gateway.errors import InvalidRequest
 from gateway.http.answer.problems import MONEY_PROBLEMS
-from gateway.http.request.parameters import path_id
+from gateway.http.request.cursor import cursor_position, cursor_text
+from gateway.http.request.parameters import Cursor, Limit, path_id
 from gateway.http.services import Services
 from gateway.identity.handle import fold
 from gateway.identity.sign_in.ceremony import party_of
 from gateway.ids import read, show
 from gateway.operators import operators, repair_proposal
-from gateway.operators.operators import Limit, Operator, Proposal
+from gateway.operators.operators import Limit as ProposedLimit
+from gateway.operators.operators import Operator, Proposal
 from gateway.operators.repair_proposal import LostHandle
 from gateway.operators.repairs import REPAIRS, Correction
 
@@ -25,10 +29,39 @@ ProposalPath = Annotated[str, path_id(operators.PROPOSAL_PREFIX, "The proposal's
 
 
 @get("/v1/operator/proposals", tags=["Operators"], summary="List proposals", needs="operator")
-async def list_proposals(services: Services, operator: Operator) -> ProposalsPage:
-    """What another operator can still approve, newest first."""
+async def list_proposals(
+    services: Services,
+    operator: Operator,
+    which: Annotated[
+        Literal["open", "past"],
+        QueryParameter(name="state", description="What can still be approved, or what cannot any more."),
+    ] = "open",
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> ProposalsPage:
+    """Newest first. What is open is listed in full, without pages: at most two hundred of the last hour."""
+    now = services.clock()
+    before = read(operators.PROPOSAL_PREFIX, cursor_position(cursor)) if cursor else None
     async with services.database.reading() as connection:
-        return ProposalsPage([proposal_view(one) for one in await operators.proposals(connection, services.clock())])
+        if which == "open":
+            return ProposalsPage([proposal_view(one, now) for one in await operators.proposals(connection, now)], None)
+        page = await operators.past_proposals(connection, before, limit, now)
+    more = cursor_text(page[-1].shown_id) if len(page) == limit else None
+    return ProposalsPage([proposal_view(one, now) for one in page], more)
+
+
+@get(
+    "/v1/operator/proposals/{id:str}",
+    tags=["Operators"],
+    summary="Get a proposal",
+    needs="operator",
+    problems=("not_found",),
+)
+async def get_proposal(id: ProposalPath, services: Services, operator: Operator) -> ProposalView:
+    """A proposal, and what became of it."""
+    number = id_of(operators.PROPOSAL_PREFIX, id, "such proposal")
+    async with services.database.reading() as connection:
+        return proposal_view(await operators.proposal(connection, number), services.clock())
 
 
 @post(
@@ -47,16 +80,16 @@ async def create_proposal(data: ProposalRequest, services: Services, operator: O
     now, limit = services.clock(), None
     if data.limit is not None:
         asset = services.settings.assets.of_wallet(data.limit.asset)
-        limit = Limit(asset.parse(data.limit.payment), asset.parse(data.limit.day))
+        limit = ProposedLimit(asset.parse(data.limit.payment), asset.parse(data.limit.day))
     if data.kind in REPAIRS:
         repair = _repair(services, data)
         async with services.database.transaction() as connection:
-            return proposal_view(await repair_proposal.propose(connection, operator, repair, data.reason, now))
+            return proposal_view(await repair_proposal.propose(connection, operator, repair, data.reason, now), now)
     if data.handle is None or data.correction is not None:
         raise InvalidRequest("handle", f"{data.kind} names a handle, and has no correction")
     async with services.database.transaction() as connection:
         proposed = await operators.propose(connection, operator, data.kind, data.handle, data.reason, limit, now)
-    return proposal_view(proposed)
+    return proposal_view(proposed, now)
 
 
 def _repair(services: Services, data: ProposalRequest) -> LostHandle | Correction | None:
@@ -104,17 +137,18 @@ async def approve_proposal(
 ) -> ProposalView:
     """It is done when this is answered, once."""
     number, assertion = read(operators.PROPOSAL_PREFIX, id), assertion_of(data)
+    assets, now = services.settings.assets, services.clock()
     async with told(services, operator.by), services.database.transaction() as connection:
-        assets = services.settings.assets
-        return proposal_view(await operators.approve(connection, operator, number, assertion, assets, services.clock()))
+        return proposal_view(await operators.approve(connection, operator, number, assertion, assets, now), now)
 
 
-def proposal_view(of: Proposal) -> ProposalView:
+def proposal_view(of: Proposal, now: datetime) -> ProposalView:
     return ProposalView(
         *(of.shown_id, of.kind, of.handle, show("wal", of.wallet) if of.wallet else None, of.reason, of.terms),
         of.proposed_by,
         *(rfc3339(of.proposed_at), rfc3339(of.expires_at), of.approved_by),
+        *(of.state(now), rfc3339(of.done_at) if of.done_at else None),
     )
 
 
-ROUTES = (list_proposals, create_proposal, challenge_proposal, approve_proposal)
+ROUTES = (list_proposals, get_proposal, create_proposal, challenge_proposal, approve_proposal)

@@ -1,10 +1,10 @@
 """The bodies of requests and answers. Requests refuse unknown fields."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from gateway.api.fields import AssetCode, Time, WalletIdText
+from gateway.api.fields import AssetCode, Handle, NextCursor, PaymentIdText, Time, WalletIdText
 from gateway.api.identity.shapes import Base64
 from gateway.http.schema import typed_id
 from gateway.operators import operators
@@ -92,7 +92,45 @@ class ProposalView(Struct):
     proposed_at: Time
     expires_at: Time
     approved_by: Annotated[str | None, Meta(description="The name of another operator; null: none yet.")]
+    state: Annotated[
+        operators.ProposalState,
+        Meta(description="`withdrawn`: who proposed it was revoked. Only what is `open` can be approved."),
+    ]
+    done_at: Annotated[Time | None, Meta(description="When it was approved, and so done.")]
 
 
 class ProposalsPage(Struct):
     items: list[ProposalView]
+    next_cursor: NextCursor
+
+
+class OperatorEntryView(Struct):
+    """Somebody who is an operator, or was."""
+
+    name: str
+    role: RoleText
+    state: Annotated[
+        Literal["enrolled", "invited", "revoked"], Meta(description="`invited`: they have not used their code yet.")
+    ]
+    created_at: Time
+
+
+class OperatorsPage(Struct):
+    items: list[OperatorEntryView]
+
+
+class FreezeView(Struct):
+    """One reason why nothing leaves a wallet, or did not."""
+
+    handle: Handle
+    reason: Annotated[str, Meta(description="As who froze it wrote it.")]
+    placed_at: Time
+    lapses_at: Annotated[Time | None, Meta(description="When it ends unless a second operator approves it.")]
+    ended_at: Time | None
+    payment_id: Annotated[
+        PaymentIdText | None, Meta(description="The payment that its owner reported, if it is theirs.")
+    ]
+
+
+class FreezesPage(Struct):
+    items: list[FreezeView]

@@ -24,7 +24,7 @@ from gateway.payments.model.policy import Limit, Policy
 async def get_policy(services: Services, caller: Wallet) -> PolicyView:
     """What goes without an approval. A wallet has a policy from its first passkey on."""
     async with services.database.reading() as connection:
-        return _view(
+        return policy_view(
             services.settings.assets, *await policy_change.current(connection, services.settings.assets, caller.id)
         )
 
@@ -73,7 +73,7 @@ async def change_policy(data: PolicyRequest, services: Services, credential: Cre
     async with services.database.transaction() as connection:
         wanted = await policy_change.wanted(connection, services.settings, of, _policy(assets, data), data.trusted)
         await policy_change.change(connection, assets, of.id, wanted, assertion, credential.by, services.clock())
-        return _view(assets, *await policy_change.current(connection, assets, of.id))
+        return policy_view(assets, *await policy_change.current(connection, assets, of.id))
 
 
 @post(
@@ -169,7 +169,7 @@ def _policy(assets: Assets, data: PolicyRequest) -> Policy:
     return asked
 
 
-def _view(assets: Assets, of: Policy, trusted: list[str]) -> PolicyView:
+def policy_view(assets: Assets, of: Policy, trusted: list[str]) -> PolicyView:
     limits = {asset.code: of.limit(asset) for asset in assets if asset.kind != "native"}
     return PolicyView(
         {code: LimitShape(limit.payment.amount, limit.day.amount) for code, limit in limits.items()},

@@ -24,15 +24,17 @@ REQUESTS: Final[Mapping[str, Struct]] = {
     "export_private_key": KeyExportRequest(f"@alice exports the key of {ALICE_ADDRESS}"),
 }
 
+WALLET = WalletView(
+    *("alice", ALICE, ALICE_ADDRESS, "gateway", None),
+    [
+        BalanceView("EUR", "fiat", "482.50", "12.50", "470.00", None),
+        BalanceView("USDX", "token", "20.000000", "0.000000", "20.000000", 48_213),
+    ],
+)
+
 #: What each call is answered, by its operation id: the first of its statuses, and others where they are.
 ANSWERS: Final[Mapping[str, Struct]] = {
-    "get_wallet": WalletView(
-        *("alice", ALICE, ALICE_ADDRESS, "gateway", None),
-        [
-            BalanceView("EUR", "fiat", "482.50", "12.50", "470.00", None),
-            BalanceView("USDX", "token", "20.000000", "0.000000", "20.000000", 48_213),
-        ],
-    ),
+    "get_wallet": WALLET,
     "export_private_key": ExportedKeyView(ALICE_ADDRESS, "0x" + "…", KEY_WARNING),
     "list_entries": EntriesPage(
         [

@@ -1,7 +1,6 @@
 """audit: the audit events, the newest checkpoint, and whether both logs match their checkpoints."""
 
-from typing import Any, Final
-from uuid import UUID
+from typing import Any
 
 from gateway import assembly
 from gateway.audit import checkpoint, log
@@ -65,30 +64,6 @@ def plain(event: log.LoggedAuditEvent) -> dict[str, Any]:
         "by": event.by.kind,
         "by_id": event.by.id,
         "wallet": show("wal", event.wallet) if event.wallet else None,
-        "subject": _shown(event.kind, event.subject) if event.subject not in (None, event.wallet) else None,
+        "subject": event.shown_subject,
         "facts": event.facts,
     }
-
-
-#: What the id of a subject begins with, by the kind of the audit event or its first part. Of any other the bare id is
-#: shown.
-_PREFIXES: Final = {
-    "api_key": "key",
-    "mandate": "mdt",
-    "operator.added": "opr",
-    "operator.approved": "pro",
-    "operator.enrolled": "opr",
-    "operator.proposed": "pro",
-    "operator.revoked": "opr",
-    "operator.role_changed": "opr",
-    "operator.signed_in": "opr",
-    "passkey": "psk",
-    "payment": "pay",
-    "session": "ses",
-}
-
-
-def _shown(kind: str, subject: UUID) -> str:
-    """The id of what an audit event is about, as people see it elsewhere."""
-    prefix = _PREFIXES.get(kind) or _PREFIXES.get(kind.partition(".")[0])
-    return show(prefix, subject) if prefix else str(subject)

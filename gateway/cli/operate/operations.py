@@ -1,6 +1,5 @@
 """migrate, deploy, reconcile: what an operator runs."""
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,27 +9,25 @@ from gateway import assembly
 from gateway.assembly import Places
 from gateway.audit import log as audit_log
 from gateway.audit.log import AuditEvent
-from gateway.bank import movements
+from gateway.bank import comparison
 from gateway.chain.block import Receipt
 from gateway.chain.deployment import deploy as deploying
 from gateway.chain.deployment import roles
-from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import HttpNode, Node
 from gateway.chain.token.contract import Contract
 from gateway.chain.watcher import cursors, same_chain
-from gateway.clock import rfc3339, steady
+from gateway.clock import rfc3339
 from gateway.config.config import Config
 from gateway.custody import wallet_keys
 from gateway.ids import show
 from gateway.keys import key_files, vault
-from gateway.ledger import ledger, recount
+from gateway.ledger import ledger
 from gateway.ledger.recount import Fault
 from gateway.operators import repairs
 from gateway.operators.repairs import PREFIX, Posted
-from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres import migration
 from gateway.postgres.pool import Connection, Database
-from gateway.reconciliation import monitor, recovery, solvency
+from gateway.reconciliation import recovery
 from gateway.reconciliation.recovery import Recovery
 from gateway.reconciliation.solvency import Difference, Solvency
 from gateway.settlement import gas
@@ -173,33 +170,12 @@ async def reconcile(config: Config) -> Reconciliation:
     try:
         async with assembly.database(config, "reconcile", 2, assembly.LONG_SECONDS) as database:
             settings = await assembly.settings_of(config, database, where)
-            async with database.snapshot() as connection:
-                faults = await recount.recount(connection)
-                differences = await movements.reconcile(connection, settings.assets)
+            found = await comparison.compare(database, node, settings)
+            async with database.reading() as connection:
                 corrections = await repairs.corrections(connection, settings.assets)
-                found = await recovery.current(connection)
-            totals, against_chain = await _against_chain(database, node, settings)
-            differences += against_chain
-            async with database.transaction() as connection:
-                await monitor.suspect(connection, differences)
-            return Reconciliation(totals, faults, differences, corrections, found)
+                restored = await recovery.current(connection)
+            return Reconciliation(
+                list(found.totals), list(found.faults), list(found.differences), corrections, restored
+            )
     finally:
         await node.close()
-
-
-#: For how long the chain is read again, and after how many seconds each time: a local node that was restarted has
-#: forgotten what was true at older blocks, and the worker is about to read on. A silent one takes it all.
-_AGAIN_SECONDS, _PAUSE_SECONDS = 10.0, 0.5
-
-
-async def _against_chain(
-    database: Database, node: Node, settings: PaymentSettings
-) -> tuple[list[Solvency], list[Difference]]:
-    until = steady() + _AGAIN_SECONDS
-    while True:
-        try:
-            return await solvency.reconcile(database, node, settings)
-        except NodeUnavailable:
-            if steady() >= until:
-                raise
-            await asyncio.sleep(_PAUSE_SECONDS)

@@ -3,13 +3,16 @@
 from typing import Any
 
 from gateway import assembly
+from gateway.audit.log import By
+from gateway.bank import comparison
+from gateway.chain.node import HttpNode
 from gateway.cli.operate import operations
 from gateway.clock import rfc3339
 from gateway.config.config import Config
 from gateway.ledger import ledger
 from gateway.payments.checks import withdrawal_freeze
-from gateway.reconciliation.unfreeze import differences, not_frozen
-from gateway.reconciliation.unfreeze import unfreeze as unfreeze_withdrawals
+from gateway.postgres.pool import Connection
+from gateway.reconciliation.unfreeze import differences
 
 
 async def frozen(config: Config) -> list[dict[str, Any]]:
@@ -35,18 +38,16 @@ async def unfreeze(config: Config, code: str) -> dict[str, Any]:
     Raises UnknownAsset, NotFound (nothing is stopped), FreezeStays, NodeUnavailable.
     """
     where = assembly.places(config)
-    async with assembly.database(config, "withdrawals") as database:
-        settings = await assembly.settings_of(config, database, where)
-        asset = settings.assets[code]
-        async with database.reading() as connection:
-            if asset.code not in await withdrawal_freeze.frozen(connection):
-                raise not_frozen(asset)
-            known = await differences(connection, settings.assets)
-        found = await operations.reconcile(config)
-        still = [f"{fault.where}: not so that {fault.claim}" for fault in found.faults]
-        still += [str(one) for one in found.differences if one.asset == asset]
-        async with database.transaction() as connection:
-            since = await unfreeze_withdrawals(
-                connection, settings, asset, known, still, assembly.at_machine(), database.clock()
-            )
+    node = HttpNode(where.rpc_url)
+    try:
+        async with assembly.database(config, "withdrawals", 2, assembly.LONG_SECONDS) as database:
+            settings = await assembly.settings_of(config, database, where)
+            asset = settings.assets[code]
+            since = await comparison.let_go_on(database, node, settings, asset, _at_machine, database.clock)
+    finally:
+        await node.close()
     return {"asset": asset.code, "since": rfc3339(since)}
+
+
+async def _at_machine(_: Connection) -> By:
+    return assembly.at_machine()

@@ -29,6 +29,7 @@ DESCRIPTIONS: Final = {
     "wallet_frozen": "The wallet is frozen: no money leaves it, and money still comes in.",
     "mandate_exceeded": "More than may be drawn by the mandate now. Retryable if the next period has room.",
     "cap_exceeded": "More than the caps of the API key leave. Retryable for the cap of a day, at `again_at`.",
+    "freeze_stays": "Withdrawals of this asset stay frozen, since something of it does not agree yet.",
     "withdrawals_frozen": "Withdrawals of this asset are stopped while a difference in the books is looked into.",
     "body_too_large": "The body is larger than 64 KiB.",
     "precondition_failed": "An `If-Match` or `If-None-Match` does not hold; nothing was done.",

@@ -60,6 +60,7 @@ from gateway.payments.errors import (
     WalletFrozen,
     WithdrawalsFrozen,
 )
+from gateway.reconciliation.errors import FreezeStays
 from gateway.statements.errors import StatementTooLong
 
 log = logging.getLogger(__name__)
@@ -119,6 +120,7 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
     errors.StateConflict: Problem(409, "state_conflict"),
     RelayerNotResumable: Problem(409, "state_conflict"),
     WithdrawalsFrozen: Problem(409, "withdrawals_frozen", retryable=True),
+    FreezeStays: Problem(409, "freeze_stays", retryable=True),
     WalletFrozen: Problem(409, "wallet_frozen", retryable=True),
     ApprovalRequired: Problem(403, "approval_required"),
     GrantNotApproved: Problem(403, "grant_not_approved"),

@@ -4,6 +4,11 @@
     words.py      roles and what is proposed, in words
     sign_in.py    enrol and sign in
     overview.py   the first page
+    proposals.py  freezes and proposals
+    handles.py    search, and a page of each wallet
+    withdrawals.py  frozen withdrawals
+    operators.py  who the operators are
+    audit.py      the audit log
     pages.py      all of them
 
 A page reads by the functions that the API's handlers of operators are made of. What is done is done by small scripts

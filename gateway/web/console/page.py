@@ -16,7 +16,7 @@ from gateway.http.answer.problems import fail
 from gateway.http.rate_limiting import refuse
 from gateway.operators.operators import Operator
 from gateway.operators.roles import Task
-from gateway.web.console.words import role_name, role_says
+from gateway.web.console.words import helpers
 from gateway.web.owned import answer, reader_for, sign_in_first
 
 #: Where operators sign in.
@@ -50,8 +50,7 @@ def console_answer(
         status,
         operator=operator,
         until=rfc3339(operator.until),
-        role_name=lambda role: role_name(role, reader),
-        role_says=lambda role: role_says(role, reader),
+        **helpers(reader),
         **values,
     )
 

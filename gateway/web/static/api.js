@@ -8,6 +8,7 @@ export class Refused extends Error {
     this.status = status;
     this.code = problem.code;
     this.type = problem.type || "";
+    this.problem = problem;
   }
 }
 

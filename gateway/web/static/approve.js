@@ -4,12 +4,16 @@
 import { post } from "./api.js";
 import { bytesOf, challengeOf, sign } from "./passkey.js";
 
+// The parts that are shown within an element, in their order.
+export function partsIn(signed) {
+  const parts = [...signed.querySelectorAll("[data-part]")].sort((one, other) => one.dataset.part - other.dataset.part);
+  return parts.map((part) => part.textContent);
+}
+
 // The payment `id` of the wallet `wallet`, by the words within `signed`.
 export async function approve(id, wallet, signed) {
   const path = `/v1/payments/${id}/approval`;
   const asked = await post(`${path}/challenge`);
-  const parts = [...signed.querySelectorAll("[data-part]")].sort((one, other) => one.dataset.part - other.dataset.part);
-  const shown = parts.map((part) => part.textContent);
-  const challenge = await challengeOf("payment.approve", wallet, shown, bytesOf(asked.nonce));
+  const challenge = await challengeOf("payment.approve", wallet, partsIn(signed), bytesOf(asked.nonce));
   return post(path, await sign(challenge, asked.rp_id, asked.allow));
 }

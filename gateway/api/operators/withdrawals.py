@@ -1,0 +1,79 @@
+"""Frozen withdrawals: which, why, and letting them go on once everything agrees again."""
+
+from typing import Annotated
+
+from litestar import get, post
+from litestar.params import PathParameter
+
+from gateway.api.operators.found_shapes import (
+    DifferenceView,
+    FrozenWithdrawalsPage,
+    FrozenWithdrawalsView,
+    UnfrozenWithdrawalsView,
+)
+from gateway.audit.log import By
+from gateway.bank import comparison
+from gateway.chain.errors import NodeUnavailable
+from gateway.clock import rfc3339
+from gateway.http.services import Services
+from gateway.operators import operators
+from gateway.operators.operators import Operator
+from gateway.payments.checks import withdrawal_freeze
+from gateway.postgres.pool import Connection
+from gateway.reconciliation import unfreeze
+
+
+@get("/v1/operator/withdrawals", tags=["Operators"], summary="List frozen withdrawals", needs="operator")
+async def list_frozen_withdrawals(services: Services, operator: Operator) -> FrozenWithdrawalsPage:
+    """Every asset whose withdrawals are frozen, and the confirmed differences that froze them."""
+    async with services.database.snapshot() as connection:
+        frozen = await withdrawal_freeze.frozen(connection)
+        found = (await unfreeze.differences(connection, services.settings.assets)).values()
+    return FrozenWithdrawalsPage(
+        [
+            FrozenWithdrawalsView(
+                code,
+                rfc3339(since),
+                [
+                    DifferenceView(one.account, str(one.ledger), str(one.other), one.where)
+                    for one in found
+                    if one.asset.code == code
+                ],
+            )
+            for code, since in frozen.items()
+        ]
+    )
+
+
+@post(
+    "/v1/operator/withdrawals/{asset:str}/unfreeze",
+    tags=["Operators"],
+    summary="Unfreeze withdrawals of an asset",
+    status_code=200,
+    needs="operator",
+    task="withdrawals.unfreeze",
+    problems=("not_found", "unknown_asset", "freeze_stays"),
+)
+async def unfreeze_withdrawals(
+    asset: Annotated[str, PathParameter(description="The asset's code.", schema_extra={"examples": ["USDX"]})],
+    services: Services,
+    operator: Operator,
+) -> UnfrozenWithdrawalsView:
+    """Compares everything first: recounts the ledger, and reconciles it with the chain and the bank. Refused while
+    anything of the asset differs. Where the ledger is too large for a request, `gateway withdrawals unfreeze` does it.
+    """
+
+    async def authorize(connection: Connection) -> By:
+        await operators.authorize(connection, operator, "withdrawals.unfreeze")
+        return operator.by
+
+    if services.node is None:
+        raise NodeUnavailable("no node is configured")
+    of = services.settings.assets[asset]
+    since = await comparison.let_go_on(
+        services.database, services.node, services.settings, of, authorize, services.clock
+    )
+    return UnfrozenWithdrawalsView(of.code, rfc3339(since))
+
+
+ROUTES = (list_frozen_withdrawals, unfreeze_withdrawals)

@@ -1,0 +1,34 @@
+"""What a chain transaction is for: which payments it carries, and what the gateway knows of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from gateway.postgres.pool import Connection, Statements
+
+sql = Statements(__package__, "transaction.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A transaction that a relayer of the gateway's sent, and the payments in it that are not final yet."""
+
+    relayer: str
+    nonce: int
+    kind: str
+    state: str
+    under_way: Sequence[UUID]
+
+
+async def sent(connection: Connection, hash_: bytes) -> Sent | None:
+    """The transaction with this hash, of any attempt; None where the gateway did not send it."""
+    row = await connection.fetchrow(sql.transaction_of_hash, hash_)
+    if row is None:
+        return None
+    under_way = await connection.fetch(sql.payments_under_way, row["id"], row["asset"])
+    return Sent(row["relayer"], row["nonce"], row["kind"], row["state"], [one["id"] for one in under_way])
+
+
+async def settled_in(connection: Connection, chain_id: int, block: int, hash_: bytes) -> list[UUID]:
+    """What was posted of a transaction in a final block: payments, conversions, sweeps, at most a hundred."""
+    return [row["subject"] for row in await connection.fetch(sql.subjects_of_transaction, chain_id, block, hash_)]

@@ -1,0 +1,40 @@
+"""The audit log: who did what, and whether it is as it was written."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Request, Response
+
+from gateway.api.operators.audit_log import get_audit_head, list_audit_events
+from gateway.errors import GatewayError
+from gateway.http.services import Services
+from gateway.operators.operators import Operator
+from gateway.web.console.page import console_answer, console_page
+
+#: How many audit events come at a time.
+_PAGE = 30
+
+
+@console_page("/console/audit")
+async def audit_page(request: Request[Any, Any, Any], services: Services, operator: Operator) -> Response[bytes]:
+    """Newest first; `?handle=` and `?kind=` leave others out."""
+    asked = request.query_params
+    wanted = {name: asked.get(name, "").strip()[:60] for name in ("handle", "kind")}
+    found, problem = None, ""
+    try:
+        found = await list_audit_events.fn(
+            services, operator, wanted["handle"] or None, wanted["kind"] or None, _PAGE, asked.get("cursor")
+        )
+    except GatewayError as error:
+        problem = str(error)
+    more = {**{name: text for name, text in wanted.items() if text}, "cursor": found.next_cursor if found else None}
+    return console_answer(
+        request,
+        operator,
+        "console/audit.html",
+        wanted=wanted,
+        problem=problem,
+        events=found.items if found else [],
+        more="/console/audit?" + urlencode(more) if more["cursor"] else "",
+        head=await get_audit_head.fn(services, operator),
+    )

@@ -1,0 +1,79 @@
+"""Freezes and proposals: what waits for another operator, what was, and a form for each kind."""
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from litestar import Request, Response
+from litestar.params import PathParameter
+
+from gateway.api.operators.operators import list_freezes
+from gateway.api.operators.proposals import get_proposal, list_proposals
+from gateway.errors import NotFound
+from gateway.http.services import Services
+from gateway.ids import show
+from gateway.operators import operators, roles
+from gateway.operators.operators import KINDS, Operator
+from gateway.web.console.page import console_answer, console_page
+from gateway.web.owned import reader_for
+
+#: How many past proposals come at a time.
+_PAGE = 20
+
+
+@console_page("/console/proposals")
+async def proposals_page(request: Request[Any, Any, Any], services: Services, operator: Operator) -> Response[bytes]:
+    """What waits, what was, and which wallets are frozen."""
+    past = await list_proposals.fn(services, operator, "past", _PAGE, request.query_params.get("cursor"))
+    return console_answer(
+        request,
+        operator,
+        "console/proposals.html",
+        open=(await list_proposals.fn(services, operator)).items,
+        past=past.items,
+        more="/console/proposals?" + urlencode({"cursor": past.next_cursor}) if past.next_cursor else "",
+        frozen=(await list_freezes.fn(services, operator)).items,
+    )
+
+
+@console_page("/console/proposals/{id:str}")
+async def proposal_page(
+    id: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, operator: Operator
+) -> Response[bytes]:
+    """A proposal: the parts that an approval is over, in their order, and the button for whoever may approve it."""
+    found, say = await get_proposal.fn(id, services, operator), reader_for(request).say
+    details = [(say("Proposal"), found.id, "id"), (say("Kind"), found.kind, "")]
+    if found.terms:
+        details.append((say("In detail"), found.terms, ""))
+    if found.handle is not None:
+        details += [(say("Handle"), f"@{found.handle}", "handle"), (say("Wallet"), str(found.wallet_id), "id")]
+    details += [(say("Reason"), found.reason, ""), (say("Proposed by"), found.proposed_by, "")]
+    is_own = found.proposed_by == operator.name
+    return console_answer(
+        request,
+        operator,
+        "console/proposal.html",
+        proposal=found,
+        details=details,
+        is_own=is_own,
+        may_approve=found.state == "open" and not is_own and found.kind in operator.rights.approves,
+        operator_id=show(operators.PREFIX, operator.id),
+    )
+
+
+@console_page("/console/proposals/new/{kind:str}")
+async def propose_page(
+    kind: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, operator: Operator
+) -> Response[bytes]:
+    """A form, with the handle `?handle=` filled in."""
+    known = next((one for one in KINDS if one == kind), None)
+    if known is None:
+        raise NotFound("such kind of proposal")
+    roles.check_propose(operator.role, known)
+    return console_answer(
+        request,
+        operator,
+        "console/propose.html",
+        kind=known,
+        handle=request.query_params.get("handle", "")[:60],
+        assets=[one.code for one in services.settings.assets.spendable()],
+    )
