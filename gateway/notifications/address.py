@@ -134,7 +134,7 @@ async def add(
     ciphertext = vault.encrypt(id, msgspec.json.encode(sealed), under)
     await connection.execute(
         *(sql.put_address, id, of, channel.name, ciphertext, master, wanted.locale, wanted.time_zone, now),
-        *(now + CODE_GOOD_FOR, hash_of(sealed.unsubscribe), _lookup(vault, channel.name, text)),
+        *(now + CODE_GOOD_FOR, hash_of(sealed.unsubscribe), lookup_of(vault, channel.name, text)),
     )
     if code is None:
         await _prove(connection, of, id, channel.name, by, now)
@@ -198,13 +198,13 @@ async def fail(connection: Connection, of: WalletId, id: UUID, reason: str, by: 
 
 async def handles_of(connection: Connection, vault: Vault, channel: str, text: str) -> list[str]:
     """The handles of the wallets that have proved this address: twenty at the most, and none without a root key."""
-    key = _lookup(vault, channel, text)
+    key = lookup_of(vault, channel, text)
     if key is None:
         return []
     return [row["handle"] for row in await connection.fetch(sql.handles_of_lookup, key)]
 
 
-def _lookup(vault: Vault, channel: str, text: str) -> bytes | None:
+def lookup_of(vault: Vault, channel: str, text: str) -> bytes | None:
     """What an address is found by: a hash under a secret key, since an address itself is easily guessed. Letters of
     either case are the same, as people write them.
     """

@@ -45,3 +45,15 @@ def test_a_token_is_read_from_the_one_cookie_that_is_ours(cookies: tuple[bytes, 
 def test_over_http_it_has_another_name() -> None:
     assert cookie.token_of(asked(b"session=gs_x")["headers"], HTTP) == "gs_x"
     assert cookie.token_of(asked(b"__Host-session=gs_x")["headers"], HTTP) is None
+
+
+def test_an_operators_cookie_is_as_strict_and_is_no_wallets() -> None:
+    header = (
+        cookie.holding("gop_x", HTTPS, NOW + timedelta(minutes=30), NOW, cookie.OPERATOR).to_header(header="").strip()
+    )
+    name, *rules = header.split("; ")
+    assert name == "__Host-operator=gop_x"
+    assert sorted(rules) == ["HttpOnly", "Max-Age=1800", "Path=/", "SameSite=strict", "Secure"]
+    both = asked(b"__Host-session=gs_x; __Host-operator=gop_x")["headers"]
+    assert (cookie.token_of(both, HTTPS), cookie.token_of(both, HTTPS, cookie.OPERATOR)) == ("gs_x", "gop_x")
+    assert cookie.token_of(asked(b"operator=gop_planted")["headers"], HTTPS, cookie.OPERATOR) is None

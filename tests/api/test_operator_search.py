@@ -9,12 +9,13 @@ from gateway.audit import checkpoint
 from gateway.audit.log import ANYONE
 from gateway.custody import wallet_keys
 from gateway.ids import WalletId, read
+from gateway.keys.vault import Vault
 from gateway.notifications import address as addresses
 from gateway.notifications.address import Wanted
 from gateway.notifications.channels.email import Email
 from gateway.worker import jobs
 from tests.api.browser import browsing
-from tests.api.conftest import Api, Person, code_of
+from tests.api.conftest import MASTER_KEY, Api, Person, code_of
 from tests.api.test_operators import Person as Operator
 from tests.api.test_operators import operator
 from tests.factory import Town
@@ -122,6 +123,16 @@ async def test_an_address_that_was_not_proved_finds_nobody(chained: Gateway) -> 
         id, wanted = WalletId(read("wal", alice.wallet_id)), Wanted("victim@example.com", "en", "UTC")
         await addresses.add(connection, town.vault, channel, id, wanted, ANYONE, town.clock())
     assert await found(ann, "victim@example.com") == ("email", [])
+
+
+def test_the_hash_of_an_address_is_under_the_root_key() -> None:
+    """Whoever has the database alone cannot look for addresses in it."""
+    one, same, other = (
+        addresses.lookup_of(Vault(MASTER_KEY, root=bytes([root]) * 32), "email", "alice@example.com")
+        for root in (1, 1, 2)
+    )
+    assert one == same != other
+    assert addresses.lookup_of(Vault(MASTER_KEY), "email", "alice@example.com") is None
 
 
 async def test_a_transaction_leads_to_its_payments_while_it_is_under_way_and_once_it_is_final(
@@ -251,3 +262,38 @@ async def tampered(api: Api, handle: str) -> None:
             "UPDATE audit_event SET by_id = 'other' WHERE kind = 'wallet.created' AND facts ->> 'handle' = $1", handle
         )
     assert done == "UPDATE 1"
+
+
+# ---- frozen withdrawals ---------------------------------------------------------------------------------------------
+
+
+async def test_finance_unfreezes_withdrawals_once_everything_agrees_and_nobody_before(chained: Gateway) -> None:
+    town, api = chained.town, chained.api
+    alice = await with_tokens(chained, "alice", "50.00 USD", "20.00 USD")
+    flo, sue = await operator(api, "flo", "finance"), await operator(api, "sue", "security")
+    await town.set_balance(alice.address, "19.00 USDX")
+    await town.look_at_all()
+    await town.look_at_all()
+
+    (frozen,) = (await sue.call("GET", "/withdrawals")).json()["items"]
+    refused = await sue.call("POST", "/withdrawals/USDX/unfreeze")
+    stays = await flo.call("POST", "/withdrawals/USDX/unfreeze")
+    await town.set_balance(alice.address, "20.00 USDX")
+    await town.look()
+    done = await flo.call("POST", "/withdrawals/USDX/unfreeze")
+    again = await flo.call("POST", "/withdrawals/USDX/unfreeze")
+
+    assert (frozen["asset"], frozen["differences"][0]["account"]) == ("USDX", "wallet:alice:USDX")
+    assert code_of(refused) == (403, "forbidden")
+    assert "an operator who does withdrawals.unfreeze has the role finance" in refused.json()["detail"]
+    assert code_of(stays) == (409, "freeze_stays")
+    assert (done.status_code, done.json()) == (200, {"asset": "USDX", "since": frozen["since"]})
+    assert code_of(again) == (404, "not_found")
+    assert (await sue.call("GET", "/withdrawals")).json()["items"] == []
+    events = (await sue.call("GET", "/audit-events?kind=withdrawals.unfrozen")).json()["items"]
+    assert [(one["by"], one["by_id"]) for one in events] == [("operator", "flo")]
+
+
+async def test_without_a_node_nothing_is_unfrozen(api: Api) -> None:
+    flo = await operator(api, "flo", "finance")
+    assert code_of(await flo.call("POST", "/withdrawals/USDX/unfreeze")) == (503, "unavailable")

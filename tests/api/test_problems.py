@@ -9,7 +9,6 @@ from gateway.http.answer.problems import INTERNAL, PROBLEMS, problem_of
 from gateway.keys.errors import EncryptedKeyUnreadable
 from gateway.ledger.errors import TransferNotFound
 from gateway.payments.errors import LineRefused
-from gateway.reconciliation.errors import FreezeStays
 
 #: What only the worker, the command line or a start can meet: no request is answered with it.
 NOT_OF_A_REQUEST = {
@@ -17,7 +16,6 @@ NOT_OF_A_REQUEST = {
     RelayerStopped,
     RelayerNotResumable,
     NoRelayer,
-    FreezeStays,
     errors.Misconfigured,
 }
 

@@ -98,7 +98,7 @@ async def test_the_audit_log_is_filtered_goes_on_and_is_verified(visitor: Visito
 
     await expect(page.get_by_text("gateway audit verify --from-head")).to_contain_text(f":{last}")
     await page.get_by_role("button", name="Verify the latest rows").click()
-    await visitor.status("As it was written: 1 checkpoints")
+    await visitor.status("As it was written. Checkpoints: 1,")
     await tampered(site.api, "person_7")
     await page.get_by_role("button", name="Verify the latest rows").click()
     await visitor.status("was altered. Keep a copy of the database.")

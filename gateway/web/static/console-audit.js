@@ -10,7 +10,7 @@ if (button) {
     during(button, async () => {
       const { checkpoints, events, audit_events: audited, broken } = await post("/v1/operator/audit-log/verification");
       if (broken.length) say(words("It is not as it was written: {what}. Keep a copy of the database.", { what: broken.join(", ") }), "wrong");
-      else say(words("As it was written: {checkpoints} checkpoints, {events} events, {audited} audit events.", { checkpoints, events, audited }), "good");
+      else say(words("As it was written. Checkpoints: {checkpoints}, events: {events}, audit events: {audited}.", { checkpoints, events, audited }), "good");
     }),
   );
   button.disabled = false;
