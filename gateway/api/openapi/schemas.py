@@ -13,7 +13,9 @@ from litestar.handlers import HTTPRouteHandler
 
 from gateway.api.events.catalogue import TYPES
 from gateway.api.fields import CustodyText, MetadataObject, TypedData
+from gateway.api.operators.found_shapes import FoundKind, SearchedFor
 from gateway.api.operators.running.shapes import StepFacts
+from gateway.api.operators.shapes import OperatorState
 from gateway.api.payments.shapes import BulkPaymentRequest, BulkResultView
 from gateway.http.answer.problems import INTERNAL, PROBLEMS, Problem
 from gateway.identity.credential import SCOPES
@@ -47,6 +49,10 @@ _ENUMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "RelayerState": ("How a relayer account stands.", get_args(RelayerState)),
     "CheckState": ("How a check of the gateway went.", get_args(CheckState)),
     "WebhookOutcome": ("What came of an attempt to deliver.", OUTCOMES),
+    "ProposalState": ("What became of a proposal.", get_args(operators.ProposalState)),
+    "OperatorState": ("Whether somebody is an operator.", get_args(OperatorState)),
+    "FoundKind": ("What a search leads to.", get_args(FoundKind)),
+    "SearchedFor": ("As what a search has read a text.", get_args(SearchedFor)),
     "SignInMethod": ("How somebody signs in.", ("passkey", "ethereum", "recovery_code", "link")),
     "WebhookDisabledBy": ("Why an endpoint is disabled.", ("owner", "gone", "failing")),
     "EventType": ("What happened.", TYPES),

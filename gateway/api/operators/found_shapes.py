@@ -13,6 +13,9 @@ from gateway.api.wallets.shapes import WalletView
 #: What a search leads to.
 FoundKind = Literal["wallet", "payment", "proposal", "transaction"]
 
+#: As what a text may be read.
+SearchedFor = Literal["handle", "payment", "proposal", "wallet", "transaction", "address", "email"]
+
 
 class FoundView(Struct):
     """Something that a search has found: look it up by `kind` and `id`."""
@@ -25,7 +28,7 @@ class FoundView(Struct):
 class FoundPage(Struct):
     """`searched_for` says as what the text was read."""
 
-    searched_for: Literal["handle", "payment", "proposal", "wallet", "transaction", "address", "email"]
+    searched_for: SearchedFor
     items: list[FoundView]
 
 

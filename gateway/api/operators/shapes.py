@@ -104,14 +104,15 @@ class ProposalsPage(Struct):
     next_cursor: NextCursor
 
 
+OperatorState = Literal["enrolled", "invited", "revoked"]
+
+
 class OperatorEntryView(Struct):
     """Somebody who is an operator, or was."""
 
     name: str
     role: RoleText
-    state: Annotated[
-        Literal["enrolled", "invited", "revoked"], Meta(description="`invited`: they have not used their code yet.")
-    ]
+    state: Annotated[OperatorState, Meta(description="`invited`: they have not used their code yet.")]
     created_at: Time
 
 
