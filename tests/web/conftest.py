@@ -107,7 +107,14 @@ class Visitor:
 @asynccontextmanager
 async def visiting(browser: Browser, site: Site) -> AsyncIterator[Visitor]:
     """A window with nothing in it yet: no cookie, no passkey."""
-    context = await browser.new_context(base_url=site.url)
+    async with window(browser, site.url) as visitor:
+        yield visitor
+
+
+@asynccontextmanager
+async def window(browser: Browser, url: str) -> AsyncIterator[Visitor]:
+    """One at the gateway of this URL."""
+    context = await browser.new_context(base_url=url)
     context.set_default_timeout(HANG_SECONDS * 1_000)
     page = await context.new_page()
     complaints: list[str] = []

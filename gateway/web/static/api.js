@@ -15,7 +15,8 @@ export class Refused extends Error {
 export async function call(method, path, body, { idempotencyKey } = {}) {
   const headers = {};
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  if (idempotencyKey) headers["Idempotency-Key"] = idempotencyKey;
+  // It may hold what somebody has typed, and a header has visible ASCII alone (RFC 9110, 5.5).
+  if (idempotencyKey) headers["Idempotency-Key"] = encodeURIComponent(idempotencyKey).slice(0, 255);
   let answer;
   try {
     answer = await fetch(path, {
