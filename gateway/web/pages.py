@@ -15,8 +15,11 @@ from gateway.web.content import static as static_content
 from gateway.web.design import design_page
 from gateway.web.language import COOKIE, LANGUAGES
 from gateway.web.wallet.bank import convert_page, top_up_page, withdraw_page
+from gateway.web.wallet.devices import devices_page
 from gateway.web.wallet.home import home_page
+from gateway.web.wallet.keys import keys_page, new_key_page
 from gateway.web.wallet.limits import limits_page
+from gateway.web.wallet.mandates import check_mandate_page, mandates_page, new_mandate_page
 from gateway.web.wallet.pay import check_page, pay_page
 from gateway.web.wallet.payments import payment_page, payments_page
 from gateway.web.wallet.receive import receive_page
@@ -104,6 +107,12 @@ PAGES = [
     *CONSOLE,
     statements_page,
     recovery_codes_page,
+    devices_page,
+    keys_page,
+    new_key_page,
+    mandates_page,
+    new_mandate_page,
+    check_mandate_page,
 ]
 
 

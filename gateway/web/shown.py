@@ -20,6 +20,9 @@ def helpers(reader: Reader) -> Mapping[str, Callable[..., Any]]:
         "is_some": is_some,
         "reason_of": lambda reason: reason_of(reason, reader),
         "state_of": lambda payment: state_of(payment, reader),
+        "device_of": lambda agent: device_of(agent, reader),
+        "begun_of": lambda by: begun_of(by, reader),
+        "scope_of": lambda scope: scope_of(scope, reader),
     }
 
 
@@ -100,6 +103,51 @@ def state_of(payment: PaymentView, reader: Reader) -> tuple[str, str]:
     if is_some(payment.refunded):
         said.append(reader.say("{amount} refunded", amount=exact(payment.refunded)))
     return ", ".join(said), ""
+
+
+#: What a User-Agent says of a browser and of a system, the first that fits.
+_BROWSERS: Final = (("Firefox/", "Firefox"), ("Edg/", "Edge"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS: Final = (
+    *(("Android", "Android"), ("iPhone", "iOS"), ("iPad", "iOS"), ("Windows", "Windows")),
+    *(("Mac OS", "macOS"), ("Linux", "Linux")),
+)
+
+
+def device_of(agent: str, reader: Reader) -> str:
+    """What a browser calls itself (its User-Agent), in two words: "Firefox on Android"."""
+    agent = agent.replace("HeadlessChrome/", "Chrome/")
+    browser, system = (next((name for sign, name in of if sign in agent), "") for of in (_BROWSERS, _SYSTEMS))
+    if browser and system:
+        return reader.say("{browser} on {system}", browser=browser, system=system)
+    return browser or agent or reader.say("An unknown device")
+
+
+def begun_of(by: str, reader: Reader) -> str:
+    """How a session was started."""
+    match by:
+        case "passkey":
+            return reader.say("with a passkey")
+        case "ethereum":
+            return reader.say("with an Ethereum wallet")
+        case "recovery_code":
+            return reader.say("with a recovery code")
+        case _:
+            return reader.say("with the link of the gateway's start")
+
+
+def scope_of(scope: str, reader: Reader) -> tuple[str, str]:
+    """What a scope is called, and what it lets a program do."""
+    match scope:
+        case "read":
+            return reader.say("Read"), reader.say("Sees balances, payments, statements and events.")
+        case "pay":
+            return reader.say("Pay"), reader.say("Pays, within your limits or the ones that you set below.")
+        case "refund":
+            return reader.say("Refund"), reader.say("Gives back what somebody has paid you.")
+        case "webhooks":
+            return reader.say("Webhooks"), reader.say("Reads what was sent to your servers, and sends it again.")
+        case _:
+            return reader.say("Everything"), reader.say("Does all that you can, until you have a passkey.")
 
 
 def words_of(state: str, reader: Reader) -> str:

@@ -32,6 +32,7 @@ async def test_a_person_signs_up_signs_out_and_signs_in_with_a_passkey(visitor: 
     assert len(await visitor.credentials()) == 1
     await page.get_by_role("link", name="Settings").click()
     await page.get_by_text("10 recovery codes are left.").wait_for()
+    await page.get_by_role("link", name="Passkeys and sessions").click()
     await page.get_by_text("Test laptop").wait_for()
     await page.get_by_text("Chrome on Linux").wait_for()
 
@@ -78,7 +79,7 @@ async def test_a_recovery_code_stands_on_one_line_and_within_the_page(visitor: V
 async def test_whom_the_authenticator_does_not_know_is_not_signed_in(visitor: Visitor) -> None:
     page = visitor.page
     await signed_up(visitor, "alice")
-    await page.goto("/settings")
+    await page.goto("/settings/devices")
     await page.get_by_role("button", name="Sign out").click()
     await page.get_by_role("link", name="Sign in").click()
     await visitor.is_verified(False)
@@ -102,7 +103,7 @@ async def test_a_recovery_code_lets_its_owner_in_on_a_new_device(
         await form.get_by_label("A recovery code").fill(codes[3].upper())
         await form.get_by_role("button").click()
         await page.get_by_role("heading", name="@alice").wait_for()
-        await page.goto("/settings")
+        await page.goto("/settings/devices")
 
         await page.get_by_label("What you call this device").fill("New phone")
         await page.get_by_role("button", name="Add a passkey").click()

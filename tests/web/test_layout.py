@@ -41,7 +41,7 @@ async def test_the_longest_names_and_the_greatest_amounts_stay_within_the_page(
     assert await page.locator("#payments li").count() == 3
     assert await page.evaluate(BEYOND) == 0
     each = await page.locator("#payments a").evaluate_all("links => links.map(link => link.pathname)")
-    for path in ("/payments", "/settings", *each):
+    for path in ("/payments", "/settings/keys", "/settings/mandates", *each):
         await page.goto(path)
         await page.locator("main:not([aria-busy=true])").wait_for()
         assert await page.evaluate(BEYOND) == 0, path
@@ -86,7 +86,7 @@ async def test_what_went_wrong_is_in_sight_of_whoever_pressed_the_button(visitor
     for _ in range(10):
         await alice.pay("@bob", "1.00 EUR")
     await opened(visitor, site, alice)
-    await page.goto("/settings")
+    await page.goto("/settings/devices")
 
     await page.get_by_label("What you call this device").fill("The same one")
     await page.get_by_role("button", name="Add a passkey").click()

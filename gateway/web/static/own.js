@@ -4,6 +4,7 @@ import { call } from "./api.js";
 import { during, sayLast } from "./page.js";
 
 sayLast();
+addEventListener("pageshow", ({ persisted }) => persisted && location.reload()); // it may be another one by now
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const known = document.cookie.split("; ").includes(`zone=${zone}`);

@@ -31,6 +31,13 @@ export function sayLast() {
   sessionStorage.removeItem("said");
 }
 
+// Make the page anew, or go to another: what was pressed stays pressed until then.
+export function leave(href) {
+  if (href) location.assign(href);
+  else location.reload();
+  return new Promise(() => {});
+}
+
 // Say what is wrong with a field, at the field, until it is filled in anew.
 export function blame(field, text) {
   const id = `${field.id}-fault`;
@@ -124,21 +131,6 @@ export function onSubmit(form, act) {
     during(button, () => act(new FormData(form)));
   });
   button.disabled = false;
-}
-
-// What a browser calls itself, in two words: "Firefox on Android".
-export function deviceOf(agent) {
-  const named = (names) => names.find(([pattern]) => pattern.test(agent))?.[1];
-  const browser = named([[/Firefox\//, "Firefox"], [/Edg\//, "Edge"], [/Chrom\w*\//, "Chrome"], [/Safari\//, "Safari"]]);
-  const system = named([
-    [/Android/, "Android"],
-    [/iPhone|iPad/, "iOS"],
-    [/Windows/, "Windows"],
-    [/Mac OS/, "macOS"],
-    [/Linux/, "Linux"],
-  ]);
-  if (browser && system) return words("{browser} on {system}", { browser, system });
-  return browser ?? (agent || words("An unknown device"));
 }
 
 // An amount with its thousands set apart, by a space that nothing breaks at (ISO 80000-1, 7.3.1): the same everywhere.

@@ -1,0 +1,46 @@
+// Create an API key, which is shown once. A second press while it is made does nothing, and afterwards the form is gone.
+
+import { isLost, post } from "./api.js";
+import { asOwner } from "./owner.js";
+import { blame, during, find, onSubmit, say, whole } from "./page.js";
+import { words } from "./words.js";
+
+const DAY_SECONDS = 86_400;
+
+// The caps that are filled in, as the API takes them.
+function capsOf() {
+  return [...document.querySelectorAll("[data-asset]")].flatMap((group) => {
+    const amount = (name) => whole(group.querySelector(`[data-cap=${name}]`).value, group.dataset.decimals) || null;
+    const [payment, day] = [amount("payment"), amount("day")];
+    return payment || day ? [{ asset: group.dataset.asset, payment, day }] : [];
+  });
+}
+
+// The key may be there, and nobody has it.
+const uncertain = () => words("The key may have been made all the same: look at the list, and revoke it there.");
+
+onSubmit(find("new-key"), async (form) => {
+  if (!form.get("name").trim()) return blame(find("name"), words("Give it a name, so that you know it again."));
+  const scopes = form.getAll("scope");
+  if (scopes.length === 0) return blame(find("scope-read"), words("Choose at least one thing that it may do."));
+  const asked = { name: form.get("name"), scopes, caps: capsOf(), networks: form.get("networks").split(/[\s,]+/).filter((one) => one) };
+  if (form.get("expires")) asked.expires_in = Number(form.get("expires")) * DAY_SECONDS;
+  const made = await asOwner(() => post("/v1/keys", asked)).catch((error) => {
+    if (isLost(error)) throw new Error(`${error.message} ${uncertain()}`);
+    if (error.type?.endsWith(":networks")) return blame(find("networks"), error.message);
+    throw error;
+  });
+  if (!made) return undefined;
+  find("key").textContent = made.api_key;
+  find("new-key").hidden = true;
+  find("made").hidden = false;
+  say("");
+  return find("made-title").focus();
+});
+
+find("copy-key").addEventListener("click", ({ currentTarget }) =>
+  during(currentTarget, async () => {
+    await navigator.clipboard.writeText(find("key").textContent);
+    say(words("Copied."), "good");
+  }),
+);

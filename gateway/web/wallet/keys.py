@@ -1,0 +1,25 @@
+"""API keys: which there are, and a new one."""
+
+from typing import Any
+
+from litestar import Request, Response
+
+from gateway.api.identity.api_keys import list_api_keys
+from gateway.http.services import Services
+from gateway.identity.credential import KEY_SCOPES, Credential
+from gateway.identity.wallet import Wallet
+from gateway.web.owned import answer, own_page
+
+
+@own_page("/settings/keys")
+async def keys_page(request: Request[Any, Any, Any], services: Services, credential: Credential) -> Response[bytes]:
+    """The keys that are still good, each with what it may and what ends it."""
+    keys = (await list_api_keys.fn(services, credential)).items
+    return answer(request, "wallet/keys.html", me=credential.wallet.handle, keys=keys)
+
+
+@own_page("/settings/keys/new")
+async def new_key_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
+    """What a new key is called, may do, and until when. Its script makes it, and shows it once."""
+    assets = services.settings.assets.spendable()
+    return answer(request, "wallet/new-key.html", me=caller.handle, scopes=KEY_SCOPES, assets=assets)
