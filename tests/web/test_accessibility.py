@@ -2,6 +2,7 @@
 look for: that nothing is lost at 320 px, and that everything is large enough to touch.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -68,12 +69,11 @@ async def paths(visitor: Visitor, site: Site) -> list[str]:
     return [*PAGES, f"/payments/{waits}", f"/payments/{paid}"]
 
 
-async def go_over(visitor: Visitor, site: Site, language: str) -> dict[str, Any]:
-    """What is wrong with the pages in a language, by theme. Each is opened once and looked at in both themes; in one
+async def go_over(page: Page, site: Site, every: Iterable[str], language: str) -> dict[str, Any]:
+    """What is wrong with these pages in a language, by theme. Each is opened once and looked at in both themes; in one
     language also as wide as on a desktop, which differs in places alone.
     """
-    page, found = visitor.page, {scheme: dict[str, Any]() for scheme in SCHEMES}
-    every = await paths(visitor, site)
+    found = {scheme: dict[str, Any]() for scheme in SCHEMES}
     await page.emulate_media(reduced_motion="reduce")
     await page.context.add_cookies([{"name": "language", "value": language, "url": site.url}])
 
@@ -111,5 +111,5 @@ async def test_axe_finds_nothing_and_nothing_is_lost_on_a_small_screen(
     visitor: Visitor, site: Site, scheme: str, language: str, looked_at: dict[str, dict[str, Any]]
 ) -> None:
     if language not in looked_at:
-        looked_at[language] = await go_over(visitor, site, language)
+        looked_at[language] = await go_over(visitor.page, site, await paths(visitor, site), language)
     assert looked_at[language][scheme] == {}

@@ -109,6 +109,6 @@ async def test_operators_are_listed_with_their_roles(visitor: Visitor, site: Sit
     await signed_in(visitor, site, "ann", "read_only")
     await visitor.page.goto("/console/operators")
     people = visitor.page.locator("#people li")
-    await expect(people.filter(has_text="zoe")).to_contain_text("has a code")
+    await expect(people.filter(has_text="zoe")).to_contain_text("no passkey yet")
     await expect(people.filter(has_text="zoe")).to_contain_text("finance")
     await expect(people.filter(has_text="ann")).to_contain_text("enrolled")

@@ -112,7 +112,7 @@ class OperatorEntryView(Struct):
 
     name: str
     role: RoleText
-    state: Annotated[OperatorState, Meta(description="`invited`: they have not used their code yet.")]
+    state: Annotated[OperatorState, Meta(description="`invited`: they have no passkey yet.")]
     created_at: Time
 
 
