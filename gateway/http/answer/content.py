@@ -16,12 +16,20 @@ from gateway.errors import PreconditionFailed
 
 HTML: Final = "text/html"
 
+
+def permissions(camera: str) -> str:
+    """What a page may ask its reader for (Permissions Policy); `camera` is an allowlist: `()` or `(self)`."""
+    return (
+        f"publickey-credentials-create=(self), publickey-credentials-get=(self), camera={camera}, "
+        "microphone=(), geolocation=(), payment=()"
+    )
+
+
 #: What holds a browser to a page, beside its policy.
 HEADERS: Final = {
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "publickey-credentials-create=(self), publickey-credentials-get=(self), camera=(), "
-    "microphone=(), geolocation=(), payment=()",
+    "Permissions-Policy": permissions("()"),
     "Cache-Control": "no-cache",  # asked again each time, and answered with 304
 }
 

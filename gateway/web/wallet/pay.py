@@ -17,6 +17,7 @@ from gateway.api.payments.payments import preview
 from gateway.api.payments.shapes import PaymentRequest
 from gateway.api.wallets.wallets import get_wallet
 from gateway.errors import AmountTooPrecise, GatewayError, InvalidAmount, InvalidRequest, UnknownAsset
+from gateway.http.answer.content import permissions
 from gateway.http.services import Services
 from gateway.identity.credential import Credential
 from gateway.ids import show
@@ -79,7 +80,7 @@ async def _form(
         _Choice(one.code, one.decimals, reader.amount(has.get(one.code, "0"), one.code).exact)
         for one in services.settings.assets.spendable()
     ]
-    return answer(
+    page = answer(
         request,
         "wallet/pay.html",
         422 if fault[0] else 200,
@@ -90,6 +91,8 @@ async def _form(
         assets=assets,
         asset=filled["asset"] if filled["asset"] in [one.code for one in assets] else assets[0].code,
     )
+    page.headers["Permissions-Policy"] = permissions("(self)")  # to scan a code
+    return page
 
 
 class _Choice(NamedTuple):
