@@ -675,7 +675,10 @@ CREATE TABLE wallet (
     guarded boolean NOT NULL DEFAULT false,    -- from its first passkey on: its policy applies
     frozen_at timestamptz,             -- since when nothing leaves it
     skeleton text CONSTRAINT wallet_skeleton_unique UNIQUE,  -- NULL: another wallet had it first
-    recovered_at timestamptz           -- when its owner last signed in with a recovery code
+    recovered_at timestamptz,          -- when its owner last signed in with a recovery code
+    moved_at timestamptz,              -- when it last got another address: maintained by wallet_moves, below
+    -- When somebody may have taken it over, for those who pay it.
+    changed_at timestamptz GENERATED ALWAYS AS (greatest(recovered_at, moved_at)) STORED
 );
 -- A page of payments names the other party of each: fifty handles by id, from the index alone.
 CREATE UNIQUE INDEX wallet_handle_of_id ON wallet (id) INCLUDE (handle);
@@ -734,6 +737,13 @@ CREATE TABLE wallet_address (
 CREATE UNIQUE INDEX wallet_address_custodial ON wallet_address (wallet_id) WHERE custody = 'gateway';
 CREATE TRIGGER wallet_address_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON wallet_address
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+CREATE FUNCTION wallet_moves() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE wallet SET moved_at = greatest(moved_at, NEW.since) WHERE id = NEW.wallet_id AND created_at < NEW.since;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER wallet_moves AFTER INSERT ON wallet_address FOR EACH ROW EXECUTE FUNCTION wallet_moves();
 ALTER TABLE wallet ADD CONSTRAINT wallet_has_its_address FOREIGN KEY (id, address, custody)
     REFERENCES wallet_address (wallet_id, address, custody);
 
@@ -848,21 +858,38 @@ CREATE TABLE session (
     ended_at timestamptz,
     ended_by text CONSTRAINT session_ended_by_known
         CHECK (ended_by IN ('signed_out', 'signed_in_again', 'passkey_ended', 'stolen', 'first_passkey')),
+    device_since timestamptz NOT NULL, -- since when its passkey is there, or else the session itself: session_has_device
     CONSTRAINT session_ended_by_something CHECK ((ended_at IS NULL) = (ended_by IS NULL)),
     CONSTRAINT session_begun_by_its_passkey CHECK ((passkey_id IS NOT NULL) = (begun_by = 'passkey'))
 );
 CREATE INDEX session_of_wallet ON session (wallet_id);
 CREATE INDEX session_of_passkey ON session (passkey_id) WHERE ended_at IS NULL;
 
+CREATE FUNCTION session_has_device() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.device_since := coalesce((SELECT created_at FROM passkey WHERE id = NEW.passkey_id), NEW.created_at);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER session_has_device BEFORE INSERT ON session FOR EACH ROW EXECUTE FUNCTION session_has_device();
+
 -- The tokens of a session by their hashes. One is valid; if a replaced one is used again, it was stolen.
 CREATE TABLE session_token (
     hash bytea PRIMARY KEY CONSTRAINT session_token_is_a_sha256 CHECK (length(hash) = 32),
     session_id uuid NOT NULL REFERENCES session (id),
     made_at timestamptz NOT NULL,
-    replaced_at timestamptz
+    replaced_at timestamptz,
+    wallet_id uuid NOT NULL            -- the session's: session_token_has_wallet
 );
 CREATE UNIQUE INDEX session_token_one_is_good ON session_token (session_id) WHERE replaced_at IS NULL;
 CREATE INDEX session_token_of_session ON session_token (session_id);
+
+CREATE FUNCTION session_token_has_wallet() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.wallet_id := (SELECT wallet_id FROM session WHERE id = NEW.session_id);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER session_token_has_wallet BEFORE INSERT ON session_token
+    FOR EACH ROW EXECUTE FUNCTION session_token_has_wallet();
 
 -- One-time codes for an owner who has lost every passkey.
 CREATE TABLE recovery_code (
@@ -1955,7 +1982,8 @@ DECLARE
     enough boolean;       -- whether everybody has enough for all that they pay
     with_fees boolean;
     payee uuid[]; origin uuid[];          -- of keys with caps
-    session uuid[];
+    session uuid[]; token_made_at timestamptz[];
+    with_limits boolean;  -- whether any of them is by such a key or in a session
     capped integer[]; signed_in integer[];                  -- the payments by such keys, and those in sessions
     fitting integer[]; counted integer[]; met integer[];    -- of these: see caps_with_room and sessions_with_room
     good integer[];       -- the payments whose money moves, in order; then, by leg:
@@ -1963,40 +1991,37 @@ DECLARE
     accounts bigint[]; written record; event bigint[];
     micros bigint; stamp text;
 BEGIN
-    IF session_hash IS NOT NULL THEN
-        SELECT array_agg(session.wallet_id ORDER BY asked.n), array_agg(session.id ORDER BY asked.n)
-        INTO wallet, session
-        FROM unnest(session_hash) WITH ORDINALITY AS asked (hash, n)
-        LEFT JOIN session_token AS token ON token.hash = asked.hash AND token.replaced_at IS NULL
-        LEFT JOIN session ON session.id = token.session_id AND session.created_at <= token.made_at;
-    END IF;
     SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n), array_agg(found.handle ORDER BY n),
         array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
         array_agg(found.fee_account ORDER BY n), array_agg(found.request ORDER BY n), array_agg(NULL::numeric),
         array_agg(found.payee ORDER BY n), array_agg(found.origin ORDER BY n),
-        bool_or(found.fee > 0), bool_and(found.enough) FILTER (WHERE found.outcome = 'done'),
+        array_agg(found.session ORDER BY n), array_agg(found.token_made_at ORDER BY n),
+        bool_or(found.origin IS NOT NULL OR found.session IS NOT NULL), bool_or(found.fee > 0),
+        bool_and(found.enough) FILTER (WHERE found.outcome = 'done'),
         greatest(at, max(found.last) + interval '1 microsecond')
     INTO outcome, payer, payer_handle, from_account, to_account, fee_account, found_by, available,
-        payee, origin, with_fees, enough, start
+        payee, origin, session, token_made_at, with_limits, with_fees, enough, start
     FROM (
         SELECT asked.n, own.owner AS payer, split_part(own.code, ':', 2) AS handle,
             own.id AS from_account, other.id AS to_account, fees.id AS fee_account, asked.fee,
             other.owner AS payee, CASE WHEN key.only_caps THEN key.origin END AS origin,
+            token.session_id AS session, token.made_at AS token_made_at,
             CASE WHEN asked.idempotency IS NOT NULL THEN request_of(own.owner, asked.idempotency) END AS request,
             greatest(own.posted_at, other.posted_at, fees.posted_at) AS last,
             CASE
-                WHEN asked.wallet IS NULL AND key.wallet_id IS NULL THEN 'unauthenticated'
-                WHEN asked.wallet IS NULL AND NOT (key.plain OR key.only_caps) THEN 'checks'
+                WHEN coalesce(asked.wallet, token.wallet_id, key.wallet_id) IS NULL THEN 'unauthenticated'
+                WHEN NOT (key.plain OR key.only_caps) THEN 'checks'
                 WHEN own.id IS NULL OR other.owner IS NULL OR own.id = other.id OR asked.fee > 0 AND fees.id IS NULL
                     THEN 'unknown'
                 ELSE 'done' END AS outcome,
             own.credits_posted - own.debits_posted - own.debits_pending
                 >= sum(asked.amount + asked.fee) OVER (PARTITION BY own.id) AS enough
-        FROM unnest(api_key_hash, wallet, idempotency, payee_handle, asset, amount, fee) WITH ORDINALITY
-            AS asked (api_key_hash, wallet, idempotency, payee_handle, asset, amount, fee, n)
+        FROM unnest(api_key_hash, session_hash, wallet, idempotency, payee_handle, asset, amount, fee) WITH ORDINALITY
+            AS asked (api_key_hash, session_hash, wallet, idempotency, payee_handle, asset, amount, fee, n)
         LEFT JOIN api_key AS key ON key.hash = asked.api_key_hash AND key.revoked_at IS NULL
             AND (key.expires_at IS NULL OR key.expires_at > at)
-        LEFT JOIN account AS own ON own.owner = coalesce(asked.wallet, key.wallet_id) AND own.asset = asked.asset
+        LEFT JOIN session_token AS token ON token.hash = asked.session_hash AND token.replaced_at IS NULL
+        LEFT JOIN account AS own ON own.owner = coalesce(asked.wallet, token.wallet_id, key.wallet_id) AND own.asset = asked.asset
         LEFT JOIN account AS other ON other.code = 'wallet:' || asked.payee_handle || ':' || asked.asset
         LEFT JOIN account AS fees ON asked.fee > 0 AND fees.code = 'fees:' || asked.asset
     ) AS found;
@@ -2022,12 +2047,15 @@ BEGIN
         END IF;
     END IF;
 
-    capped := ARRAY(SELECT g FROM unnest(good) AS g WHERE origin[g] IS NOT NULL);
-    signed_in := ARRAY(SELECT g FROM unnest(good) AS g WHERE session[g] IS NOT NULL);
-    IF capped <> '{}' OR signed_in <> '{}' THEN
+    IF with_limits THEN
+        SELECT coalesce(array_agg(g) FILTER (WHERE origin[g] IS NOT NULL), '{}'),
+            coalesce(array_agg(g) FILTER (WHERE session[g] IS NOT NULL), '{}')
+        INTO capped, signed_in
+        FROM unnest(good) AS g;
         -- Statements after this one see what is now.
-        PERFORM FROM locked_payers(NULL, ARRAY(SELECT origin[g] FROM unnest(capped) AS g), NULL,
-            ARRAY(SELECT payer[g] FROM unnest(capped || signed_in) AS g), NULL);
+        PERFORM lock_limits(
+            ARRAY(SELECT origin[g] FROM unnest(capped) AS g), NULL, ARRAY(SELECT payer[g] FROM unnest(capped || signed_in) AS g),
+            NULL);
         IF capped <> '{}' THEN
             SELECT * INTO fitting, counter_place, counter_scope, counter_id, counter_number
             FROM caps_with_room(
@@ -2043,14 +2071,13 @@ BEGIN
         IF signed_in <> '{}' THEN
             SELECT * INTO fitting, counted, met
             FROM sessions_with_room(
-                signed_in, ARRAY(SELECT session[g] FROM unnest(signed_in) AS g),
-                ARRAY(SELECT payer[g] FROM unnest(signed_in) AS g), ARRAY(SELECT payee[g] FROM unnest(signed_in) AS g),
-                ARRAY(SELECT asset[g] FROM unnest(signed_in) AS g), ARRAY(SELECT amount[g] FROM unnest(signed_in) AS g),
-                at, signed_in_since, day_first, first_day, day_since, day_oldest,
-                usual_asset, usual_payment, usual_day, left_out);
-            FOR written IN SELECT g FROM unnest(signed_in) AS g WHERE NOT g = ANY (fitting) LOOP
-                outcome[written.g] := 'checks';
-            END LOOP;
+                outcome, session, token_made_at, payer, payee, asset, amount, at, signed_in_since,
+                day_first, first_day, day_since, day_oldest, usual_asset, usual_payment, usual_day, left_out);
+            IF cardinality(fitting) < cardinality(signed_in) THEN
+                FOR written IN SELECT g FROM unnest(signed_in) AS g WHERE NOT g = ANY (fitting) LOOP
+                    outcome[written.g] := 'checks';
+                END LOOP;
+            END IF;
             counter_place := counter_place || counted;
             counter_scope := counter_scope || array_fill('policy'::text, ARRAY[cardinality(counted)]);
             counter_id := counter_id || ARRAY(SELECT payer[g] FROM unnest(counted) AS g);
@@ -2417,7 +2444,7 @@ CREATE INDEX report_link_over ON report_link (expires_at);
 CREATE FUNCTION wallet_freezes_authorizations() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     -- Waits for payments that are being decided; later ones see the freeze (payments/checks/wallet_freeze.py).
-    PERFORM FROM policy WHERE wallet_id = NEW.id FOR UPDATE;
+    UPDATE policy SET frozen = NEW.frozen_at IS NOT NULL WHERE wallet_id = NEW.id;
     PERFORM FROM token_authorization AS a JOIN wallet_address ON wallet_address.address = a.from_address
     WHERE wallet_address.wallet_id = NEW.id AND a.state IN ('queued', 'submitted')
         AND a.kind IN ('transfer', 'redemption')
@@ -2444,6 +2471,7 @@ CREATE TRIGGER wallet_freezes_authorizations AFTER UPDATE OF frozen_at ON wallet
 CREATE TABLE policy (
     wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
     since timestamptz NOT NULL DEFAULT now(),  -- its payments count from then on
+    frozen boolean NOT NULL DEFAULT false,     -- as its wallet: maintained by wallet_freezes_authorizations and wallet_has_policy
     ask_new_payee boolean NOT NULL DEFAULT true,
     ask_address boolean NOT NULL DEFAULT true,
     changed_days smallint NOT NULL DEFAULT 7
@@ -2489,7 +2517,7 @@ CREATE TABLE known_payee (
 -- they began end, and held payments need an approval. API keys and mandates need an approval before they work again.
 CREATE FUNCTION wallet_has_policy() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO policy (wallet_id) VALUES (NEW.id) ON CONFLICT DO NOTHING;
+    INSERT INTO policy (wallet_id, frozen) VALUES (NEW.id, NEW.frozen_at IS NOT NULL) ON CONFLICT DO NOTHING;
     DELETE FROM recovery_code WHERE wallet_id = NEW.id;
     UPDATE session SET ended_at = now(), ended_by = 'first_passkey'
     WHERE wallet_id = NEW.id AND begun_by = 'recovery_code' AND ended_at IS NULL;
@@ -2604,7 +2632,7 @@ CREATE FUNCTION spending_bucket(at timestamptz) RETURNS timestamptz LANGUAGE sql
     RETURN date_bin(interval '10 minutes', at, timestamptz 'epoch');
 
 -- Which of these payments on the ledger rail are within their caps: all payments of an origin's keys if the caps cover each
--- of them and allow their sum; otherwise none of them. The caller has called locked_payers.
+-- of them and allow their sum; otherwise none of them. The caller has called lock_limits.
 -- Returns the places of those that have room, and what each counts against: the day caps that cover it, and the day of a
 -- guarded wallet's policy, by which keys with caps need no approval.
 CREATE FUNCTION caps_with_room(
@@ -2705,7 +2733,25 @@ END $$;
 
 -- Locks the rows that payments are decided by until the transaction ends. The order is the same everywhere, and by id within
 -- a kind: API keys, so that payments of one key are decided one at a time; wallets, so that none gets its first passkey
--- meanwhile; policies, so that the room of a day is not used twice; mandates. Returns the payers as they are then.
+-- meanwhile; policies, so that the room of a day is not used twice; mandates. Statements after it see what was committed
+-- during the wait. Its plans are made with the settings of the functions that call it.
+CREATE FUNCTION lock_limits(api_keys uuid[], wallets uuid[], policies uuid[], mandates uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF cardinality(api_keys) > 0 THEN
+        PERFORM FROM api_key AS key WHERE key.id = ANY (api_keys) ORDER BY key.id FOR NO KEY UPDATE;
+    END IF;
+    IF cardinality(wallets) > 0 THEN
+        PERFORM FROM wallet WHERE wallet.id = ANY (wallets) ORDER BY wallet.id FOR SHARE;
+    END IF;
+    IF cardinality(policies) > 0 THEN
+        PERFORM FROM policy WHERE policy.wallet_id = ANY (policies) ORDER BY policy.wallet_id FOR NO KEY UPDATE;
+    END IF;
+    IF cardinality(mandates) > 0 THEN
+        PERFORM FROM mandate WHERE mandate.id = ANY (mandates) ORDER BY mandate.id FOR NO KEY UPDATE;
+    END IF;
+END $$;
+
+-- The same, and the payers as they are then.
 CREATE FUNCTION locked_payers(payers uuid[], api_keys uuid[], wallets uuid[], policies uuid[], mandates uuid[])
 RETURNS TABLE (id uuid, handle text, frozen_at timestamptz, guarded boolean, ask_new_payee boolean, ask_address boolean,
     changed_days smallint, device_hours smallint, undo_seconds smallint, limit_assets text[], limit_payments numeric[],
@@ -2714,10 +2760,7 @@ RETURNS TABLE (id uuid, handle text, frozen_at timestamptz, guarded boolean, ask
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM FROM api_key AS key WHERE key.id = ANY (api_keys) ORDER BY key.id FOR NO KEY UPDATE;
-    PERFORM FROM wallet WHERE wallet.id = ANY (wallets) ORDER BY wallet.id FOR SHARE;
-    PERFORM FROM policy WHERE policy.wallet_id = ANY (policies) ORDER BY policy.wallet_id FOR NO KEY UPDATE;
-    PERFORM FROM mandate WHERE mandate.id = ANY (mandates) ORDER BY mandate.id FOR NO KEY UPDATE;
+    PERFORM lock_limits(api_keys, wallets, policies, mandates);
     RETURN QUERY SELECT * FROM payers(payers);  -- a statement of its own: it sees what was committed during the wait
 END $$;
 
@@ -2754,27 +2797,22 @@ BEGIN
                 AND paid_out.direction = 'withdrawal');
 END $$;
 
--- What a guarded wallet's policy decides a payment by: whether the payee was paid before, when its wallet last changed its
--- address or was recovered by a code, when the payer's device was first seen, and what the payer has spent in the day. If the
--- wallet became guarded after `first_day`, its payments from the id `first` on are added up instead, since those before it was
--- guarded are not in `spending` (payments/checks/spending.py). PostgreSQL inlines this function, as it does spent_since.
+-- What a guarded wallet's policy decides a payment by, beside the rows of the payee's wallet and of the payer's session: whether
+-- the payee was paid before (null where nobody asks), and what the payer has spent in the day. If the wallet became guarded
+-- after `first_day`, its payments from the id `first` on are added up instead, since those before it was guarded are not in
+-- `spending` (payments/checks/spending.py). PostgreSQL inlines this function, as it does spent_since.
 CREATE FUNCTION policy_fact(
-    payer uuid, payee uuid, address text, asset text, session uuid, guarded_since timestamptz,
+    payer uuid, payee uuid, address text, asset text, ask_known boolean, guarded_since timestamptz,
     first uuid, first_day timestamptz, since timestamptz, oldest timestamptz
-) RETURNS TABLE (known boolean, changed_at timestamptz, device_since timestamptz, spent numeric) LANGUAGE sql STABLE AS $$
+) RETURNS TABLE (known boolean, spent numeric) LANGUAGE sql STABLE AS $$
     SELECT
-        EXISTS (
+        CASE WHEN policy_fact.ask_known THEN EXISTS (
             SELECT FROM known_payee AS known
             WHERE known.wallet_id = policy_fact.payer AND known.payee = policy_fact.payee
             UNION ALL
             SELECT FROM known_payee AS known
             WHERE known.wallet_id = policy_fact.payer AND known.payee IS NULL AND known.address = policy_fact.address
-        ),
-        (SELECT greatest(wallet.recovered_at, (SELECT max(moved.since) FROM wallet_address AS moved
-            WHERE moved.wallet_id = wallet.id AND moved.since > wallet.created_at))
-            FROM wallet WHERE wallet.id = policy_fact.payee),
-        (SELECT coalesce(passkey.created_at, session.created_at)
-            FROM session LEFT JOIN passkey ON passkey.id = session.passkey_id WHERE session.id = policy_fact.session),
+        ) END,
         CASE WHEN policy_fact.guarded_since > policy_fact.first_day
             THEN paid_since(policy_fact.payer, policy_fact.asset, policy_fact.first)
             ELSE (SELECT coalesce(sum(counts.amount), 0)
@@ -2782,7 +2820,8 @@ CREATE FUNCTION policy_fact(
                     AS counts) END
 $$;
 
--- The same of many payments, in order.
+-- The same of many payments, in order, with when the payee's wallet may have been taken over, and since when the payer's device
+-- is there.
 CREATE FUNCTION policy_facts(
     payers uuid[], payees uuid[], addresses text[], assets text[], sessions uuid[], first uuid, first_day timestamptz,
     since timestamptz, oldest timestamptz
@@ -2792,11 +2831,13 @@ CREATE FUNCTION policy_facts(
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT fact.*
+    SELECT fact.known, paid.changed_at, session.device_since, fact.spent
     FROM unnest(payers, payees, addresses, assets, sessions) WITH ORDINALITY
         AS asked (payer, payee, address, asset, session, place)
-    JOIN policy ON policy.wallet_id = asked.payer,
-    LATERAL policy_fact(asked.payer, asked.payee, asked.address, asked.asset, asked.session, policy.since, policy_facts.first,
+    JOIN policy ON policy.wallet_id = asked.payer
+    LEFT JOIN wallet AS paid ON paid.id = asked.payee
+    LEFT JOIN session ON session.id = asked.session,
+    LATERAL policy_fact(asked.payer, asked.payee, asked.address, asked.asset, true, policy.since, policy_facts.first,
         policy_facts.first_day, policy_facts.since, oldest) AS fact
     ORDER BY asked.place;
 END $$;
@@ -2804,13 +2845,15 @@ END $$;
 -- Which of these ledger payments made in sessions need no further check: the session may pay (identity/sign_in/session.py),
 -- the wallet is not frozen, and no approval is needed (`decide` in payments/checks/policy.py). If in doubt it leaves a payment
 -- to the checks: it does not look at trusted payees, and either all payments of one payer fit into the day or none. The caller
--- has locked the policies.
+-- has locked the policies. Arrays are those of pay_by_ledger; payments whose outcome is not `done`, or that have no session, are
+-- passed over. Each row is read once: the session, the policy (which is frozen with its wallet; where there is none, the wallet),
+-- the payee's wallet, and what was spent.
 --
 -- Returns the places of those that pass; of these, those that count against the day of a policy; and of these, those whose
--- payee becomes known. A session pays only if it began after `signed_in_since`. `usual_...` are the limits where the owner has
--- set none; payments of wallets in `left_out` are left to the checks.
+-- payee may become known. A session pays only if it began after `signed_in_since`. `usual_...` are the limits where the owner
+-- has set none; payments of wallets in `left_out` are left to the checks.
 CREATE FUNCTION sessions_with_room(
-    asked_place integer[], session uuid[], payer uuid[], payee uuid[], asset text[], amount numeric[],
+    outcome text[], session uuid[], token_made_at timestamptz[], payer uuid[], payee uuid[], asset text[], amount numeric[],
     at timestamptz, signed_in_since timestamptz, first uuid, first_day timestamptz, since timestamptz, oldest timestamptz,
     usual_asset text[], usual_payment numeric[], usual_day numeric[], left_out text[],
     OUT room integer[], OUT counted integer[], OUT met integer[]
@@ -2820,28 +2863,32 @@ CREATE FUNCTION sessions_with_room(
 #variable_conflict use_column
 BEGIN
     SELECT coalesce(array_agg(fits.place), '{}'), coalesce(array_agg(fits.place) FILTER (WHERE fits.guarded), '{}'),
-        coalesce(array_agg(fits.place) FILTER (WHERE fits.guarded AND NOT fits.known), '{}')
+        coalesce(array_agg(fits.place) FILTER (WHERE fits.guarded AND fits.known IS NOT TRUE), '{}')
     INTO room, counted, met
     FROM (
-        SELECT asked.place, policy.wallet_id IS NOT NULL AS guarded, fact.known, fact.spent,
+        SELECT asked.place::integer AS place, policy.wallet_id IS NOT NULL AS guarded, fact.known, fact.spent,
             coalesce(own.day, usual.day) AS day, sum(asked.amount) OVER (PARTITION BY asked.payer, asked.asset) AS together
-        FROM unnest(asked_place, session, payer, payee, asset, amount) AS asked (place, session, payer, payee, asset, amount)
+        FROM unnest(outcome, session, token_made_at, payer, payee, asset, amount) WITH ORDINALITY
+            AS asked (outcome, session, token_made_at, payer, payee, asset, amount, place)
         JOIN session ON session.id = asked.session
-        JOIN wallet ON wallet.id = asked.payer
         LEFT JOIN policy ON policy.wallet_id = asked.payer
+        LEFT JOIN wallet AS unguarded ON unguarded.id = CASE WHEN policy.wallet_id IS NULL THEN asked.payer END
         LEFT JOIN policy_limit AS own ON own.wallet_id = policy.wallet_id AND own.asset = asked.asset
         LEFT JOIN unnest(usual_asset, usual_payment, usual_day) AS usual (asset, payment, day) ON usual.asset = asked.asset
-        LEFT JOIN LATERAL policy_fact(asked.payer, asked.payee, NULL, asked.asset, asked.session, policy.since,
+        LEFT JOIN wallet AS paid ON paid.id = CASE WHEN policy.wallet_id IS NOT NULL THEN asked.payee END
+        LEFT JOIN LATERAL policy_fact(asked.payer, asked.payee, NULL, asked.asset, policy.ask_new_payee, policy.since,
             sessions_with_room.first, sessions_with_room.first_day, sessions_with_room.since, oldest)
             AS fact ON policy.wallet_id IS NOT NULL
-        WHERE session.ended_at IS NULL AND session.expires_at > at AND session.created_at > signed_in_since
-            AND session.begun_by IN ('passkey', 'ethereum')
-            AND wallet.frozen_at IS NULL AND (asked.payer::text = ANY (left_out)) IS NOT TRUE
+        WHERE asked.outcome = 'done'
+            AND session.ended_at IS NULL AND session.expires_at > at AND session.created_at > signed_in_since
+            AND session.created_at <= asked.token_made_at AND session.begun_by IN ('passkey', 'ethereum')
+            AND NOT coalesce(policy.frozen, unguarded.frozen_at IS NOT NULL)
+            AND (asked.payer::text = ANY (left_out)) IS NOT TRUE
             AND (policy.wallet_id IS NULL
                 OR asked.amount <= coalesce(own.payment, usual.payment)
                 AND (fact.known OR NOT policy.ask_new_payee)
-                AND (fact.changed_at IS NULL OR fact.changed_at <= at - policy.changed_days * interval '24 hours')
-                AND fact.device_since <= at - policy.device_hours * interval '1 hour')
+                AND (paid.changed_at IS NULL OR paid.changed_at <= at - policy.changed_days * interval '24 hours')
+                AND session.device_since <= at - policy.device_hours * interval '1 hour')
     ) AS fits
     WHERE NOT fits.guarded OR fits.spent + fits.together <= fits.day;
 END $$;

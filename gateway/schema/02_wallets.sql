@@ -19,7 +19,10 @@ CREATE TABLE wallet (
     guarded boolean NOT NULL DEFAULT false,    -- from its first passkey on: its policy applies
     frozen_at timestamptz,             -- since when nothing leaves it
     skeleton text CONSTRAINT wallet_skeleton_unique UNIQUE,  -- NULL: another wallet had it first
-    recovered_at timestamptz           -- when its owner last signed in with a recovery code
+    recovered_at timestamptz,          -- when its owner last signed in with a recovery code
+    moved_at timestamptz,              -- when it last got another address: maintained by wallet_moves, below
+    -- When somebody may have taken it over, for those who pay it.
+    changed_at timestamptz GENERATED ALWAYS AS (greatest(recovered_at, moved_at)) STORED
 );
 -- A page of payments names the other party of each: fifty handles by id, from the index alone.
 CREATE UNIQUE INDEX wallet_handle_of_id ON wallet (id) INCLUDE (handle);
@@ -78,6 +81,13 @@ CREATE TABLE wallet_address (
 CREATE UNIQUE INDEX wallet_address_custodial ON wallet_address (wallet_id) WHERE custody = 'gateway';
 CREATE TRIGGER wallet_address_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON wallet_address
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+CREATE FUNCTION wallet_moves() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE wallet SET moved_at = greatest(moved_at, NEW.since) WHERE id = NEW.wallet_id AND created_at < NEW.since;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER wallet_moves AFTER INSERT ON wallet_address FOR EACH ROW EXECUTE FUNCTION wallet_moves();
 ALTER TABLE wallet ADD CONSTRAINT wallet_has_its_address FOREIGN KEY (id, address, custody)
     REFERENCES wallet_address (wallet_id, address, custody);
 

@@ -47,21 +47,38 @@ CREATE TABLE session (
     ended_at timestamptz,
     ended_by text CONSTRAINT session_ended_by_known
         CHECK (ended_by IN ('signed_out', 'signed_in_again', 'passkey_ended', 'stolen', 'first_passkey')),
+    device_since timestamptz NOT NULL, -- since when its passkey is there, or else the session itself: session_has_device
     CONSTRAINT session_ended_by_something CHECK ((ended_at IS NULL) = (ended_by IS NULL)),
     CONSTRAINT session_begun_by_its_passkey CHECK ((passkey_id IS NOT NULL) = (begun_by = 'passkey'))
 );
 CREATE INDEX session_of_wallet ON session (wallet_id);
 CREATE INDEX session_of_passkey ON session (passkey_id) WHERE ended_at IS NULL;
 
+CREATE FUNCTION session_has_device() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.device_since := coalesce((SELECT created_at FROM passkey WHERE id = NEW.passkey_id), NEW.created_at);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER session_has_device BEFORE INSERT ON session FOR EACH ROW EXECUTE FUNCTION session_has_device();
+
 -- The tokens of a session by their hashes. One is valid; if a replaced one is used again, it was stolen.
 CREATE TABLE session_token (
     hash bytea PRIMARY KEY CONSTRAINT session_token_is_a_sha256 CHECK (length(hash) = 32),
     session_id uuid NOT NULL REFERENCES session (id),
     made_at timestamptz NOT NULL,
-    replaced_at timestamptz
+    replaced_at timestamptz,
+    wallet_id uuid NOT NULL            -- the session's: session_token_has_wallet
 );
 CREATE UNIQUE INDEX session_token_one_is_good ON session_token (session_id) WHERE replaced_at IS NULL;
 CREATE INDEX session_token_of_session ON session_token (session_id);
+
+CREATE FUNCTION session_token_has_wallet() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.wallet_id := (SELECT wallet_id FROM session WHERE id = NEW.session_id);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER session_token_has_wallet BEFORE INSERT ON session_token
+    FOR EACH ROW EXECUTE FUNCTION session_token_has_wallet();
 
 -- One-time codes for an owner who has lost every passkey.
 CREATE TABLE recovery_code (

@@ -49,7 +49,8 @@ DECLARE
     enough boolean;       -- whether everybody has enough for all that they pay
     with_fees boolean;
     payee uuid[]; origin uuid[];          -- of keys with caps
-    session uuid[];
+    session uuid[]; token_made_at timestamptz[];
+    with_limits boolean;  -- whether any of them is by such a key or in a session
     capped integer[]; signed_in integer[];                  -- the payments by such keys, and those in sessions
     fitting integer[]; counted integer[]; met integer[];    -- of these: see caps_with_room and sessions_with_room
     good integer[];       -- the payments whose money moves, in order; then, by leg:
@@ -57,40 +58,37 @@ DECLARE
     accounts bigint[]; written record; event bigint[];
     micros bigint; stamp text;
 BEGIN
-    IF session_hash IS NOT NULL THEN
-        SELECT array_agg(session.wallet_id ORDER BY asked.n), array_agg(session.id ORDER BY asked.n)
-        INTO wallet, session
-        FROM unnest(session_hash) WITH ORDINALITY AS asked (hash, n)
-        LEFT JOIN session_token AS token ON token.hash = asked.hash AND token.replaced_at IS NULL
-        LEFT JOIN session ON session.id = token.session_id AND session.created_at <= token.made_at;
-    END IF;
     SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n), array_agg(found.handle ORDER BY n),
         array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
         array_agg(found.fee_account ORDER BY n), array_agg(found.request ORDER BY n), array_agg(NULL::numeric),
         array_agg(found.payee ORDER BY n), array_agg(found.origin ORDER BY n),
-        bool_or(found.fee > 0), bool_and(found.enough) FILTER (WHERE found.outcome = 'done'),
+        array_agg(found.session ORDER BY n), array_agg(found.token_made_at ORDER BY n),
+        bool_or(found.origin IS NOT NULL OR found.session IS NOT NULL), bool_or(found.fee > 0),
+        bool_and(found.enough) FILTER (WHERE found.outcome = 'done'),
         greatest(at, max(found.last) + interval '1 microsecond')
     INTO outcome, payer, payer_handle, from_account, to_account, fee_account, found_by, available,
-        payee, origin, with_fees, enough, start
+        payee, origin, session, token_made_at, with_limits, with_fees, enough, start
     FROM (
         SELECT asked.n, own.owner AS payer, split_part(own.code, ':', 2) AS handle,
             own.id AS from_account, other.id AS to_account, fees.id AS fee_account, asked.fee,
             other.owner AS payee, CASE WHEN key.only_caps THEN key.origin END AS origin,
+            token.session_id AS session, token.made_at AS token_made_at,
             CASE WHEN asked.idempotency IS NOT NULL THEN request_of(own.owner, asked.idempotency) END AS request,
             greatest(own.posted_at, other.posted_at, fees.posted_at) AS last,
             CASE
-                WHEN asked.wallet IS NULL AND key.wallet_id IS NULL THEN 'unauthenticated'
-                WHEN asked.wallet IS NULL AND NOT (key.plain OR key.only_caps) THEN 'checks'
+                WHEN coalesce(asked.wallet, token.wallet_id, key.wallet_id) IS NULL THEN 'unauthenticated'
+                WHEN NOT (key.plain OR key.only_caps) THEN 'checks'
                 WHEN own.id IS NULL OR other.owner IS NULL OR own.id = other.id OR asked.fee > 0 AND fees.id IS NULL
                     THEN 'unknown'
                 ELSE 'done' END AS outcome,
             own.credits_posted - own.debits_posted - own.debits_pending
                 >= sum(asked.amount + asked.fee) OVER (PARTITION BY own.id) AS enough
-        FROM unnest(api_key_hash, wallet, idempotency, payee_handle, asset, amount, fee) WITH ORDINALITY
-            AS asked (api_key_hash, wallet, idempotency, payee_handle, asset, amount, fee, n)
+        FROM unnest(api_key_hash, session_hash, wallet, idempotency, payee_handle, asset, amount, fee) WITH ORDINALITY
+            AS asked (api_key_hash, session_hash, wallet, idempotency, payee_handle, asset, amount, fee, n)
         LEFT JOIN api_key AS key ON key.hash = asked.api_key_hash AND key.revoked_at IS NULL
             AND (key.expires_at IS NULL OR key.expires_at > at)
-        LEFT JOIN account AS own ON own.owner = coalesce(asked.wallet, key.wallet_id) AND own.asset = asked.asset
+        LEFT JOIN session_token AS token ON token.hash = asked.session_hash AND token.replaced_at IS NULL
+        LEFT JOIN account AS own ON own.owner = coalesce(asked.wallet, token.wallet_id, key.wallet_id) AND own.asset = asked.asset
         LEFT JOIN account AS other ON other.code = 'wallet:' || asked.payee_handle || ':' || asked.asset
         LEFT JOIN account AS fees ON asked.fee > 0 AND fees.code = 'fees:' || asked.asset
     ) AS found;
@@ -116,12 +114,15 @@ BEGIN
         END IF;
     END IF;
 
-    capped := ARRAY(SELECT g FROM unnest(good) AS g WHERE origin[g] IS NOT NULL);
-    signed_in := ARRAY(SELECT g FROM unnest(good) AS g WHERE session[g] IS NOT NULL);
-    IF capped <> '{}' OR signed_in <> '{}' THEN
+    IF with_limits THEN
+        SELECT coalesce(array_agg(g) FILTER (WHERE origin[g] IS NOT NULL), '{}'),
+            coalesce(array_agg(g) FILTER (WHERE session[g] IS NOT NULL), '{}')
+        INTO capped, signed_in
+        FROM unnest(good) AS g;
         -- Statements after this one see what is now.
-        PERFORM FROM locked_payers(NULL, ARRAY(SELECT origin[g] FROM unnest(capped) AS g), NULL,
-            ARRAY(SELECT payer[g] FROM unnest(capped || signed_in) AS g), NULL);
+        PERFORM lock_limits(
+            ARRAY(SELECT origin[g] FROM unnest(capped) AS g), NULL, ARRAY(SELECT payer[g] FROM unnest(capped || signed_in) AS g),
+            NULL);
         IF capped <> '{}' THEN
             SELECT * INTO fitting, counter_place, counter_scope, counter_id, counter_number
             FROM caps_with_room(
@@ -137,14 +138,13 @@ BEGIN
         IF signed_in <> '{}' THEN
             SELECT * INTO fitting, counted, met
             FROM sessions_with_room(
-                signed_in, ARRAY(SELECT session[g] FROM unnest(signed_in) AS g),
-                ARRAY(SELECT payer[g] FROM unnest(signed_in) AS g), ARRAY(SELECT payee[g] FROM unnest(signed_in) AS g),
-                ARRAY(SELECT asset[g] FROM unnest(signed_in) AS g), ARRAY(SELECT amount[g] FROM unnest(signed_in) AS g),
-                at, signed_in_since, day_first, first_day, day_since, day_oldest,
-                usual_asset, usual_payment, usual_day, left_out);
-            FOR written IN SELECT g FROM unnest(signed_in) AS g WHERE NOT g = ANY (fitting) LOOP
-                outcome[written.g] := 'checks';
-            END LOOP;
+                outcome, session, token_made_at, payer, payee, asset, amount, at, signed_in_since,
+                day_first, first_day, day_since, day_oldest, usual_asset, usual_payment, usual_day, left_out);
+            IF cardinality(fitting) < cardinality(signed_in) THEN
+                FOR written IN SELECT g FROM unnest(signed_in) AS g WHERE NOT g = ANY (fitting) LOOP
+                    outcome[written.g] := 'checks';
+                END LOOP;
+            END IF;
             counter_place := counter_place || counted;
             counter_scope := counter_scope || array_fill('policy'::text, ARRAY[cardinality(counted)]);
             counter_id := counter_id || ARRAY(SELECT payer[g] FROM unnest(counted) AS g);

@@ -42,7 +42,7 @@ CREATE INDEX report_link_over ON report_link (expires_at);
 CREATE FUNCTION wallet_freezes_authorizations() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     -- Waits for payments that are being decided; later ones see the freeze (payments/checks/wallet_freeze.py).
-    PERFORM FROM policy WHERE wallet_id = NEW.id FOR UPDATE;
+    UPDATE policy SET frozen = NEW.frozen_at IS NOT NULL WHERE wallet_id = NEW.id;
     PERFORM FROM token_authorization AS a JOIN wallet_address ON wallet_address.address = a.from_address
     WHERE wallet_address.wallet_id = NEW.id AND a.state IN ('queued', 'submitted')
         AND a.kind IN ('transfer', 'redemption')
@@ -69,6 +69,7 @@ CREATE TRIGGER wallet_freezes_authorizations AFTER UPDATE OF frozen_at ON wallet
 CREATE TABLE policy (
     wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
     since timestamptz NOT NULL DEFAULT now(),  -- its payments count from then on
+    frozen boolean NOT NULL DEFAULT false,     -- as its wallet: maintained by wallet_freezes_authorizations and wallet_has_policy
     ask_new_payee boolean NOT NULL DEFAULT true,
     ask_address boolean NOT NULL DEFAULT true,
     changed_days smallint NOT NULL DEFAULT 7
@@ -114,7 +115,7 @@ CREATE TABLE known_payee (
 -- they began end, and held payments need an approval. API keys and mandates need an approval before they work again.
 CREATE FUNCTION wallet_has_policy() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO policy (wallet_id) VALUES (NEW.id) ON CONFLICT DO NOTHING;
+    INSERT INTO policy (wallet_id, frozen) VALUES (NEW.id, NEW.frozen_at IS NOT NULL) ON CONFLICT DO NOTHING;
     DELETE FROM recovery_code WHERE wallet_id = NEW.id;
     UPDATE session SET ended_at = now(), ended_by = 'first_passkey'
     WHERE wallet_id = NEW.id AND begun_by = 'recovery_code' AND ended_at IS NULL;

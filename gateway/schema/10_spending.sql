@@ -102,7 +102,7 @@ CREATE FUNCTION spending_bucket(at timestamptz) RETURNS timestamptz LANGUAGE sql
     RETURN date_bin(interval '10 minutes', at, timestamptz 'epoch');
 
 -- Which of these payments on the ledger rail are within their caps: all payments of an origin's keys if the caps cover each
--- of them and allow their sum; otherwise none of them. The caller has called locked_payers.
+-- of them and allow their sum; otherwise none of them. The caller has called lock_limits.
 -- Returns the places of those that have room, and what each counts against: the day caps that cover it, and the day of a
 -- guarded wallet's policy, by which keys with caps need no approval.
 CREATE FUNCTION caps_with_room(
@@ -203,7 +203,25 @@ END $$;
 
 -- Locks the rows that payments are decided by until the transaction ends. The order is the same everywhere, and by id within
 -- a kind: API keys, so that payments of one key are decided one at a time; wallets, so that none gets its first passkey
--- meanwhile; policies, so that the room of a day is not used twice; mandates. Returns the payers as they are then.
+-- meanwhile; policies, so that the room of a day is not used twice; mandates. Statements after it see what was committed
+-- during the wait. Its plans are made with the settings of the functions that call it.
+CREATE FUNCTION lock_limits(api_keys uuid[], wallets uuid[], policies uuid[], mandates uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF cardinality(api_keys) > 0 THEN
+        PERFORM FROM api_key AS key WHERE key.id = ANY (api_keys) ORDER BY key.id FOR NO KEY UPDATE;
+    END IF;
+    IF cardinality(wallets) > 0 THEN
+        PERFORM FROM wallet WHERE wallet.id = ANY (wallets) ORDER BY wallet.id FOR SHARE;
+    END IF;
+    IF cardinality(policies) > 0 THEN
+        PERFORM FROM policy WHERE policy.wallet_id = ANY (policies) ORDER BY policy.wallet_id FOR NO KEY UPDATE;
+    END IF;
+    IF cardinality(mandates) > 0 THEN
+        PERFORM FROM mandate WHERE mandate.id = ANY (mandates) ORDER BY mandate.id FOR NO KEY UPDATE;
+    END IF;
+END $$;
+
+-- The same, and the payers as they are then.
 CREATE FUNCTION locked_payers(payers uuid[], api_keys uuid[], wallets uuid[], policies uuid[], mandates uuid[])
 RETURNS TABLE (id uuid, handle text, frozen_at timestamptz, guarded boolean, ask_new_payee boolean, ask_address boolean,
     changed_days smallint, device_hours smallint, undo_seconds smallint, limit_assets text[], limit_payments numeric[],
@@ -212,10 +230,7 @@ RETURNS TABLE (id uuid, handle text, frozen_at timestamptz, guarded boolean, ask
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM FROM api_key AS key WHERE key.id = ANY (api_keys) ORDER BY key.id FOR NO KEY UPDATE;
-    PERFORM FROM wallet WHERE wallet.id = ANY (wallets) ORDER BY wallet.id FOR SHARE;
-    PERFORM FROM policy WHERE policy.wallet_id = ANY (policies) ORDER BY policy.wallet_id FOR NO KEY UPDATE;
-    PERFORM FROM mandate WHERE mandate.id = ANY (mandates) ORDER BY mandate.id FOR NO KEY UPDATE;
+    PERFORM lock_limits(api_keys, wallets, policies, mandates);
     RETURN QUERY SELECT * FROM payers(payers);  -- a statement of its own: it sees what was committed during the wait
 END $$;
 
@@ -252,27 +267,22 @@ BEGIN
                 AND paid_out.direction = 'withdrawal');
 END $$;
 
--- What a guarded wallet's policy decides a payment by: whether the payee was paid before, when its wallet last changed its
--- address or was recovered by a code, when the payer's device was first seen, and what the payer has spent in the day. If the
--- wallet became guarded after `first_day`, its payments from the id `first` on are added up instead, since those before it was
--- guarded are not in `spending` (payments/checks/spending.py). PostgreSQL inlines this function, as it does spent_since.
+-- What a guarded wallet's policy decides a payment by, beside the rows of the payee's wallet and of the payer's session: whether
+-- the payee was paid before (null where nobody asks), and what the payer has spent in the day. If the wallet became guarded
+-- after `first_day`, its payments from the id `first` on are added up instead, since those before it was guarded are not in
+-- `spending` (payments/checks/spending.py). PostgreSQL inlines this function, as it does spent_since.
 CREATE FUNCTION policy_fact(
-    payer uuid, payee uuid, address text, asset text, session uuid, guarded_since timestamptz,
+    payer uuid, payee uuid, address text, asset text, ask_known boolean, guarded_since timestamptz,
     first uuid, first_day timestamptz, since timestamptz, oldest timestamptz
-) RETURNS TABLE (known boolean, changed_at timestamptz, device_since timestamptz, spent numeric) LANGUAGE sql STABLE AS $$
+) RETURNS TABLE (known boolean, spent numeric) LANGUAGE sql STABLE AS $$
     SELECT
-        EXISTS (
+        CASE WHEN policy_fact.ask_known THEN EXISTS (
             SELECT FROM known_payee AS known
             WHERE known.wallet_id = policy_fact.payer AND known.payee = policy_fact.payee
             UNION ALL
             SELECT FROM known_payee AS known
             WHERE known.wallet_id = policy_fact.payer AND known.payee IS NULL AND known.address = policy_fact.address
-        ),
-        (SELECT greatest(wallet.recovered_at, (SELECT max(moved.since) FROM wallet_address AS moved
-            WHERE moved.wallet_id = wallet.id AND moved.since > wallet.created_at))
-            FROM wallet WHERE wallet.id = policy_fact.payee),
-        (SELECT coalesce(passkey.created_at, session.created_at)
-            FROM session LEFT JOIN passkey ON passkey.id = session.passkey_id WHERE session.id = policy_fact.session),
+        ) END,
         CASE WHEN policy_fact.guarded_since > policy_fact.first_day
             THEN paid_since(policy_fact.payer, policy_fact.asset, policy_fact.first)
             ELSE (SELECT coalesce(sum(counts.amount), 0)
@@ -280,7 +290,8 @@ CREATE FUNCTION policy_fact(
                     AS counts) END
 $$;
 
--- The same of many payments, in order.
+-- The same of many payments, in order, with when the payee's wallet may have been taken over, and since when the payer's device
+-- is there.
 CREATE FUNCTION policy_facts(
     payers uuid[], payees uuid[], addresses text[], assets text[], sessions uuid[], first uuid, first_day timestamptz,
     since timestamptz, oldest timestamptz
@@ -290,11 +301,13 @@ CREATE FUNCTION policy_facts(
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT fact.*
+    SELECT fact.known, paid.changed_at, session.device_since, fact.spent
     FROM unnest(payers, payees, addresses, assets, sessions) WITH ORDINALITY
         AS asked (payer, payee, address, asset, session, place)
-    JOIN policy ON policy.wallet_id = asked.payer,
-    LATERAL policy_fact(asked.payer, asked.payee, asked.address, asked.asset, asked.session, policy.since, policy_facts.first,
+    JOIN policy ON policy.wallet_id = asked.payer
+    LEFT JOIN wallet AS paid ON paid.id = asked.payee
+    LEFT JOIN session ON session.id = asked.session,
+    LATERAL policy_fact(asked.payer, asked.payee, asked.address, asked.asset, true, policy.since, policy_facts.first,
         policy_facts.first_day, policy_facts.since, oldest) AS fact
     ORDER BY asked.place;
 END $$;
@@ -302,13 +315,15 @@ END $$;
 -- Which of these ledger payments made in sessions need no further check: the session may pay (identity/sign_in/session.py),
 -- the wallet is not frozen, and no approval is needed (`decide` in payments/checks/policy.py). If in doubt it leaves a payment
 -- to the checks: it does not look at trusted payees, and either all payments of one payer fit into the day or none. The caller
--- has locked the policies.
+-- has locked the policies. Arrays are those of pay_by_ledger; payments whose outcome is not `done`, or that have no session, are
+-- passed over. Each row is read once: the session, the policy (which is frozen with its wallet; where there is none, the wallet),
+-- the payee's wallet, and what was spent.
 --
 -- Returns the places of those that pass; of these, those that count against the day of a policy; and of these, those whose
--- payee becomes known. A session pays only if it began after `signed_in_since`. `usual_...` are the limits where the owner has
--- set none; payments of wallets in `left_out` are left to the checks.
+-- payee may become known. A session pays only if it began after `signed_in_since`. `usual_...` are the limits where the owner
+-- has set none; payments of wallets in `left_out` are left to the checks.
 CREATE FUNCTION sessions_with_room(
-    asked_place integer[], session uuid[], payer uuid[], payee uuid[], asset text[], amount numeric[],
+    outcome text[], session uuid[], token_made_at timestamptz[], payer uuid[], payee uuid[], asset text[], amount numeric[],
     at timestamptz, signed_in_since timestamptz, first uuid, first_day timestamptz, since timestamptz, oldest timestamptz,
     usual_asset text[], usual_payment numeric[], usual_day numeric[], left_out text[],
     OUT room integer[], OUT counted integer[], OUT met integer[]
@@ -318,28 +333,32 @@ CREATE FUNCTION sessions_with_room(
 #variable_conflict use_column
 BEGIN
     SELECT coalesce(array_agg(fits.place), '{}'), coalesce(array_agg(fits.place) FILTER (WHERE fits.guarded), '{}'),
-        coalesce(array_agg(fits.place) FILTER (WHERE fits.guarded AND NOT fits.known), '{}')
+        coalesce(array_agg(fits.place) FILTER (WHERE fits.guarded AND fits.known IS NOT TRUE), '{}')
     INTO room, counted, met
     FROM (
-        SELECT asked.place, policy.wallet_id IS NOT NULL AS guarded, fact.known, fact.spent,
+        SELECT asked.place::integer AS place, policy.wallet_id IS NOT NULL AS guarded, fact.known, fact.spent,
             coalesce(own.day, usual.day) AS day, sum(asked.amount) OVER (PARTITION BY asked.payer, asked.asset) AS together
-        FROM unnest(asked_place, session, payer, payee, asset, amount) AS asked (place, session, payer, payee, asset, amount)
+        FROM unnest(outcome, session, token_made_at, payer, payee, asset, amount) WITH ORDINALITY
+            AS asked (outcome, session, token_made_at, payer, payee, asset, amount, place)
         JOIN session ON session.id = asked.session
-        JOIN wallet ON wallet.id = asked.payer
         LEFT JOIN policy ON policy.wallet_id = asked.payer
+        LEFT JOIN wallet AS unguarded ON unguarded.id = CASE WHEN policy.wallet_id IS NULL THEN asked.payer END
         LEFT JOIN policy_limit AS own ON own.wallet_id = policy.wallet_id AND own.asset = asked.asset
         LEFT JOIN unnest(usual_asset, usual_payment, usual_day) AS usual (asset, payment, day) ON usual.asset = asked.asset
-        LEFT JOIN LATERAL policy_fact(asked.payer, asked.payee, NULL, asked.asset, asked.session, policy.since,
+        LEFT JOIN wallet AS paid ON paid.id = CASE WHEN policy.wallet_id IS NOT NULL THEN asked.payee END
+        LEFT JOIN LATERAL policy_fact(asked.payer, asked.payee, NULL, asked.asset, policy.ask_new_payee, policy.since,
             sessions_with_room.first, sessions_with_room.first_day, sessions_with_room.since, oldest)
             AS fact ON policy.wallet_id IS NOT NULL
-        WHERE session.ended_at IS NULL AND session.expires_at > at AND session.created_at > signed_in_since
-            AND session.begun_by IN ('passkey', 'ethereum')
-            AND wallet.frozen_at IS NULL AND (asked.payer::text = ANY (left_out)) IS NOT TRUE
+        WHERE asked.outcome = 'done'
+            AND session.ended_at IS NULL AND session.expires_at > at AND session.created_at > signed_in_since
+            AND session.created_at <= asked.token_made_at AND session.begun_by IN ('passkey', 'ethereum')
+            AND NOT coalesce(policy.frozen, unguarded.frozen_at IS NOT NULL)
+            AND (asked.payer::text = ANY (left_out)) IS NOT TRUE
             AND (policy.wallet_id IS NULL
                 OR asked.amount <= coalesce(own.payment, usual.payment)
                 AND (fact.known OR NOT policy.ask_new_payee)
-                AND (fact.changed_at IS NULL OR fact.changed_at <= at - policy.changed_days * interval '24 hours')
-                AND fact.device_since <= at - policy.device_hours * interval '1 hour')
+                AND (paid.changed_at IS NULL OR paid.changed_at <= at - policy.changed_days * interval '24 hours')
+                AND session.device_since <= at - policy.device_hours * interval '1 hour')
     ) AS fits
     WHERE NOT fits.guarded OR fits.spent + fits.together <= fits.day;
 END $$;

@@ -47,6 +47,13 @@ def cpu_seconds(pid: int) -> float:
     return total / 1e9
 
 
+def ended(pid: int, seconds: float = 10.0) -> None:
+    """Wait until a process has ended and its parent knows: then its time counts as its parent's."""
+    give_up = time.monotonic() + seconds
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < give_up:
+        time.sleep(0.001)
+
+
 def family_cpu_seconds(pid: int) -> float:
     """The same of a process and its children: of a PostgreSQL server. Those that have ended count by their parent's
     `cutime` and `cstime` (proc_pid_stat(5)), so nothing is lost when a child ends between two calls.

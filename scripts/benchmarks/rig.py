@@ -125,12 +125,15 @@ class Rig:
 
     @asynccontextmanager
     async def connected(self, database: str) -> AsyncIterator[Connection]:
+        """A connection to the database. Its process has ended afterwards, so its time is in no leg that follows."""
         connection = await asyncpg.connect(self.url(database), server_settings={"timezone": "UTC"})
         await connection.set_type_codec("numeric", schema="pg_catalog", encoder=str, decoder=int, format="text")
         try:
             yield connection
         finally:
+            backend = connection.get_server_pid()
             await connection.close()
+            machine.ended(backend)
 
     async def create_database(self, name: str, template: str = "template1") -> None:
         async with self.connected("gateway") as connection:

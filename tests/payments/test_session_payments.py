@@ -7,7 +7,7 @@ the checks say it with their reasons. Hypothesis drives both over sessions, poli
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -71,22 +71,27 @@ class Avenue(LedgerTown):
         self.alice = await self.signed_in("alice")
         self.now = NOW
 
-    async def signed_in(self, handle: str) -> Signed:
-        """A guarded wallet nine days old, known to bob, and a session of a minute ago by its passkey."""
+    async def signed_in(self, handle: str, passkey_at: datetime | None = NOW - 9 * DAY, frozen: bool = False) -> Signed:
+        """A guarded wallet nine days old, which has paid bob, and a session of a minute ago by its passkey, or without
+        one. It may have been frozen before it was guarded.
+        """
         wallet = await self.person(handle, "900.00 EUR")
         passkey, token = new_id(self.now), f"gs_{handle}"
+        if frozen:
+            await self.change("UPDATE wallet SET frozen_at = $2 WHERE id = $1", wallet.id, NOW)
         async with self.database.transaction() as connection:
             await wallets.guard(connection, wallet.id)
             await connection.execute("UPDATE policy SET since = $2 WHERE wallet_id = $1", wallet.id, NOW - 9 * DAY)
             await connection.execute(
                 "INSERT INTO passkey (id, wallet_id, credential_id, public_key, sign_count, backed_up, name,"
                 " created_at) VALUES ($1, $2, $3, '\\x01', 0, false, 'laptop', $4)",
-                *(passkey, wallet.id, passkey.bytes, NOW - 9 * DAY),
+                *(passkey, wallet.id, passkey.bytes, passkey_at or NOW),
             )
             await connection.execute(KNOW, wallet.id, self.bob.id, NOW - 8 * DAY)
             started = NOW - MINUTE
             id = new_id(started)
-            begun = (id, wallet.id, "passkey", passkey, "Firefox", started, started + LASTS)
+            by = ("passkey", passkey) if passkey_at else ("ethereum", None)
+            begun = (id, wallet.id, *by, "Firefox", started, started + LASTS)
             await connection.execute(session.sql.start_session, *begun)
             await connection.execute(session.sql.add_token, hash_of(token), id, started)
         return Signed(wallet, token)
@@ -220,7 +225,8 @@ async def arranged(connection: Connection, avenue: Avenue, case: Case) -> None:
     )
     made = "UPDATE session_token SET made_at = $1, replaced_at = $2"
     await run(made, begun + case.token_after, NOW if case.token_replaced else None)
-    await run("UPDATE passkey SET created_at = $2 WHERE wallet_id = $1", alice, NOW - case.passkey_ago)
+    device_since = NOW - case.passkey_ago if case.begun_by == "passkey" else begun
+    await run("UPDATE session SET device_since = $2 WHERE wallet_id = $1", alice, device_since)
     if case.frozen:
         await run("UPDATE wallet SET frozen_at = $2 WHERE id = $1", alice, NOW)
 
@@ -293,6 +299,35 @@ async def test_a_session_that_is_none_or_short_or_pays_somebody_unknown_is_left_
     assert await avenue.pays("1.01 EUR", "1.00 EUR") == [NeedsChecks, Settled]
 
 
+async def test_a_session_of_a_new_passkey_or_of_none_is_left_to_the_checks(avenue: Avenue) -> None:
+    dora = await avenue.signed_in("dora", NOW - DAY)
+    erin = await avenue.signed_in("erin", NOW - DAY + TICK)
+    fred = await avenue.signed_in("fred", None)
+    assert [await avenue.pays("1.00 EUR", by=one) for one in (dora, erin, fred)] == [
+        [Settled],
+        [NeedsChecks],
+        [NeedsChecks],
+    ]
+
+
+async def test_whom_another_address_was_given_lately_is_left_to_the_checks(avenue: Avenue) -> None:
+    async def moves(letter: str, at: datetime) -> None:
+        moved = "INSERT INTO wallet_address (address, wallet_id, custody, since) VALUES ($1, $2, 'owner', $3)"
+        await avenue.change(moved, "0x" + letter * 40, avenue.bob.id, at)
+
+    await moves("b", NOW - 7 * DAY)
+    assert await avenue.pays("1.00 EUR") == [Settled]
+    await moves("c", NOW - 7 * DAY + TICK)
+    assert await avenue.pays("1.00 EUR") == [NeedsChecks]
+
+
+async def test_a_wallet_that_was_frozen_before_its_first_passkey_pays_nothing(avenue: Avenue) -> None:
+    dora = await avenue.signed_in("dora", frozen=True)
+    assert await avenue.pays("1.00 EUR", by=dora) == [NeedsChecks]
+    await avenue.change("UPDATE wallet SET frozen_at = NULL WHERE id = $1", dora.wallet.id)
+    assert await avenue.pays("1.00 EUR", by=dora) == [Settled]
+
+
 async def test_what_wallets_that_have_asked_too_often_ask_for_is_left_to_the_checks(avenue: Avenue) -> None:
     assert await avenue.pays("1.00 EUR", left_out=[str(avenue.bob.id)]) == [Settled]
     assert await avenue.pays("1.00 EUR", left_out=[str(avenue.alice.wallet.id)]) == [NeedsChecks]
@@ -361,9 +396,13 @@ async def test_keys_with_caps_and_sessions_of_two_wallets_wait_for_each_other_in
         (by_session,) = avenue.asked("1.00 EUR", by=signed[1 - first])
         return [LedgerPayment(keys[first], f"{new_id(NOW)}", b"f" * 32, "bob", by_session.money, None), by_session]
 
-    done = await asyncio.gather(
-        *(ledger_rail.pay_all(avenue.database, avenue.settings, group(n % 2), NOW) for n in range(40))
-    )
+    paying: list[asyncio.Task[list[ledger_rail.Outcome]]] = []
+    async with avenue.database.transaction() as other, avenue.database.reading() as connection:
+        await other.execute("SELECT FROM policy WHERE wallet_id = $1 FOR UPDATE", signed[1].wallet.id)
+        for n in (1, 0):
+            paying.append(asyncio.create_task(ledger_rail.pay_all(avenue.database, avenue.settings, group(n), NOW)))
+            await until_waiting(connection, len(paying))
+    done = await asyncio.gather(*paying)
 
     assert {type(one) for outcomes in done for one in outcomes} == {Settled}
     assert await avenue.wrong() == []

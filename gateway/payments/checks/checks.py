@@ -7,7 +7,7 @@ Invariants:
     anything is read, so two groups cannot deadlock, and what was read cannot change.
 
 Lock order: API keys by origin (spending caps), the payers' wallets and policies in id order (policy), mandates in id
-order (`locked_payers` in schema/10_spending.sql). Then come payments, accounts, and what is counted: the buckets of
+order (`lock_limits` in schema/10_spending.sql). Then come payments, accounts, and what is counted: the buckets of
 spending.py, in the order of their keys. Captures, voids, refunds, refusals and expiry lock what the payment counts
 against in the same way (`lock`) before they lock the payment. Only what the chain settles or fails does not: it locks
 authorizations first, and gives back as if it came after every payment that is being decided.
