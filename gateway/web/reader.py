@@ -91,6 +91,11 @@ class Reader:
         """The time of the day."""
         return str(format_time(self._at(text), "short", tzinfo=self._zone, locale=self.locale))
 
+    def clock_exact(self, text: str) -> str:
+        """The time of the day to the millisecond, for those who compare it with a log."""
+        at = self._at(text).astimezone(self._zone)
+        return f"{at:%H:%M:%S}.{at.microsecond // 1_000:03}"
+
     def day(self, text: str) -> str:
         """The day: today, yesterday, or its date."""
         at, today = self._at(text).astimezone(self._zone).date(), self.now.astimezone(self._zone).date()

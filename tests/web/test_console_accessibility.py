@@ -17,6 +17,8 @@ PAGES = (
     *("/console/handles?q=wal_00000000000000000000000000", "/console/handles/" + "w" * 30, "/console/handles/bob"),
     *("/console/handles/nobody_here", "/console/proposals", "/console/withdrawals", "/console/operators"),
     *("/console/audit", "/console/audit?handle=nobody_here"),
+    *("/console/payments", "/console/payments?find=nobody", "/console/payments?find=bob"),
+    *("/console/relayers", "/console/deliveries", "/console/health"),
     *(f"/console/proposals/new/{kind}" for kind in ("wallet.freeze", "wallet.limit", "handle.return")),
 )
 

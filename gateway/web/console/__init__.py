@@ -3,7 +3,11 @@
     page.py       how a page of the console is declared and answered; who may see it
     words.py      roles and what is proposed, in words
     sign_in.py    enrol and sign in
-    overview.py   the first page
+    overview.py   the first page, with attention.py, what needs somebody, and totals.py, what there is
+    payments.py   all payments, and the life of one, whose steps.py says in words
+    relayers.py   the chain and the relayers
+    deliveries.py  webhooks that fail, and notices that wait
+    health.py     checks, queues and sizes; states.py has the words
     proposals.py  freezes and proposals
     handles.py    search, and a page of each wallet
     withdrawals.py  frozen withdrawals

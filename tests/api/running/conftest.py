@@ -1,6 +1,7 @@
 """A gateway over a database and a chain of the test's own, a worker that does a step when told to, and operators."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -47,8 +48,9 @@ class House:
         await checkpoint.run(self.town.worker())
 
 
-@pytest.fixture
-async def house(town: Town) -> AsyncIterator[House]:
+@asynccontextmanager
+async def housing(town: Town) -> AsyncIterator[House]:
+    """The API over this town."""
     clock = town.clock = Hands()
     services = Services(
         *(town.database, town.settings, town.vault, clock, town.node),
@@ -59,6 +61,12 @@ async def house(town: Town) -> AsyncIterator[House]:
     async with httpx.AsyncClient(transport=Front(app), base_url="http://gateway", timeout=HANG_SECONDS) as client:
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         yield House(town, Api(services, clock, client, app))
+
+
+@pytest.fixture
+async def house(town: Town) -> AsyncIterator[House]:
+    async with housing(town) as house:
+        yield house
 
 
 @pytest.fixture

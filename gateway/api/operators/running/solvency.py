@@ -10,9 +10,11 @@ from litestar.params import QueryParameter
 from gateway.api.operators.running.shapes import OperatorSolvencyPage
 from gateway.api.operators.running.views import difference_view, solvency_over_time_view
 from gateway.api.status.status import solvency_now
+from gateway.api.status.views import frozen_views
 from gateway.http.services import Services
 from gateway.ledger import ledger
 from gateway.operators.operators import Operator
+from gateway.payments.checks import withdrawal_freeze
 from gateway.reconciliation import history
 from gateway.reconciliation.unfreeze import differences
 
@@ -30,6 +32,7 @@ async def get_solvency_over_time(
     async with services.database.snapshot() as connection:
         assets = await ledger.with_former(connection, settings.assets)
         found = list((await differences(connection, assets)).values())
+        frozen = await withdrawal_freeze.frozen(connection)
         items = []
         for one in page.items:
             token = settings.assets[one.asset]
@@ -39,4 +42,4 @@ async def get_solvency_over_time(
             items.append(solvency_over_time_view(one, backing, of_token, points))
     tokens = {one.asset for one in page.items}
     others = [difference_view(one) for one in found if one.asset.code not in tokens]
-    return OperatorSolvencyPage(items, others, page.frozen)
+    return OperatorSolvencyPage(items, others, frozen_views(frozen))

@@ -1,0 +1,34 @@
+"""What is sent to others: endpoints that fail, and notices that wait."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Request, Response
+
+from gateway.api.operators.running.health import get_gateway_health
+from gateway.api.operators.running.webhooks import list_failing_webhooks
+from gateway.http.services import Services
+from gateway.operators.operators import Operator
+from gateway.web.console.page import console_answer, console_page
+from gateway.web.console.states import outcome_name
+from gateway.web.owned import reader_for
+
+#: How many endpoints come at a time.
+_PAGE = 30
+
+
+@console_page("/console/deliveries")
+async def deliveries_page(request: Request[Any, Any, Any], services: Services, operator: Operator) -> Response[bytes]:
+    """Endpoints that fail with whose they are and why; a role that sends webhooks again has a button for it."""
+    reader = reader_for(request)
+    page = await list_failing_webhooks.fn(services, operator, _PAGE, request.query_params.get("cursor"))
+    return console_answer(
+        request,
+        operator,
+        "console/deliveries.html",
+        failing=page.items,
+        more="/console/deliveries?" + urlencode({"cursor": page.next_cursor}) if page.next_cursor else "",
+        health=await get_gateway_health.fn(services, operator),
+        outcome_name=lambda outcome, status: outcome_name(outcome, status, reader),
+        may_retry="webhooks.redeliver" in operator.rights.does,
+    )

@@ -1,0 +1,39 @@
+"""Health: what waits and since when, the checks that a server can make, and how large the tables are."""
+
+from typing import Any
+
+from litestar import Request, Response
+
+from gateway.api.operators.running.health import get_gateway_health
+from gateway.http.services import Services
+from gateway.operators.operators import Operator
+from gateway.web.console.page import console_answer, console_page
+from gateway.web.console.states import check_name, check_state
+from gateway.web.owned import reader_for
+
+#: How many tables are shown.
+_TABLES = 12
+
+
+@console_page("/console/health")
+async def health_page(request: Request[Any, Any, Any], services: Services, operator: Operator) -> Response[bytes]:
+    """As the API has it, for people."""
+    reader, health = reader_for(request), await get_gateway_health.fn(services, operator)
+    return console_answer(
+        request,
+        operator,
+        "console/health.html",
+        health=health,
+        tables=health.tables[:_TABLES],
+        size=size,
+        check_name=lambda name: check_name(name, reader),
+        check_state=lambda state: check_state(state, reader),
+    )
+
+
+def size(count: int) -> str:
+    """Bytes as people read them."""
+    for unit, bytes_of_it in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= bytes_of_it:
+            return f"{count / bytes_of_it:,.1f} {unit}"
+    return f"{count} B"

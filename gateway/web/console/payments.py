@@ -1,0 +1,77 @@
+"""All payments, and the life of one."""
+
+from typing import Annotated, Any
+from urllib.parse import quote, urlencode
+
+from litestar import Request, Response
+from litestar.datastructures import State as AppState
+from litestar.params import PathParameter
+from litestar.response import Redirect
+
+from gateway.api.operators.running.payments import get_payment_life, list_all_payments
+from gateway.api.operators.running.solvency import get_solvency_over_time
+from gateway.errors import GatewayError
+from gateway.http.services import Services
+from gateway.operators.operators import Operator
+from gateway.payments.model.state import State
+from gateway.web.console.page import console_answer, console_page
+from gateway.web.console.steps import shown
+from gateway.web.console.totals import adds_up
+from gateway.web.owned import reader_for
+
+#: How many payments come at a time.
+_PAGE = 30
+
+
+@console_page("/console/payments")
+async def all_payments_page(request: Request[Any, Any, Any], services: Services, operator: Operator) -> Response[bytes]:
+    """The newest of all, or those of a handle; an id leads to its payment."""
+    asked = request.query_params
+    find, state = asked.get("find", "").strip(), asked.get("state", "")
+    if find.startswith("pay_"):
+        return Redirect(f"/console/payments/{quote(find, safe='')}", status_code=303)
+    wanted, why, items, more = find.removeprefix("@").lower() or None, "", [], ""
+    try:
+        in_state = State(state) if state and wanted else None
+        page = await list_all_payments.fn(services, operator, _PAGE, asked.get("cursor"), wanted, in_state)
+        items = page.items
+        if page.next_cursor:
+            kept = {name: value for name, value in (("find", find), ("state", state)) if value}
+            more = "/console/payments?" + urlencode({**kept, "cursor": page.next_cursor})
+    except (GatewayError, ValueError) as refused:
+        why = str(refused)
+    return console_answer(
+        request,
+        operator,
+        "console/payments.html",
+        payments=items,
+        more=more,
+        find=find,
+        state=state,
+        states=[one.value for one in State],
+        why=why,
+    )
+
+
+@console_page("/console/payments/{id:str}")
+async def payment_life_page(
+    id: Annotated[str, PathParameter()],
+    request: Request[Any, Any, Any],
+    services: Services,
+    state: AppState,
+    operator: Operator,
+) -> Response[bytes]:
+    """What each step of it did, with what it changed and whether its asset adds up."""
+    life, reader = await get_payment_life.fn(id, services, operator), reader_for(request)
+    solvency = await get_solvency_over_time.fn(services, state, operator, 1)
+    token = next((one for one in solvency.items if one.asset == life.payment.asset), None)
+    return console_answer(
+        request,
+        operator,
+        "console/payment.html",
+        life=life,
+        payment=life.payment,
+        steps=shown(life, reader),
+        token=token,
+        adds_up=token is not None and adds_up(token, solvency),
+    )

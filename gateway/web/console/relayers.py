@@ -1,0 +1,35 @@
+"""The chain and the relayers."""
+
+from typing import Any
+
+from litestar import Request, Response
+
+from gateway.api.operators.running.health import get_gateway_health
+from gateway.api.operators.running.relayers import list_relayers
+from gateway.chain.errors import NodeUnavailable
+from gateway.http.services import Services
+from gateway.operators.operators import Operator
+from gateway.web.console.page import console_answer, console_page
+from gateway.web.console.states import relayer_state
+from gateway.web.owned import reader_for
+
+
+@console_page("/console/relayers")
+async def relayers_page(request: Request[Any, Any, Any], services: Services, operator: Operator) -> Response[bytes]:
+    """How far the chain was read, what waits for it, and each relayer with what its gas money lasts for."""
+    away, reader = "", reader_for(request)
+    try:
+        relayers = (await list_relayers.fn(services, operator)).items
+    except NodeUnavailable as why:
+        relayers, away = [], str(why)
+    return console_answer(
+        request,
+        operator,
+        "console/relayers.html",
+        relayers=relayers,
+        away=away,
+        health=await get_gateway_health.fn(services, operator),
+        coin=next(one.code for one in services.settings.assets if one.kind == "native"),
+        relayer_state=lambda state: relayer_state(state, reader),
+        may_resume="relayers.resume" in operator.rights.does,
+    )

@@ -1,0 +1,227 @@
+"""The steps of a payment's life in words: what each was, what it changed, and how long after the first. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from gateway.api.operators.running.shapes import PaymentLifeView, StepView
+from gateway.web.reader import Reader
+
+#: The colour of what is no plain step on the way.
+_KINDS: Final[Mapping[str, str]] = {
+    "approval_needed": "wait",
+    "signature_needed": "wait",
+    "failed": "wrong",
+    "voided": "wait",
+    "expired": "wait",
+    "refused": "wait",
+    "refunded": "digital",
+    "reported": "wrong",
+    "webhooks": "digital",
+    "notified": "digital",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A step as it is shown. `since` is when it was, for the first, and how long after that for the others; `link`
+    leads to another payment.
+    """
+
+    title: str
+    details: Sequence[str]
+    since: str
+    at: str
+    kind: str
+    link: str = ""
+
+
+def shown(life: PaymentLifeView, reader: Reader) -> list[Shown]:
+    """All steps, in their order."""
+    begun = life.steps[0].at
+    return [_shown(step, begun, life.payment.asset, reader) for step in life.steps]
+
+
+def _shown(step: StepView, begun: str, asset: str, reader: Reader) -> Shown:
+    facts: Mapping[str, Any] = step.facts
+    return Shown(
+        title=_title(step.kind, facts, asset, reader),
+        details=list(_details(step.kind, facts, asset, reader)),
+        since=reader.clock_exact(step.at) if step.kind == "requested" else after(begun, step.at, reader),
+        at=step.at,
+        kind=_KINDS.get(step.kind, ""),
+        link=f"/console/payments/{facts['payment']}" if step.kind == "refunded" else "",
+    )
+
+
+def after(begun: str, at: str, reader: Reader) -> str:
+    """How long after the begin, in the unit that fits."""
+    say, passed = reader.say, datetime.fromisoformat(at) - datetime.fromisoformat(begun)
+    seconds = passed.total_seconds()
+    if passed < timedelta(seconds=1):
+        return say("+ {number} ms", number=f"{seconds * 1_000:.0f}")
+    if passed < timedelta(minutes=2):
+        return say("+ {number} s", number=f"{seconds:.2f}")
+    if passed < timedelta(hours=2):
+        return say("+ {number} min", number=f"{seconds / 60:.0f}")
+    if passed < timedelta(days=2):
+        return say("+ {number} h", number=f"{seconds / 3_600:.0f}")
+    return say("+ {number} days", number=f"{seconds / 86_400:.0f}")
+
+
+def _title(kind: str, facts: Mapping[str, Any], asset: str, reader: Reader) -> str:
+    say = reader.say
+    match kind:
+        case "requested":
+            return say("Requested by {who}", who=facts["by"])
+        case "approval_needed":
+            return say("Approval needed")
+        case "signature_needed":
+            return say("Signature needed")
+        case "approved":
+            return say("Approved")
+        case "held":
+            return say("Held in the ledger")
+        case "authorized":
+            return say("Authorized")
+        case "relayed":
+            return _relayed(facts, reader)
+        case "final":
+            return say("In final block {number}", number=f"{facts['block']:,}")
+        case "transferred":
+            return say("Posted in the ledger")
+        case "settled":
+            return say("Payment settled")
+        case "failed":
+            return say("Failed")
+        case "voided":
+            return say("Voided")
+        case "expired":
+            return say("Expired")
+        case "refused":
+            return say("Declined")
+        case "refunded":
+            return say("{amount} refunded", amount=reader.amount(facts["amount"], asset).exact)
+        case "reported":
+            return say("Reported as unauthorized")
+        case "webhooks":
+            return say("Sent to webhooks")
+        case _:
+            return say("Notices sent")
+
+
+def _relayed(facts: Mapping[str, Any], reader: Reader) -> str:
+    if "others" not in facts:
+        return reader.say("Relayed")
+    if facts["others"] == 0:
+        return reader.say("Relayed alone")
+    if facts["others"] == 1:
+        return reader.say("Relayed with one other")
+    return reader.say("Relayed with {number} others", number=f"{facts['others']:,}")
+
+
+def _details(kind: str, facts: Mapping[str, Any], asset: str, reader: Reader) -> Iterator[str]:
+    say = reader.say
+    match kind:
+        case "requested":
+            yield from _requested(facts, reader)
+        case "approval_needed":
+            yield from (reason_name(one, reader) for one in facts["reasons"])
+        case "signature_needed":
+            yield say("by a key of {who}", who=facts["by"])
+        case "approved" | "reported":
+            yield say("by {name}", name=facts["by"])
+        case "held":
+            yield f"{facts['debit']} → {facts['credit']}"
+            yield reader.amount(facts["amount"], asset).exact
+            yield facts["transfer"]
+        case "authorized":
+            yield say("EIP-3009 nonce {nonce} of {address}", nonce=facts["nonce"], address=short(facts["from"]))
+            if facts["signed_by"] != "gateway":
+                yield say("signed by the owner's own key")
+        case "relayed":
+            if "tx_hash" in facts:
+                yield short(facts["tx_hash"])
+            yield say("relayer {address}, nonce {nonce}", address=short(facts["relayer"]), nonce=facts["relayer_nonce"])
+            yield say("gas limit {number}", number=f"{facts['gas_limit']:,}")
+            if facts["attempts"] > 1:
+                yield say("{number} attempts", number=facts["attempts"])
+        case "final":
+            yield say("log {number}", number=facts["log"])
+        case "transferred":
+            yield from _posted(facts, asset, reader)
+        case "settled":
+            yield say("{amount} paid", amount=reader.amount(facts["captured"], asset).exact)
+            yield say("event {number}", number=f"{facts['event']:,}")
+        case "refunded":
+            yield facts["payment"]
+        case "webhooks" | "notified":
+            yield from _told(facts, reader)
+        case _:
+            yield from ([facts["reason"]] if "reason" in facts else [])
+
+
+def _requested(facts: Mapping[str, Any], reader: Reader) -> Iterator[str]:
+    say = reader.say
+    if "api_key" in facts:
+        yield say("API key {name}", name=facts["api_key"])
+    if "mandate" in facts:
+        yield say("by mandate {id}", id=facts["mandate"])
+    if "refund_of" in facts:
+        yield say("refund of {id}", id=facts["refund_of"])
+    if "idempotency_key" in facts:
+        yield f"Idempotency-Key {facts['idempotency_key']}"
+
+
+def _posted(facts: Mapping[str, Any], asset: str, reader: Reader) -> Iterator[str]:
+    for side in ("debit", "credit"):
+        yield reader.say(
+            "{account}: entry {number}, then {balance}",
+            account=facts[side],
+            number=f"{facts[f'{side}_number']:,}",
+            balance=reader.amount(facts[f"{side}_balance"], asset).exact,
+        )
+
+
+def _told(facts: Mapping[str, Any], reader: Reader) -> Iterator[str]:
+    say = reader.say
+    if facts.get("delivered"):
+        yield say("{number} delivered", number=facts["delivered"])
+    if facts.get("sent"):
+        yield say("{number} sent by {channels}", number=facts["sent"], channels=", ".join(facts["channels"]))
+    if facts["pending"]:
+        yield say("{number} waiting", number=facts["pending"])
+    if facts["failed"]:
+        yield say("{number} failed", number=facts["failed"])
+    if facts.get("retried"):
+        yield say("{number} retried", number=facts["retried"])
+    if facts.get("reasons"):
+        yield ", ".join(facts["reasons"]).replace("_", " ")
+
+
+def reason_name(reason: str, reader: Reader) -> str:
+    """Why an approval was needed, as somebody else says it."""
+    say = reader.say
+    match reason:
+        case "amount":
+            return say("above the limit of one payment")
+        case "day":
+            return say("above the limit of a day")
+        case "new_payee":
+            return say("a payee never paid before")
+        case "address":
+            return say("to an address that is nobody's handle")
+        case "changed_payee":
+            return say("the payee's address changed lately")
+        case "new_device":
+            return say("asked for on a new device")
+        case "before_passkey":
+            return say("held before there was a passkey")
+        case _:
+            return reason
+
+
+def short(text: str) -> str:
+    """An address or a hash by its ends."""
+    return f"{text[:6]}…{text[-4:]}" if text.startswith("0x") else text

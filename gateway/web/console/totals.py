@@ -1,0 +1,64 @@
+"""What there is of each token, as the console shows it: the totals, whether they add up, and a line over time. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from gateway.api.operators.running.shapes import OperatorSolvencyPage, OperatorSolvencyView
+from gateway.web.shown import is_some
+
+#: How far back the chart goes.
+DAYS: Final = 30
+
+#: A chart of less than this would show nothing.
+_LEAST: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A token with its supply over time since a first point: an SVG path in 100 by 100, and the places where something
+    differed. All of that is empty where there is nothing to see yet.
+    """
+
+    token: OperatorSolvencyView
+    adds_up: bool
+    since: str
+    line: str
+    marks: str
+
+
+def totals(page: OperatorSolvencyPage, now: datetime) -> list[Total]:
+    """One for each token."""
+    return [Total(one, adds_up(one, page), *_over_time(one, now)) for one in page.items]
+
+
+def adds_up(token: OperatorSolvencyView, page: OperatorSolvencyPage) -> bool:
+    """Whether nothing differs: within the ledger, with the chain, or at the bank of the currency that backs it."""
+    frozen = {one.asset for one in page.frozen}
+    return not (is_some(token.difference) or token.differences or frozen & {token.asset, token.backing})
+
+
+def _over_time(token: OperatorSolvencyView, now: datetime) -> tuple[str, str, str]:
+    """The first point's time, the line and the marks."""
+    if not token.points or now - datetime.fromisoformat(token.points[0].at) < _LEAST:
+        return "", "", ""
+    begun = token.points[0].at
+    at = [(_place(one.at, begun, now), Decimal(one.supply)) for one in token.points]
+    wrong = [one for one in token.points if is_some(one.difference) or is_some(one.unreconciled)]
+    marks = " ".join(f"M{_place(one.at, begun, now):.2f} 0 V100" for one in wrong)
+    return begun, _line([*at, (100.0, Decimal(token.supply))]), marks
+
+
+def _line(points: Sequence[tuple[float, Decimal]]) -> str:
+    """The path through the points, the lowest at 92 and the highest at 8."""
+    low, high = min(amount for _, amount in points), max(amount for _, amount in points)
+    spread = (high - low) or Decimal(1)
+    return "M" + " L".join(f"{place:.2f} {92 - 84 * float((amount - low) / spread):.2f}" for place, amount in points)
+
+
+def _place(at: str, begun: str, now: datetime) -> float:
+    """Where on the line a time is: at 0 at the begin, at 100 now."""
+    first = datetime.fromisoformat(begun)
+    return 100 * ((datetime.fromisoformat(at) - first) / (now - first))

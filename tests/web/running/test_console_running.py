@@ -1,0 +1,208 @@
+"""The console's pages of what runs: a payment's life, totals, relayers, deliveries, health."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from gateway.audit.log import WORKER
+from gateway.chain.node import HttpNode
+from gateway.chain.relayer import nonce_conflicts
+from gateway.cli.processes.ports import free_port
+from gateway.ids import read
+from gateway.webhooks import endpoint
+from gateway.worker import jobs
+from tests.api.running.conftest import House
+from tests.web.conftest import Site, Visitor, served
+from tests.web.operating import operating, signed_in
+from tests.web.test_accessibility import AXE, BEYOND, RUN, SMALL, settled
+from tests.webhooks.conftest import hook
+
+pytestmark = pytest.mark.anyio
+
+
+async def titles(page: Page) -> list[str]:
+    return [text.strip().replace("\xa0", " ") for text in await page.locator("#life .what b").all_inner_texts()]
+
+
+async def token_payment(house: House) -> tuple[str, str]:
+    """A token payment that is settled, of which a part is refunded; both ids."""
+    alice, shop = await house.person("alice", "100 USDX"), await house.person("shop")
+    await hook(shop, "https://shop.example/hook", "payment.*")
+    paid = (await alice.pay("@shop", "20 USDX", key="cap-1", memo="socks", reference="order 1042")).json()["id"]
+    await house.town.settle()
+    back = (await shop.post(f"/v1/payments/{paid}/refund", {"amount": "5"})).json()["id"]
+    await house.town.settle()
+    await jobs.reconcile.run(house.town.worker())
+    await house.cover()
+    return paid, back
+
+
+async def test_the_life_of_a_token_payment_is_told_step_by_step(house: House, visitor: Visitor, site: Site) -> None:
+    paid, back = await token_payment(house)
+    page = visitor.page
+    await signed_in(visitor, site, "ann")
+    await page.goto(f"/console/payments/{paid}")
+
+    await expect(page.get_by_role("heading", level=1)).to_have_text("20.00 USDX")
+    assert (await titles(page))[:3] == ["Requested by @alice", "Held in the ledger", "Authorized"]
+    assert (await titles(page))[3:] == [
+        *("Relayed alone", page_block(await titles(page)), "Posted in the ledger", "Payment settled"),
+        "5.00 USDX refunded",
+    ]
+    life = page.locator("#life")
+    await expect(life.get_by_text("Idempotency-Key cap-1")).to_be_visible()
+    await expect(life.get_by_text("wallet:shop:USDX: entry 1, then 20.00 USDX")).to_be_visible()
+    await expect(page.locator("#facts").get_by_text("order 1042")).to_be_visible()
+    sum_ = page.get_by_role("region", name="USDX adds up")
+    await expect(sum_.get_by_text("checked at block")).to_be_visible()
+    await expect(page.get_by_text("queued · submitted · settled, under checkpoint")).to_be_visible()
+
+    await life.get_by_role("link", name="5.00 USDX refunded").click()
+    await page.wait_for_url(f"**/console/payments/{back}")
+    await page.get_by_role("link", name="the first payment").click()
+    await page.wait_for_url(f"**/console/payments/{paid}")
+    assert visitor.complaints == []
+
+
+def page_block(titles: list[str]) -> str:
+    """The title of the step that names the final block, whichever block that is."""
+    (title,) = [one for one in titles if one.startswith("In final block ")]
+    return title
+
+
+async def test_a_payment_is_found_by_its_id_and_by_a_handle(house: House, visitor: Visitor, site: Site) -> None:
+    alice = await house.person("alice", "10.00 EUR")
+    await house.person("bob")
+    await house.person("carol")
+    paid = (await alice.pay("@bob", "1.00 EUR", memo="lunch")).json()["id"]
+    await alice.pay("@carol", "2.00 EUR", memo="dinner")
+    page = visitor.page
+    await signed_in(visitor, site, "ann")
+    await page.get_by_role("navigation", name="Sections").get_by_role("link", name="Payments").click()
+    await expect(page.locator("#payments li")).to_have_count(2)
+
+    await page.get_by_label("A handle, or a payment's id").fill("@bob")
+    await page.get_by_role("button", name="Find").click()
+    await expect(page.locator("#payments li")).to_have_count(1)
+    await expect(page.locator("#payments").get_by_text("lunch")).to_be_visible()
+    await page.get_by_label("A handle, or a payment's id").fill("@nobody")
+    await page.get_by_role("button", name="Find").click()
+    await expect(page.get_by_text("nobody has the handle @nobody")).to_be_visible()
+    await page.get_by_label("A handle, or a payment's id").fill(paid)
+    await page.get_by_role("button", name="Find").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("€1.00")
+    assert await titles(page) == ["Requested by @alice", "Posted in the ledger", "Payment settled"]
+
+
+async def test_the_overview_says_what_needs_attention_and_how_the_supply_went(
+    house: House, visitor: Visitor, site: Site
+) -> None:
+    alice = await house.person("alice", "100 USDX")
+    page, worker = visitor.page, house.town.worker()
+    await jobs.resend.run(worker)
+    await house.cover()
+    await signed_in(visitor, site, "ann")
+    await expect(page.get_by_text("Everything is as it should be.")).to_be_visible()
+    await expect(page.get_by_role("region", name="USDX adds up")).to_be_visible()
+    await expect(page.locator(".chart")).to_have_count(0)
+
+    await house.town.execute(
+        "INSERT INTO solvency_point SELECT 'USDX', now() - n * interval '1 day', 1, 100 - n, 100 - n, 0, 1, "
+        "CASE n WHEN 3 THEN 7 ELSE 0 END, 0 FROM generate_series(1, 9) AS n"
+    )
+    await house.town.set_balance(alice.address, "90 USDX")
+    await house.town.look_at_all()
+    await house.town.look_at_all()
+    await page.goto("/console")
+
+    attention = page.locator("#attention")
+    await expect(attention.get_by_text("Withdrawals of USDX are frozen")).to_be_visible()
+    await expect(page.get_by_role("region", name="USDX does not add up")).to_be_visible()
+    await expect(page.get_by_text("wallet:alice:USDX: the ledger says 100.000000, balanceOf")).to_be_visible()
+    await expect(page.get_by_role("img", name="The supply over time")).to_be_visible()
+    marks = str(await page.locator(".chart .wrong").get_attribute("d"))
+    assert marks.count("V100") == 2, "three days ago, and now"
+    assert visitor.complaints == []
+
+
+async def test_a_stopped_relayer_goes_on_at_the_button_of_who_may(house: House, browser: Browser, site: Site) -> None:
+    async with house.town.database.transaction() as connection:
+        await nonce_conflicts.stop(connection, house.town.signer.address, "somebody signs with its key")
+    async with operating(browser, site, "ben", "support") as ben:
+        await ben.page.goto("/console/relayers")
+        await expect(ben.page.get_by_text("somebody signs with its key")).to_be_visible()
+        await expect(ben.page.get_by_role("button", name="Resume")).to_have_count(0)
+    async with operating(browser, site, "ann", "finance") as ann:
+        await expect(ann.page.get_by_text("Relayers that send nothing: 1")).to_be_visible()
+        await ann.page.goto("/console/relayers")
+        await ann.page.get_by_role("button", name="Resume").click()
+        await ann.status("The relayer goes on.")
+        await expect(ann.page.locator("#relayers").get_by_text("runs")).to_be_visible()
+        assert ann.complaints == []
+
+
+async def test_a_webhook_is_tried_again_at_the_button_of_who_may(house: House, browser: Browser, site: Site) -> None:
+    shop = await house.person("shop")
+    made = await hook(shop, "https://shop.example/hook", "payment.*", description="Web shop")
+    async with house.town.database.transaction() as connection:
+        await endpoint.disable(connection, read("whk", made["id"]), "failing", WORKER, house.api.clock())
+    async with operating(browser, site, "ann", "finance") as ann:
+        await ann.page.goto("/console/deliveries")
+        await expect(ann.page.locator("#failing").get_by_text("shop.example")).to_be_visible()
+        await expect(ann.page.get_by_role("button", name="Enable and try again")).to_have_count(0)
+    async with operating(browser, site, "ben", "support") as ben:
+        await ben.page.goto("/console/deliveries")
+        await ben.page.get_by_role("button", name="Enable and try again").click()
+        await ben.status("It is tried again now.")
+        await expect(ben.page.get_by_text("No webhook fails.")).to_be_visible()
+        assert ben.complaints == []
+    assert (await shop.get(f"/v1/webhooks/{made['id']}")).json()["enabled"] is True
+
+
+async def test_health_shows_the_checks_and_what_they_say(house: House, visitor: Visitor, site: Site) -> None:
+    page = visitor.page
+    await signed_in(visitor, site, "ann")
+    await page.goto("/console/health")
+    checks = page.locator("#checks")
+    await expect(checks.get_by_text("no worker has ever run")).to_be_visible()
+    await expect(checks.get_by_text("failed")).to_have_count(1)
+    await expect(page.get_by_role("row")).to_have_count(13)
+
+
+async def test_a_node_that_is_away_takes_no_page_with_it(house: House, browser: Browser) -> None:
+    node = HttpNode(f"http://127.0.0.1:{free_port('127.0.0.1')}")
+    away = replace(house.api, services=replace(house.api.services, node=node))
+    async with served(away) as url, operating(browser, Site(url, away), "ann") as ann:
+        await ann.page.goto("/console/relayers")
+        await expect(ann.page.get_by_text("The node does not answer")).to_be_visible()
+        await ann.page.goto("/console")
+        await expect(ann.page.get_by_role("heading", name="Needs attention")).to_be_visible()
+    await node.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en", "th"])
+async def test_axe_finds_nothing_in_a_payments_life_and_nothing_is_lost_on_a_small_screen(
+    house: House, visitor: Visitor, site: Site, scheme: Any, language: str
+) -> None:
+    paid, back = await token_payment(house)
+    await house.town.execute("UPDATE webhook_endpoint SET failing_since = now() - interval '1 day'")
+    page = visitor.page
+    await signed_in(visitor, site, "a" * 30, "support")
+    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    await page.context.add_cookies([{"name": "language", "value": language, "url": site.url}])
+    paths = (f"/console/payments/{paid}", f"/console/payments/{back}", "/console/payments?find=alice")
+    found: dict[str, Any] = {}
+    for width in (320, 1280):
+        await page.set_viewport_size({"width": width, "height": 720})
+        for path in (*paths, "/console", "/console/relayers", "/console/deliveries"):
+            await settled(page, path)
+            await page.evaluate(AXE)
+            faults = [*await page.evaluate(RUN), *(await page.evaluate(SMALL) if width == 320 else [])]
+            if beyond := await page.evaluate(BEYOND):
+                faults.append(f"{beyond} px beyond the screen")
+            if faults:
+                found[f"{path} at {width}"] = faults
+    assert found == {}
