@@ -3,13 +3,13 @@
 import pytest
 
 from tests.web.conftest import Site, Visitor
-from tests.web.test_paying import alice_with
+from tests.web.people import owner
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_what_is_no_amount_is_told_and_moves_nothing(visitor: Visitor, site: Site) -> None:
-    alice = await alice_with(visitor, site)
+    alice = await owner(visitor, site)
     page = visitor.page
     await page.goto("/top-up")
     for typed in ("5€", "๕๐", "1e3", "-5", "0", "5 000", "9" * 80):

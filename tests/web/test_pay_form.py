@@ -4,7 +4,8 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.web.conftest import Site, Visitor
-from tests.web.test_paying import fill_in, owner, payments_of
+from tests.web.people import owner
+from tests.web.test_paying import fill_in, payments_of
 
 pytestmark = pytest.mark.anyio
 
