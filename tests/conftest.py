@@ -55,6 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--seeds", type=int, metavar="NUMBER", help="how many seeds each seeded test runs; else as many as it says"
     )
 
+    parser.addoption("--pictures", metavar="FOLDER", help="where tests/web puts a picture of each page")
     parser.addoption("--fast", action="store_true", help="leave out the tests that take longest (tests/slow.py)")
 
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -150,3 +151,18 @@ async def browser() -> AsyncIterator[Browser]:
 async def visitor(browser: Browser, site: Site) -> AsyncIterator[Visitor]:
     async with visiting(browser, site) as visitor:
         yield visitor
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest) -> Path | None:
+    """Where pictures of pages are put, if they are wanted."""
+    if (folder := request.config.getoption("--pictures")) is None:
+        return None
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return Path(folder)
+
+
+@pytest.fixture(scope="module")
+def looked_at() -> dict[str, Any]:
+    """What axe has found in the languages that have been gone over in this run."""
+    return {}

@@ -1,22 +1,19 @@
-"""Every page by axe-core (WCAG 2.2, A and AA, and best practices), in both themes and languages; and what it does not
-look for: that nothing is lost at 320 px, and that everything is large enough to touch.
-"""
+"""Every page by axe-core, in both themes and languages, at 320 px and on a desktop (axe.py)."""
 
+<<<<<<< HEAD
 from collections.abc import Iterable
+=======
+from pathlib import Path
+>>>>>>> 424314a (Look at the console's pages as cheaply as at the wallet's, and take pictures of all where they are wanted)
 from typing import Any
 
 import pytest
-from playwright.async_api import Page
 
-from tests.running import ROOT
+from tests.web.axe import SCHEMES, gone_over
 from tests.web.conftest import Site, Visitor
 from tests.web.people import owner
 
 pytestmark = pytest.mark.anyio
-
-AXE = (ROOT / "tests" / "clients" / "node_modules" / "axe-core" / "axe.min.js").read_text()
-
-SCHEMES = ("light", "dark")
 
 PAGES = (
     *("/", "/pay", "/pay/check?to=bob&amount=5&asset=EUR&memo=lunch", "/pay/check?to=nobody&amount=5&asset=EUR"),
@@ -36,26 +33,6 @@ PAGES = (
     ),
 )
 
-RUN = """async (rules) => (await axe.run({ resultTypes: ["violations"], ...rules && { runOnly: rules } })).violations
-    .flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html.slice(0, 200)}`))"""
-
-#: The rules that ask for colours; all others find the same in each theme.
-OF_COLOURS = ["color-contrast", "link-in-text-block"]
-
-#: How far a page is wider than the screen.
-BEYOND = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-#: What is there to be touched, and too small for a finger (WCAG 2.2, 2.5.5).
-TOUCHED = "a.icon, a.button, button, summary, select, input:not([type=hidden], .switch)"
-SMALL = f"""() => [...document.querySelectorAll("{TOUCHED}")]
-    .filter((one) => one.getClientRects().length > 0 && one.getBoundingClientRect().height < 43.9)
-    .map((one) => one.outerHTML)"""
-
-
-async def settled(page: Page, path: str) -> None:
-    await page.goto(path)
-    await page.locator("main:not([aria-busy=true])").wait_for()
-
 
 async def paths(visitor: Visitor, site: Site) -> list[str]:
     """Every page, of somebody who has money, payments with long names, and one that waits."""
@@ -69,6 +46,7 @@ async def paths(visitor: Visitor, site: Site) -> list[str]:
     return [*PAGES, f"/payments/{waits}", f"/payments/{paid}"]
 
 
+<<<<<<< HEAD
 async def go_over(page: Page, site: Site, every: Iterable[str], language: str) -> dict[str, Any]:
     """What is wrong with these pages in a language, by theme. Each is opened once and looked at in both themes; in one
     language also as wide as on a desktop, which differs in places alone.
@@ -105,11 +83,23 @@ def looked_at() -> dict[str, dict[str, Any]]:
     return {}
 
 
+=======
+>>>>>>> 424314a (Look at the console's pages as cheaply as at the wallet's, and take pictures of all where they are wanted)
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("language", ["en", "th"])
 async def test_axe_finds_nothing_and_nothing_is_lost_on_a_small_screen(
-    visitor: Visitor, site: Site, scheme: str, language: str, looked_at: dict[str, dict[str, Any]]
+    visitor: Visitor,
+    site: Site,
+    scheme: str,
+    language: str,
+    looked_at: dict[str, dict[str, Any]],
+    pictures: Path | None,
 ) -> None:
     if language not in looked_at:
+<<<<<<< HEAD
         looked_at[language] = await go_over(visitor.page, site, await paths(visitor, site), language)
+=======
+        every = await paths(visitor, site)
+        looked_at[language] = await gone_over(visitor, site, every, language, pictures)
+>>>>>>> 424314a (Look at the console's pages as cheaply as at the wallet's, and take pictures of all where they are wanted)
     assert looked_at[language][scheme] == {}

@@ -1,14 +1,15 @@
 """Every page of the console by axe-core, in both themes and languages, at 320 px and on a desktop."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.api.test_operator_search import covered
 from tests.api.test_operators import operator
+from tests.web.axe import AXE, BEYOND, RUN, SCHEMES, SMALL, gone_over
 from tests.web.conftest import Site, Visitor
 from tests.web.operating import signed_in
-from tests.web.test_accessibility import AXE, BEYOND, RUN, SCHEMES, SMALL, go_over
 
 pytestmark = pytest.mark.anyio
 
@@ -38,21 +39,20 @@ async def paths(site: Site) -> list[str]:
     return [*PAGES, *(f"/console/proposals/{id}" for id in ids)]
 
 
-@pytest.fixture(scope="module")
-def looked_at() -> dict[str, dict[str, Any]]:
-    """What was found in the languages that have been gone over in this run."""
-    return {}
-
-
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("language", ["en", "th"])
 async def test_axe_finds_nothing_in_the_console_and_nothing_is_lost_on_a_small_screen(
-    visitor: Visitor, site: Site, scheme: str, language: str, looked_at: dict[str, dict[str, Any]]
+    visitor: Visitor,
+    site: Site,
+    scheme: str,
+    language: str,
+    looked_at: dict[str, dict[str, Any]],
+    pictures: Path | None,
 ) -> None:
     if language not in looked_at:
         every = await paths(site)
         await signed_in(visitor, site, "a" * 30)
-        looked_at[language] = await go_over(visitor.page, site, every, language)
+        looked_at[language] = await gone_over(visitor, site, every, language, pictures)
     assert looked_at[language][scheme] == {}
 
 

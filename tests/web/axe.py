@@ -1,0 +1,89 @@
+"""Pages by axe-core (WCAG 2.2, A and AA, and best practices), in both themes; and what it does not look for: that
+nothing is lost at 320 px, and that everything is large enough to touch.
+
+With --pictures each page is also photographed, as on a phone and on a desktop, in both themes and languages.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+from playwright.async_api import Page
+
+from tests.running import ROOT
+from tests.web.conftest import Site, Visitor
+
+AXE = (ROOT / "tests" / "clients" / "node_modules" / "axe-core" / "axe.min.js").read_text()
+
+Scheme = Literal["light", "dark"]
+SCHEMES: Final[tuple[Scheme, ...]] = ("light", "dark")
+
+#: What is wrong, by theme and page.
+Faults: TypeAlias = dict[str, dict[str, Any]]
+
+RUN = """async (rules) => (await axe.run({ resultTypes: ["violations"], ...rules && { runOnly: rules } })).violations
+    .flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html.slice(0, 200)}`))"""
+
+#: The rules that ask for colours; all others find the same in each theme.
+OF_COLOURS = ["color-contrast", "link-in-text-block"]
+
+#: How far a page is wider than the screen.
+BEYOND = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+#: What is there to be touched, and too small for a finger (WCAG 2.2, 2.5.5).
+TOUCHED = "a.icon, a.button, button, summary, select, input:not([type=hidden], .switch)"
+SMALL = f"""() => [...document.querySelectorAll("{TOUCHED}")]
+    .filter((one) => one.getClientRects().length > 0 && one.getBoundingClientRect().height < 43.9)
+    .map((one) => one.outerHTML)"""
+
+#: The screens of the pictures.
+SCREENS: Final = {"phone": (390, 844), "desktop": (1280, 800)}
+
+
+async def settled(page: Page, path: str) -> None:
+    await page.goto(path)
+    await page.locator("main:not([aria-busy=true])").wait_for()
+
+
+async def gone_over(visitor: Visitor, site: Site, every: Sequence[str], language: str, pictures: Path | None) -> Faults:
+    """What is wrong with these pages in a language, by theme. Each is opened once and looked at in both themes; in one
+    language also as wide as on a desktop, which differs in places alone.
+    """
+    page, found = visitor.page, {str(scheme): dict[str, Any]() for scheme in SCHEMES}
+    await page.emulate_media(reduced_motion="reduce")
+    await page.context.add_cookies([{"name": "language", "value": language, "url": site.url}])
+
+    async def look(at: str, scheme: Scheme, width: int, rules: list[str] | None = None) -> None:
+        await page.emulate_media(color_scheme=scheme)
+        await page.set_viewport_size({"width": width, "height": 720})
+        faults = [*await page.evaluate(RUN, rules), *(await page.evaluate(SMALL) if width == 320 else [])]
+        if beyond := await page.evaluate(BEYOND):
+            faults.append(f"{beyond} px beyond the screen")
+        if faults:
+            found[scheme][f"{at} at {width}"] = faults
+
+    for path in every:
+        await page.set_viewport_size({"width": 320, "height": 720})
+        await settled(page, path)
+        assert await page.evaluate("document.documentElement.lang") == language
+        if pictures is not None:
+            await _photograph(page, pictures, path, language)
+            await page.set_viewport_size({"width": 320, "height": 720})
+        await page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        await page.evaluate(AXE)
+        await look(path, "light", 320)
+        await look(path, "dark", 320, OF_COLOURS)
+        if language == "en":
+            await look(path, "light", 1280)
+    return found
+
+
+async def _photograph(page: Page, folder: Path, path: str, language: str) -> None:
+    name = re.sub(r"\W+", "-", re.sub(r"_[0-9a-z]{26}\b", "", path)).strip("-") or "home"
+    for screen, (width, height) in SCREENS.items():
+        await page.set_viewport_size({"width": width, "height": height})
+        for scheme in SCHEMES:
+            await page.emulate_media(color_scheme=scheme)
+            to = folder / f"{name[:80]}-{screen}-{scheme}-{language}.png"
+            await page.screenshot(path=to, full_page=True)
