@@ -39,7 +39,8 @@ from gateway.notifications.notifier import Notifier, ReportLink
 from gateway.notifications.push import vapid
 from gateway.notifications.push.vapid import Vapid
 from gateway.outbound.address import Allowed
-from gateway.payments import payees, rails, report_unauthorized, settles
+from gateway.payments import payees, rails, settles
+from gateway.payments.ends import report_unauthorized
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres import migration, pool
 from gateway.postgres.connection import Deadlines

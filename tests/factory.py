@@ -35,11 +35,13 @@ from gateway.ledger.account import Balance
 from gateway.money import Assets, Money, at_par_exact
 from gateway.notifications.notifier import Notifier
 from gateway.outbound.address import Allowed
-from gateway.payments import capture_void, convert, pay, payees, rails, refund, settles, sign
-from gateway.payments.capture_void import EndRequest
+from gateway.payments import convert, pay, payees, rails, settles
+from gateway.payments.ends import capture_void, refund
+from gateway.payments.ends.capture_void import EndRequest
 from gateway.payments.model.conversion import Conversion
 from gateway.payments.model.payment import Payment
 from gateway.payments.model.settings import PaymentSettings
+from gateway.payments.own_key import sign
 from gateway.payments.pay import PayRequest
 from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database

@@ -1663,7 +1663,7 @@ CREATE TRIGGER mandate_is_kept BEFORE DELETE OR TRUNCATE ON mandate
 -- Captures and voids of payments that are held on the ledger rail.
 
 -- Ends payments for API keys that may pay, each on its own and in a number of statements that does not depend on how many
--- they are, where no rule has anything to say (payments/capture_void.py says it). Arrays have an element per request, and so
+-- they are, where no rule has anything to say (payments/ends/capture_void.py says it). Arrays have an element per request, and so
 -- has each answer; `amount` is the part to capture, as a decimal; null: all of it. Of what was not done nothing is written:
 --   done        captured or voided; the rest of the answer is the payment as it is then
 --   checks      the ordinary way decides: there is no such key, or it may not pay, or is for some networks alone; the
@@ -2174,7 +2174,7 @@ END $$;
 -- Refunds of payments on the ledger rail that settled at once.
 
 -- Refunds ledger payments for plain API keys of their payees that may refund, each on its own and in a number of statements
--- that does not depend on how many they are, where no rule has anything to say (payments/refund.py says it). A refund is a
+-- that does not depend on how many they are, where no rule has anything to say (payments/ends/refund.py says it). A refund is a
 -- payment of its own, by pay_by_ledger. Arrays have an element per request, and so has each answer; `amount` is the part to
 -- refund, as a decimal; null: all that is left. Of what was not done nothing is written but that nothing is refunded:
 --   done        refunded; the rest of the answer is the refund

@@ -34,7 +34,7 @@ _CLOSE_SECONDS: Final = 5.0
 #: How often what ended long ago is deleted, in seconds.
 _FORGET_SECONDS: Final = 60.0
 
-#: Makes the token of a link that reports a payment of the wallet as unauthorized (payments/report_unauthorized.py).
+#: Makes the token of a link that reports a payment as unauthorized (payments/ends/report_unauthorized.py).
 ReportLink = Callable[[Connection, WalletId, PaymentId], Awaitable[str]]
 
 

@@ -2,19 +2,14 @@
 
     pay.py                   pay, and preview
     batch.py                 many payments of one payer in one call
-    capture_void.py          capture, void, expire: the ends of a held payment
-    refund.py                give a settled payment back, whole or in part
-    plain_ends.py            captures, voids and refunds about which no rule has anything to say, many in one statement
     convert.py               fiat into tokens and back: mint and redeem
-    sign.py                  a payment that waits for the signature of its payer's own key
-    submit_authorization.py  a payment that was signed without the gateway
     approve.py               a payment approved by a passkey over its details, or refused
     policy_change.py         another policy: tightened at once, loosened with an approval
-    undo_window.py           the end of the time in which a token payment can be stopped
-    report_unauthorized.py   a payment that was somebody else's doing: its wallet is frozen
     draw.py                  draw by a mandate
     first_answer.py          a payment as it was when a call was answered whose answer is not kept
     restored.py              requests that repeat a payment which a restored database has lost
+    ends/                    captures, voids, refunds, reports: the ends of a payment, and what becomes of it
+    own_key/                 payments of wallets whose owners keep the key
     model/                   what a payment is, and its settings
     records/                 the rows of payments and conversions
     payees/                  who is paid: one resolver for each way to name a payee

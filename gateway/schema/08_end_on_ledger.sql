@@ -1,7 +1,7 @@
 -- Captures and voids of payments that are held on the ledger rail.
 
 -- Ends payments for API keys that may pay, each on its own and in a number of statements that does not depend on how many
--- they are, where no rule has anything to say (payments/capture_void.py says it). Arrays have an element per request, and so
+-- they are, where no rule has anything to say (payments/ends/capture_void.py says it). Arrays have an element per request, and so
 -- has each answer; `amount` is the part to capture, as a decimal; null: all of it. Of what was not done nothing is written:
 --   done        captured or voided; the rest of the answer is the payment as it is then
 --   checks      the ordinary way decides: there is no such key, or it may not pay, or is for some networks alone; the

@@ -1,7 +1,7 @@
 -- Refunds of payments on the ledger rail that settled at once.
 
 -- Refunds ledger payments for plain API keys of their payees that may refund, each on its own and in a number of statements
--- that does not depend on how many they are, where no rule has anything to say (payments/refund.py says it). A refund is a
+-- that does not depend on how many they are, where no rule has anything to say (payments/ends/refund.py says it). A refund is a
 -- payment of its own, by pay_by_ledger. Arrays have an element per request, and so has each answer; `amount` is the part to
 -- refund, as a decimal; null: all that is left. Of what was not done nothing is written but that nothing is refunded:
 --   done        refunded; the rest of the answer is the refund

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.payments import capture_void
+from gateway.payments.ends import capture_void
 from gateway.payments.model.route import Route
 from tests.api.browser import OWN, Browser, browsing, challenge_in, registered, signed, signed_in
 from tests.api.conftest import Api, Person, amount, at_the_same_moment, code_of, keys_apart

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.payments import capture_void
+from gateway.payments.ends import capture_void
 from tests.api.browser import browsing
 from tests.api.conftest import Api
 from tests.api.test_approvals import approve, waiting

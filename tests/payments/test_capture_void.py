@@ -13,8 +13,8 @@ from gateway.ids import TransferId, new_id
 from gateway.ledger import account, ledger
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Assets
-from gateway.payments import capture_void
-from gateway.payments.capture_void import EndRequest
+from gateway.payments.ends import capture_void
+from gateway.payments.ends.capture_void import EndRequest
 from gateway.payments.errors import TokenNotDeployed
 from gateway.payments.model.payment import Payment, State
 from gateway.postgres.pool import Database

@@ -16,7 +16,8 @@ from gateway.keys.vault import Vault
 from gateway.ledger import account, ledger, recount
 from gateway.ledger.errors import CaptureExceedsHold, InsufficientFunds
 from gateway.money import Assets, Money
-from gateway.payments import capture_void, pay
+from gateway.payments import pay
+from gateway.payments.ends import capture_void
 from gateway.payments.errors import RefundExceedsPayment
 from gateway.payments.model.fee import fee
 from gateway.payments.model.payment import Payment, State

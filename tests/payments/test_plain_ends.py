@@ -14,12 +14,12 @@ import pytest
 from gateway.errors import GatewayError
 from gateway.ids import PaymentId, new_id
 from gateway.money import Assets
-from gateway.payments import capture_void, plain_ends, refund
-from gateway.payments.capture_void import EndRequest
+from gateway.payments.ends import capture_void, plain_ends, refund
+from gateway.payments.ends.capture_void import EndRequest
+from gateway.payments.ends.plain_ends import EndKind, Outcome, PlainEnd
+from gateway.payments.ends.refund import Refund
 from gateway.payments.errors import RefundExceedsPayment
 from gateway.payments.model.payment import Payment, State
-from gateway.payments.plain_ends import EndKind, Outcome, PlainEnd
-from gateway.payments.refund import Refund
 from gateway.postgres.pool import Connection, Database
 from gateway.secret import hash_of
 from tests.databases import until_waiting

@@ -28,9 +28,9 @@ from gateway.clock import system_clock
 from gateway.errors import NotFound, StateConflict
 from gateway.identity.wallet import Wallet
 from gateway.ledger.errors import InsufficientFunds
-from gateway.payments import sign
 from gateway.payments.errors import OwnKey
 from gateway.payments.model.payment import Payment, State
+from gateway.payments.own_key import sign
 from gateway.postgres.errors import Contended
 from gateway.worker import jobs
 from tests.custody.test_binding import N, a_key

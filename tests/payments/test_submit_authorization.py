@@ -24,7 +24,7 @@ from gateway.ledger.errors import InsufficientFunds
 from gateway.payments.checks import policy, spending
 from gateway.payments.errors import NonceTaken, SelfPayment, UnknownPayee, WalletFrozen
 from gateway.payments.model.payment import Payment, State
-from gateway.payments.submit_authorization import SignedAuthorization, submit
+from gateway.payments.own_key.submit_authorization import SignedAuthorization, submit
 from gateway.worker import jobs
 from tests.custody.test_binding import a_key
 from tests.factory import Town

@@ -12,8 +12,8 @@ from gateway.controls import wallet_freeze
 from gateway.errors import StateConflict
 from gateway.identity import wallet as wallets
 from gateway.identity.wallet import Wallet
-from gateway.payments import undo_window
 from gateway.payments.checks import policy
+from gateway.payments.ends import undo_window
 from gateway.payments.model.payment import State
 from gateway.worker import jobs
 from tests.cuts import CutDatabase, Fate, Killed

@@ -1,10 +1,6 @@
 """Every page by axe-core, in both themes and languages, at 320 px and on a desktop (axe.py)."""
 
-<<<<<<< HEAD
-from collections.abc import Iterable
-=======
 from pathlib import Path
->>>>>>> 424314a (Look at the console's pages as cheaply as at the wallet's, and take pictures of all where they are wanted)
 from typing import Any
 
 import pytest
@@ -46,45 +42,6 @@ async def paths(visitor: Visitor, site: Site) -> list[str]:
     return [*PAGES, f"/payments/{waits}", f"/payments/{paid}"]
 
 
-<<<<<<< HEAD
-async def go_over(page: Page, site: Site, every: Iterable[str], language: str) -> dict[str, Any]:
-    """What is wrong with these pages in a language, by theme. Each is opened once and looked at in both themes; in one
-    language also as wide as on a desktop, which differs in places alone.
-    """
-    found = {scheme: dict[str, Any]() for scheme in SCHEMES}
-    await page.emulate_media(reduced_motion="reduce")
-    await page.context.add_cookies([{"name": "language", "value": language, "url": site.url}])
-
-    async def look(at: str, scheme: Any, width: int, rules: list[str] | None = None) -> None:
-        await page.emulate_media(color_scheme=scheme)
-        await page.set_viewport_size({"width": width, "height": 720})
-        faults = [*await page.evaluate(RUN, rules), *(await page.evaluate(SMALL) if width == 320 else [])]
-        if beyond := await page.evaluate(BEYOND):
-            faults.append(f"{beyond} px beyond the screen")
-        if faults:
-            found[scheme][f"{at} at {width}"] = faults
-
-    for path in every:
-        await page.set_viewport_size({"width": 320, "height": 720})
-        await settled(page, path)
-        assert await page.evaluate("document.documentElement.lang") == language
-        await page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-        await page.evaluate(AXE)
-        await look(path, "light", 320)
-        await look(path, "dark", 320, OF_COLOURS)
-        if language == "en":
-            await look(path, "light", 1280)
-    return found
-
-
-@pytest.fixture(scope="module")
-def looked_at() -> dict[str, dict[str, Any]]:
-    """What was found in the languages that have been gone over in this run."""
-    return {}
-
-
-=======
->>>>>>> 424314a (Look at the console's pages as cheaply as at the wallet's, and take pictures of all where they are wanted)
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("language", ["en", "th"])
 async def test_axe_finds_nothing_and_nothing_is_lost_on_a_small_screen(
@@ -96,10 +53,6 @@ async def test_axe_finds_nothing_and_nothing_is_lost_on_a_small_screen(
     pictures: Path | None,
 ) -> None:
     if language not in looked_at:
-<<<<<<< HEAD
-        looked_at[language] = await go_over(visitor.page, site, await paths(visitor, site), language)
-=======
         every = await paths(visitor, site)
         looked_at[language] = await gone_over(visitor, site, every, language, pictures)
->>>>>>> 424314a (Look at the console's pages as cheaply as at the wallet's, and take pictures of all where they are wanted)
     assert looked_at[language][scheme] == {}

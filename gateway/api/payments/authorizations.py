@@ -11,7 +11,7 @@ from gateway.api.payments.views import payment_view
 from gateway.errors import InvalidRequest
 from gateway.http.services import Services
 from gateway.money import Money
-from gateway.payments.submit_authorization import SignedAuthorization, submit
+from gateway.payments.own_key.submit_authorization import SignedAuthorization, submit
 
 _Number = Annotated[str, Meta(description="A decimal, as a string.", max_length=78, examples=["1000000"])]
 

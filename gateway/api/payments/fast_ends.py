@@ -1,6 +1,6 @@
 """Captures, voids and refunds on the fast path: what each request asks for, as its ordinary handler reads it.
 
-Those of API keys are done by one statement for many of them where no rule has anything to say (payments/plain_ends.py).
+Those of API keys are done by one statement for many of them where no rule has anything to say (ends/plain_ends.py).
 The others are found, checked and written many together, as payments that have to pass the checks are
 (fast_payments.py). What is refused, a refund with a note, and refunds by payers who sign with their own key are the
 ordinary handlers'.
@@ -24,9 +24,9 @@ from gateway.idempotency import Claim
 from gateway.identity.credential import Credential
 from gateway.identity.sign_in.ceremony import Party
 from gateway.money import is_decimal
-from gateway.payments.capture_void import EndRequest
-from gateway.payments.plain_ends import EndKind, PlainEnd
-from gateway.payments.refund import Refund
+from gateway.payments.ends.capture_void import EndRequest
+from gateway.payments.ends.plain_ends import EndKind, PlainEnd
+from gateway.payments.ends.refund import Refund
 
 _PATH = re.compile(r"/v1/payments/(pay_[0-9a-z]+)/(capture|void|refund)")
 

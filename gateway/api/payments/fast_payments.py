@@ -55,13 +55,13 @@ from gateway.ids import PaymentId, new_id, show
 from gateway.metrics.histogram import Histogram
 from gateway.metrics.traffic import Traffic, outcome_of
 from gateway.money import Money
-from gateway.payments import plain_ends
+from gateway.payments.ends import plain_ends
+from gateway.payments.ends.plain_ends import PlainEnd
 from gateway.payments.errors import PaymentRestored, UnknownPayee
 from gateway.payments.model.payment import Payment as Changed
 from gateway.payments.model.plain import NeedsChecks, NotDone, Undecided
 from gateway.payments.model.route import Route, ledger_route, rail_of
 from gateway.payments.pay import PayRequest, check_memo
-from gateway.payments.plain_ends import PlainEnd
 from gateway.payments.rails import chain as chain_rail
 from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.chain import Queued, TokenPayment

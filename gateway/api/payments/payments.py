@@ -37,17 +37,18 @@ from gateway.identity.wallet import Wallet
 from gateway.ids import PaymentId, read, show
 from gateway.metrics.traffic import NO_RAIL
 from gateway.money import Asset, Assets, Money
-from gateway.payments import capture_void, sign
 from gateway.payments import pay as paying
-from gateway.payments import refund as refunding
-from gateway.payments.capture_void import EndRequest
+from gateway.payments.ends import capture_void
+from gateway.payments.ends import refund as refunding
+from gateway.payments.ends.capture_void import EndRequest
+from gateway.payments.ends.refund import Refund
 from gateway.payments.model.note import check_reference, note_of
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.route import RailName, rails_of
+from gateway.payments.own_key import sign
 from gateway.payments.pay import PayRequest
 from gateway.payments.records import records, search
 from gateway.payments.records.search import Wanted
-from gateway.payments.refund import Refund
 from gateway.postgres.pool import Connection
 
 #: Whose payment a path names.

@@ -19,8 +19,8 @@ from gateway.identity.credential import Credential
 from gateway.identity.sign_in.ceremony import party_of
 from gateway.identity.wallet import Wallet
 from gateway.ids import show
-from gateway.payments import report_unauthorized
 from gateway.payments.checks import wallet_freeze
+from gateway.payments.ends import report_unauthorized
 from gateway.payments.model.payment import Payment
 
 TokenPath = Annotated[str, PathParameter(description="The end of a report link.", schema_extra={"examples": ["q2Zx"]})]

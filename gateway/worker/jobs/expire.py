@@ -5,8 +5,8 @@ are sent, and counts that no limit looks at any more are deleted. Each kind has 
 """
 
 from gateway.controls import wallet_freeze
-from gateway.payments import capture_void, undo_window
 from gateway.payments.checks import spending
+from gateway.payments.ends import capture_void, undo_window
 from gateway.worker.worker import Worker
 
 

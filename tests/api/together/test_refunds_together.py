@@ -10,7 +10,7 @@ import pytest
 from gateway.api.payments.payments import payment_id, refunds_of
 from gateway.idempotency import Claim
 from gateway.identity.wallet import Wallet
-from gateway.payments.refund import Refund
+from gateway.payments.ends.refund import Refund
 from tests.api.conftest import Api, code_of
 from tests.api.test_attack import known_to
 from tests.api.together.conftest import outcomes, wallet_of
