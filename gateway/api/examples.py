@@ -115,7 +115,7 @@ PROBLEM_EXAMPLES: Final[tuple[GatewayError, ...]] = (
     errors.InvalidAmount("malformed", "12,50"),
     errors.AmountTooPrecise("12.505", "EUR", 2),
     errors.UnknownAsset("GBP", ("EUR", "USD", "THB", "JPY", "USDX")),
-    StatementTooLong(12_000, 5_000),
+    StatementTooLong(12_000, 2_000),
     errors.AssetClosed("EUR", ("USD", "USDX")),
     InsufficientFunds("wallet:alice:EUR", EUR.parse("90000.00"), EUR.parse("482.50")),
     errors.StateConflict(SETTLED.id, "settled", "void"),

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 
-from gateway.api.wallets.shapes import EntriesPage, EntryView, WalletView
+from gateway.api.wallets.shapes import EntriesPage, EntryView, StatementView, WalletView
 from gateway.client.faces import Mode, Resource, call, iterator
 
 
@@ -11,6 +11,21 @@ class WalletCalls(Resource[Mode]):
     async def get(self, at: str | None = None) -> WalletView:
         """The wallet and its balances now, or `at` a past time (RFC 3339)."""
         return await self._calls.get("/v1/wallet", WalletView, at=at)
+
+    @call
+    async def statement(
+        self,
+        month: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        time_zone: str = "UTC",
+        asset: str | None = None,
+    ) -> StatementView:
+        """What the wallet had when a period began, what came and went, and what it had at the end, per asset: of a
+        month of the time zone (`2026-11`), or from `since` on and before `until` (RFC 3339).
+        """
+        asked = {"month": month, "from": since, "until": until, "time_zone": time_zone, "asset": asset}
+        return await self._calls.get("/v1/statement", StatementView, **asked)
 
     @iterator
     async def entries(

@@ -14,8 +14,8 @@ import msgspec
 from gateway.statements.errors import TooManyPdfs
 from gateway.statements.pdf_document import PdfDocument
 
-#: Entries of a PDF at the most: about a hundred pages.
-ENTRIES_MAX: Final = 5_000
+#: Entries of a PDF at the most: about a hundred pages, and six seconds of processor time where memos are Thai.
+ENTRIES_MAX: Final = 2_000
 
 #: How many wait for their turn at the most.
 _WAITING_MAX: Final = 8

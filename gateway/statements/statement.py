@@ -20,8 +20,9 @@ from gateway.statements.period import Period
 
 sql = Statements(__package__, "statement.sql")
 
-#: How many lines are read at once.
-PAGE: Final = 500
+#: How many lines are read and written at once. Whoever else asks meanwhile waits for no more: of 100,000 entries, the
+#: 99th percentile of another request was 8 ms with 100 and 48 ms with 500, and the file took no longer.
+PAGE: Final = 100
 
 #: How the subject of a transfer is shown, by the transfer's purpose.
 _PREFIX_OF_PURPOSE: Final = {

@@ -52,6 +52,9 @@ async def test_every_call_does_what_it_says(kind: Kind, gateway: Gateway, api: A
         assert euros.posted == "1.15"
         entries = await at_bob.all(bobs.wallet.entries("EUR", page_size=1))
         assert [entry.balance for entry in entries] == ["1.15", "1.40", "1.00"]
+        span = {"since": "2020-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"}
+        (month,) = (await at_bob.call(bobs.wallet.statement, **span, asset="EUR")).accounts
+        assert (month.opening, month.paid_in, month.paid_out, month.closing) == ("0.00", "1.40", "0.25", "1.15")
         listed = await at_alice.all(alices.payments.list(page_size=2))
         assert [one.id for one in listed] == [refund.id, held[1].id, held[0].id, paid.id]
         assert [one.id for one in await at_alice.all(alices.payments.list(state="voided"))] == [held[1].id]

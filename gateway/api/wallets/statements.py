@@ -109,7 +109,7 @@ async def get_statement_pdf(
     asset: Asset = None,
     language: Locale = "en",
 ) -> Response[bytes]:
-    """The period on pages of A4, for people: the same entries as in the CSV file, up to 5,000, with amounts and dates
+    """The period on pages of A4, for people: the same entries as in the CSV file, up to 2,000, with amounts and dates
     as readers of the language expect them.
     """
     period = period_asked(month, from_, until, time_zone)
