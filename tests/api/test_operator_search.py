@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from gateway.api.operators.audit_log import RECENT
 from gateway.audit import checkpoint
-from gateway.audit.log import ANYONE
+from gateway.audit import log as audit
+from gateway.audit.log import ANYONE, WORKER, AuditEvent
 from gateway.custody import wallet_keys
 from gateway.ids import WalletId, read
 from gateway.keys.vault import Vault
@@ -226,19 +228,33 @@ async def covered(api: Api) -> int:
         number = made.number
 
 
+async def checkpoints(api: Api, count: int) -> int:
+    """Write so many checkpoints, over an audit event each, and all that was there before under the first."""
+    last = 0
+    for number in range(count):
+        async with api.services.database.transaction() as connection:
+            await audit.append(
+                connection, [AuditEvent("test.happened", None, WORKER, None, {"n": number})], api.clock()
+            )
+        last = await covered(api)
+    return last
+
+
 async def test_the_latest_rows_are_verified_and_what_differs_is_named(api: Api) -> None:
     ann = await operator(api, "ann", "read_only")
     empty = (await ann.call("GET", "/audit-log/head")).json()
     assert (empty["head"], empty["number"], empty["uncovered_since"] is None) == (None, 0, False)
-    for number in range(7):
-        await api.person(f"person_{number}")
-        last = await covered(api)
+    await api.person("alice")
+    last = await checkpoints(api, RECENT + 2)
+    await api.person("bob")
+    last = await covered(api)
     head = (await ann.call("GET", "/audit-log/head")).json()
     whole = (await ann.call("POST", "/audit-log/verification")).json()
-    assert (head["number"], head["head"].endswith(f":{last}"), head["uncovered_since"]) == (7, True, None)
-    assert (whole["checkpoints"], whole["events"], whole["audit_events"], whole["broken"]) == (5, 5, 10, [])
+    assert (head["number"], head["head"].endswith(f":{last}"), head["uncovered_since"]) == (RECENT + 3, True, None)
+    counted = (whole["checkpoints"], whole["events"], whole["audit_events"], whole["broken"])
+    assert counted == (RECENT, 1, RECENT - 1 + 2, [])
 
-    await tampered(api, "person_5")
+    await tampered(api, "bob")
     recent = (await ann.call("POST", "/audit-log/verification")).json()
     assert len(recent["broken"]) == 1
     assert recent["broken"][0].startswith("audit event ")
@@ -247,10 +263,9 @@ async def test_the_latest_rows_are_verified_and_what_differs_is_named(api: Api) 
 
 async def test_what_lies_before_the_latest_rows_is_left_to_the_machine(api: Api) -> None:
     ann = await operator(api, "ann", "read_only")
-    for number in range(7):
-        await api.person(f"person_{number}")
-        await covered(api)
-    await tampered(api, "person_0")
+    await api.person("alice")
+    await checkpoints(api, RECENT + 1)
+    await tampered(api, "alice")
     assert (await ann.call("POST", "/audit-log/verification")).json()["broken"] == []
 
 

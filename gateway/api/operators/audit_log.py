@@ -20,8 +20,9 @@ from gateway.identity import wallet as wallets
 from gateway.operators.operators import Operator
 from gateway.postgres.pool import Connection
 
-#: How many checkpoints a request verifies.
-_RECENT: Final = 5
+#: How many checkpoints a request verifies. There is one for each second in which something happened, so these are a
+#: minute or more; a million rows take some three seconds (docs/operate/audit.md), and these are at most 120,000.
+RECENT: Final = 60
 
 
 @get(
@@ -74,14 +75,14 @@ async def get_audit_head(services: Services, operator: Operator) -> HeadView:
     needs="operator",
 )
 async def verify_audit_log(services: Services, operator: Operator) -> VerificationView:
-    """Verifies the last five checkpoints, each of at most a thousand rows of the event log and of the audit log. The
+    """Verifies the last sixty checkpoints, each of at most a thousand rows of the event log and of the audit log. The
     whole chain is verified at the machine: `gateway audit verify`.
     """
     async with services.database.snapshot() as connection:
         newest = await checkpoint.head(connection)
         keys = await wallet_keys.checkpoint_keys(connection, services.vault)
-        found = await verify.verify_recent(connection, keys, _RECENT)
-    before = max(0, (newest.number if newest else 0) - _RECENT)
+        found = await verify.verify_recent(connection, keys, RECENT)
+    before = max(0, (newest.number if newest else 0) - RECENT)
     return VerificationView(
         found.checkpoints - before, found.rows["event"], found.rows["audit_event"], [str(one) for one in found.broken]
     )
