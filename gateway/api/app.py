@@ -48,6 +48,7 @@ ROUTES = [
     ethereum_sign_up.sign_up_with_ethereum,
     wallets.get_wallet,
     wallets.export_private_key,
+    wallets.close_wallet,
     addresses.challenge_address,
     addresses.bind_address,
     passkeys.challenge_passkey,

@@ -29,7 +29,7 @@ from gateway.api.story import ALICE_ADDRESS, BOB_ADDRESS, EUR, NONCE, NOW, TX_HA
 from gateway.api.wallets import examples as wallets
 from gateway.api.webhooks import examples as webhooks
 from gateway.chain.errors import InvalidSignature
-from gateway.custody.errors import AddressNotEmpty, PaymentsUnderWay
+from gateway.custody.errors import AddressNotEmpty, PaymentsUnderWay, WalletNotEmpty
 from gateway.errors import GatewayError
 from gateway.events.errors import TooManyStreams
 from gateway.http.errors import BodyTooLarge, IdempotencyKeyMissing, UnsupportedMediaType
@@ -130,6 +130,7 @@ PROBLEM_EXAMPLES: Final[tuple[GatewayError, ...]] = (
     NonceTaken(NONCE),
     AddressNotEmpty(ALICE_ADDRESS, USDX.parse("5")),
     PaymentsUnderWay(ALICE_ADDRESS, 2),
+    WalletNotEmpty("wallet:alice:EUR", EUR.parse("5.00"), EUR.parse("0.00")),
     OwnKey("alice", "hold nothing, but pay, and sign the payment"),
     InvalidPasskey("challenge", "its challenge was used already, or has expired; ask for another"),
     LastPasskey(PASSKEY.id),

@@ -5,6 +5,7 @@
     export.py             hand a wallet's private key to its owner
     binding_challenge.py  what somebody signs to bind an address of their own
     bind.py               an address of its owner's own, in the place of a wallet's
+    close.py              a wallet is closed for ever
     claim.py              a handle that is claimed with an address of its owner's own
     sweep.py              tokens that follow their wallet to it
     settle_sweeps.py      how sweeps settle, for gateway/settlement/

@@ -1,4 +1,4 @@
-"""What is refused about wallets' addresses."""
+"""What is refused about wallets and their addresses."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,3 +21,11 @@ class PaymentsUnderWay(Conflict):
     address: str
     count: int
     says = "{count} token payments or conversions from {address} are not settled yet: ask again when they are"
+
+
+@dataclass(eq=False)
+class WalletNotEmpty(Conflict):
+    account: str
+    posted: "Money"
+    pending: "Money"
+    says = "{account} has {posted}, and {pending} under way: move it out, and wait until nothing is under way"

@@ -148,6 +148,19 @@ async def by_handle(connection: Connection, handle: str) -> Wallet:
     return from_row(row)
 
 
+async def open_by_handle(connection: Connection, handle: str) -> Wallet:
+    """As `by_handle`, and raises UnknownHandle where its owner has closed it, too."""
+    found = await by_handle(connection, handle)
+    if await closed(connection, [found.id]):
+        raise UnknownHandle(found.handle)
+    return found
+
+
+async def closed(connection: Connection, ids: Iterable[WalletId]) -> set[WalletId]:
+    """Which of these wallets their owners have closed."""
+    return {WalletId(row["id"]) for row in await connection.fetch(sql.closed, list(ids))}
+
+
 async def by_id(connection: Connection, id: WalletId) -> Wallet:
     """The wallet with this id, which is one."""
     row = await connection.fetchrow(sql.by_id, id)

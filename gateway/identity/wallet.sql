@@ -104,3 +104,15 @@ SELECT address FROM wallet_address WHERE wallet_id = $1 ORDER BY since;
 -- lock_wallet
 -- What is decided about one wallet is decided by one after the other.
 SELECT id FROM wallet WHERE id = $1 FOR NO KEY UPDATE;
+
+-- close
+-- It is closed for ever; no row where it was.
+UPDATE wallet SET closed_at = $2 WHERE id = $1 AND closed_at IS NULL RETURNING closed_at;
+
+-- closed_at
+-- When it was closed, of one that is locked.
+SELECT closed_at FROM wallet WHERE id = $1;
+
+-- closed
+-- Which of these wallets were closed.
+SELECT id FROM wallet WHERE id = ANY ($1) AND closed_at IS NOT NULL;

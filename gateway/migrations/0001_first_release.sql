@@ -55,6 +55,7 @@ CREATE TABLE account (
     entries bigint NOT NULL DEFAULT 0,      -- how many there are, which is the number of the last
     posted_at timestamptz NOT NULL DEFAULT '-infinity',  -- of the last entry
     owner uuid,                        -- the wallet, of a wallet's account
+    closed boolean NOT NULL DEFAULT false,     -- its wallet was closed: nobody pays into it any more
     CONSTRAINT account_counters_not_negative CHECK (
         debits_posted >= 0 AND credits_posted >= 0 AND debits_pending >= 0 AND credits_pending >= 0 AND shortfall >= 0
     ),
@@ -86,11 +87,26 @@ CREATE TRIGGER account_counts_its_entries AFTER UPDATE OF debits_posted, credits
             AND (NEW.debits_posted <> OLD.debits_posted OR NEW.credits_posted <> OLD.credits_posted)
     ) EXECUTE FUNCTION account_counts_its_entries();
 
+-- Nothing is paid into a closed account or set aside for it. Who asks for a payment is told by the payee's name before it
+-- comes to this; a payment that was being made as the wallet was closed is asked for anew (40001). What the chain says has
+-- come to a token's account stands: nobody can refuse it.
+CREATE FUNCTION account_is_closed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.debits_pending > OLD.debits_pending OR NEW.credits_pending > OLD.credits_pending
+        OR NEW.entries > OLD.entries AND (SELECT kind FROM asset WHERE code = OLD.asset) = 'fiat' THEN
+        RAISE EXCEPTION 'account % is closed', OLD.code USING ERRCODE = 'serialization_failure';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER account_is_closed BEFORE UPDATE ON account
+    FOR EACH ROW WHEN (OLD.closed) EXECUTE FUNCTION account_is_closed();
+
 -- A wallet's account is named wallet:<handle>:<asset>. Its owner is stored, so that the parties of a payment and their
 -- accounts are found together.
 CREATE FUNCTION account_owned() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.owner := (SELECT id FROM wallet WHERE handle = split_part(NEW.code, ':', 2));
+    SELECT id, closed_at IS NOT NULL INTO NEW.owner, NEW.closed FROM wallet WHERE handle = split_part(NEW.code, ':', 2);
+    NEW.closed := coalesce(NEW.closed, false);
     RETURN NEW;
 END $$;
 CREATE TRIGGER account_owned BEFORE INSERT ON account
@@ -678,7 +694,8 @@ CREATE TABLE wallet (
     recovered_at timestamptz,          -- when its owner last signed in with a recovery code
     moved_at timestamptz,              -- when it last got another address: maintained by wallet_moves, below
     -- When somebody may have taken it over, for those who pay it.
-    changed_at timestamptz GENERATED ALWAYS AS (greatest(recovered_at, moved_at)) STORED
+    changed_at timestamptz GENERATED ALWAYS AS (greatest(recovered_at, moved_at)) STORED,
+    closed_at timestamptz              -- when its owner closed it, for ever: it has no money, and its handle stays taken
 );
 -- A page of payments names the other party of each: fifty handles by id, from the index alone.
 CREATE UNIQUE INDEX wallet_handle_of_id ON wallet (id) INCLUDE (handle);
@@ -691,6 +708,24 @@ BEGIN
 END $$;
 CREATE TRIGGER wallet_handle_is_for_ever BEFORE UPDATE OF handle, id ON wallet
     FOR EACH ROW WHEN (NEW.handle <> OLD.handle OR NEW.id <> OLD.id) EXECUTE FUNCTION handle_is_for_ever();
+
+-- A closed wallet gets nothing new: no session, no key, nobody who is told of it. Whoever adds one waits for a wallet that is
+-- being closed, and is then refused.
+CREATE FUNCTION wallet_is_open() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT closed_at FROM wallet WHERE id = NEW.wallet_id FOR SHARE) IS NOT NULL THEN
+        RAISE EXCEPTION 'the wallet is closed' USING ERRCODE = 'serialization_failure';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION wallet_is_closed_for_ever() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a closed wallet stays closed' USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+END $$;
+CREATE TRIGGER wallet_is_closed_for_ever BEFORE UPDATE OF closed_at ON wallet
+    FOR EACH ROW WHEN (OLD.closed_at IS NOT NULL AND NEW.closed_at IS DISTINCT FROM OLD.closed_at)
+    EXECUTE FUNCTION wallet_is_closed_for_ever();
 
 -- Handles that could be mistaken for the operator, its staff or a part of the product. Nobody can claim one or a
 -- lookalike of one; a wallet that has one already keeps it. An operator may add words. 'all' is left out, since it looks
@@ -824,7 +859,7 @@ CREATE TABLE passkey (
     created_at timestamptz NOT NULL,
     last_used_at timestamptz,
     ended_at timestamptz,
-    ended_by text CONSTRAINT passkey_ended_by_known CHECK (ended_by IN ('revoked', 'cloned')),
+    ended_by text CONSTRAINT passkey_ended_by_known CHECK (ended_by IN ('revoked', 'cloned', 'closed')),
     CONSTRAINT passkey_ended_by_something CHECK ((ended_at IS NULL) = (ended_by IS NULL))
 );
 CREATE INDEX passkey_of_wallet ON passkey (wallet_id);
@@ -857,12 +892,13 @@ CREATE TABLE session (
     expires_at timestamptz NOT NULL,
     ended_at timestamptz,
     ended_by text CONSTRAINT session_ended_by_known
-        CHECK (ended_by IN ('signed_out', 'signed_in_again', 'passkey_ended', 'stolen', 'first_passkey')),
+        CHECK (ended_by IN ('signed_out', 'signed_in_again', 'passkey_ended', 'stolen', 'first_passkey', 'closed')),
     device_since timestamptz NOT NULL, -- since when its passkey is there, or else the session itself: session_has_device
     CONSTRAINT session_ended_by_something CHECK ((ended_at IS NULL) = (ended_by IS NULL)),
     CONSTRAINT session_begun_by_its_passkey CHECK ((passkey_id IS NOT NULL) = (begun_by = 'passkey'))
 );
 CREATE INDEX session_of_wallet ON session (wallet_id);
+CREATE TRIGGER wallet_is_open BEFORE INSERT ON session FOR EACH ROW EXECUTE FUNCTION wallet_is_open();
 CREATE INDEX session_of_passkey ON session (passkey_id) WHERE ended_at IS NULL;
 
 CREATE FUNCTION session_has_device() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -967,6 +1003,7 @@ CREATE TABLE api_key (
     origin uuid NOT NULL,              -- the first key of a row of replacements: they share their spending caps
     approved boolean NOT NULL DEFAULT false    -- by a passkey, without which no capped key of a guarded wallet pays
 );
+CREATE TRIGGER wallet_is_open BEFORE INSERT ON api_key FOR EACH ROW EXECUTE FUNCTION wallet_is_open();
 CREATE INDEX api_key_wallet ON api_key (wallet_id);
 
 CREATE FUNCTION api_key_has_origin() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -1883,7 +1920,7 @@ BEGIN
             CASE
                 WHEN key.wallet_id IS NULL THEN 'unauthenticated'
                 WHEN NOT key.plain THEN 'checks'
-                WHEN own.id IS NULL OR other.owner IS NULL OR own.id = other.id THEN 'unknown'
+                WHEN own.id IS NULL OR other.owner IS NULL OR other.closed OR own.id = other.id THEN 'unknown'
                 ELSE 'done' END AS outcome,
             own.credits_posted - own.debits_posted - own.debits_pending
                 >= sum(asked.amount) OVER (PARTITION BY own.id) AS enough
@@ -1945,7 +1982,7 @@ END $$;
 --                    they may have something to say about what is asked for in the session
 --   caps             what is asked for by the API key here is more than its caps have room for, as it seems
 --   used             the idempotency key was used before
---   unknown          no such payee, or the payer itself, or an account that is not open yet. Where payers come by their
+--   unknown          no such payee or a closed one, or the payer itself, or an account that is not open yet. Where payers come by their
 --                    wallets nothing at all is written then: the caller opens the accounts, and asks again for all
 -- Of all but `done` nothing is written. Two payments with one idempotency key must not be in one call.
 --
@@ -2012,6 +2049,7 @@ BEGIN
                 WHEN coalesce(asked.wallet, token.wallet_id, key.wallet_id) IS NULL THEN 'unauthenticated'
                 WHEN NOT (key.plain OR key.only_caps) THEN 'checks'
                 WHEN own.id IS NULL OR other.owner IS NULL OR own.id = other.id OR asked.fee > 0 AND fees.id IS NULL
+                    OR other.closed AND asked.wallet IS NULL
                     THEN 'unknown'
                 ELSE 'done' END AS outcome,
             own.credits_posted - own.debits_posted - own.debits_pending
@@ -2207,7 +2245,7 @@ BEGIN
         SELECT asked.n, key.wallet_id AS caller, other.owner AS payee, own.code AS from_code, other.code AS to_code,
             own.asset, part.units, first.memo::text AS memo, first.amount::numeric AS paid,
             asked.again = 1 AND key.plain AND 'refund' = ANY (key.scopes) AND own.owner = key.wallet_id
-                AND other.owner IS NOT NULL
+                AND other.owner IS NOT NULL AND NOT other.closed
                 AND (asked.amount IS NULL OR part.units BETWEEN 1 AND first.amount
                     AND scale(asked.amount::numeric) <= known.decimals)
                 AND NOT EXISTS (SELECT FROM counted_payment AS counted
@@ -2316,7 +2354,8 @@ BEGIN
                 WHEN key.wallet_id IS NULL THEN 'unauthenticated'
                 WHEN NOT key.plain THEN 'checks'
                 WHEN giver.custody <> 'gateway' THEN 'elsewhere'
-                WHEN key.wallet_id = taker.id OR taker.id IS NULL OR from_account.id IS NULL THEN 'elsewhere'
+                WHEN key.wallet_id = taker.id OR taker.closed_at IS NOT NULL OR taker.id IS NULL OR from_account.id IS NULL
+                    THEN 'elsewhere'
                 ELSE 'done'
             END AS outcome,
             from_account.credits_posted - from_account.debits_posted - from_account.debits_pending
@@ -3276,6 +3315,7 @@ CREATE TABLE webhook_endpoint (
     resumes_at timestamptz,            -- nothing is sent to it before
     served_at timestamptz NOT NULL     -- when deliveries of it were last claimed
 );
+CREATE TRIGGER wallet_is_open BEFORE INSERT ON webhook_endpoint FOR EACH ROW EXECUTE FUNCTION wallet_is_open();
 CREATE INDEX webhook_endpoint_of_wallet ON webhook_endpoint (wallet_id) WHERE deleted_at IS NULL;
 CREATE INDEX webhook_endpoint_with_news ON webhook_endpoint (served_at)
     WHERE has_news AND disabled_by IS NULL AND deleted_at IS NULL;
@@ -3365,6 +3405,7 @@ CREATE TABLE notification_address (
     CONSTRAINT notification_address_fails_for_a_reason CHECK ((failure IS NULL) = (failed_at IS NULL)),
     CONSTRAINT notification_address_is_proved_or_waits CHECK ((proved_at IS NULL) = (code_expires_at IS NOT NULL))
 );
+CREATE TRIGGER wallet_is_open BEFORE INSERT ON notification_address FOR EACH ROW EXECUTE FUNCTION wallet_is_open();
 CREATE INDEX notification_address_of_wallet ON notification_address (wallet_id);
 CREATE INDEX notification_address_lookup ON notification_address (lookup) WHERE lookup IS NOT NULL;
 CREATE INDEX notification_address_of_master ON notification_address (master);

@@ -55,6 +55,7 @@ CREATE TABLE account (
     entries bigint NOT NULL DEFAULT 0,      -- how many there are, which is the number of the last
     posted_at timestamptz NOT NULL DEFAULT '-infinity',  -- of the last entry
     owner uuid,                        -- the wallet, of a wallet's account
+    closed boolean NOT NULL DEFAULT false,     -- its wallet was closed: nobody pays into it any more
     CONSTRAINT account_counters_not_negative CHECK (
         debits_posted >= 0 AND credits_posted >= 0 AND debits_pending >= 0 AND credits_pending >= 0 AND shortfall >= 0
     ),
@@ -86,11 +87,26 @@ CREATE TRIGGER account_counts_its_entries AFTER UPDATE OF debits_posted, credits
             AND (NEW.debits_posted <> OLD.debits_posted OR NEW.credits_posted <> OLD.credits_posted)
     ) EXECUTE FUNCTION account_counts_its_entries();
 
+-- Nothing is paid into a closed account or set aside for it. Who asks for a payment is told by the payee's name before it
+-- comes to this; a payment that was being made as the wallet was closed is asked for anew (40001). What the chain says has
+-- come to a token's account stands: nobody can refuse it.
+CREATE FUNCTION account_is_closed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.debits_pending > OLD.debits_pending OR NEW.credits_pending > OLD.credits_pending
+        OR NEW.entries > OLD.entries AND (SELECT kind FROM asset WHERE code = OLD.asset) = 'fiat' THEN
+        RAISE EXCEPTION 'account % is closed', OLD.code USING ERRCODE = 'serialization_failure';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER account_is_closed BEFORE UPDATE ON account
+    FOR EACH ROW WHEN (OLD.closed) EXECUTE FUNCTION account_is_closed();
+
 -- A wallet's account is named wallet:<handle>:<asset>. Its owner is stored, so that the parties of a payment and their
 -- accounts are found together.
 CREATE FUNCTION account_owned() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.owner := (SELECT id FROM wallet WHERE handle = split_part(NEW.code, ':', 2));
+    SELECT id, closed_at IS NOT NULL INTO NEW.owner, NEW.closed FROM wallet WHERE handle = split_part(NEW.code, ':', 2);
+    NEW.closed := coalesce(NEW.closed, false);
     RETURN NEW;
 END $$;
 CREATE TRIGGER account_owned BEFORE INSERT ON account

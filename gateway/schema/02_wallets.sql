@@ -22,7 +22,8 @@ CREATE TABLE wallet (
     recovered_at timestamptz,          -- when its owner last signed in with a recovery code
     moved_at timestamptz,              -- when it last got another address: maintained by wallet_moves, below
     -- When somebody may have taken it over, for those who pay it.
-    changed_at timestamptz GENERATED ALWAYS AS (greatest(recovered_at, moved_at)) STORED
+    changed_at timestamptz GENERATED ALWAYS AS (greatest(recovered_at, moved_at)) STORED,
+    closed_at timestamptz              -- when its owner closed it, for ever: it has no money, and its handle stays taken
 );
 -- A page of payments names the other party of each: fifty handles by id, from the index alone.
 CREATE UNIQUE INDEX wallet_handle_of_id ON wallet (id) INCLUDE (handle);
@@ -35,6 +36,24 @@ BEGIN
 END $$;
 CREATE TRIGGER wallet_handle_is_for_ever BEFORE UPDATE OF handle, id ON wallet
     FOR EACH ROW WHEN (NEW.handle <> OLD.handle OR NEW.id <> OLD.id) EXECUTE FUNCTION handle_is_for_ever();
+
+-- A closed wallet gets nothing new: no session, no key, nobody who is told of it. Whoever adds one waits for a wallet that is
+-- being closed, and is then refused.
+CREATE FUNCTION wallet_is_open() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT closed_at FROM wallet WHERE id = NEW.wallet_id FOR SHARE) IS NOT NULL THEN
+        RAISE EXCEPTION 'the wallet is closed' USING ERRCODE = 'serialization_failure';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION wallet_is_closed_for_ever() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a closed wallet stays closed' USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+END $$;
+CREATE TRIGGER wallet_is_closed_for_ever BEFORE UPDATE OF closed_at ON wallet
+    FOR EACH ROW WHEN (OLD.closed_at IS NOT NULL AND NEW.closed_at IS DISTINCT FROM OLD.closed_at)
+    EXECUTE FUNCTION wallet_is_closed_for_ever();
 
 -- Handles that could be mistaken for the operator, its staff or a part of the product. Nobody can claim one or a
 -- lookalike of one; a wallet that has one already keeps it. An operator may add words. 'all' is left out, since it looks

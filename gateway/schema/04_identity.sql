@@ -13,7 +13,7 @@ CREATE TABLE passkey (
     created_at timestamptz NOT NULL,
     last_used_at timestamptz,
     ended_at timestamptz,
-    ended_by text CONSTRAINT passkey_ended_by_known CHECK (ended_by IN ('revoked', 'cloned')),
+    ended_by text CONSTRAINT passkey_ended_by_known CHECK (ended_by IN ('revoked', 'cloned', 'closed')),
     CONSTRAINT passkey_ended_by_something CHECK ((ended_at IS NULL) = (ended_by IS NULL))
 );
 CREATE INDEX passkey_of_wallet ON passkey (wallet_id);
@@ -46,12 +46,13 @@ CREATE TABLE session (
     expires_at timestamptz NOT NULL,
     ended_at timestamptz,
     ended_by text CONSTRAINT session_ended_by_known
-        CHECK (ended_by IN ('signed_out', 'signed_in_again', 'passkey_ended', 'stolen', 'first_passkey')),
+        CHECK (ended_by IN ('signed_out', 'signed_in_again', 'passkey_ended', 'stolen', 'first_passkey', 'closed')),
     device_since timestamptz NOT NULL, -- since when its passkey is there, or else the session itself: session_has_device
     CONSTRAINT session_ended_by_something CHECK ((ended_at IS NULL) = (ended_by IS NULL)),
     CONSTRAINT session_begun_by_its_passkey CHECK ((passkey_id IS NOT NULL) = (begun_by = 'passkey'))
 );
 CREATE INDEX session_of_wallet ON session (wallet_id);
+CREATE TRIGGER wallet_is_open BEFORE INSERT ON session FOR EACH ROW EXECUTE FUNCTION wallet_is_open();
 CREATE INDEX session_of_passkey ON session (passkey_id) WHERE ended_at IS NULL;
 
 CREATE FUNCTION session_has_device() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -156,6 +157,7 @@ CREATE TABLE api_key (
     origin uuid NOT NULL,              -- the first key of a row of replacements: they share their spending caps
     approved boolean NOT NULL DEFAULT false    -- by a passkey, without which no capped key of a guarded wallet pays
 );
+CREATE TRIGGER wallet_is_open BEFORE INSERT ON api_key FOR EACH ROW EXECUTE FUNCTION wallet_is_open();
 CREATE INDEX api_key_wallet ON api_key (wallet_id);
 
 CREATE FUNCTION api_key_has_origin() RETURNS trigger LANGUAGE plpgsql AS $$

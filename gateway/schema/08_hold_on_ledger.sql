@@ -113,7 +113,7 @@ BEGIN
             CASE
                 WHEN key.wallet_id IS NULL THEN 'unauthenticated'
                 WHEN NOT key.plain THEN 'checks'
-                WHEN own.id IS NULL OR other.owner IS NULL OR own.id = other.id THEN 'unknown'
+                WHEN own.id IS NULL OR other.owner IS NULL OR other.closed OR own.id = other.id THEN 'unknown'
                 ELSE 'done' END AS outcome,
             own.credits_posted - own.debits_posted - own.debits_pending
                 >= sum(asked.amount) OVER (PARTITION BY own.id) AS enough

@@ -12,7 +12,7 @@
 --                    they may have something to say about what is asked for in the session
 --   caps             what is asked for by the API key here is more than its caps have room for, as it seems
 --   used             the idempotency key was used before
---   unknown          no such payee, or the payer itself, or an account that is not open yet. Where payers come by their
+--   unknown          no such payee or a closed one, or the payer itself, or an account that is not open yet. Where payers come by their
 --                    wallets nothing at all is written then: the caller opens the accounts, and asks again for all
 -- Of all but `done` nothing is written. Two payments with one idempotency key must not be in one call.
 --
@@ -79,6 +79,7 @@ BEGIN
                 WHEN coalesce(asked.wallet, token.wallet_id, key.wallet_id) IS NULL THEN 'unauthenticated'
                 WHEN NOT (key.plain OR key.only_caps) THEN 'checks'
                 WHEN own.id IS NULL OR other.owner IS NULL OR own.id = other.id OR asked.fee > 0 AND fees.id IS NULL
+                    OR other.closed AND asked.wallet IS NULL
                     THEN 'unknown'
                 ELSE 'done' END AS outcome,
             own.credits_posted - own.debits_posted - own.debits_pending

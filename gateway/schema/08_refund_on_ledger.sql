@@ -34,7 +34,7 @@ BEGIN
         SELECT asked.n, key.wallet_id AS caller, other.owner AS payee, own.code AS from_code, other.code AS to_code,
             own.asset, part.units, first.memo::text AS memo, first.amount::numeric AS paid,
             asked.again = 1 AND key.plain AND 'refund' = ANY (key.scopes) AND own.owner = key.wallet_id
-                AND other.owner IS NOT NULL
+                AND other.owner IS NOT NULL AND NOT other.closed
                 AND (asked.amount IS NULL OR part.units BETWEEN 1 AND first.amount
                     AND scale(asked.amount::numeric) <= known.decimals)
                 AND NOT EXISTS (SELECT FROM counted_payment AS counted

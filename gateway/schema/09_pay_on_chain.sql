@@ -38,7 +38,8 @@ BEGIN
                 WHEN key.wallet_id IS NULL THEN 'unauthenticated'
                 WHEN NOT key.plain THEN 'checks'
                 WHEN giver.custody <> 'gateway' THEN 'elsewhere'
-                WHEN key.wallet_id = taker.id OR taker.id IS NULL OR from_account.id IS NULL THEN 'elsewhere'
+                WHEN key.wallet_id = taker.id OR taker.closed_at IS NOT NULL OR taker.id IS NULL OR from_account.id IS NULL
+                    THEN 'elsewhere'
                 ELSE 'done'
             END AS outcome,
             from_account.credits_posted - from_account.debits_posted - from_account.debits_pending

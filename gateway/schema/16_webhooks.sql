@@ -17,6 +17,7 @@ CREATE TABLE webhook_endpoint (
     resumes_at timestamptz,            -- nothing is sent to it before
     served_at timestamptz NOT NULL     -- when deliveries of it were last claimed
 );
+CREATE TRIGGER wallet_is_open BEFORE INSERT ON webhook_endpoint FOR EACH ROW EXECUTE FUNCTION wallet_is_open();
 CREATE INDEX webhook_endpoint_of_wallet ON webhook_endpoint (wallet_id) WHERE deleted_at IS NULL;
 CREATE INDEX webhook_endpoint_with_news ON webhook_endpoint (served_at)
     WHERE has_news AND disabled_by IS NULL AND deleted_at IS NULL;

@@ -23,6 +23,7 @@ CREATE TABLE notification_address (
     CONSTRAINT notification_address_fails_for_a_reason CHECK ((failure IS NULL) = (failed_at IS NULL)),
     CONSTRAINT notification_address_is_proved_or_waits CHECK ((proved_at IS NULL) = (code_expires_at IS NOT NULL))
 );
+CREATE TRIGGER wallet_is_open BEFORE INSERT ON notification_address FOR EACH ROW EXECUTE FUNCTION wallet_is_open();
 CREATE INDEX notification_address_of_wallet ON notification_address (wallet_id);
 CREATE INDEX notification_address_lookup ON notification_address (lookup) WHERE lookup IS NOT NULL;
 CREATE INDEX notification_address_of_master ON notification_address (master);

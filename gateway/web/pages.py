@@ -15,6 +15,7 @@ from gateway.web.content import static as static_content
 from gateway.web.design import design_page
 from gateway.web.language import COOKIE, LANGUAGES
 from gateway.web.wallet.bank import convert_page, top_up_page, withdraw_page
+from gateway.web.wallet.close import close_page
 from gateway.web.wallet.devices import devices_page
 from gateway.web.wallet.home import home_page
 from gateway.web.wallet.keys import keys_page, new_key_page
@@ -108,6 +109,7 @@ PAGES = [
     statements_page,
     recovery_codes_page,
     devices_page,
+    close_page,
     keys_page,
     new_key_page,
     mandates_page,

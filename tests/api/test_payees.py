@@ -87,7 +87,8 @@ async def test_each_resolver_is_asked_once_for_all_of_its_names(api: Api) -> Non
     assert [one.wallet.handle if isinstance(one, Payee) and one.wallet else type(one) for one in found[:8]] == [
         *("bob", "bob", "bob", SelfPayment, UnknownPayee, "bob", SelfPayment, UnknownPayee)
     ]
-    assert len(sent) == 4  # wallets by handle, for each kind of name; wallets by address; relayers
+    # Wallets by handle, for each kind of name; wallets by address; relayers; which wallets are closed.
+    assert len(sent) == 5
 
 
 async def test_a_text_that_no_resolver_recognizes_is_refused(database: Database, assets: Assets) -> None:

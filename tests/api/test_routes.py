@@ -19,6 +19,7 @@ ROUTES = {
     *(("GET", f"/v1/{name}") for name in ("handles/{handle}", "wallet", "payments", "payments/{id}", "entries")),
     *(("GET", f"/v1/{name}") for name in ("solvency", "events", "conversions/{id}")),
     ("POST", "/v1/wallet/key/export"),
+    ("POST", "/v1/wallet/close"),
     *((method, f"/v1/{name}") for method in ("GET", "POST") for name in ("passkeys", "keys", "mandates")),
     ("DELETE", "/v1/mandates/{id}"),
     *(("POST", f"/v1/mandates/{rest}") for rest in ("challenge", "{id}/draws")),

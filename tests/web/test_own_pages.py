@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 OWN = (
     *("/", "/pay", "/receive", "/top-up", "/withdraw", "/convert", "/payments", "/statements"),
     *("/settings", "/settings/recovery-codes", "/settings/devices", "/settings/keys", "/settings/keys/new"),
-    *("/settings/mandates", "/settings/mandates/new"),
+    *("/settings/mandates", "/settings/mandates/new", "/settings/close"),
 )
 
 #: What a page of one's own may do (Content Security Policy Level 3, Trusted Types).

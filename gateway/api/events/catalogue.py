@@ -41,6 +41,7 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "wallet.created": ("wallet", "The handle was claimed."),
     "wallet.bound": ("wallet", "The wallet was bound to another address."),
     "wallet.key_exported": ("wallet", "The owner exported the private key of the wallet's address."),
+    "wallet.closed": ("wallet", "The owner closed the wallet for ever."),
     "wallet.frozen": ("wallet", "The wallet was frozen: nothing can be paid from it."),
     "wallet.unfrozen": ("wallet", "The wallet was unfrozen."),
     "wallet.freeze_lapsed": ("wallet", "A freeze of the wallet has expired."),

@@ -166,6 +166,6 @@ async def _cap(connection: Connection, services: Services, asked: CapView) -> Ca
     asset = services.settings.assets.of_wallet(asked.asset)
     payee: WalletId | None = None
     if asked.payee is not None:
-        payee = (await wallets.by_handle(connection, asked.payee)).id
+        payee = (await wallets.open_by_handle(connection, asked.payee)).id
     payment, day = (None if text is None else asset.parse(text) for text in (asked.payment, asked.day))
     return Cap(asset.code, asked.rail, payee, payment, day)

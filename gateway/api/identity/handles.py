@@ -49,4 +49,4 @@ async def get_handle(
 ) -> HandleView:
     """The wallet id and the address behind a handle, for anybody."""
     async with services.database.reading() as connection:
-        return handle_view(await wallet.by_handle(connection, handle))
+        return handle_view(await wallet.open_by_handle(connection, handle))

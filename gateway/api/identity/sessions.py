@@ -87,7 +87,7 @@ async def challenge_ethereum_session(data: EthereumChallengeRequest, services: S
     minutes.
     """
     async with services.database.reading() as connection:
-        of = await wallets.by_handle(connection, data.handle)
+        of = await wallets.open_by_handle(connection, data.handle)
     await services.limits.count(services.database, "sign-ins", f"@{of.handle}", services.clock())
     async with services.database.transaction() as connection:
         origin = party_of(services.public_url).origin
@@ -138,7 +138,7 @@ async def start_recovery_session(
     refuse_other_origins(request, party_of(services.public_url))
     now = services.clock()
     async with services.database.reading() as connection:
-        of = await wallets.by_handle(connection, data.handle)
+        of = await wallets.open_by_handle(connection, data.handle)
     await services.limits.count(services.database, "sign-ins", f"@{of.handle}", now)
     code = await recovery_codes.find(services.database, of.id, data.code, now)
     async with services.database.transaction() as connection:

@@ -163,7 +163,7 @@ async def _wanted(connection: Connection, services: Services, data: MandateReque
         check_time("expires_at", data.expires_at)
     draw, total = (None if text is None else asset.parse_positive(text) for text in (data.draw, data.total))
     return Wanted(
-        payee=await wallets.by_handle(connection, data.payee),
+        payee=await wallets.open_by_handle(connection, data.payee),
         rail=data.rail,
         draw=draw,
         period_days=data.period_days,

@@ -315,7 +315,7 @@ async def sign_payment(id: PaymentPath, data: SignatureRequest, services: Servic
         *KEY_PROBLEMS,
         *END_PROBLEMS,
         *("refund_exceeds_payment", "wallet_frozen", "cap_exceeded", "grant_not_approved", "in_recovery"),
-        "payment_restored",
+        *("payment_restored", "unknown_payee"),
     ),
 )
 async def refund(

@@ -10,6 +10,8 @@ from gateway.api.story import ALICE, ALICE_ADDRESS, NOW
 from gateway.api.wallets.shapes import (
     AccountStatementView,
     BalanceView,
+    ClosedWalletView,
+    CloseRequest,
     EntriesPage,
     EntryView,
     ExportedKeyView,
@@ -21,6 +23,7 @@ from gateway.api.wallets.views import KEY_WARNING
 
 #: What each call is sent, by its operation id.
 REQUESTS: Final[Mapping[str, Struct]] = {
+    "close_wallet": CloseRequest("@alice closes this wallet for ever"),
     "export_private_key": KeyExportRequest(f"@alice exports the key of {ALICE_ADDRESS}"),
 }
 
@@ -35,6 +38,7 @@ WALLET = WalletView(
 #: What each call is answered, by its operation id: the first of its statuses, and others where they are.
 ANSWERS: Final[Mapping[str, Struct]] = {
     "get_wallet": WALLET,
+    "close_wallet": ClosedWalletView("alice", ALICE, NOW),
     "export_private_key": ExportedKeyView(ALICE_ADDRESS, "0x" + "…", KEY_WARNING),
     "list_entries": EntriesPage(
         [

@@ -30,6 +30,24 @@ class KeyExportRequest(Struct, forbid_unknown_fields=True):
     ]
 
 
+class CloseRequest(Struct, forbid_unknown_fields=True):
+    """`confirm` is a sentence, so that nobody closes a wallet by mistake."""
+
+    confirm: Annotated[
+        str,
+        Meta(
+            description="`@<handle> closes this wallet for ever`, word for word.",
+            examples=["@alice closes this wallet for ever"],
+        ),
+    ]
+
+
+class ClosedWalletView(Struct):
+    handle: Handle
+    wallet_id: WalletIdText
+    closed_at: Time
+
+
 class ExportedKeyView(Struct):
     address: Address
     private_key: Annotated[str, Meta(description="0x and 64 hex digits. Show it to nobody.")]

@@ -1,21 +1,30 @@
 """What the caller has: balances and statement."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Response, get, post
+from litestar import Request, Response, get, post
 
-from gateway.api.wallets.shapes import EntriesPage, ExportedKeyView, KeyExportRequest, WalletView
+from gateway.api.wallets.shapes import (
+    ClosedWalletView,
+    CloseRequest,
+    EntriesPage,
+    ExportedKeyView,
+    KeyExportRequest,
+    WalletView,
+)
 from gateway.api.wallets.views import balance_view, entry_view, exported_key_view, past_balance_view
 from gateway.chain.watcher import cursors
 from gateway.clock import rfc3339
-from gateway.custody import export
+from gateway.custody import close, export
+from gateway.http.cookie import holding, set_with_answer
 from gateway.http.request.cursor import cursor_number, cursor_text
 from gateway.http.request.parameters import Cursor, Limit, asset_parameter
 from gateway.http.request.times import At, past_time_of, period_of, time_parameter
 from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
+from gateway.identity.sign_in.ceremony import party_of
 from gateway.identity.wallet import Wallet
 from gateway.ids import show
 from gateway.ledger import account, ledger
@@ -73,6 +82,31 @@ async def export_private_key(
             connection, services.vault, credential.wallet, data.confirm, credential.by, services.clock()
         )
     return Response(exported_key_view(key))
+
+
+@post(
+    "/v1/wallet/close",
+    tags=["Wallet"],
+    summary="Close the wallet",
+    status_code=200,
+    needs="owner",
+    problems=("wallet_not_empty",),
+)
+async def close_wallet(
+    data: CloseRequest, services: Services, credential: Credential, request: Request[Any, Any, Any]
+) -> Response[ClosedWalletView]:
+    """Closes the wallet for ever, once it has no money and nothing is under way. Its API keys, passkeys, sessions,
+    mandates, webhooks and recovery codes end, and addresses for notifications are deleted. Its handle is never given
+    again, and payments to it are refused. The owner confirms it in words (`confirm`).
+    """
+    of, now = credential.wallet, services.clock()
+    async with services.database.transaction() as connection:
+        closed_at = await close.close(connection, services.settings.assets, of, data.confirm, credential.by, now)
+    view = ClosedWalletView(of.handle, show("wal", of.id), rfc3339(closed_at))
+    if credential.kind != "session":
+        return Response(view)
+    set_with_answer(request.scope, None)
+    return Response(view, cookies=[holding("", party_of(services.public_url), now, now)])
 
 
 @get("/v1/entries", tags=["Wallet"], summary="List the entries of an asset", needs="read", problems=("unknown_asset",))

@@ -10,7 +10,7 @@ from gateway.operators import link as operator_link
 async def to_wallet(config: Config, handle: str) -> str | None:
     """The code of a link that signs in to the handle's wallet once; None where it has a passkey."""
     async with assembly.database(config, "up") as database, database.transaction() as connection:
-        of = await wallet.by_handle(connection, handle)
+        of = await wallet.open_by_handle(connection, handle)
         return None if of.guarded else await link.make(connection, of.id, assembly.at_machine(), database.clock())
 
 

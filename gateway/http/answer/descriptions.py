@@ -26,6 +26,7 @@ DESCRIPTIONS: Final = {
     "idempotency_key_reused": "The key was used for a different request.",
     "refund_exceeds_payment": "More was asked for than is left to refund.",
     "state_conflict": "The payment is in a state that this does not follow from.",
+    "wallet_not_empty": "A wallet that still has money, or something under way, cannot be closed.",
     "wallet_frozen": "The wallet is frozen: no money leaves it, and money still comes in.",
     "mandate_exceeded": "More than may be drawn by the mandate now. Retryable if the next period has room.",
     "cap_exceeded": "More than the caps of the API key leave. Retryable for the cap of a day, at `again_at`.",

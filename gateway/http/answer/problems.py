@@ -15,7 +15,7 @@ from litestar.exceptions import HTTPException, ValidationException
 
 from gateway import errors
 from gateway.chain.errors import InvalidSignature, RelayerNotResumable
-from gateway.custody.errors import AddressNotEmpty, PaymentsUnderWay
+from gateway.custody.errors import AddressNotEmpty, PaymentsUnderWay, WalletNotEmpty
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.events.errors import TooManyStreams
 from gateway.http import observed
@@ -106,6 +106,7 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
     NonceTaken: Problem(409, "nonce_taken"),
     AddressNotEmpty: Problem(409, "address_not_empty", retryable=True),
     PaymentsUnderWay: Problem(409, "payments_under_way", retryable=True),
+    WalletNotEmpty: Problem(409, "wallet_not_empty", retryable=True),
     OwnKey: Problem(422, "own_key"),
     InvalidPasskey: Problem(422, "invalid_passkey"),
     LastPasskey: Problem(409, "last_passkey"),

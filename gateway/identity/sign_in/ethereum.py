@@ -60,6 +60,8 @@ async def find(database: Database, node: Node | None, text: str, signed: bytes, 
         if row is None or row["used_at"] is not None:
             raise InvalidSignIn("unknown", "it was never written here, or was used before: ask for a new one")
         of = await wallets.by_handle(connection, row["handle"])
+        if await wallets.closed(connection, [of.id]):
+            raise InvalidSignIn("unknown", f"the owner of @{of.handle} has closed the wallet")
     sign_in = _sign_in(of, row)
     if sign_in.text() != text:
         line = differing_line(text, sign_in.text())

@@ -14,12 +14,12 @@ from gateway.ids import PaymentId, show
 from gateway.money import Money
 from gateway.payments import pay
 from gateway.payments.checks import checks
-from gateway.payments.errors import HeldPaymentRefund, NothingLeftToRefund, RefundExceedsPayment
+from gateway.payments.errors import HeldPaymentRefund, NothingLeftToRefund, RefundExceedsPayment, UnknownPayee
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.settings import PaymentSettings
-from gateway.payments.payees.resolver import Payee
+from gateway.payments.payees.resolver import WALLET_CLOSED, Payee
 from gateway.payments.records import records
 from gateway.postgres.pool import Connection
 
@@ -63,6 +63,8 @@ async def refund_all(
     """
     found = await records.payments_of(connection, settings.assets, [one.payment for one in asked])
     payers = await wallet.by_handles(connection, sorted({one.payer_handle for one in found.values()}))
+    closed = await wallet.closed(connection, [one.id for one in payers.values()])
+    payers = {handle: one for handle, one in payers.items() if one.id not in closed}
     parties = [_proposed(settings, found, payers, one, now) for one in asked]
     await checks.lock(connection, settings, [one for one in parties if isinstance(one, Proposed)], giving_back=found)
     fitting = [one.payment.refund_of for one in parties if isinstance(one, Proposed)]
@@ -97,7 +99,9 @@ def _proposed(
     try:
         first = records.of_party(firsts, asked.payment, asked.caller.id)
         money = _left(first, asked)
-        payee = payers[first.payer_handle]
+        payee = payers.get(first.payer_handle)
+        if payee is None:
+            raise UnknownPayee(f"@{first.payer_handle}", WALLET_CLOSED)
         request = pay.PayRequest(f"@{payee.handle}", money, first.memo, by=asked.by, note=asked.note, claim=asked.claim)
         to = Payee(payee, payee.address)
         payment = pay.accepted(settings, asked.caller, to, request, now, refund_of=first.id)

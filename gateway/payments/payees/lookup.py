@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from gateway.errors import GatewayError
+from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
 from gateway.payments.errors import SelfPayment, UnknownPayee
 from gateway.payments.model.settings import PaymentSettings
-from gateway.payments.payees.resolver import Name, Payee, read
+from gateway.payments.payees.resolver import WALLET_CLOSED, Name, Payee, read
 from gateway.postgres.pool import Connection
 
 
@@ -30,6 +31,8 @@ async def find_payees(
         for resolver in settings.payees
         if (own := {one.name for one in names if isinstance(one, Name) and one.resolver is resolver})
     }
+    wallets = {one.wallet.id for own in found.values() for one in own.values() if isinstance(one, Payee) and one.wallet}
+    closed = await wallet.closed(connection, wallets)
     payees: list[Payee | GatewayError] = []
     for (payer, to), one in zip(asked, names, strict=True):
         payee = found[one.resolver][one.name] if isinstance(one, Name) else one
@@ -37,6 +40,8 @@ async def find_payees(
             payees.append(UnknownPayee(to[:60], payee))
         elif isinstance(payee, Payee) and payee.wallet is not None and payee.wallet.id == payer.id:
             payees.append(SelfPayment(payer.handle))
+        elif isinstance(payee, Payee) and payee.wallet is not None and payee.wallet.id in closed:
+            payees.append(UnknownPayee(to[:60], WALLET_CLOSED))
         else:
             payees.append(payee)
     return payees

@@ -1,7 +1,7 @@
 """The protocol of payee resolvers, and how a text is read: by the first resolver that recognizes it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -11,6 +11,9 @@ from gateway.ledger import account
 from gateway.money import Asset
 from gateway.payments.errors import UnknownPayee
 from gateway.postgres.pool import Connection
+
+#: Why nobody is paid under the name of a wallet that its owner has closed.
+WALLET_CLOSED: Final = "its owner has closed this wallet"
 
 
 class Payee(Struct, frozen=True):

@@ -3,10 +3,11 @@
 import { post } from "./api.js";
 import { signInByLink } from "./link.js";
 import { signInWithEthereum } from "./ethereum.js";
-import { back, during, find, onSubmit, say, stop, wordsOf } from "./page.js";
+import { back, during, find, onSubmit, say, sayLast, stop, wordsOf } from "./page.js";
 import { obstacle, signIn } from "./passkey.js";
 import { words } from "./words.js";
 
+sayLast();
 if (location.hash === "#signed-out") say(words("You are signed out. Sign in again."));
 
 signInByLink("/v1/sessions/link");

@@ -7,6 +7,7 @@ bank.py      money from the bank, to the bank, and between a currency and its to
 statements.py  what a period began with, each entry, and what it ended with; as files, too
 payments.py  every payment, and each on its own
 limits.py    what may be paid without asking
+close.py     closing the wallet
 devices.py   passkeys, and where one is signed in
 keys.py      API keys
 mandates.py  who may draw

@@ -1,0 +1,19 @@
+// Close the wallet for ever: confirmed by typing the handle, and once more in a dialog.
+
+import { post } from "./api.js";
+import { asOwner } from "./owner.js";
+import { blame, confirmed, find, leave, onSubmit, sayNext } from "./page.js";
+import { words } from "./words.js";
+
+if (find("close")) {
+  onSubmit(find("close"), async (form) => {
+    const { handle } = find("close").dataset;
+    const typed = form.get("confirm").trim().toLowerCase().replace(/^@/, "");
+    if (typed !== handle) return blame(find("confirm"), words("This is not your handle. Type {handle}.", { handle: `@${handle}` }));
+    const ends = words("It cannot be opened again, by nobody.");
+    if (!(await confirmed(words("Close {handle} for ever?", { handle: `@${handle}` }), ends, words("Close it for ever")))) return undefined;
+    await asOwner(() => post("/v1/wallet/close", { confirm: `@${handle} closes this wallet for ever` }));
+    sayNext(words("{handle} is closed.", { handle: `@${handle}` }));
+    return leave("/sign-in");
+  });
+}
