@@ -10,7 +10,8 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import asyncpg
 
@@ -47,6 +48,12 @@ _CONFIRM: Final = """
         THEN pg_logical_emit_message(true, 'gateway', '') END
     FROM (SELECT current_setting('synchronous_standby_names') <> '' AND NOT pg_is_in_recovery() AS waits) AS server
 """
+
+#: Below this, a type is PostgreSQL's own and has the same number on every server (FirstGenbkiObjectId, transam.h).
+_FIRST_GENERATED_OID: Final = 10_000
+
+#: In place of the statement by which the driver asks for types: it has none to prepare again.
+_NOT_ASKED: Final = SimpleNamespace(name="not asked")
 
 #: A transaction in which nothing happens for so long holds its locks for a process that is stopped, in seconds.
 _IDLE_SECONDS_LEAST: Final = 60.0
@@ -117,6 +124,27 @@ class DatabaseConnection(_Driver):
         asyncio.get_running_loop().call_soon(self.terminate)
         self.use(True)
         self.gave_up("a statement was given up")
+
+    #: What servers have said of arrays of PostgreSQL's own types: the element and the array, by the array's number.
+    _arrays: ClassVar[dict[int, tuple[asyncpg.Record, asyncpg.Record]]] = {}
+
+    async def _introspect_types(
+        self,
+        typeoids: set[int],
+        timeout: float | None,  # noqa: ASYNC109 - as the driver calls it
+    ) -> tuple[list[asyncpg.Record], Any]:
+        """What the driver calls for types that this connection meets for the first time: most arrays, each on its own.
+        Its query takes the server longer than a payment, and each server answers the same, so a process asks once.
+        """
+        if typeoids <= self._arrays.keys():
+            return [row for oid in typeoids for row in self._arrays[oid]], _NOT_ASKED
+        rows, statement = await super()._introspect_types(typeoids, timeout)  # type: ignore[misc] # the driver's stubs leave it out
+        there = {row["oid"]: row for row in rows}
+        for oid in typeoids & there.keys():
+            element = there.get(there[oid]["elemtype"])
+            if oid < _FIRST_GENERATED_OID and element and not element["elemtype"] and element["kind"] == b"b":
+                self._arrays[oid] = element, there[oid]
+        return rows, statement
 
     async def confirm(self, seconds: float | None = None) -> None:
         """Wait until a synchronous standby has whatever this connection has seen, or this server is found not to be the

@@ -1,6 +1,7 @@
 """The database: numbers exact, transactions whole, migrations once."""
 
 import asyncio
+from datetime import timedelta
 from importlib.resources import files
 
 import pytest
@@ -65,6 +66,21 @@ async def test_whole_numbers_of_any_size_go_in_and_out_exactly(server: Postgres,
     async with connect(server.dsn, 1) as database, database.reading() as connection:
         assert await connection.fetchval("SELECT $1::numeric", value) == value
         assert await connection.fetchval("SELECT $1::numeric[]", [value, 0]) == [value, 0]
+
+
+async def test_what_postgresqls_own_arrays_are_is_asked_once_and_those_of_a_database_each_time(
+    database: Database, database_url: str
+) -> None:
+    await execute(database, "CREATE TYPE mood AS ENUM ('good')")
+    own, theirs = ["SELECT $1::interval[]", "SELECT $1::numeric[]"], "SELECT $1::mood[]"
+    for asked_before in (False, True):
+        said: list[str] = []
+        async with connect(database_url, connections=1) as other, other.reading() as connection:
+            connection.add_query_logger(lambda sent, said=said: said.append(sent.query))
+            for statement, value in zip([*own, theirs], ([timedelta(1)], [10**30], ["good"]), strict=True):
+                assert await connection.fetchval(statement, value) == value
+        assert said[:2] == own or not asked_before
+        assert [one for one in said if "pg_type" in one] != [], "of the database's own type"
 
 
 async def test_what_raises_in_a_transaction_is_rolled_back(database: Database) -> None:
