@@ -46,6 +46,9 @@ SMALL = {"shared_buffers": "128MB"}
 
 heed_ctrl_c()
 
+# As in the gateway's own processes: what tests are made of stays, and to look through it takes a tenth of their time.
+gc.set_threshold(50_000, 20, 50)
+
 #: The folder of this run, in the first of its processes.
 _FOLDER = pytest.StashKey[Path | None]()
 
