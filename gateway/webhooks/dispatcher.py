@@ -34,6 +34,10 @@ from gateway.webhooks.sender import Sender
 SLOTS: Final = 128
 _RECORDED_MOST: Final = 100
 
+#: After deliveries were started, no others are for so many times as long as that took, unless fewer than so many would
+#: then be started a second.
+_PAUSE_TIMES, _A_SECOND_LEAST = 3, 640
+
 #: How long what is under way may take when the worker stops, in seconds; what is cut off then is sent again.
 _CLOSE_SECONDS: Final = 5.0
 
@@ -42,6 +46,13 @@ _FORGET_SECONDS: Final = 60.0
 
 #: The JSON of events, each as `GET /v1/events` shows it to a wallet.
 Render = Callable[[Connection, Sequence[tuple[WalletId, LoggedEvent]]], Awaitable[Sequence[bytes]]]
+
+
+def pause(took_seconds: float, started: int) -> float:
+    """How many seconds no delivery is started after so many were, which took so long. The busier the machine, the
+    longer, so that payments go first; never so long that a backlog does not go down. Pure.
+    """
+    return max(min(_PAUSE_TIMES * took_seconds, started / _A_SECOND_LEAST - took_seconds), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +86,7 @@ class Dispatcher:
         self._listening: asyncio.Task[None] | None = None
         self._idle = self._full = False  #: `_full`: more may be due than was started, for want of slots.
         self._rest = 0.0  #: Between the last look at the log and the next, in seconds.
-        self._looked_at = self._forgot_at = time.monotonic()
+        self._looked_at = self._forgot_at = self._starts_at = time.monotonic()
         self.news = asyncio.Event()
         self.attempts: Counter[str] = Counter()  #: What tries came to, of this worker.
 
@@ -114,6 +125,7 @@ class Dispatcher:
 
     async def _work(self) -> bool:
         """Start what slots are free for, or look for more, some time after the last look. Whether there was any."""
+        await asyncio.sleep(max(self._starts_at - time.monotonic(), 0.0))
         if self._full and self._under_way:
             started = await self._start_due()
             if started or self._next_look() > 0:
@@ -150,6 +162,7 @@ class Dispatcher:
                 claimed += (await delivery.claim(connection, self._clock(), free, failing=True))[0]
         if claimed:
             await self._start(claimed, began)
+            self._starts_at = time.monotonic() + pause(time.monotonic() - began, len(claimed))
         return took or bool(claimed)
 
     async def _start(self, claimed: Sequence[Claimed], began: float) -> None:

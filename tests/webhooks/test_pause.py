@@ -1,0 +1,39 @@
+"""A worker that sends a backlog pauses between starts, so that payments go first."""
+
+import time
+
+import pytest
+
+from gateway.webhooks import dispatcher
+from gateway.webhooks.dispatcher import pause
+from tests.api.conftest import Person
+from tests.webhooks.conftest import Workers, hook
+from tests.webhooks.receiver import Receiver
+
+
+def test_a_worker_pauses_three_times_as_long_as_starting_took_and_starts_640_a_second_at_least() -> None:
+    assert [pause(took, 128) for took in (0.0, 0.01, 0.05, 0.1, 0.15, 0.2, 1.0)] == pytest.approx(
+        [0.0, 0.03, 0.15, 0.1, 0.05, 0.0, 0.0]
+    )
+    assert [pause(0.01, started) for started in (1, 6)] == [0.0, 0.0]
+
+
+@pytest.mark.anyio
+async def test_what_is_due_waits_until_the_pause_is_over(
+    workers: Workers, receiver: Receiver, alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hook(bob, receiver.url, "payment.*")
+    worker = workers.another(slots=1)
+    await workers.deliver(worker)
+    for _ in range(2):
+        await alice.pay("@bob", "1.00 EUR")
+    monkeypatch.setattr(dispatcher, "pause", lambda took, started: 0.5)
+
+    assert await worker.run()
+    began = time.monotonic()
+    await worker.finish()
+    assert await worker.run()
+    await worker.finish()
+
+    assert time.monotonic() - began > 0.4
+    assert worker.attempts["delivered"] == 2
