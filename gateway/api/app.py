@@ -96,6 +96,7 @@ ROUTES = [
     notifications.see_notifications,
     notifications.get_notification_preferences,
     notifications.change_notification_preferences,
+    notifications.set_notification_preferences,
     notification_addresses.add_notification_address,
     notification_addresses.list_notification_addresses,
     notification_addresses.confirm_notification_address,

@@ -70,6 +70,13 @@ class Notifications(Resource[Mode]):
         path, kind = _path("preferences"), NotificationPreferencesView
         return (await self._calls.send("PUT", path, kind, asked, repeatable=True)).value
 
+    @call
+    async def set_preferences(self, *modes: NotificationModeRequest) -> NotificationPreferencesView:
+        """Set these; the others stay. The wallet's owner may. Raises as `change_preferences`."""
+        asked = NotificationPreferencesRequest([*modes])
+        path, kind = _path("preferences"), NotificationPreferencesView
+        return (await self._calls.send("PATCH", path, kind, asked, repeatable=True)).value
+
     @iterator
     async def addresses(self) -> AsyncGenerator[NotificationAddressView, None]:
         """Where notifications are sent, newest first, each shown in part. Browsers are among them."""

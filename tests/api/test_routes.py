@@ -56,7 +56,7 @@ ROUTES = {
     ("POST", "/v1/notifications/push-subscriptions"),
     ("PUT", "/v1/notifications/reader"),
     ("POST", "/v1/notifications/seen"),
-    *((method, "/v1/notifications/preferences") for method in ("GET", "PUT")),
+    *((method, "/v1/notifications/preferences") for method in ("GET", "PUT", "PATCH")),
     *((method, "/v1/notifications/addresses") for method in ("GET", "POST")),
     ("DELETE", "/v1/notifications/addresses/{id}"),
     ("POST", "/v1/notifications/addresses/{id}/confirmation"),

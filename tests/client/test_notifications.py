@@ -111,6 +111,12 @@ async def test_preferences_say_what_is_sent(
         changed = await face.call(told.change_preferences, [off])
         assert changed == await face.call(told.preferences)
         assert {one.kind for one in changed.kinds if one.modes["email"] == "off"} == {"bank_movement"}
+        more = NotificationModeRequest("money_in", "email", "fallback")
+        changed = await face.call(told.set_preferences, more)
+        assert {one.kind: one.modes["email"] for one in changed.kinds if one.modes["email"] != "on"} == {
+            "bank_movement": "off",
+            "money_in": "fallback",
+        }
         silent = [NotificationModeRequest("new_key", "email", "off")]
         assert await refused(face, told.change_preferences, silent) == "invalid_request"
 

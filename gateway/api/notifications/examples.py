@@ -73,6 +73,7 @@ REQUESTS: Final[Mapping[str, Struct]] = {
     ),
     "confirm_notification_address": NotificationCodeRequest("049320"),
     "change_notification_preferences": NotificationPreferencesRequest(_MODES),
+    "set_notification_preferences": NotificationPreferencesRequest(_MODES),
     "see_notifications": SeenRequest(EVENT.id),
 }
 
@@ -82,6 +83,7 @@ ANSWERS: Final[Mapping[str, Struct]] = {
     "see_notifications": SeenView(0),
     "get_notification_preferences": preferences_view(Preferences({})),
     "change_notification_preferences": preferences_view(Preferences({("money_in", "email"): "off"})),
+    "set_notification_preferences": preferences_view(Preferences({("money_in", "email"): "off"})),
     "add_notification_address": _address("waits"),
     "confirm_notification_address": _address("proved"),
     "list_notification_addresses": NotificationAddressesPage([_address("proved")], ["email"]),

@@ -1,8 +1,9 @@
 """What a wallet's owner is told: all notices, those that were seen, and which are sent."""
 
-from typing import Annotated, Final
+from collections.abc import Mapping
+from typing import Annotated
 
-from litestar import get, post, put
+from litestar import get, patch, post, put
 from litestar.params import QueryParameter
 
 from gateway.api.notifications.shapes import (
@@ -12,7 +13,7 @@ from gateway.api.notifications.shapes import (
     SeenRequest,
     SeenView,
 )
-from gateway.api.notifications.views import modes_of, notice_view, preferences_view
+from gateway.api.notifications.views import modes_of, named_modes, notice_view, preferences_view
 from gateway.errors import InvalidRequest
 from gateway.events import event_id, log
 from gateway.events.log import END
@@ -23,7 +24,7 @@ from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
 from gateway.notifications import address, inbox, preference
 from gateway.notifications.texts.language import Language, check_time_zone
-from gateway.notifications.vocabulary import CHANNELS, KINDS, LOCALES, MODES
+from gateway.notifications.vocabulary import LOCALES, Mode
 
 
 @get("/v1/notifications", tags=["Notifications"], summary="List notifications", needs="read")
@@ -81,24 +82,25 @@ async def change_notification_preferences(
     """Replaces all of them. Kinds that guard the wallet stay on for one channel that has an address. The change is
     itself notified.
     """
-    _check_known(data)
+    return await _changed(services, credential, modes_of(data))
+
+
+@patch("/v1/notifications/preferences", tags=["Notifications"], summary="Set notification preferences", needs="owner")
+async def set_notification_preferences(
+    data: NotificationPreferencesRequest, services: Services, credential: Credential
+) -> NotificationPreferencesView:
+    """Sets those that are named; the others stay, whoever changes them at the same time."""
+    return await _changed(services, credential, named_modes(data))
+
+
+async def _changed(
+    services: Services, credential: Credential, modes: Mapping[tuple[str, str], Mode]
+) -> NotificationPreferencesView:
     of = credential.wallet.id
     async with services.database.transaction() as connection:
         usable = await address.usable_channels(connection, of)
-        changed = await preference.change(connection, of, modes_of(data), usable, credential.by, services.clock())
+        changed = await preference.change(connection, of, modes, usable, credential.by, services.clock())
     return preferences_view(changed)
-
-
-def _check_known(data: NotificationPreferencesRequest) -> None:
-    """Raises InvalidRequest for a kind, a channel or a mode that there is not, or one that is set twice."""
-    known: Final = {"kind": tuple(KINDS), "channel": CHANNELS, "mode": MODES}
-    for one in data.modes:
-        for name, values in known.items():
-            if getattr(one, name) not in values:
-                raise InvalidRequest(name, f"{getattr(one, name)[:40]!r} is no {name}; there are: {', '.join(values)}")
-    named = [(one.kind, one.channel) for one in data.modes]
-    if len(set(named)) < len(named):
-        raise InvalidRequest("modes", "a kind and a channel are there twice: give each mode once")
 
 
 def _language(locale: str, time_zone: str) -> Language:

@@ -1,7 +1,7 @@
 """How answers are made of the package's own values."""
 
 from collections.abc import Iterable, Mapping
-from typing import cast
+from typing import Final, cast
 
 from gateway.api.notifications.shapes import (
     NotificationAddressView,
@@ -13,6 +13,7 @@ from gateway.api.notifications.shapes import (
     NotificationView,
 )
 from gateway.clock import rfc3339
+from gateway.errors import InvalidRequest
 from gateway.events.log import LoggedEvent
 from gateway.ids import show
 from gateway.notifications.address import Address
@@ -22,7 +23,7 @@ from gateway.notifications.inbox import Listed
 from gateway.notifications.preference import Preferences
 from gateway.notifications.texts.language import Language
 from gateway.notifications.texts.messages import Reader, message_id, words
-from gateway.notifications.vocabulary import CHANNELS, KINDS, Mode
+from gateway.notifications.vocabulary import CHANNELS, KINDS, MODES, Mode
 
 
 def address_view(of: Address, channels: Mapping[str, Channel]) -> NotificationAddressView:
@@ -53,9 +54,24 @@ def preferences_view(said: Preferences) -> NotificationPreferencesView:
 
 
 def modes_of(asked: NotificationPreferencesRequest) -> dict[tuple[str, str], Mode]:
-    """Every mode that is asked for, of values that were checked; those that are not named included."""
+    """Every mode that is asked for, those that are not named included. Raises as `named_modes`."""
     usual: dict[tuple[str, str], Mode] = {(kind, channel): "on" for kind in KINDS for channel in CHANNELS}
-    return usual | {(one.kind, one.channel): cast("Mode", one.mode) for one in asked.modes}
+    return usual | named_modes(asked)
+
+
+def named_modes(asked: NotificationPreferencesRequest) -> dict[tuple[str, str], Mode]:
+    """The modes that are named. Raises InvalidRequest for a kind, a channel or a mode that there is not, or one that is
+    set twice.
+    """
+    known: Final = {"kind": tuple(KINDS), "channel": CHANNELS, "mode": MODES}
+    for one in asked.modes:
+        for name, values in known.items():
+            if getattr(one, name) not in values:
+                raise InvalidRequest(name, f"{getattr(one, name)[:40]!r} is no {name}; there are: {', '.join(values)}")
+    named = {(one.kind, one.channel): cast("Mode", one.mode) for one in asked.modes}
+    if len(named) < len(asked.modes):
+        raise InvalidRequest("modes", "a kind and a channel are there twice: give each mode once")
+    return named
 
 
 def notice_view(of: Listed, handle: str, language: Language) -> NotificationView:

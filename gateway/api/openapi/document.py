@@ -99,7 +99,7 @@ _HEADERS: Final = {
 
 
 #: In the order in which the operations of a path stand.
-_METHODS: Final = ("post", "get", "put", "delete")
+_METHODS: Final = ("post", "get", "put", "patch", "delete")
 
 
 def config(public_url: str) -> OpenAPIConfig:

@@ -105,14 +105,8 @@ def set_mode(kind: str, channel: str, mode: str, handle: str, url: str | None, a
     Example:
       gateway notifications set money_in email off --of @alice
     """
-
-    async def changed(client: Client) -> NotificationPreferencesView:
-        before = await client.api.notifications.preferences()
-        modes = {(one.kind, by): said for one in before.kinds for by, said in one.modes.items()}
-        asked = [NotificationModeRequest(*which, said) for which, said in (modes | {(kind, channel): mode}).items()]
-        return await client.api.notifications.change_preferences(asked)
-
-    found = ask(handle, url, changed)
+    asked = NotificationModeRequest(kind, channel, mode)
+    found = ask(handle, url, lambda client: client.api.notifications.set_preferences(asked))
     show(found, as_json, settings_lines(found))
 
 
