@@ -5,8 +5,12 @@ from typing import Any
 
 import pytest
 
+from tests.api.browser import browsing
 from tests.api.conftest import code_of
 from tests.api.running.conftest import House, of_kind
+from tests.api.test_approvals import approve, waiting
+from tests.api.test_keys import made, with_key
+from tests.api.test_mandates import draw, granted
 from tests.api.test_operators import Person as Operator
 from tests.webhooks.conftest import Workers, hook
 from tests.webhooks.receiver import OK, Receiver, status
@@ -170,3 +174,47 @@ async def test_all_payments_are_listed_newest_first_and_those_of_one_wallet(hous
 async def test_there_is_no_payment_of_another_id(ann: Operator) -> None:
     for id in ("pay_01h455vb4pex5vsknk084sn02q", "wal_01h455vb4pex5vsknk084sn02q", "x"):
         assert code_of(await ann.call("GET", f"/payments/{id}")) == (404, "not_found")
+
+
+async def test_an_approval_is_told_with_its_reasons_and_the_passkey(house: House, ann: Operator) -> None:
+    alice, key, _ = await browsing(house.api, "alice", "100.00 EUR")
+    await house.person("bob")
+    asked = await waiting(alice, "@bob", "10.00 EUR")
+    before = await life(ann, asked["id"])
+    await approve(alice, key, asked)
+
+    found = await life(ann, asked["id"])
+
+    assert kinds(before) == ["requested", "approval_needed", "held"]
+    assert kinds(found) == ["requested", "approval_needed", "held", "approved", "transferred", "settled"]
+    assert of_kind(found["steps"], "approval_needed") == [{"reasons": ["new_payee"]}]
+    (approved,) = of_kind(found["steps"], "approved")
+    assert approved["by"].startswith("passkey psk_")
+    assert [one["kind"] for one in found["audit_events"]] == ["payment.approved"]
+
+
+async def test_a_draw_is_its_payees_and_names_the_mandate(house: House, ann: Operator) -> None:
+    shop, alice = await house.person("shop"), await house.person("alice", "100.00 EUR")
+    mandate = await granted(alice)
+    drawn = (await draw(shop, mandate, "5.00")).json()
+    (requested,) = of_kind((await life(ann, drawn["id"]))["steps"], "requested")
+    assert (requested["by"], requested["mandate"]) == ("@shop", mandate)
+
+
+async def test_the_api_key_is_named_whose_cap_has_counted_the_payment(house: House, ann: Operator) -> None:
+    alice = await house.person("alice", "100.00 EUR")
+    await house.person("bob")
+    _, key = await made(alice, name="Web shop", caps=[{"asset": "EUR", "day": "50.00"}])
+    paid = (await with_key(alice, key).pay("@bob", "10.00 EUR")).json()
+    (requested,) = of_kind((await life(ann, paid["id"]))["steps"], "requested")
+    assert (requested["by"], requested["api_key"]) == ("@alice", "Web shop")
+
+
+async def test_a_payment_that_its_owner_reported_says_so(house: House, ann: Operator) -> None:
+    alice = await house.person("alice", "100.00 EUR")
+    await house.person("bob")
+    paid = (await alice.pay("@bob", "10.00 EUR")).json()
+    await alice.post(f"/v1/payments/{paid['id']}/report-unauthorized", b"")
+    found = await life(ann, paid["id"])
+    assert kinds(found) == ["requested", "transferred", "settled", "reported"]
+    assert of_kind(found["steps"], "reported") == [{"by": "@alice"}]
