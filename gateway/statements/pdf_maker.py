@@ -14,10 +14,10 @@ import msgspec
 from gateway.statements.errors import TooManyPdfs
 from gateway.statements.pdf_document import PdfDocument
 
-#: Entries of a PDF at the most: about a hundred pages, and six seconds of processor time where memos are Thai.
+#: Entries of a PDF at the most: about a hundred pages, and four seconds of processor time where memos are Thai.
 ENTRIES_MAX: Final = 2_000
 
-#: How many wait for their turn at the most.
+#: How many are made or wait for their turn at the most.
 _WAITING_MAX: Final = 8
 
 #: A PDF of `ENTRIES_MAX` entries takes some seconds; on a machine that is busy, several times as many.

@@ -6,6 +6,7 @@ vowels and tones. Instead of a letter that neither font has there is a question 
 
 import os
 import sys
+from contextlib import suppress
 from functools import lru_cache
 from importlib.resources import as_file, files
 from typing import Final
@@ -212,7 +213,8 @@ def _is_shaped(text: str) -> bool:
 
 def main() -> None:
     """Reads a document, and writes its PDF."""
-    os.nice(10)
+    with suppress(PermissionError):  # the systemd unit lets no process change its priority
+        os.nice(10)
     document = msgspec.json.decode(sys.stdin.buffer.read(), type=PdfDocument)
     sys.stdout.buffer.write(_Statement(document).make())
 

@@ -3,8 +3,11 @@
 import asyncio
 import io
 import re
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 
+import msgspec
 import psutil
 import pytest
 from pypdf import PdfReader
@@ -126,3 +129,26 @@ async def test_what_the_process_cannot_read_is_an_error_of_ours() -> None:
     of.time_zone = "Mars/Olympus"
     with pytest.raises(RuntimeError, match="no PDF was made"):
         await PdfMaker().make(of)
+
+
+#: Runs the process as `SystemCallFilter=~@resources` of the systemd unit has it: setting a priority is refused (EPERM).
+CONFINED = """
+import ctypes, os, runpy, struct
+number = {"x86_64": 141, "aarch64": 140}[os.uname().machine]  # setpriority(2)
+filters = struct.pack("HBBI" * 4, 0x20, 0, 0, 0, 0x15, 0, 1, number, 0x06, 0, 0, 0x50001, 0x06, 0, 0, 0x7FFF0000)
+code = ctypes.create_string_buffer(filters)
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", 4, ctypes.addressof(code)))
+prctl = ctypes.CDLL(None).prctl
+assert prctl(38, 1, 0, 0, 0) == 0 and prctl(22, 2, program, 0, 0) == 0  # no new privileges; a filter (seccomp(2))
+try:
+    os.nice(1)
+    raise SystemExit("the filter does not hold")
+except PermissionError:
+    runpy.run_module("gateway.statements.pdf_process", run_name="__main__")
+"""
+
+
+def test_where_no_priority_can_be_set_a_pdf_is_made_all_the_same() -> None:
+    given = msgspec.json.encode(document(line()))
+    made = subprocess.run([sys.executable, "-I", "-c", CONFINED], input=given, capture_output=True, check=False)
+    assert (made.returncode, made.stdout[:5]) == (0, b"%PDF-"), made.stderr.decode()
