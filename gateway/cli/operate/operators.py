@@ -14,7 +14,7 @@ async def operators(config: Config) -> dict[str, Any]:
     """Everybody who is an operator, or was."""
     async with assembly.database(config, "operators") as database, database.reading() as connection:
         found = await people.operators(connection)
-    states = {True: "enrolled", False: "has a code to enrol with"}
+    states = {True: "enrolled", False: "not enrolled yet"}
     return {
         "items": [
             {
