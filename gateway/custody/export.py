@@ -16,6 +16,7 @@ from gateway.audit.log import AuditEvent, By
 from gateway.errors import InvalidRequest
 from gateway.events import log
 from gateway.identity.wallet import Wallet
+from gateway.ids import WalletId
 from gateway.keys.vault import Vault
 from gateway.postgres.pool import Connection, Statements
 
@@ -35,6 +36,14 @@ class ExportedKey:
 def sentence(handle: str, address: str) -> str:
     """What the owner has to say to have the key."""
     return f"@{handle} exports the key of {address}"
+
+
+async def kept_address(connection: Connection, wallet: WalletId) -> str:
+    """The address whose key is kept for a wallet, and can be exported."""
+    kept = await connection.fetchrow(sql.kept_key, wallet)
+    assert kept is not None, "every wallet is claimed with a key"
+    address: str = kept["address"]
+    return address
 
 
 async def export(

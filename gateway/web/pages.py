@@ -21,12 +21,14 @@ from gateway.web.wallet.home import home_page
 from gateway.web.wallet.keys import keys_page, new_key_page
 from gateway.web.wallet.limits import limits_page
 from gateway.web.wallet.mandates import check_mandate_page, mandates_page, new_mandate_page
+from gateway.web.wallet.own_key import own_key_page
 from gateway.web.wallet.pay import check_page, pay_page
 from gateway.web.wallet.payments import payment_page, payments_page
 from gateway.web.wallet.receive import receive_page
 from gateway.web.wallet.recovery_codes import recovery_codes_page
 from gateway.web.wallet.settings import settings_page
 from gateway.web.wallet.statements import statements_page
+from gateway.web.wallet.webhooks import new_webhook_page, webhook_page, webhooks_page
 
 #: A page of ours: a path, and never the address of another host, however a browser reads it (WHATWG URL, 4.4).
 _OURS: Final = re.compile(r"/(?![/\\])[\x21-\x7e]*")
@@ -110,6 +112,10 @@ PAGES = [
     recovery_codes_page,
     devices_page,
     close_page,
+    own_key_page,
+    webhooks_page,
+    new_webhook_page,
+    webhook_page,
     keys_page,
     new_key_page,
     mandates_page,

@@ -16,7 +16,7 @@ PAGES = (
     *("/receive", "/top-up", "/withdraw", "/convert", "/payments", "/payments?person=carol&asset=EUR", "/settings"),
     *("/settings/limits", "/statements", "/statements?from=2026-01-01&asset=EUR"),
     *("/settings/recovery-codes", "/settings/devices", "/settings/keys", "/settings/keys/new", "/settings/mandates"),
-    "/settings/close",
+    *("/settings/close", "/settings/own-key", "/settings/webhooks", "/settings/webhooks/new"),
     *("/settings/mandates/new?payee=nobody", "/settings/mandates/check?payee=bob&period=20&asset=EUR&total=60"),
     *(
         "/notifications",

@@ -13,6 +13,7 @@ from gateway.money import Assets
 from tests.api.conftest import opened
 from tests.factory import Town
 from tests.web.conftest import Site, Visitor, served, visiting
+from tests.web.people import owner
 
 pytestmark = pytest.mark.anyio
 
@@ -144,3 +145,16 @@ async def test_who_loses_the_answer_to_the_claim_is_told_to_sign_in(
     await sign_up(visitor)
     await visitor.status("Sign in with your Ethereum wallet: the handle may be yours.")
     assert (await site.api.call("GET", "/v1/handles/alice")).json()["address"] == key.address
+
+
+async def test_the_address_of_an_ethereum_wallet_is_bound_with_its_signature(
+    visitor: Visitor, site: Site, key: LocalAccount
+) -> None:
+    await owner(visitor, site)
+    page = visitor.page
+    await page.goto("/settings/own-key")
+    await page.get_by_role("button", name="Use the address of my Ethereum wallet").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Use it").click()
+    await visitor.status("You are paid at your own address from now on.")
+    seen = (await site.api.call("GET", "/v1/handles/alice")).json()
+    assert (seen["address"], seen["custody"]) == (key.address, "owner")

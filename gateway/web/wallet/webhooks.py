@@ -1,0 +1,84 @@
+"""Webhooks: which there are, a new one, and what was sent to each. A session reads them as it reads the rest."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from litestar import Request, Response
+from litestar.params import PathParameter
+
+from gateway.api.events.catalogue import CATALOGUE
+from gateway.api.webhooks.deliveries import list_deliveries
+from gateway.api.webhooks.shapes import AttemptView, WebhookView
+from gateway.api.webhooks.webhooks import get_webhook, list_webhooks
+from gateway.http.services import Services
+from gateway.identity.wallet import Wallet
+from gateway.web.owned import answer, own_page, reader_for
+from gateway.web.reader import Reader
+
+
+@own_page("/settings/webhooks")
+async def webhooks_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
+    """Each with how it stands."""
+    found = (await list_webhooks.fn(services, caller)).items
+    return answer(request, "wallet/webhooks.html", me=caller.handle, webhooks=found)
+
+
+@own_page("/settings/webhooks/new")
+async def new_webhook_page(request: Request[Any, Any, Any], caller: Wallet) -> Response[bytes]:
+    """Where, and what. Its script adds it, and shows its secret once."""
+    return answer(request, "wallet/new-webhook.html", me=caller.handle, groups=_groups())
+
+
+@own_page("/settings/webhooks/{id:str}")
+async def webhook_page(
+    id: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, caller: Wallet
+) -> Response[bytes]:
+    """A webhook, what was sent to it, and why it did not arrive."""
+    webhook = await get_webhook.fn(id, services, caller)
+    sent = await list_deliveries.fn(id, services, caller, None, request.query_params.get("cursor"), 30)
+    reader = reader_for(request)
+    return answer(
+        request,
+        "wallet/webhook.html",
+        me=caller.handle,
+        webhook=webhook,
+        deliveries=sent.items,
+        again=[json.dumps({"event": one.event_id}) for one in sent.items],
+        more=sent.next_cursor,
+        on=_changed(webhook, True),
+        off=_changed(webhook, False),
+        outcome_of=lambda last: _outcome_of(last, reader),
+    )
+
+
+def _groups() -> Mapping[str, Sequence[tuple[str, str]]]:
+    """The types of events, by what they are of, each with what happened."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name, (_, what) in CATALOGUE.items():
+        groups.setdefault(name.partition(".")[0], []).append((name, what))
+    return groups
+
+
+def _changed(of: WebhookView, enabled: bool) -> str:
+    """What switches it on or off: all of its settings, as JSON."""
+    return json.dumps({"url": of.url, "types": of.types, "description": of.description, "enabled": enabled})
+
+
+def _outcome_of(last: AttemptView, reader: Reader) -> str:
+    """What came of an attempt that did not arrive."""
+    match last.outcome:
+        case "http_status" | "gone" | "too_many_requests":
+            return reader.say("your server answered {status}", status=last.status)
+        case "redirect":
+            return reader.say("your server sent us elsewhere, where we do not go")
+        case "timeout":
+            return reader.say("your server did not answer in time")
+        case "name_not_resolved":
+            return reader.say("nobody knows this name")
+        case "address_refused":
+            return reader.say("its address is not a public one")
+        case "tls_failed":
+            return reader.say("its certificate is not good")
+        case _:
+            return reader.say("the connection failed")
