@@ -10,11 +10,13 @@ import re
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import httpx
 
 from gateway.api.server import Server
+from tests.processes import HANG_SECONDS
 from tests.received import Received, answers
 
 #: So many connections at once: each is two open files, of which an ordinary user's process may have 1,024.
@@ -31,6 +33,13 @@ def is_fast(method: str, path: bytes) -> bool:
 
 #: Where requests come from, for httpx's own transport too.
 _CLIENT = ("127.0.0.1", 123)
+
+
+def client_of(app: Any) -> httpx.AsyncClient:
+    """A client of the application, which sends no cookie but those that a test says."""
+    client = httpx.AsyncClient(transport=Front(app), base_url="http://gateway", timeout=HANG_SECONDS)
+    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return client
 
 
 class Front(httpx.AsyncBaseTransport):

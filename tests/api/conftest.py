@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from uuid import uuid4
 
@@ -35,8 +34,7 @@ from gateway.postgres.pool import Database, connect
 from tests.api import contract
 from tests.applications import application
 from tests.databases import fresh_database
-from tests.front import Front
-from tests.processes import HANG_SECONDS
+from tests.front import client_of
 
 MASTER_KEY = bytes(range(32))
 
@@ -200,8 +198,7 @@ async def opened(
     )
     services = Services(database, settings, Vault(MASTER_KEY), clock, **more)
     app = application(services)
-    async with httpx.AsyncClient(transport=Front(app), base_url="http://gateway", timeout=HANG_SECONDS) as client:
-        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a test says itself what it sends
+    async with client_of(app) as client:
         yield Api(services, clock, client, app)
 
 

@@ -42,7 +42,7 @@ from tests.applications import application
 from tests.conftest import ASSETS
 from tests.databases import fresh_database, named
 from tests.factory import Town
-from tests.front import Front
+from tests.front import client_of
 from tests.payments.test_undo_window import careful
 from tests.processes import HANG_SECONDS, start
 
@@ -111,7 +111,7 @@ class Gateway:
 async def opened(town: Town) -> AsyncIterator[Gateway]:
     services = Services(town.database, town.settings, town.vault, Hands(), town.node)
     app = application(services)
-    async with httpx.AsyncClient(transport=Front(app), base_url="http://gateway", timeout=HANG_SECONDS) as client:
+    async with client_of(app) as client:
         yield Gateway(town, Api(services, Hands(), client))
 
 

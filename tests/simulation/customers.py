@@ -18,8 +18,7 @@ from gateway.http.services import Services
 from gateway.postgres.errors import DatabaseUnavailable
 from tests.applications import application
 from tests.cuts import CutDatabase, Fate
-from tests.front import Front
-from tests.processes import HANG_SECONDS
+from tests.front import client_of
 from tests.simulation.view import View
 from tests.simulation.world import Person, World
 
@@ -230,7 +229,7 @@ async def customers(world: World) -> AsyncIterator[Customers]:
     view = View(world.node, _nothing_is_sent)
     services = Services(CutDatabase(world.town.database, cut), world.town.settings, world.vault, world.clock, view)
     app = application(services)
-    async with httpx.AsyncClient(transport=Front(app), base_url="http://gateway", timeout=HANG_SECONDS) as client:
+    async with client_of(app) as client:
         yield Customers(world, client, cut, view)
 
 

@@ -1,12 +1,15 @@
-"""Operators at their browsers: enrolled at the page with a code of the machine, and signed in."""
+"""Operators at their browsers: enrolled with a code of the machine, at the page or by the API, and signed in."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from playwright.async_api import Browser
 
+from tests.api.browser import OWN, challenge_in, signed
 from tests.api.test_operators import code_for
+from tests.authenticator import Authenticator
 from tests.web.conftest import Site, Visitor, visiting
+from tests.web.people import hand_over, made
 
 
 async def enrolled(visitor: Visitor, site: Site, name: str, role: str) -> None:
@@ -20,9 +23,15 @@ async def enrolled(visitor: Visitor, site: Site, name: str, role: str) -> None:
 
 
 async def signed_in(visitor: Visitor, site: Site, name: str, role: str = "security") -> None:
-    """Enrol and sign in; the overview is open then."""
-    await enrolled(visitor, site, name, role)
-    await visitor.page.get_by_role("button", name="Sign in with a passkey").click()
+    """Enrol and sign in by the API, as people.py does for owners of wallets; the overview is open then."""
+    api, key, code = site.api, Authenticator(), await code_for(site.api, name, role)
+    asked = await api.call("POST", "/v1/operator/enrolment/challenge", json={"name": name})
+    enrolment = {"name": name, "code": code, **made(key, asked)}
+    assert (await api.call("POST", "/v1/operator/enrolment", json=enrolment)).status_code == 201
+    challenge = challenge_in(await api.call("POST", "/v1/operator/session/challenge"))
+    begun = await api.call("POST", "/v1/operator/session/cookie", json=signed(key, challenge), headers=OWN)
+    await hand_over(visitor, site, key, asked, begun)
+    await visitor.page.goto("/console")
     await visitor.page.get_by_role("heading", name="Overview").wait_for()
 
 

@@ -36,9 +36,9 @@ async def owner(visitor: Visitor, site: Site, handle: str = "alice", *moneys: st
     """Somebody who has signed up with a passkey and has this much money. Their browser has no page open."""
     key = Authenticator()
     asked = await site.api.call("POST", "/v1/sign-ups/challenge", json={"handle": handle})
-    body = {"handle": handle, "user_id": asked.json()["user_id"], "name": DEVICE, **_made(key, asked)}
+    body = {"handle": handle, "user_id": asked.json()["user_id"], "name": DEVICE, **made(key, asked)}
     begun = await site.api.call("POST", "/v1/sign-ups", json=body, headers=OWN)
-    await _hand_over(visitor, site, key, asked, begun)
+    await hand_over(visitor, site, key, asked, begun)
     mine = begun.json()
     one = Owner(site.api, handle, mine["api_key"], mine["wallet_id"], mine["address"], cookie_of(begun))
     for money in moneys:
@@ -50,16 +50,16 @@ async def sign_in(visitor: Visitor, site: Site, person: Person) -> None:
     """Give somebody with an API key their first passkey, and sign them in with it."""
     key = Authenticator()
     asked = await person.post("/v1/passkeys/challenge", b"")
-    assert (await person.post("/v1/passkeys", {"name": DEVICE, **_made(key, asked)})).status_code == 201
-    await _hand_over(visitor, site, key, asked, await signed_in(site.api, key))
+    assert (await person.post("/v1/passkeys", {"name": DEVICE, **made(key, asked)})).status_code == 201
+    await hand_over(visitor, site, key, asked, await signed_in(site.api, key))
 
 
-def _made(key: Authenticator, asked: httpx.Response) -> dict[str, str]:
+def made(key: Authenticator, asked: httpx.Response) -> dict[str, str]:
     client_data, attestation = key.make(challenge_in(asked))
     return {"client_data": base64url(client_data), "attestation": base64url(attestation)}
 
 
-async def _hand_over(
+async def hand_over(
     visitor: Visitor, site: Site, key: Authenticator, asked: httpx.Response, begun: httpx.Response
 ) -> None:
     """Give the browser the passkey that was made as `asked`, and the session that has begun."""

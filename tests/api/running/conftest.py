@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
-import httpx
 import pytest
 
 from gateway.http.services import Services
@@ -16,8 +15,7 @@ from tests.api.test_operators import Person as Operator
 from tests.api.test_operators import operator
 from tests.applications import application
 from tests.factory import Town
-from tests.front import Front
-from tests.processes import HANG_SECONDS
+from tests.front import client_of
 from tests.webhooks.conftest import LOOPBACK, Workers
 from tests.webhooks.receiver import Receiver, receiving
 
@@ -58,7 +56,7 @@ async def housing(town: Town) -> AsyncIterator[House]:
         finality=town.FINALITY,
     )
     app = application(services)
-    async with httpx.AsyncClient(transport=Front(app), base_url="http://gateway", timeout=HANG_SECONDS) as client:
+    async with client_of(app) as client:
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         yield House(town, Api(services, clock, client, app))
 

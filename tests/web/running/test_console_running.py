@@ -14,9 +14,9 @@ from gateway.ids import read
 from gateway.webhooks import endpoint
 from gateway.worker import jobs
 from tests.api.running.conftest import House
+from tests.web.axe import AXE, BEYOND, RUN, SMALL, settled
 from tests.web.conftest import Site, Visitor, served
 from tests.web.operating import operating, signed_in
-from tests.web.test_accessibility import AXE, BEYOND, RUN, SMALL, settled
 from tests.webhooks.conftest import hook
 
 pytestmark = pytest.mark.anyio
