@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import tomllib
 from collections.abc import Collection
 from importlib.metadata import distribution
 from pathlib import Path
@@ -90,18 +89,43 @@ def test_the_server_extra_runs_a_gateway_without_what_only_traces_need(tmp_path:
     assert ran.returncode == 0, ran.stderr
 
 
-def test_a_wheel_has_every_file_of_the_package() -> None:
-    """By what setuptools is told: globs from the folder of each package, which every folder is one of."""
-    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a wheel has, as setuptools puts it together, of a copy of this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    shutil.copytree(ROOT / "gateway", folder / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder / name)
+    build = ["-c", "import setuptools; setuptools.setup()", "--quiet", "build_py", "--build-lib", "packed"]
+    subprocess.run([sys.executable, *build], cwd=folder, check=True, env=environ() | {"PYTHONPATH": ""})
+    return folder / "packed"
+
+
+def test_a_wheel_has_every_file_of_the_package(wheel: Path) -> None:
     every = {file for file in (ROOT / "gateway").rglob("*") if file.is_file() and "__pycache__" not in file.parts}
-    there = {file for file in every if "node_modules" not in file.parts}
-    htmx = {file for file in every if file.name in ("htmx.min.js", "hx-csp.min.js", "hx-sse.min.js")}
-    assert len(htmx) == 3, "what npm has installed and the pages are served with"
-    packed = {file for file in there if file.suffix == ".py"}
-    for folder in {file.parent for file in there}:  # and of what npm has installed, what its patterns take
-        name = ".".join(folder.relative_to(ROOT).parts)
-        packed |= {file for pattern in (*data["*"], *data.get(name, ())) for file in folder.glob(pattern)}
-    assert there | htmx <= packed
+    ours = {file.relative_to(ROOT) for file in every if "node_modules" not in file.parts}
+    names = ("htmx.min.js", "hx-csp.min.js", "hx-sse.min.js")
+    htmx = {file.relative_to(ROOT) for file in every if file.name in names}
+    assert len(htmx) == len(names), "what npm has installed and the pages are served with"
+    packed = {file.relative_to(wheel) for file in (wheel / "gateway").rglob("*") if file.is_file()}
+    assert packed - htmx == ours
+    assert packed >= htmx
+
+
+def test_what_is_in_a_wheel_is_found_from_there(wheel: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from gateway.__main__ import main\n"
+        "from gateway.web.content import has_live_parts, static\n"
+        "assert has_live_parts() and static('style.css') and static('texts.th.js')\n"
+        "print(main.__globals__['__file__'], flush=True)\n"
+        "sys.argv = ['gateway', 'config', 'check']\n"
+        "main()\n"
+    )
+    settings = environ() | {"PYTHONPATH": str(wheel)}
+    ran = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, env=settings, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[0] == str(wheel / "gateway" / "__main__.py")
 
 
 async def test_the_guide_does_what_it_shows(python: Path, gateway: Gateway, api: Api, tmp_path: Path) -> None:
