@@ -15,6 +15,7 @@ class WalletRecord:
 
     created_at: datetime
     frozen_at: datetime | None
+    closed_at: datetime | None
     passkeys: int
     sessions: int
 
@@ -22,4 +23,4 @@ class WalletRecord:
 async def of(connection: Connection, wallet: WalletId, now: datetime) -> WalletRecord:
     row = await connection.fetchrow(sql.wallet_record, wallet, now)
     assert row is not None, "a wallet is kept"
-    return WalletRecord(row["created_at"], row["frozen_at"], row["passkeys"], row["sessions"])
+    return WalletRecord(row["created_at"], row["frozen_at"], row["closed_at"], row["passkeys"], row["sessions"])

@@ -68,6 +68,15 @@ async def test_a_wallets_page_shows_what_it_has_and_what_restricts_it_and_no_not
     assert visitor.complaints == []
 
 
+async def test_a_wallet_that_its_owner_closed_is_shown_to_be(visitor: Visitor, site: Site) -> None:
+    await site.person("alice")
+    async with site.api.services.database.transaction() as connection:
+        await connection.execute("UPDATE wallet SET closed_at = now() WHERE handle = 'alice'")
+    await signed_in(visitor, site, "ann", "read_only")
+    await visitor.page.goto("/console/handles/alice")
+    await expect(visitor.page.locator(".top")).to_contain_text("closed for ever")
+
+
 async def test_a_reader_is_offered_nothing_that_changes_a_wallet(visitor: Visitor, site: Site) -> None:
     await site.person("alice")
     await signed_in(visitor, site, "ann", "read_only")

@@ -101,6 +101,7 @@ ANSWERS: Final[Mapping[str, Struct]] = {
         addresses=[ALICE_ADDRESS],
         created_at=NOW,
         frozen_at=NOW,
+        closed_at=None,
         freezes=[FREEZE],
         passkeys=1,
         sessions=2,

@@ -118,6 +118,7 @@ class OperatorWalletView(Struct):
     addresses: Annotated[list[Address], Meta(description="Those of now and before.")]
     created_at: Time
     frozen_at: Annotated[Time | None, Meta(description="Since when nothing leaves it; null: it is not frozen.")]
+    closed_at: Annotated[Time | None, Meta(description="When its owner closed it, for ever; null: it is open.")]
     freezes: Annotated[list[FreezeView], Meta(description="The last twenty, those in force first.")]
     passkeys: int
     sessions: Annotated[int, Meta(description="How many are still good.")]

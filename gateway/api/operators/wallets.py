@@ -68,6 +68,7 @@ async def get_wallet_as_operator(
         addresses,
         rfc3339(record.created_at),
         rfc3339(record.frozen_at) if record.frozen_at else None,
+        rfc3339(record.closed_at) if record.closed_at else None,
         [freeze_view(one) for one in freezes],
         record.passkeys,
         record.sessions,
