@@ -89,9 +89,11 @@ class Subscription:
 
     async def _wait(self, seconds: float) -> None:
         self._came.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._came.wait()
+        over = asyncio.get_running_loop().call_later(seconds, self._came.set)  # for less than asyncio.timeout takes
+        try:
+            await self._came.wait()
+        finally:
+            over.cancel()
 
 
 class Hub:

@@ -305,6 +305,26 @@ async def test_a_stream_ends_with_a_key_that_was_revoked_before_it_was_joined(
     assert [text.partition(b":")[0] for text in sent] == [b"retry"]
 
 
+async def test_events_that_were_committed_together_are_sent_as_one_text(
+    gateway: Gateway, api: Api, alice: Person, bob: Person
+) -> None:
+    async with api.services.database.reading() as connection:
+        (credential,) = (await authenticate_all(connection, [hash_of(bob.api_key)], api.services.clock())).values()
+
+    async def first() -> bytes:
+        async for text in stream._events(gateway.hub, api.services, credential, None, None):
+            if b"event: " in text:
+                return text
+        raise AssertionError("the stream ended")
+
+    following = asyncio.create_task(first())
+    await joined(gateway, 1)
+    await alice.post("/v1/payments/batch?mode=all", [{"to": "@bob", "amount": "1.00", "asset": "EUR"}] * 3)
+
+    async with asyncio.timeout(_NEXT_SECONDS):
+        assert (await following).count(b"event: payment.settled") == 3
+
+
 async def test_a_gateway_that_stops_ends_its_streams(gateway: Gateway, bob: Person) -> None:
     async with streaming(gateway, bob) as at_bob:
         await joined(gateway, 1)

@@ -126,18 +126,21 @@ async def _has_ended(services: Services, credential: Credential) -> bool:
 async def _news(
     subscription: Subscription, credential: Credential, after: int, kinds: Sequence[str] | None, closes_at: float
 ) -> AsyncIterator[bytes]:
-    """Events as they arrive, and a comment when none was sent for `HEARTBEAT_SECONDS`. Events of other types than
-    `kinds` send nothing, so they do not put off the comment.
+    """Events as they arrive, those that one read of the log found as one text, and a comment when none was sent for
+    `HEARTBEAT_SECONDS`. Events of other types than `kinds` send nothing, so they do not put off the comment.
     """
     now = asyncio.get_running_loop().time
     sent_at = now()
     while not subscription.cut and now() < closes_at:
+        texts: list[bytes] = []
         for event, text in await subscription.take(sent_at + HEARTBEAT_SECONDS - now()):
             if event.number > after and (kinds is None or event.kind in kinds):
-                yield text
-                sent_at = now()
+                texts.append(text)
             if event.kind in _ENDS and event.subject == credential.id:
                 subscription.end()
+        if texts:
+            yield b"".join(texts)
+            sent_at = now()
         if not subscription.cut and now() >= sent_at + HEARTBEAT_SECONDS:
             yield _HEARTBEAT
             sent_at = now()
