@@ -76,6 +76,14 @@ async def test_no_other_code_leads_anywhere(visitor: Visitor, site: Site, code: 
     assert visitor.page.url == f"{site.url}/pay"
 
 
+async def test_a_code_of_another_site_is_no_payment(visitor: Visitor, site: Site) -> None:
+    await owner(visitor, site, "alice")
+    await visitor.page.goto("/pay")
+    read = "async (code) => (await import('/static/scan.js')).paymentOf(code) ?? null"
+    assert await visitor.page.evaluate(read, "https://evil.example/pay?to=@bob&amount=1") is None
+    assert await visitor.page.evaluate(read, f"{site.url}/pay?to=@bob&amount=1") == "/pay?to=%40bob&amount=1"
+
+
 async def test_the_camera_is_off_when_nobody_looks_any_more(visitor: Visitor, site: Site) -> None:
     await at_the_form(visitor, site, None)
     await visitor.page.get_by_role("button", name="Scan a code").click()
