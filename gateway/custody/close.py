@@ -3,7 +3,9 @@
 A closed wallet has no money and nothing under way; its keys, passkeys, sessions, mandates, webhooks and recovery codes
 have ended, and where its owner was told of things is forgotten. Its handle is never given again, and its history stays,
 since it is others' history, too. Tokens that somebody sends to its address on the chain stay there: nobody can refuse
-them, and the gateway keeps the key.
+them, and the gateway keeps the key. Those that reach an address which the wallet has left follow it to its owner's own,
+as before. What its owner redeems at the contract is not paid out: a closed account takes no fiat, and the reserve keeps
+it.
 
 All of it is one transaction, which locks the wallet and then its accounts, in the order of every payment. A payment
 that comes first makes the closing be refused; one that comes later finds the account closed (account_is_closed,

@@ -89,11 +89,13 @@ CREATE TRIGGER account_counts_its_entries AFTER UPDATE OF debits_posted, credits
 
 -- Nothing is paid into a closed account or set aside for it. Who asks for a payment is told by the payee's name before it
 -- comes to this; a payment that was being made as the wallet was closed is asked for anew (40001). What the chain says has
--- come to a token's account stands: nobody can refuse it.
+-- come to a token's account stands: nobody can refuse it, and what reached an address that the wallet has left is brought to its
+-- owner's own (custody/sweep.py).
 CREATE FUNCTION account_is_closed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.debits_pending > OLD.debits_pending OR NEW.credits_pending > OLD.credits_pending
-        OR NEW.entries > OLD.entries AND (SELECT kind FROM asset WHERE code = OLD.asset) = 'fiat' THEN
+    IF NEW.credits_pending > OLD.credits_pending
+        OR (NEW.debits_pending > OLD.debits_pending OR NEW.entries > OLD.entries)
+            AND (SELECT kind FROM asset WHERE code = OLD.asset) = 'fiat' THEN
         RAISE EXCEPTION 'account % is closed', OLD.code USING ERRCODE = 'serialization_failure';
     END IF;
     RETURN NEW;

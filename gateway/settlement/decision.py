@@ -138,8 +138,9 @@ def _observe(known: Known, movement: Movement, decision: Decision, now: datetime
     legs = [Leg(known.accounts[sender], known.accounts[receiver], movement.value)]
     owner = known.wallets.get(movement.from_address)
     fiat = at_par_floor(Money(movement.value, token), known.assets.backing(token))
-    if movement.to_address == ZERO and owner is not None and fiat.units:
-        # A wallet's owner redeemed at the contract itself: the reserve pays out what it is due.
+    if movement.to_address == ZERO and owner is not None and fiat.units and owner.id not in known.closed:
+        # A wallet's owner redeemed at the contract itself: the reserve pays out what it is due. A closed wallet takes
+        # no fiat, so its stays in the reserve.
         reserve, credited = account.system_account("reserve", fiat.asset), account.wallet(owner.handle, fiat.asset)
         legs.append(Leg(known.accounts[reserve], known.accounts[credited], fiat.units))
     decision.steps.append(Transfer(id, "observation", id, tuple(legs), fact=True))

@@ -132,11 +132,14 @@ async def _look_up(
     ends = {movement.from_address for movement in block_range.movements} | {m.to_address for m in block_range.movements}
     ends |= {skip.from_address for skip in block_range.skips}
     wallets = await wallet.by_addresses(connection, sorted(ends - {ZERO}), again_at) if ends else {}
+    burnt = {one.from_address for one in block_range.movements if one.to_address == ZERO}
+    redeeming = [wallets[address].id for address in burnt if address in wallets]
+    closed = await wallet.closed(connection, redeeming) if redeeming else ()
     wanted = _accounts(assets, block_range, wallets)
     wanted += [one for kind, thing in of.values() for one in kind.accounts(thing)]
     wanted += gas.accounts(assets) if block_range.receipts else []
     accounts = await ledger.accounts(connection, wanted) if block_range.movements or block_range.receipts else {}
-    return Known(assets, wallets, accounts), Expected(open, of)
+    return Known(assets, wallets, accounts, closed), Expected(open, of)
 
 
 def _accounts(assets: Assets, block_range: BlockRange, wallets: Mapping[str, Wallet]) -> list[tuple[str, Asset]]:

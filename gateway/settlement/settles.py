@@ -5,7 +5,7 @@ or a mint, which a block then settles, or which the contract can never settle an
 are such things. Settlement knows none of them; it knows whose an authorization is by asking each kind.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -17,7 +17,7 @@ from gateway.address import ZERO
 from gateway.chain.token.contract import Movement
 from gateway.events.log import Event
 from gateway.identity.wallet import Wallet
-from gateway.ids import AccountId, TransferId
+from gateway.ids import AccountId, TransferId, WalletId
 from gateway.ledger import account
 from gateway.ledger.transfer import End, Transfer
 from gateway.money import Asset, Assets
@@ -28,11 +28,14 @@ Thing = TypeVar("Thing")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the ledger has of the parties of a block range: wallets by address, ids of accounts by code."""
+    """What the ledger has of the parties of a block range: wallets by address, ids of accounts by code, and which of
+    those who redeemed have closed their wallets.
+    """
 
     assets: Assets
     wallets: Mapping[str, Wallet]
     accounts: Mapping[str, AccountId]
+    closed: Collection[WalletId] = ()
 
     def account_at(self, address: str, token: Asset) -> str:
         """The code of the account that has the tokens at an address; those that are minted come from `supply`."""
