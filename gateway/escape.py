@@ -19,8 +19,9 @@ import shlex
 #: Joiners inside words of Persian, Hindi and others, and inside emoji. They show nothing by themselves.
 _JOINERS = "\u200c\u200d"
 
-#: What a spreadsheet takes for the beginning of a formula, behind quotes that were put in front of it.
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+#: What a spreadsheet takes for the beginning of a formula, behind quotes that were put in front of it and behind spaces
+#: that it leaves out. In Japanese and Chinese it may be the wide form of the sign, too.
+_FORMULA = re.compile(r"['\s]*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 
 #: A handle begins with a sign of formulas and calls nothing.
 _HANDLE = re.compile(r"@[A-Za-z0-9_]+", re.ASCII)

@@ -23,7 +23,7 @@ COLUMNS: Final = (
 )
 
 #: What begins a formula in a cell that a semicolon has begun.
-_SPLIT: Final = re.compile(r';(?=[\s"]*[=+\-@])')
+_SPLIT: Final = re.compile(r';(?=[\s"]*[=+\-@\uff1d\uff0b\uff0d\uff20])')
 
 
 def head() -> bytes:

@@ -7,6 +7,7 @@ the PDF says, and neither the environment nor a connection.
 
 import asyncio
 import sys
+from collections import Counter
 from typing import Final
 
 import msgspec
@@ -17,8 +18,9 @@ from gateway.statements.pdf_document import PdfDocument
 #: Entries of a PDF at the most: about a hundred pages, and four seconds of processor time where memos are Thai.
 ENTRIES_MAX: Final = 2_000
 
-#: How many are made or wait for their turn at the most.
+#: How many are made or wait for their turn at the most, and of these for one wallet, so that nobody takes all places.
 _WAITING_MAX: Final = 8
+_OF_WALLET_MAX: Final = 2
 
 #: A PDF of `ENTRIES_MAX` entries takes some seconds; on a machine that is busy, several times as many.
 _SECONDS_MAX: Final = 60.0
@@ -28,18 +30,21 @@ class PdfMaker:
     """The one that makes the PDFs of a gateway's process."""
 
     def __init__(self) -> None:
-        self._turn, self._waiting = asyncio.Semaphore(1), 0
+        self._turn, self._waiting = asyncio.Semaphore(1), Counter[str]()
 
     async def make(self, document: PdfDocument) -> bytes:
         """The PDF. Raises TooManyPdfs."""
-        if self._waiting >= _WAITING_MAX:
+        of = document.handle
+        if self._waiting.total() >= _WAITING_MAX or self._waiting[of] >= _OF_WALLET_MAX:
             raise TooManyPdfs
-        self._waiting += 1
+        self._waiting[of] += 1
         try:
             async with self._turn:
                 return await _made(msgspec.json.encode(document))
         finally:
-            self._waiting -= 1
+            self._waiting[of] -= 1
+            if not self._waiting[of]:
+                del self._waiting[of]
 
 
 async def _made(document: bytes) -> bytes:

@@ -25,7 +25,7 @@ def cells(memo: str, asset: Asset = EUR, units: int = 1250, side: Side = Side.DE
     return row
 
 
-@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r", " =", "\u00a0=", "\uff1d"])
 def test_a_memo_that_begins_like_a_formula_is_text(begins: str) -> None:
     memo = cells(f"{begins}SUM(1+1)*cmd|' /C calc'!A0")[7]
     assert memo.startswith(("'", "\\"))
@@ -36,11 +36,11 @@ def splits(line: str) -> list[str]:
     return next(csv.reader([line], delimiter=";"))
 
 
-@pytest.mark.parametrize("memo", ["a;=1+1", "a;  =1+1", 'a";=1+1', 'a;"=1+1', ";;@SUM(1)", "x;-1+cmd"])
+@pytest.mark.parametrize("memo", ["a;=1+1", "a;  =1+1", 'a";=1+1', 'a;"=1+1', ";;@SUM(1)", "x;-1+cmd", "a;\uff1d1+1"])
 def test_a_memo_is_no_formula_where_a_semicolon_ends_a_cell(memo: str) -> None:
     entry = Entry(1, Side.DEBIT, Money(1, EUR), Money(0, EUR), "payment", UUID(int=1), AT)
     line = csv_file.rows(IN_BANGKOK, [Line(entry, "@bob", memo)]).decode()
-    assert [cell for cell in splits(line)[1:] if cell.strip()[:1] in tuple("=+-@")] == []
+    assert [cell for cell in splits(line)[1:] if cell.strip()[:1] in tuple("=+-@\uff1d")] == []
 
 
 def test_a_line_end_in_a_memo_begins_no_line() -> None:

@@ -114,14 +114,27 @@ async def test_its_process_ends_with_the_request_that_was_given_up() -> None:
 
 
 async def test_more_than_a_few_do_not_wait() -> None:
-    maker = PdfMaker()
-    waiting = [asyncio.create_task(maker.make(document(line()))) for _ in range(9)]
+    maker, asked = PdfMaker(), [document(line()) for _ in range(9)]
+    for number, of in enumerate(asked):
+        of.handle = f"person_{number}"
+    waiting = [asyncio.create_task(maker.make(of)) for of in asked]
     done, others = await asyncio.wait(waiting, return_when=asyncio.FIRST_EXCEPTION)
     (refused,) = [one for one in done if one.exception()]
     assert isinstance(refused.exception(), TooManyPdfs)
     for one in others:
         one.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_one_wallet_does_not_take_the_places_of_all() -> None:
+    maker, others = PdfMaker(), document(line())
+    others.handle = "bob"
+    waiting = [asyncio.create_task(maker.make(document(line()))) for _ in range(3)]
+    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_EXCEPTION)
+    assert [type(one.exception()) for one in done if one.exception()] == [TooManyPdfs]
+    assert (await maker.make(others)).startswith(b"%PDF")
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert (await maker.make(document(line()))).startswith(b"%PDF")
 
 
 async def test_what_the_process_cannot_read_is_an_error_of_ours() -> None:
