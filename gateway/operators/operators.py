@@ -207,7 +207,10 @@ async def enrol(connection: Connection, name: str, code: str, registration: Regi
     key = register(registration, challenge, party)
     row = await connection.fetchrow(sql.operator_to_enrol, name, now)
     if not secrets.compare_digest(row["enrolment"] if row else bytes(32), hash_of(code)) or row is None:
-        raise InvalidPasskey("enrolment", "this code enrols nobody of that name, or does no more")
+        raise InvalidPasskey(
+            "enrolment",
+            "the code is not one for this name, was used, or is over a day old: 'gateway operators add' makes another",
+        )
     enrolled = await connection.fetchval(
         sql.enrol_operator, row["id"], key.credential_id, key.public_key, key.sign_count
     )

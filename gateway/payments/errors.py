@@ -69,7 +69,7 @@ class SelfPayment(Refused):
 class WalletFrozen(Conflict):
     handle: str
     since: str
-    says = "nothing leaves the wallet of @{handle}: it is frozen since {since}; what comes in goes on"
+    says = "the wallet of @{handle} is frozen since {since}: nothing leaves until its owner or operators unfreeze it"
 
 
 @dataclass(eq=False)

@@ -61,7 +61,7 @@ def reason_of(reason: str, reader: Reader) -> str:
         case "day":
             return reader.say("It is more than you let a day be.")
         case "new_payee":
-            return reader.say("You have never paid them before.")
+            return reader.say("It is your first payment to them since you have had a passkey.")
         case "address":
             return reader.say("It goes to an address that is nobody's handle.")
         case "changed_payee":
@@ -132,7 +132,7 @@ def begun_of(by: str, reader: Reader) -> str:
         case "recovery_code":
             return reader.say("with a recovery code")
         case _:
-            return reader.say("with the link of the gateway's start")
+            return reader.say("with the sign-in link that the gateway printed")
 
 
 def scope_of(scope: str, reader: Reader) -> tuple[str, str]:

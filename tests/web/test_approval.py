@@ -37,7 +37,7 @@ async def state(visitor: Visitor, text: str) -> None:
 async def test_a_payment_is_approved_with_a_passkey_over_what_the_page_shows(visitor: Visitor, site: Site) -> None:
     alice, asked = await waiting_payment(visitor, site)
     shown = await card(visitor).inner_text()
-    for part in (asked["id"], "@bob", "12.50 EUR", "ledger", "lunch <b>now</b>", "never paid them before"):
+    for part in (asked["id"], "@bob", "12.50 EUR", "ledger", "lunch <b>now</b>", "your first payment to them"):
         assert part in shown
 
     await card(visitor).get_by_role("button", name="Approve with your passkey").click()

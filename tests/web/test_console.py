@@ -57,7 +57,7 @@ async def test_a_wrong_code_is_said_and_makes_nobody_an_operator(visitor: Visito
     await page.get_by_label("Your name as an operator").fill("ann")
     await page.get_by_label("Your code").fill("go_guessed")
     await page.get_by_role("button", name="Make a passkey").click()
-    await visitor.status("this code enrols nobody of that name")
+    await visitor.status("the code is not one for this name")
     async with site.api.services.database.reading() as connection:
         assert await connection.fetchval("SELECT count(*) FROM operator") == 0
 

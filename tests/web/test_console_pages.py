@@ -31,7 +31,7 @@ async def test_a_search_leads_to_what_it_found(visitor: Visitor, site: Site) -> 
     await expect(found).to_contain_text("12.50 EUR from @alice to @bob")
     assert await found.get_attribute("href") == f"/console/payments/{paid}"
     await page.goto(f"/console/handles?q={EVIL}")
-    await expect(page.get_by_text("Nothing is called so.")).to_be_visible()
+    await expect(page.get_by_text("Nothing was found.")).to_be_visible()
     assert await page.get_by_role("searchbox").input_value() == EVIL
     assert visitor.complaints == []
 

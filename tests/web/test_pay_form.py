@@ -121,3 +121,13 @@ async def test_where_fingers_are_all_there_is_the_pad_is_the_only_one(
     await page.get_by_role("group", name="Digits").get_by_role("button", name="7", exact=True).tap()
     await expect(page.get_by_label("Amount", exact=True)).to_have_value("7")
     await context.close()
+
+
+async def test_the_form_says_that_the_wallet_is_frozen(visitor: Visitor, site: Site) -> None:
+    alice = await owner(visitor, site, "alice", "50.00 EUR")
+    await site.person("bob")
+    paid = (await alice.pay("@bob", "1.00 EUR")).json()["id"]
+    assert (await alice.post(f"/v1/payments/{paid}/report-unauthorized", b"")).status_code == 200
+    await visitor.page.goto("/pay")
+    await fill_in(visitor, to="bob", amount="1", asset="EUR")
+    await expect(visitor.page.get_by_text("Your wallet is frozen: money comes in")).to_be_visible()

@@ -21,7 +21,7 @@ from gateway.http.answer.content import permissions
 from gateway.http.services import Services
 from gateway.identity.credential import Credential
 from gateway.ids import show
-from gateway.payments.errors import SelfPayment, UnknownPayee
+from gateway.payments.errors import SelfPayment, UnknownPayee, WalletFrozen
 from gateway.web.owned import answer, own_page, reader_for
 from gateway.web.reader import Reader
 from gateway.web.wallet.people import known_to
@@ -122,6 +122,8 @@ def _fault(error: GatewayError, reader: Reader) -> tuple[str, str]:
             return "to", reader.say("Nobody has this handle. Check how it is written.")
         case UnknownPayee():
             return "to", reader.say("This is no handle and no address. Write @ and a handle, or 0x and an address.")
+        case WalletFrozen():
+            return "to", reader.say("Your wallet is frozen: money comes in, and nothing leaves until it is unfrozen.")
         case SelfPayment():
             return "to", reader.say("That is you.")
         case AmountTooPrecise(decimals=0):
