@@ -28,6 +28,7 @@ from gateway.web.wallet.receive import receive_page
 from gateway.web.wallet.recovery_codes import recovery_codes_page
 from gateway.web.wallet.settings import settings_page
 from gateway.web.wallet.statements import statements_page
+from gateway.web.wallet.unfreeze import unfreeze_page
 from gateway.web.wallet.webhooks import new_webhook_page, webhook_page, webhooks_page
 
 #: A page of ours: a path, and never the address of another host, however a browser reads it (WHATWG URL, 4.4).
@@ -112,6 +113,7 @@ PAGES = [
     recovery_codes_page,
     devices_page,
     close_page,
+    unfreeze_page,
     own_key_page,
     webhooks_page,
     new_webhook_page,

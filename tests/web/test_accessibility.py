@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 PAGES = (
     *("/", "/pay", "/pay/check?to=bob&amount=5&asset=EUR&memo=lunch", "/pay/check?to=nobody&amount=5&asset=EUR"),
     *("/receive", "/top-up", "/withdraw", "/convert", "/payments", "/payments?person=carol&asset=EUR", "/settings"),
-    *("/settings/limits", "/statements", "/statements?from=2026-01-01&asset=EUR"),
+    *("/settings/limits", "/settings/unfreeze", "/statements", "/statements?from=2026-01-01&asset=EUR"),
     *("/settings/recovery-codes", "/settings/devices", "/settings/keys", "/settings/keys/new", "/settings/mandates"),
     *("/settings/close", "/settings/own-key", "/settings/webhooks", "/settings/webhooks/new"),
     *("/settings/mandates/new?payee=nobody", "/settings/mandates/check?payee=bob&period=20&asset=EUR&total=60"),

@@ -22,7 +22,7 @@ OWN = (
     *("/", "/pay", "/receive", "/top-up", "/withdraw", "/convert", "/payments", "/statements"),
     *("/settings", "/settings/recovery-codes", "/settings/devices", "/settings/keys", "/settings/keys/new"),
     *("/settings/mandates", "/settings/mandates/new", "/settings/close", "/settings/own-key"),
-    *("/settings/webhooks", "/settings/webhooks/new"),
+    *("/settings/webhooks", "/settings/webhooks/new", "/settings/unfreeze"),
 )
 
 #: What a page of one's own may do (Content Security Policy Level 3, Trusted Types).

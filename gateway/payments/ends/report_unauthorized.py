@@ -119,6 +119,6 @@ async def unfreeze(connection: Connection, caller: WalletId, assertion: Assertio
     """
     signed_by = await passkey.verify(connection, caller, PURPOSE, (), assertion, now)
     if now - signed_by.created_at < DELAY:
-        raise Forbidden("this passkey is too new to let a frozen wallet go on: use an older one")
+        raise Forbidden("this passkey is less than 24 hours old: use an older one, or wait")
     if not await wallet_freeze.unfreeze_own(connection, caller, now - DELAY, By("passkey", signed_by.shown_id), now):
-        raise Forbidden("its owner lets a wallet go on 24 hours after they stopped it; operators may before")
+        raise Forbidden("no freeze of yours is 24 hours old: only operators unfreeze sooner, or end a freeze of theirs")

@@ -177,7 +177,7 @@ function notMe(one) {
   const button = make("button", { type: "button", class: "quiet danger" }, words("This wasn't me"));
   button.addEventListener("click", () =>
     during(button, async () => {
-      const ends = words("Your wallet is frozen: nothing leaves it, and this payment ends if it still can. You let it pay again with your passkey, after a day.");
+      const ends = words("Your wallet is frozen: nothing leaves it, and this payment ends if it still can. After a day you can unfreeze it with your passkey.");
       if (!(await confirmed(words("Freeze your wallet?"), ends, words("Freeze it"), words("Cancel")))) return;
       await post(`/v1/payments/${one.payment}/report-unauthorized`);
       say(words("Your wallet is frozen. Nothing leaves it."), "good");

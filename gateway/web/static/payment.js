@@ -14,7 +14,7 @@ const ACTS = {
   decline: () => asOwner(() => post(`${path}/refusal`)),
   undo: () => post(`${path}/void`, {}, { idempotencyKey: `undo-${id}` }),
   report: async () => {
-    const text = words("Nothing leaves it until you let it pay again, with your passkey, after a day.");
+    const text = words("Nothing leaves it. After a day you can unfreeze it with your passkey.");
     if (!(await confirmed(words("Freeze your wallet?"), text, words("Freeze it")))) return false;
     await post(`${path}/report-unauthorized`);
     return true;

@@ -8,6 +8,7 @@ statements.py  what a period began with, each entry, and what it ended with; as 
 payments.py  every payment, and each on its own
 limits.py    what may be paid without asking
 close.py     closing the wallet
+unfreeze.py  unfreezing the wallet
 own_key.py   the key of one's address, and an address of one's own
 webhooks.py  webhooks, and what was sent to each
 devices.py   passkeys, and where one is signed in

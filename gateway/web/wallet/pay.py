@@ -46,7 +46,9 @@ async def check_page(request: Request[Any, Any, Any], services: Services, creden
             (await get_handle.fn(filled["to"], services)).wallet_id if filled["to"].startswith("@") else filled["to"]
         )
     except GatewayError as error:
-        return await _form(request, services, credential, filled, _fault(error, reader))
+        return await _form(
+            request, services, credential, filled, _fault(error, reader), isinstance(error, WalletFrozen)
+        )
     money = services.settings.assets.of_wallet(filled["asset"]).parse_positive(filled["amount"])
     if seen.refusal is not None:
         text = reader.say("You do not have that much. Pay less, or top up first.")
@@ -73,6 +75,7 @@ async def _form(
     credential: Credential,
     filled: dict[str, str],
     fault: tuple[str, str] = ("", ""),
+    frozen: bool = False,
 ) -> Response[bytes]:
     caller, reader = credential.wallet, reader_for(request)
     has = {one.asset: str(one.available) for one in (await get_wallet.fn(services, caller)).balances}
@@ -87,6 +90,7 @@ async def _form(
         me=caller.handle,
         filled=filled,
         fault=dict.fromkeys(_FIELDS, "") | dict([fault]),
+        is_frozen=frozen,
         people=await known_to(services, caller),
         assets=assets,
         asset=filled["asset"] if filled["asset"] in [one.code for one in assets] else assets[0].code,
