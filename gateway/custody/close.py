@@ -7,9 +7,10 @@ them, and the gateway keeps the key. Those that reach an address which the walle
 as before. What its owner redeems at the contract is not paid out: a closed account takes no fiat, and the reserve keeps
 it.
 
-All of it is one transaction, which locks the wallet and then its accounts, in the order of every payment. A payment
-that comes first makes the closing be refused; one that comes later finds the account closed (account_is_closed,
-schema/01_ledger.sql), whichever way it took.
+All of it is one transaction. A payment that comes first makes the closing be refused; one that comes later finds the
+account closed (account_is_closed, schema/01_ledger.sql), whichever way it took.
+
+Lock order, that of every payment: the wallet's keys, the wallet, its policy, its mandates, its accounts.
 """
 
 from datetime import datetime
@@ -40,8 +41,11 @@ async def close(connection: Connection, assets: Assets, owner: Wallet, confirm: 
     """
     if confirm != (wanted := sentence(owner.handle)):
         raise InvalidRequest("confirm", f"a closed wallet is closed for ever; to close it, say {wanted!r}")
+    await connection.execute(sql.lock_keys, owner.id)
     await wallets.lock_wallet(connection, owner.id)
     await wallets.check_guard(connection, owner)
+    await connection.execute(sql.lock_policy, owner.id)
+    await connection.execute(sql.lock_mandates, owner.id)
     before: datetime | None = await connection.fetchval(wallets.sql.closed_at, owner.id)
     if before is not None:
         return before

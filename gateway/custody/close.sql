@@ -1,3 +1,15 @@
+-- lock_keys
+-- Payments by the wallet's keys lock them before all else.
+SELECT FROM api_key WHERE wallet_id = $1 AND revoked_at IS NULL ORDER BY id FOR NO KEY UPDATE;
+
+-- lock_policy
+-- Payments of a guarded wallet are decided one by one.
+SELECT FROM policy WHERE wallet_id = $1 FOR NO KEY UPDATE;
+
+-- lock_mandates
+-- Draws of both sides lock them before accounts.
+SELECT FROM mandate WHERE (payer = $1 OR payee = $1) AND ended_at IS NULL ORDER BY id FOR NO KEY UPDATE;
+
 -- accounts
 -- A wallet's accounts, locked in the order that every writer keeps to.
 SELECT code, asset, abs(credits_posted - debits_posted) AS posted, debits_pending + credits_pending AS pending

@@ -173,6 +173,29 @@ async def test_fifty_payments_that_come_as_a_wallet_is_closed_leave_no_money_in_
     assert await api.wrong() == []
 
 
+@pytest.mark.parametrize("first", ["api_key", "policy", "mandate"])
+async def test_closing_and_a_payment_of_its_wallet_wait_for_each_other_in_no_ring(api: Api, first: str) -> None:
+    """Whatever a payment has locked, it gets the wallet's account while the closing waits."""
+    shop = await api.person("shop", "5.00 EUR")
+    _, _, browser = await browsing(api, "alice")
+    await browser.post("/v1/keys", {"name": "Till", "scopes": ["read"]})
+    await shop.post("/v1/mandates", {"payee": "@alice", "asset": "EUR", "period": "5.00"})
+    eur = api.services.settings.assets["EUR"]
+    async with api.services.database.transaction() as connection:
+        await ledger.accounts(connection, [(account.wallet("alice", eur), eur)])
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    of = "(SELECT id FROM wallet WHERE handle = 'alice')"
+    whose = {"api_key": f"wallet_id = {of}", "policy": f"wallet_id = {of}", "mandate": f"payee = {of}"}[first]
+    async with api.services.database.transaction() as paying:
+        assert await paying.fetch(f"SELECT 1 FROM {first} WHERE {whose} FOR NO KEY UPDATE")
+        closing = asyncio.create_task(close(browser))
+        while await paying.fetchval(waits) < 1 and not closing.done():
+            await paying.execute("SELECT pg_stat_clear_snapshot()")
+        assert not closing.done(), "it waits"
+        await paying.execute(f"SELECT FROM account WHERE owner = {of} ORDER BY id FOR NO KEY UPDATE NOWAIT")
+    assert (await closing).status_code == 200
+
+
 async def test_what_was_about_to_be_posted_or_held_as_a_wallet_was_closed_is_asked_for_anew(api: Api) -> None:
     """The last defence, in the database: whoever looked before the wallet was closed writes nothing after."""
     alice, _ = await api.person("alice"), await api.person("bob", "5.00 EUR")

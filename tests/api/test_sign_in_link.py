@@ -65,3 +65,11 @@ async def test_a_page_of_another_origin_signs_nobody_in_with_it(api: Api) -> Non
     other = await api.call("POST", PATH, json={"code": code}, headers={**OWN, "Origin": "https://evil.example"})
     assert code_of(other) == (403, "forbidden")
     assert (await api.call("POST", PATH, json={"code": code}, headers=OWN)).status_code == 201
+
+
+async def test_it_signs_nobody_in_to_a_closed_wallet(api: Api) -> None:
+    alice = await api.person("alice")
+    code = await code_for(api, "alice")
+    closed = await alice.post("/v1/wallet/close", {"confirm": "@alice closes this wallet for ever"})
+    assert closed.status_code == 200
+    assert code_of(await api.call("POST", PATH, json={"code": code}, headers=OWN)) == (422, "invalid_link")
