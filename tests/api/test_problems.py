@@ -3,7 +3,7 @@
 import pytest
 
 from gateway import errors
-from gateway.chain.errors import ChainReplaced, NoRelayer, RelayerNotResumable, RelayerStopped
+from gateway.chain.errors import ChainReplaced, NoRelayer, RelayerStopped
 from gateway.errors import GatewayError, kinds
 from gateway.http.answer.problems import INTERNAL, PROBLEMS, problem_of
 from gateway.keys.errors import EncryptedKeyUnreadable
@@ -14,7 +14,6 @@ from gateway.payments.errors import LineRefused
 NOT_OF_A_REQUEST = {
     ChainReplaced,
     RelayerStopped,
-    RelayerNotResumable,
     NoRelayer,
     errors.Misconfigured,
 }
