@@ -229,7 +229,7 @@ async def test_what_takes_too_long_is_not_answered_and_is_paid_once_when_asked_a
     async with serving(place, GATEWAY_STOP_SECONDS="0.5") as server, connect(place.url, 3) as database:
         payer = await Payer.arrive(server.client)
         async with nobody_pays(database), database.reading() as connection:
-            paying = [asyncio.create_task(payer.pay(server.client)) for _ in range(CLIENTS)]
+            paying = await payer.pay_at_once(server.client)
             await until_waiting(connection, 1)
             server.process.send_signal(signal.SIGTERM)
             answers = await asyncio.gather(*paying, return_exceptions=True)
