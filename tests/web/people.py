@@ -26,10 +26,15 @@ class Owner(Person):
 
     cookie: str
 
+    async def do(self, path: str, **body: Any) -> Any:
+        """What their browser does at once after it has signed in: a POST, and what it is answered."""
+        made = await self.api.call("POST", path, headers={**OWN, "Cookie": self.cookie}, json=body or None)
+        assert made.status_code == 201, made.text
+        return made.json()
+
     async def recovery_codes(self) -> list[str]:
         """New ones; to hash them takes half a second."""
-        made = await self.api.call("POST", "/v1/recovery-codes", headers={**OWN, "Cookie": self.cookie})
-        return list(made.json()["codes"])
+        return list((await self.do("/v1/recovery-codes"))["codes"])
 
 
 async def owner(visitor: Visitor, site: Site, handle: str = "alice", *moneys: str) -> Owner:

@@ -40,7 +40,8 @@ async def paths(visitor: Visitor, site: Site) -> list[str]:
     await bob.pay("@alice", "12.50 EUR", memo="o" * 280)
     waits = (await alice.pay("@" + "w" * 30, "99999999999.99 EUR", memo="🍜 ขอบคุณ")).json()["id"]
     (paid,) = [one["id"] for one in (await bob.get("/v1/payments")).json()["items"]]
-    return [*PAGES, f"/payments/{waits}", f"/payments/{paid}"]
+    hook = await alice.do("/v1/webhooks", url=f"https://shop.example/{'h' * 80}", types=["payment.*"])
+    return [*PAGES, f"/payments/{waits}", f"/payments/{paid}", f"/settings/webhooks/{hook['id']}"]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

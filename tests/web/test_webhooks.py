@@ -65,7 +65,7 @@ async def test_a_webhook_is_tested_switched_off_and_on_and_deleted(visitor: Visi
     await page.get_by_role("button", name="Switch on").click()
     await visitor.status("It is switched on")
 
-    await page.get_by_role("button", name="Delete this webhook").click()
+    await page.get_by_role("button", name="Delete", exact=True).click()
     await page.get_by_role("dialog").get_by_role("button", name="Delete it").click()
     await visitor.status("The webhook is deleted.")
     await expect(page.get_by_text("None. A shop hears by a webhook that it was paid.")).to_be_visible()
@@ -93,7 +93,7 @@ async def test_why_something_did_not_arrive_is_told_and_it_is_sent_again(visitor
     row = page.locator("#deliveries li")
     await expect(row).to_contain_text("your server answered 500")
     await expect(row).to_contain_text("did not arrive")
-    await row.get_by_role("button", name="Send wallet.created again").click()
+    await row.get_by_role("button", name="Send again: wallet.created").click()
     await visitor.status("It is sent again.")
     await expect(row).to_contain_text("on its way")
 
