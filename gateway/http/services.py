@@ -17,6 +17,7 @@ from gateway.outbound.address import Allowed
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Database
 from gateway.statements.pdf_maker import PdfMaker
+from gateway.statements.turns import Turns
 from gateway.tracing.tracer import Tracer
 
 
@@ -39,6 +40,7 @@ class Services:
     logs_requests: bool = False  #: Whether each goes to the access log.
     tracer: Tracer | None = None  #: Where traces are on.
     pdfs: PdfMaker = field(default_factory=PdfMaker)  #: Makes statements to print.
+    turns: Turns = field(default_factory=Turns)  #: Of those who have a statement added up.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  #: Set once this process was told to stop.
 
     def address_of(self, scope: Mapping[str, Any]) -> str | None:

@@ -8,6 +8,7 @@ Invariants:
 
 period.py     from when until when, and what it is called in a file's name   (pure)
 statement.py  balances, sums and lines
+turns.py      whose sums are read: a few at a time
 csv_file.py   lines as CSV                                                   (pure)
 pdf_maker.py  PDFs, each made by a process of its own: pdf_process.py, of a pdf_document.py, with pdf_wrap.py
 texts.py      what statements say; locale/: in other languages than English   (pure)

@@ -1,5 +1,6 @@
 """Statements add up to the ledger's entries, in every month, asset and time zone; and the files that they are."""
 
+import asyncio
 import csv
 import io
 from collections.abc import Sequence
@@ -212,3 +213,18 @@ async def test_a_period_with_too_many_entries_is_no_pdf(api: Api, monkeypatch: p
     await alice.pay("@bob", "0.50 EUR")
     refused = (await alice.get(path)).json()
     assert (refused["code"], refused["entries"], refused["most"]) == ("statement_too_long", 3, 2)
+
+
+async def test_statements_that_take_long_leave_connections_to_everybody_else(api: Api) -> None:
+    alice, bob = await api.person("alice", "5.00 EUR"), await api.person("bob", "5.00 EUR")
+    path = "/v1/statement?from=2000-01-01T00:00:00Z&until=2100-01-01T00:00:00Z&asset=EUR"
+    async with api.services.database.transaction() as connection:
+        await connection.execute("LOCK TABLE transfer IN ACCESS EXCLUSIVE MODE")
+        asked = [who.get(path) for who in (alice, bob) for _ in range(api.services.database.connections_max)]
+        waiting = [asyncio.create_task(one) for one in asked]
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        while await connection.fetchval(waits) < 2:
+            await connection.execute("SELECT pg_stat_clear_snapshot()")
+        assert (await alice.get("/v1/wallet")).status_code == 200
+        assert await connection.fetchval(waits) == 2
+    assert {one.status_code for one in await asyncio.gather(*waiting)} == {200}
