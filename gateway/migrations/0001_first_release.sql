@@ -1087,16 +1087,17 @@ CREATE UNLOGGED TABLE tally (
 CREATE INDEX tally_by_end ON tally (ends_at);
 -- The event log, which webhooks and streams are read from.
 
--- What happened to a wallet, or to the gateway. Ids are assigned before transactions commit; events/log.py says how a
--- reader misses none. An event of two wallets is one row. That a ledger payment has settled is in its own row.
+-- Events of wallets and of the gateway. Ids are assigned before transactions commit; events/log.py explains how readers
+-- miss none. An event of two wallets is one row. A settled ledger payment has no row here: settled_event derives its event
+-- from its row in ledger_payment.
 CREATE TABLE logged_event (
     id bigint GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME event_id_seq) PRIMARY KEY,
     kind text NOT NULL,
-    wallet_id uuid,                    -- whose event it is; none: the gateway's
+    wallet_id uuid,                    -- the wallet that it belongs to; NULL: the gateway's
     subject uuid,
     facts jsonb NOT NULL,
     at timestamptz NOT NULL,
-    other_id uuid                      -- the second of two wallets whose event it is
+    other_id uuid                      -- the other wallet of an event of two
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 CREATE INDEX event_of_wallet ON logged_event (wallet_id, id);
 CREATE INDEX event_of_other ON logged_event (other_id, id) WHERE other_id IS NOT NULL;
@@ -1104,15 +1105,15 @@ CREATE INDEX event_of_subject ON logged_event (subject, id);
 CREATE TRIGGER logged_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON logged_event
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- An amount as it is shown, with all of its asset's decimals.
+-- An amount as text, with all decimals of its asset.
 CREATE FUNCTION amount_text(units numeric, decimals smallint) RETURNS text LANGUAGE sql IMMUTABLE
     RETURN ((units::text || 'e-' || decimals)::numeric)::text;
 
--- A time as it is shown (`rfc3339` in clock.py).
+-- A time as text (`rfc3339` in clock.py).
 CREATE FUNCTION rfc3339(at timestamptz) RETURNS text LANGUAGE sql STABLE
     RETURN to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 
--- The facts of a ledger payment's event, as payments/model/payment_events.py has them of other payments.
+-- The payload of a ledger payment's event, in the form of payments/model/payment_events.py.
 CREATE FUNCTION event_facts(debit_id bigint, credit_id bigint, amount numeric, fee numeric) RETURNS jsonb
 LANGUAGE sql STABLE
     RETURN (
@@ -1125,7 +1126,7 @@ LANGUAGE sql STABLE
         WHERE payer.id = event_facts.debit_id
     );
 
--- The events that ledger payments are. `checkpoint_facts` is what a checkpoint covers of an event's facts
+-- The events of settled ledger payments. `checkpoint_facts` is the part of the payload that a checkpoint covers
 -- (audit/checkpoint.py).
 CREATE VIEW settled_event AS
     SELECT event AS id, 'payment.settled' AS kind, (SELECT owner FROM account WHERE account.id = debit_id) AS wallet_id,
@@ -1135,15 +1136,15 @@ CREATE VIEW settled_event AS
             'refund_of', refund_of) AS checkpoint_facts
     FROM ledger_payment WHERE leg = 1;
 
--- Every event.
+-- All events.
 CREATE VIEW event AS
     SELECT id, kind, wallet_id, subject, facts, at, other_id, facts AS checkpoint_facts FROM logged_event
     UNION ALL
     SELECT * FROM settled_event;
 
--- What some wallets (null: all) are told of, above one number and up to another: each event once for each of them. `facts`
--- are null for a ledger payment's event, whose facts are in the payment. Payments are compared with the accounts of the
--- wallets, which are hashed; where the numbers are fewer than the wallets, the accounts of the payments are looked up.
+-- The events of some wallets (NULL: all) numbered above `after` and up to `up_to`, once for each wallet that they concern.
+-- `facts` is NULL for a ledger payment's event: its payload is in the payment. The payments are matched with a hash of the
+-- wallets' accounts; if there are fewer numbers than wallets, the payments' own accounts are looked up instead.
 CREATE FUNCTION events_told(wallets uuid[], after bigint, up_to bigint)
 RETURNS TABLE (told uuid, number bigint, kind text, subject uuid, at timestamptz, facts jsonb) LANGUAGE plpgsql STABLE
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_mergejoin = off SET enable_hashjoin = off
@@ -1701,16 +1702,16 @@ CREATE TRIGGER mandate_is_kept BEFORE DELETE OR TRUNCATE ON mandate
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 -- Captures and voids of payments that are held on the ledger rail.
 
--- Ends payments for API keys that may pay, each on its own and in a number of statements that does not depend on how many
--- they are, where no rule has anything to say (payments/ends/capture_void.py says it). Arrays have an element per request, and so
--- has each answer; `amount` is the part to capture, as a decimal; null: all of it. Of what was not done nothing is written:
---   done        captured or voided; the rest of the answer is the payment as it is then
---   checks      the ordinary way decides: there is no such key, or it may not pay, or is for some networks alone; the
---               idempotency key was used before; or the payment is none of the caller's, has a fee, is a refund, counts
---               against a limit, has ended or expired, its payer is frozen, less is held, or an earlier request has it
+-- Captures and voids payments, independently of each other, in a fixed number of statements. Each argument and result is an
+-- array with one element per request. `amount` is the part to capture, as a decimal; NULL: all of it. Outcomes:
+--   done        captured or voided; the other results are the payment after that
+--   checks      nothing is written, and payments/ends/capture_void.py decides: there is no such key, or it may not pay or is
+--               limited to some networks; the idempotency key was used before; or the payment is not the caller's, has a fee,
+--               is a refund, counts against a limit, has ended or expired, its payer is frozen, less is held, or an earlier
+--               request of this call ends it
 --
--- Locked are idempotency keys, then payments, then holds and accounts, each kind in its order, as by everybody. What a payment
--- is decided by is read once it is locked. It counts against limits from when it is accepted, or never.
+-- Lock order: idempotency keys, payments, holds, accounts, each sorted, as everywhere. The conditions are read after the locks;
+-- whether a payment counts against limits is fixed when it is accepted.
 CREATE FUNCTION end_on_ledger(
     at timestamptz, api_key_hash bytea[], idempotency text[], fingerprint bytea[],
     payment uuid[], capture boolean[], amount text[],
@@ -1723,7 +1724,7 @@ CREATE FUNCTION end_on_ledger(
 #variable_conflict use_column
 DECLARE
     request bytea[]; facts jsonb[];
-    good integer[];           -- requests that are done, in order
+    good integer[];           -- requests to carry out, in order
 BEGIN
     SELECT array_agg(CASE WHEN key.wallet_id IS NOT NULL AND asked.again = 1 THEN 'done' ELSE 'checks' END ORDER BY n),
         array_agg(key.wallet_id ORDER BY n),
@@ -1742,7 +1743,7 @@ BEGIN
     PERFORM lock_keys(array_agg(caller[g]), array_agg(request[g])) FROM unnest(good) AS g;
     PERFORM FROM staged_payment WHERE id = ANY (ARRAY(SELECT payment[g] FROM unnest(good) AS g)) ORDER BY id FOR UPDATE;
 
-    -- Statements after this one see what is now.
+    -- The statements after the locks see current rows.
     SELECT array_agg(CASE WHEN found.fits THEN 'done' ELSE 'checks' END ORDER BY n),
         array_agg(found.payer ORDER BY n), array_agg(found.payee ORDER BY n),
         array_agg(found.payer_handle ORDER BY n), array_agg(found.payee_handle ORDER BY n),
@@ -1807,15 +1808,15 @@ BEGIN
     INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
     SELECT caller[g], idempotency[g], fingerprint[g], 200, payment[g], at FROM unnest(good) AS g;
 END $$;
--- Payments of plain API keys whose money is set aside: on the ledger rail until they are captured or voided (below), on the
--- chain rail until the chain has settled them (09_pay_on_chain.sql).
+-- Payments of plain API keys whose money is held: on the ledger rail until they are captured or voided (below), on the chain
+-- rail until the chain has settled them (09_pay_on_chain.sql).
 
--- Uses idempotency keys, each for a payment whose money it sets aside, and keeps them with the status of the answer, which
--- follows from the payment. Arrays have an element per payment, and so has each answer: `done`; `elsewhere` where the key
--- was used before; `short`, with what the payer had available, whose key is free again.
+-- Holds the money of payments and stores their idempotency keys with the status of the answer. Each argument and result is
+-- an array with one element per payment. Outcomes: `done`; `used`, if the idempotency key was used before; `short`, with what
+-- the payer had available, in which case the key can be used again.
 --
--- Keys are locked before accounts, both in their order. Where everybody seems to have enough, the money is held by
--- ledger_hold; where somebody has not, or another took it meanwhile, ledger_write decides in order who is short.
+-- Lock order: idempotency keys, then accounts, each sorted. If `enough` says that every payer can pay, ledger_hold holds the
+-- money; if not, or if a balance has shrunk since, ledger_write decides payment by payment who is short.
 CREATE FUNCTION hold_with_keys(
     at timestamptz, status smallint, enough boolean, payer uuid[], idempotency text[], fingerprint bytea[],
     from_account bigint[], to_account bigint[], amount numeric[], id uuid[],
@@ -1824,8 +1825,8 @@ CREATE FUNCTION hold_with_keys(
 #variable_conflict use_column
 DECLARE
     claimed integer[];
-    holds boolean := enough;  -- whether all of it is held at once
-    good integer[];           -- whose keys were not used before, in order
+    holds boolean := enough;  -- all of it is held at once
+    good integer[];           -- payments whose keys were not used before, in order
     accounts bigint[]; written record;
     step_id uuid[]; leg_step integer[]; leg_debit integer[]; leg_credit integer[]; leg_pend numeric[]; nothing numeric[];
 BEGIN
@@ -1835,7 +1836,7 @@ BEGIN
     IF cardinality(claimed) < cardinality(id) THEN
         FOR i IN 1 .. cardinality(id) LOOP
             IF NOT i = ANY (claimed) THEN
-                outcome[i] := 'elsewhere';
+                outcome[i] := 'used';
             END IF;
         END LOOP;
         IF claimed = '{}' THEN
@@ -1882,19 +1883,19 @@ BEGIN
     END IF;
 END $$;
 
--- Payments of fiat, without a fee, that are only held: each is a row of `staged_payment`, its hold, its idempotency key and
--- its event, or nothing. Arrays have an element per payment, and so has each answer: as of hold_with_keys, and
+-- Holds for fiat payments without a fee that are captured later. A payment is written with its hold, idempotency key and
+-- event, or not at all. Arguments, results and outcomes are those of hold_with_keys, and also
 --   unauthenticated  no such API key
---   checks           the payment has to pass the checks first: its API key is not plain
---   unknown          no such payee, or the payer itself, or an account that is not open yet
+--   checks           the API key is not plain: the payment has to pass the checks
+--   unknown          no such payee, the payee is closed or is the payer, or an account is not open yet
 --
--- A wallet that gets its first passkey has its holds wait for an approval (wallet_has_policy). So the payers' wallets are
--- locked, after the idempotency keys and before the accounts, and whether a key is plain is read then.
+-- When a wallet gets its first passkey, its holds begin to wait for an approval (wallet_has_policy). So the payers' wallets
+-- are locked between the idempotency keys and the accounts, and `plain` is read under that lock.
 CREATE FUNCTION hold_on_ledger(
     at timestamptz, expires_at timestamptz,
     api_key_hash bytea[], idempotency text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
-    facts text[],   -- of the payment's event, as a JSON object; who paid is added
+    facts text[],   -- the event's payload without the payer, as a JSON object
     OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
@@ -1902,7 +1903,7 @@ CREATE FUNCTION hold_on_ledger(
 #variable_conflict use_column
 DECLARE
     payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; request bytea[];
-    enough boolean;           -- whether everybody has enough for all that they pay
+    enough boolean;           -- every payer has enough for all of their payments
     good integer[];           -- requests whose money is held, in order
     held record;
 BEGIN
@@ -1970,36 +1971,34 @@ BEGIN
     FROM unnest(outcome, id, payer, payer_handle, payee, facts) AS asked (outcome, id, payer, handle, payee, facts)
     WHERE asked.outcome = 'done';
 END $$;
--- Payments on the ledger rail that settle at once: each is one row of `ledger_payment`, written with the money, or nothing.
--- One function, for any number of payments, of any payers, whoever asks.
+-- Payments on the ledger rail that settle at once. A payment is one row of `ledger_payment`, written with its entries or not at
+-- all. One function takes any number of payments, of any payers and any kind of caller.
 
--- A payment is asked for by an API key (its SHA-256 is in `api_key_hash`) or in a session (the SHA-256 of its token is in
--- `session_hash`); or `api_key_hash` is null, and all come from callers whose payments have passed every check (`wallet` is
--- the payer's). A payment has a payee by handle and a fee; a refund names what it is of.
--- `idempotency` is null where the caller has claimed the key. Arrays have an element per payment, and so has each answer:
+-- The caller of a payment is an API key (`api_key_hash`, SHA-256) or a session (`session_hash`, the SHA-256 of its token). If
+-- `api_key_hash` is NULL, the payments have passed every check already and `wallet` names their payers. `refund_of` is the
+-- payment that a refund is of. `idempotency` is NULL if the caller has stored the key. Each argument and result is an array
+-- with one element per payment. Nothing is written for an outcome other than `done`:
 --   done             settled
---   short            with what the payer had available; its key is free again
---   unauthenticated  no such API key, or no session
---   checks           the payment has to pass the checks first: its API key is neither plain nor one with caps alone, or
---                    they may have something to say about what is asked for in the session
---   caps             what is asked for by the API key here is more than its caps have room for, as it seems
+--   short            the payer has too little: `available` says how much; the idempotency key can be used again
+--   unauthenticated  no such API key, or no such session
+--   checks           the payment has to pass the checks: its API key is neither plain nor limited by caps alone, or a rule of the
+--                    wallet's policy may concern it
+--   caps             the payments of this API key in the call do not all fit its caps, as far as can be seen here
 --   used             the idempotency key was used before
---   unknown          no such payee or a closed one, or the payer itself, or an account that is not open yet. Where payers come by their
---                    wallets nothing at all is written then: the caller opens the accounts, and asks again for all
--- Of all but `done` nothing is written. Two payments with one idempotency key must not be in one call.
+--   unknown          no such payee, the payee is closed or is the payer, or an account is not open yet. If `wallet` names the
+--                    payers, nothing at all is written: the caller opens the accounts and calls again
+-- Two payments with the same idempotency key must not be in one call.
 --
--- The ids are made here, of the time that the payments have (`paid_at`: `at`, or later where an account has an entry as
--- late): UUIDv7 (RFC 9562, section 6.2, method 3) with the microseconds in `rand_a`, the payment's place in the call
--- behind them, and 48 random bits.
+-- Ids are UUIDv7 (RFC 9562, section 6.2, method 3) of the time of the payments (`paid_at`: `at`, or later if an account has
+-- a later entry): microseconds in `rand_a`, then the payment's place in the call, then 48 random bits.
 --
--- What a key with caps asks for is paid where all of it has room (caps_with_room), and then it counts against them.
--- Otherwise the checks decide which of it has (payments/checks/caps.py): they know of one payment after the other, and
--- say why not. It is the same with what sessions ask for and the policies of their wallets (sessions_with_room). What
--- payments of wallets count against comes with them, an element of `counter_...` for each limit of each.
+-- Payments of a key with caps are settled and counted only if all of them fit (caps_with_room). Otherwise the checks decide
+-- one payment after the other, and name the reason (payments/checks/caps.py). The same holds for sessions and the policies of
+-- their wallets (sessions_with_room). Payments of named payers bring the limits that they count against: one element of
+-- `counter_...` per payment and limit.
 --
--- Keys are locked before limits, and these before accounts, all in their order, so that no two calls deadlock. Where
--- everybody seems to have enough, the money moves by ledger_post; where somebody has not, or another took it meanwhile,
--- ledger_decide decides in order who is short.
+-- Lock order: idempotency keys, limits, accounts, each sorted, so two calls never deadlock. If every payer seems to have enough,
+-- ledger_post moves the money; if not, or if a balance has shrunk since, ledger_decide decides payment by payment who is short.
 CREATE FUNCTION pay_by_ledger(
     at timestamptz,
     api_key_hash bytea[], wallet uuid[], idempotency text[], fingerprint bytea[],
@@ -2017,8 +2016,8 @@ CREATE FUNCTION pay_by_ledger(
 #variable_conflict use_column
 DECLARE
     from_account bigint[]; to_account bigint[]; fee_account bigint[]; found_by bytea[];
-    start timestamptz;    -- after every entry on the accounts, as far as one sees without locking them
-    enough boolean;       -- whether everybody has enough for all that they pay
+    start timestamptz;    -- later than every entry of the accounts, as read without locks
+    enough boolean;       -- every payer has enough for all of their payments
     with_fees boolean;
     payee uuid[]; origin uuid[];          -- of keys with caps
     session uuid[]; token_made_at timestamptz[];
@@ -2092,7 +2091,7 @@ BEGIN
             coalesce(array_agg(g) FILTER (WHERE session[g] IS NOT NULL), '{}')
         INTO capped, signed_in
         FROM unnest(good) AS g;
-        -- Statements after this one see what is now.
+        -- The statements after the locks see current rows.
         PERFORM lock_limits(
             ARRAY(SELECT origin[g] FROM unnest(capped) AS g), NULL, ARRAY(SELECT payer[g] FROM unnest(capped || signed_in) AS g),
             NULL);
@@ -2213,17 +2212,17 @@ BEGIN
 END $$;
 -- Refunds of payments on the ledger rail that settled at once.
 
--- Refunds ledger payments for plain API keys of their payees that may refund, each on its own and in a number of statements
--- that does not depend on how many they are, where no rule has anything to say (payments/ends/refund.py says it). A refund is a
--- payment of its own, by pay_by_ledger. Arrays have an element per request, and so has each answer; `amount` is the part to
--- refund, as a decimal; null: all that is left. Of what was not done nothing is written but that nothing is refunded:
---   done        refunded; the rest of the answer is the refund
---   checks      the ordinary way decides: there is no such key, it is not plain or may not refund; the idempotency key was
---               used before; or the payment is no ledger payment to the caller, counts against a limit, less is left of it
---               or available to the caller, or an earlier request refunds it
+-- Refunds payments for plain API keys of their payees, independently of each other, in a fixed number of statements. A refund is
+-- a payment of its own, written by pay_by_ledger. Each argument and result is an array with one element per request. `amount` is
+-- the part to refund, as a decimal; NULL: all that is left. Outcomes:
+--   done        refunded; the other results are the refund
+--   checks      nothing is refunded (a row of `refunded_payment` may be written, with 0), and payments/ends/refund.py decides:
+--               there is no such key, it is not plain or may not refund; the idempotency key was used before; or the payment is
+--               not a ledger payment to the caller, counts against a limit, has less left than asked, the caller has less
+--               available, or an earlier request of this call refunds it
 --
--- Locked are idempotency keys, then what is refunded of each payment (its row of `refunded_payment`, which is written or
--- changed first of all, so concurrent refunds never exceed the payment), then accounts, each kind in its order.
+-- Lock order: idempotency keys, rows of `refunded_payment`, accounts, each sorted. The row of `refunded_payment` is written before
+-- money moves, so concurrent refunds never exceed the payment.
 CREATE FUNCTION refund_on_ledger(
     at timestamptz, api_key_hash bytea[], idempotency text[], fingerprint bytea[], payment uuid[], amount text[],
     OUT outcome text[], OUT id uuid[], OUT paid_at timestamptz, OUT caller uuid[], OUT payee uuid[],
@@ -2233,8 +2232,8 @@ CREATE FUNCTION refund_on_ledger(
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    paid numeric[];           -- what each payment was
-    good integer[];           -- requests that are done, in order
+    paid numeric[];           -- the amount of each payment
+    good integer[];           -- requests to carry out, in order
     one record; written record;
 BEGIN
     SELECT array_agg(CASE WHEN found.fits THEN 'done' ELSE 'checks' END ORDER BY n), array_agg(found.caller ORDER BY n),
@@ -2279,8 +2278,8 @@ BEGIN
             units[array_position(payment, kept.payment_id)], kept.amount - kept.refunded)
         WHERE kept.refunded < kept.amount
             AND kept.refunded + coalesce(units[array_position(payment, kept.payment_id)], 0) <= kept.amount
-            -- How much is left is taken from the row as this statement began to see it. If another refund was faster, the
-            -- ordinary way decides.
+            -- `refunded` is compared with its value in this statement's snapshot: if another refund committed since, the
+            -- outcome is `checks`.
             AND (units[array_position(payment, kept.payment_id)] IS NOT NULL OR kept.refunded = (
                 SELECT before.refunded FROM refunded_payment AS before WHERE before.payment_id = kept.payment_id))
         RETURNING array_position(payment, kept.payment_id) AS place,
@@ -2316,20 +2315,25 @@ BEGIN
         WHERE kept.payment_id = back.id AND back.outcome = 'checks';
     END IF;
 END $$;
--- Accept payments of plain API keys on the chain rail, as 08_pay_on_ledger.sql does on the ledger rail.
+-- Payments of plain API keys on the chain rail; 08_pay_on_ledger.sql is their counterpart on the ledger rail.
 
--- Payments of any payers: the payment's row, its hold, its authorization with its nonce, its idempotency key and its
--- event. The id is that of the payment, of its hold and of its authorization, which shows that the authorization was
--- queued when the payment was accepted. Outcomes as of pay_by_ledger, but that `done` means queued, and that a payer
--- whose address the gateway has no key for is not handled here.
+-- Queues payments of any payers. Each is written with its hold, authorization, nonce, idempotency key and event. The payment,
+-- its hold and its authorization share one id: an authorization with its payment's id was queued when the payment was
+-- accepted. Outcomes:
+--   done             queued
+--   short, used      as of hold_with_keys
+--   unauthenticated  no such API key
+--   checks           the API key is not plain: the payment has to pass the checks
+--   own_key          the payer keeps the key of the address, and has to sign
+--   unknown          no such payee, the payee is closed or is the payer, or an account is not open yet
 --
--- Idempotency keys, then accounts, then nonces are locked, each kind in the order that every caller keeps to.
+-- Lock order: idempotency keys, accounts, nonces, each sorted.
 CREATE FUNCTION pay_on_chain(
     at timestamptz, valid_before bigint,
     api_key_hash bytea[], idempotency text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
     route text[],   -- as JSON
-    facts text[],   -- of the payment's event, as a JSON object; who paid is added
+    facts text[],   -- the event's payload without the payer, as a JSON object
     OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
@@ -2337,10 +2341,10 @@ CREATE FUNCTION pay_on_chain(
 #variable_conflict use_column
 DECLARE
     payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; from_address text[]; to_address text[];
-    enough boolean;           -- whether everybody has enough for all that they pay
+    enough boolean;           -- every payer has enough for all of their payments
     good integer[];           -- requests whose money is held, in order
     written record;
-    next numeric[];           -- nonce after the last one taken now, of each payer, by asset and address
+    next numeric[];           -- per payer, by asset and address: the nonce after the last one taken here
     queued integer;
 BEGIN
     SELECT array_agg(found.outcome), array_agg(found.payer), array_agg(found.handle), array_agg(found.payee),
@@ -2355,9 +2359,9 @@ BEGIN
             CASE
                 WHEN key.wallet_id IS NULL THEN 'unauthenticated'
                 WHEN NOT key.plain THEN 'checks'
-                WHEN giver.custody <> 'gateway' THEN 'elsewhere'
+                WHEN giver.custody <> 'gateway' THEN 'own_key'
                 WHEN key.wallet_id = taker.id OR taker.closed_at IS NOT NULL OR taker.id IS NULL OR from_account.id IS NULL
-                    THEN 'elsewhere'
+                    THEN 'unknown'
                 ELSE 'done'
             END AS outcome,
             from_account.credits_posted - from_account.debits_posted - from_account.debits_pending
@@ -2395,7 +2399,7 @@ BEGIN
         END IF;
     END IF;
 
-    -- The next nonces of each payer, as many as it needs, as authorization.sql's take_nonces hands them out.
+    -- Take as many nonces for each payer as it needs, like take_nonces of authorization.sql.
     WITH taken AS (
         INSERT INTO authorization_nonce AS handed_out (asset, address, next)
         SELECT asset[g], from_address[g], count(*) FROM unnest(good) AS g
@@ -2405,8 +2409,8 @@ BEGIN
         RETURNING asset, address, next
     )
     SELECT array_agg(taken.next ORDER BY taken.asset, taken.address) INTO next FROM taken;
-    -- Each nonce is counted back from its payer's next one. A wallet that went to another address since it was looked
-    -- at has done so before its nonces were locked here, so it is seen now; everybody is then asked again alone.
+    -- Nonces are counted back from the payer's next one. A wallet that has been bound to another address since the first
+    -- statement did so before its nonces were locked here, so the join sees it; the caller then retries each payment alone.
     INSERT INTO token_authorization (id, kind, asset, from_address, to_address, value, nonce, valid_before, created_at)
     SELECT asked.id, 'transfer', asked.asset, asked.giver, asked.taker, asked.amount, next[asked.place] - asked.left,
         valid_before, at

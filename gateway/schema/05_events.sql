@@ -1,15 +1,16 @@
 -- The event log, which webhooks and streams are read from.
 
--- What happened to a wallet, or to the gateway. Ids are assigned before transactions commit; events/log.py says how a
--- reader misses none. An event of two wallets is one row. That a ledger payment has settled is in its own row.
+-- Events of wallets and of the gateway. Ids are assigned before transactions commit; events/log.py explains how readers
+-- miss none. An event of two wallets is one row. A settled ledger payment has no row here: settled_event derives its event
+-- from its row in ledger_payment.
 CREATE TABLE logged_event (
     id bigint GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME event_id_seq) PRIMARY KEY,
     kind text NOT NULL,
-    wallet_id uuid,                    -- whose event it is; none: the gateway's
+    wallet_id uuid,                    -- the wallet that it belongs to; NULL: the gateway's
     subject uuid,
     facts jsonb NOT NULL,
     at timestamptz NOT NULL,
-    other_id uuid                      -- the second of two wallets whose event it is
+    other_id uuid                      -- the other wallet of an event of two
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 CREATE INDEX event_of_wallet ON logged_event (wallet_id, id);
 CREATE INDEX event_of_other ON logged_event (other_id, id) WHERE other_id IS NOT NULL;
@@ -17,15 +18,15 @@ CREATE INDEX event_of_subject ON logged_event (subject, id);
 CREATE TRIGGER logged_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON logged_event
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- An amount as it is shown, with all of its asset's decimals.
+-- An amount as text, with all decimals of its asset.
 CREATE FUNCTION amount_text(units numeric, decimals smallint) RETURNS text LANGUAGE sql IMMUTABLE
     RETURN ((units::text || 'e-' || decimals)::numeric)::text;
 
--- A time as it is shown (`rfc3339` in clock.py).
+-- A time as text (`rfc3339` in clock.py).
 CREATE FUNCTION rfc3339(at timestamptz) RETURNS text LANGUAGE sql STABLE
     RETURN to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 
--- The facts of a ledger payment's event, as payments/model/payment_events.py has them of other payments.
+-- The payload of a ledger payment's event, in the form of payments/model/payment_events.py.
 CREATE FUNCTION event_facts(debit_id bigint, credit_id bigint, amount numeric, fee numeric) RETURNS jsonb
 LANGUAGE sql STABLE
     RETURN (
@@ -38,7 +39,7 @@ LANGUAGE sql STABLE
         WHERE payer.id = event_facts.debit_id
     );
 
--- The events that ledger payments are. `checkpoint_facts` is what a checkpoint covers of an event's facts
+-- The events of settled ledger payments. `checkpoint_facts` is the part of the payload that a checkpoint covers
 -- (audit/checkpoint.py).
 CREATE VIEW settled_event AS
     SELECT event AS id, 'payment.settled' AS kind, (SELECT owner FROM account WHERE account.id = debit_id) AS wallet_id,
@@ -48,15 +49,15 @@ CREATE VIEW settled_event AS
             'refund_of', refund_of) AS checkpoint_facts
     FROM ledger_payment WHERE leg = 1;
 
--- Every event.
+-- All events.
 CREATE VIEW event AS
     SELECT id, kind, wallet_id, subject, facts, at, other_id, facts AS checkpoint_facts FROM logged_event
     UNION ALL
     SELECT * FROM settled_event;
 
--- What some wallets (null: all) are told of, above one number and up to another: each event once for each of them. `facts`
--- are null for a ledger payment's event, whose facts are in the payment. Payments are compared with the accounts of the
--- wallets, which are hashed; where the numbers are fewer than the wallets, the accounts of the payments are looked up.
+-- The events of some wallets (NULL: all) numbered above `after` and up to `up_to`, once for each wallet that they concern.
+-- `facts` is NULL for a ledger payment's event: its payload is in the payment. The payments are matched with a hash of the
+-- wallets' accounts; if there are fewer numbers than wallets, the payments' own accounts are looked up instead.
 CREATE FUNCTION events_told(wallets uuid[], after bigint, up_to bigint)
 RETURNS TABLE (told uuid, number bigint, kind text, subject uuid, at timestamptz, facts jsonb) LANGUAGE plpgsql STABLE
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_mergejoin = off SET enable_hashjoin = off

@@ -1,15 +1,15 @@
 -- Captures and voids of payments that are held on the ledger rail.
 
--- Ends payments for API keys that may pay, each on its own and in a number of statements that does not depend on how many
--- they are, where no rule has anything to say (payments/ends/capture_void.py says it). Arrays have an element per request, and so
--- has each answer; `amount` is the part to capture, as a decimal; null: all of it. Of what was not done nothing is written:
---   done        captured or voided; the rest of the answer is the payment as it is then
---   checks      the ordinary way decides: there is no such key, or it may not pay, or is for some networks alone; the
---               idempotency key was used before; or the payment is none of the caller's, has a fee, is a refund, counts
---               against a limit, has ended or expired, its payer is frozen, less is held, or an earlier request has it
+-- Captures and voids payments, independently of each other, in a fixed number of statements. Each argument and result is an
+-- array with one element per request. `amount` is the part to capture, as a decimal; NULL: all of it. Outcomes:
+--   done        captured or voided; the other results are the payment after that
+--   checks      nothing is written, and payments/ends/capture_void.py decides: there is no such key, or it may not pay or is
+--               limited to some networks; the idempotency key was used before; or the payment is not the caller's, has a fee,
+--               is a refund, counts against a limit, has ended or expired, its payer is frozen, less is held, or an earlier
+--               request of this call ends it
 --
--- Locked are idempotency keys, then payments, then holds and accounts, each kind in its order, as by everybody. What a payment
--- is decided by is read once it is locked. It counts against limits from when it is accepted, or never.
+-- Lock order: idempotency keys, payments, holds, accounts, each sorted, as everywhere. The conditions are read after the locks;
+-- whether a payment counts against limits is fixed when it is accepted.
 CREATE FUNCTION end_on_ledger(
     at timestamptz, api_key_hash bytea[], idempotency text[], fingerprint bytea[],
     payment uuid[], capture boolean[], amount text[],
@@ -22,7 +22,7 @@ CREATE FUNCTION end_on_ledger(
 #variable_conflict use_column
 DECLARE
     request bytea[]; facts jsonb[];
-    good integer[];           -- requests that are done, in order
+    good integer[];           -- requests to carry out, in order
 BEGIN
     SELECT array_agg(CASE WHEN key.wallet_id IS NOT NULL AND asked.again = 1 THEN 'done' ELSE 'checks' END ORDER BY n),
         array_agg(key.wallet_id ORDER BY n),
@@ -41,7 +41,7 @@ BEGIN
     PERFORM lock_keys(array_agg(caller[g]), array_agg(request[g])) FROM unnest(good) AS g;
     PERFORM FROM staged_payment WHERE id = ANY (ARRAY(SELECT payment[g] FROM unnest(good) AS g)) ORDER BY id FOR UPDATE;
 
-    -- Statements after this one see what is now.
+    -- The statements after the locks see current rows.
     SELECT array_agg(CASE WHEN found.fits THEN 'done' ELSE 'checks' END ORDER BY n),
         array_agg(found.payer ORDER BY n), array_agg(found.payee ORDER BY n),
         array_agg(found.payer_handle ORDER BY n), array_agg(found.payee_handle ORDER BY n),

@@ -1,12 +1,12 @@
--- Payments of plain API keys whose money is set aside: on the ledger rail until they are captured or voided (below), on the
--- chain rail until the chain has settled them (09_pay_on_chain.sql).
+-- Payments of plain API keys whose money is held: on the ledger rail until they are captured or voided (below), on the chain
+-- rail until the chain has settled them (09_pay_on_chain.sql).
 
--- Uses idempotency keys, each for a payment whose money it sets aside, and keeps them with the status of the answer, which
--- follows from the payment. Arrays have an element per payment, and so has each answer: `done`; `elsewhere` where the key
--- was used before; `short`, with what the payer had available, whose key is free again.
+-- Holds the money of payments and stores their idempotency keys with the status of the answer. Each argument and result is
+-- an array with one element per payment. Outcomes: `done`; `used`, if the idempotency key was used before; `short`, with what
+-- the payer had available, in which case the key can be used again.
 --
--- Keys are locked before accounts, both in their order. Where everybody seems to have enough, the money is held by
--- ledger_hold; where somebody has not, or another took it meanwhile, ledger_write decides in order who is short.
+-- Lock order: idempotency keys, then accounts, each sorted. If `enough` says that every payer can pay, ledger_hold holds the
+-- money; if not, or if a balance has shrunk since, ledger_write decides payment by payment who is short.
 CREATE FUNCTION hold_with_keys(
     at timestamptz, status smallint, enough boolean, payer uuid[], idempotency text[], fingerprint bytea[],
     from_account bigint[], to_account bigint[], amount numeric[], id uuid[],
@@ -15,8 +15,8 @@ CREATE FUNCTION hold_with_keys(
 #variable_conflict use_column
 DECLARE
     claimed integer[];
-    holds boolean := enough;  -- whether all of it is held at once
-    good integer[];           -- whose keys were not used before, in order
+    holds boolean := enough;  -- all of it is held at once
+    good integer[];           -- payments whose keys were not used before, in order
     accounts bigint[]; written record;
     step_id uuid[]; leg_step integer[]; leg_debit integer[]; leg_credit integer[]; leg_pend numeric[]; nothing numeric[];
 BEGIN
@@ -26,7 +26,7 @@ BEGIN
     IF cardinality(claimed) < cardinality(id) THEN
         FOR i IN 1 .. cardinality(id) LOOP
             IF NOT i = ANY (claimed) THEN
-                outcome[i] := 'elsewhere';
+                outcome[i] := 'used';
             END IF;
         END LOOP;
         IF claimed = '{}' THEN
@@ -73,19 +73,19 @@ BEGIN
     END IF;
 END $$;
 
--- Payments of fiat, without a fee, that are only held: each is a row of `staged_payment`, its hold, its idempotency key and
--- its event, or nothing. Arrays have an element per payment, and so has each answer: as of hold_with_keys, and
+-- Holds for fiat payments without a fee that are captured later. A payment is written with its hold, idempotency key and
+-- event, or not at all. Arguments, results and outcomes are those of hold_with_keys, and also
 --   unauthenticated  no such API key
---   checks           the payment has to pass the checks first: its API key is not plain
---   unknown          no such payee, or the payer itself, or an account that is not open yet
+--   checks           the API key is not plain: the payment has to pass the checks
+--   unknown          no such payee, the payee is closed or is the payer, or an account is not open yet
 --
--- A wallet that gets its first passkey has its holds wait for an approval (wallet_has_policy). So the payers' wallets are
--- locked, after the idempotency keys and before the accounts, and whether a key is plain is read then.
+-- When a wallet gets its first passkey, its holds begin to wait for an approval (wallet_has_policy). So the payers' wallets
+-- are locked between the idempotency keys and the accounts, and `plain` is read under that lock.
 CREATE FUNCTION hold_on_ledger(
     at timestamptz, expires_at timestamptz,
     api_key_hash bytea[], idempotency text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
-    facts text[],   -- of the payment's event, as a JSON object; who paid is added
+    facts text[],   -- the event's payload without the payer, as a JSON object
     OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
@@ -93,7 +93,7 @@ CREATE FUNCTION hold_on_ledger(
 #variable_conflict use_column
 DECLARE
     payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; request bytea[];
-    enough boolean;           -- whether everybody has enough for all that they pay
+    enough boolean;           -- every payer has enough for all of their payments
     good integer[];           -- requests whose money is held, in order
     held record;
 BEGIN

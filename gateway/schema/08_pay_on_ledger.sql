@@ -1,33 +1,31 @@
--- Payments on the ledger rail that settle at once: each is one row of `ledger_payment`, written with the money, or nothing.
--- One function, for any number of payments, of any payers, whoever asks.
+-- Payments on the ledger rail that settle at once. A payment is one row of `ledger_payment`, written with its entries or not at
+-- all. One function takes any number of payments, of any payers and any kind of caller.
 
--- A payment is asked for by an API key (its SHA-256 is in `api_key_hash`) or in a session (the SHA-256 of its token is in
--- `session_hash`); or `api_key_hash` is null, and all come from callers whose payments have passed every check (`wallet` is
--- the payer's). A payment has a payee by handle and a fee; a refund names what it is of.
--- `idempotency` is null where the caller has claimed the key. Arrays have an element per payment, and so has each answer:
+-- The caller of a payment is an API key (`api_key_hash`, SHA-256) or a session (`session_hash`, the SHA-256 of its token). If
+-- `api_key_hash` is NULL, the payments have passed every check already and `wallet` names their payers. `refund_of` is the
+-- payment that a refund is of. `idempotency` is NULL if the caller has stored the key. Each argument and result is an array
+-- with one element per payment. Nothing is written for an outcome other than `done`:
 --   done             settled
---   short            with what the payer had available; its key is free again
---   unauthenticated  no such API key, or no session
---   checks           the payment has to pass the checks first: its API key is neither plain nor one with caps alone, or
---                    they may have something to say about what is asked for in the session
---   caps             what is asked for by the API key here is more than its caps have room for, as it seems
+--   short            the payer has too little: `available` says how much; the idempotency key can be used again
+--   unauthenticated  no such API key, or no such session
+--   checks           the payment has to pass the checks: its API key is neither plain nor limited by caps alone, or a rule of the
+--                    wallet's policy may concern it
+--   caps             the payments of this API key in the call do not all fit its caps, as far as can be seen here
 --   used             the idempotency key was used before
---   unknown          no such payee or a closed one, or the payer itself, or an account that is not open yet. Where payers come by their
---                    wallets nothing at all is written then: the caller opens the accounts, and asks again for all
--- Of all but `done` nothing is written. Two payments with one idempotency key must not be in one call.
+--   unknown          no such payee, the payee is closed or is the payer, or an account is not open yet. If `wallet` names the
+--                    payers, nothing at all is written: the caller opens the accounts and calls again
+-- Two payments with the same idempotency key must not be in one call.
 --
--- The ids are made here, of the time that the payments have (`paid_at`: `at`, or later where an account has an entry as
--- late): UUIDv7 (RFC 9562, section 6.2, method 3) with the microseconds in `rand_a`, the payment's place in the call
--- behind them, and 48 random bits.
+-- Ids are UUIDv7 (RFC 9562, section 6.2, method 3) of the time of the payments (`paid_at`: `at`, or later if an account has
+-- a later entry): microseconds in `rand_a`, then the payment's place in the call, then 48 random bits.
 --
--- What a key with caps asks for is paid where all of it has room (caps_with_room), and then it counts against them.
--- Otherwise the checks decide which of it has (payments/checks/caps.py): they know of one payment after the other, and
--- say why not. It is the same with what sessions ask for and the policies of their wallets (sessions_with_room). What
--- payments of wallets count against comes with them, an element of `counter_...` for each limit of each.
+-- Payments of a key with caps are settled and counted only if all of them fit (caps_with_room). Otherwise the checks decide
+-- one payment after the other, and name the reason (payments/checks/caps.py). The same holds for sessions and the policies of
+-- their wallets (sessions_with_room). Payments of named payers bring the limits that they count against: one element of
+-- `counter_...` per payment and limit.
 --
--- Keys are locked before limits, and these before accounts, all in their order, so that no two calls deadlock. Where
--- everybody seems to have enough, the money moves by ledger_post; where somebody has not, or another took it meanwhile,
--- ledger_decide decides in order who is short.
+-- Lock order: idempotency keys, limits, accounts, each sorted, so two calls never deadlock. If every payer seems to have enough,
+-- ledger_post moves the money; if not, or if a balance has shrunk since, ledger_decide decides payment by payment who is short.
 CREATE FUNCTION pay_by_ledger(
     at timestamptz,
     api_key_hash bytea[], wallet uuid[], idempotency text[], fingerprint bytea[],
@@ -45,8 +43,8 @@ CREATE FUNCTION pay_by_ledger(
 #variable_conflict use_column
 DECLARE
     from_account bigint[]; to_account bigint[]; fee_account bigint[]; found_by bytea[];
-    start timestamptz;    -- after every entry on the accounts, as far as one sees without locking them
-    enough boolean;       -- whether everybody has enough for all that they pay
+    start timestamptz;    -- later than every entry of the accounts, as read without locks
+    enough boolean;       -- every payer has enough for all of their payments
     with_fees boolean;
     payee uuid[]; origin uuid[];          -- of keys with caps
     session uuid[]; token_made_at timestamptz[];
@@ -120,7 +118,7 @@ BEGIN
             coalesce(array_agg(g) FILTER (WHERE session[g] IS NOT NULL), '{}')
         INTO capped, signed_in
         FROM unnest(good) AS g;
-        -- Statements after this one see what is now.
+        -- The statements after the locks see current rows.
         PERFORM lock_limits(
             ARRAY(SELECT origin[g] FROM unnest(capped) AS g), NULL, ARRAY(SELECT payer[g] FROM unnest(capped || signed_in) AS g),
             NULL);

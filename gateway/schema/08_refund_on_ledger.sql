@@ -1,16 +1,16 @@
 -- Refunds of payments on the ledger rail that settled at once.
 
--- Refunds ledger payments for plain API keys of their payees that may refund, each on its own and in a number of statements
--- that does not depend on how many they are, where no rule has anything to say (payments/ends/refund.py says it). A refund is a
--- payment of its own, by pay_by_ledger. Arrays have an element per request, and so has each answer; `amount` is the part to
--- refund, as a decimal; null: all that is left. Of what was not done nothing is written but that nothing is refunded:
---   done        refunded; the rest of the answer is the refund
---   checks      the ordinary way decides: there is no such key, it is not plain or may not refund; the idempotency key was
---               used before; or the payment is no ledger payment to the caller, counts against a limit, less is left of it
---               or available to the caller, or an earlier request refunds it
+-- Refunds payments for plain API keys of their payees, independently of each other, in a fixed number of statements. A refund is
+-- a payment of its own, written by pay_by_ledger. Each argument and result is an array with one element per request. `amount` is
+-- the part to refund, as a decimal; NULL: all that is left. Outcomes:
+--   done        refunded; the other results are the refund
+--   checks      nothing is refunded (a row of `refunded_payment` may be written, with 0), and payments/ends/refund.py decides:
+--               there is no such key, it is not plain or may not refund; the idempotency key was used before; or the payment is
+--               not a ledger payment to the caller, counts against a limit, has less left than asked, the caller has less
+--               available, or an earlier request of this call refunds it
 --
--- Locked are idempotency keys, then what is refunded of each payment (its row of `refunded_payment`, which is written or
--- changed first of all, so concurrent refunds never exceed the payment), then accounts, each kind in its order.
+-- Lock order: idempotency keys, rows of `refunded_payment`, accounts, each sorted. The row of `refunded_payment` is written before
+-- money moves, so concurrent refunds never exceed the payment.
 CREATE FUNCTION refund_on_ledger(
     at timestamptz, api_key_hash bytea[], idempotency text[], fingerprint bytea[], payment uuid[], amount text[],
     OUT outcome text[], OUT id uuid[], OUT paid_at timestamptz, OUT caller uuid[], OUT payee uuid[],
@@ -20,8 +20,8 @@ CREATE FUNCTION refund_on_ledger(
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    paid numeric[];           -- what each payment was
-    good integer[];           -- requests that are done, in order
+    paid numeric[];           -- the amount of each payment
+    good integer[];           -- requests to carry out, in order
     one record; written record;
 BEGIN
     SELECT array_agg(CASE WHEN found.fits THEN 'done' ELSE 'checks' END ORDER BY n), array_agg(found.caller ORDER BY n),
@@ -66,8 +66,8 @@ BEGIN
             units[array_position(payment, kept.payment_id)], kept.amount - kept.refunded)
         WHERE kept.refunded < kept.amount
             AND kept.refunded + coalesce(units[array_position(payment, kept.payment_id)], 0) <= kept.amount
-            -- How much is left is taken from the row as this statement began to see it. If another refund was faster, the
-            -- ordinary way decides.
+            -- `refunded` is compared with its value in this statement's snapshot: if another refund committed since, the
+            -- outcome is `checks`.
             AND (units[array_position(payment, kept.payment_id)] IS NOT NULL OR kept.refunded = (
                 SELECT before.refunded FROM refunded_payment AS before WHERE before.payment_id = kept.payment_id))
         RETURNING array_position(payment, kept.payment_id) AS place,

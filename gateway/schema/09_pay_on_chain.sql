@@ -1,17 +1,22 @@
--- Accept payments of plain API keys on the chain rail, as 08_pay_on_ledger.sql does on the ledger rail.
+-- Payments of plain API keys on the chain rail; 08_pay_on_ledger.sql is their counterpart on the ledger rail.
 
--- Payments of any payers: the payment's row, its hold, its authorization with its nonce, its idempotency key and its
--- event. The id is that of the payment, of its hold and of its authorization, which shows that the authorization was
--- queued when the payment was accepted. Outcomes as of pay_by_ledger, but that `done` means queued, and that a payer
--- whose address the gateway has no key for is not handled here.
+-- Queues payments of any payers. Each is written with its hold, authorization, nonce, idempotency key and event. The payment,
+-- its hold and its authorization share one id: an authorization with its payment's id was queued when the payment was
+-- accepted. Outcomes:
+--   done             queued
+--   short, used      as of hold_with_keys
+--   unauthenticated  no such API key
+--   checks           the API key is not plain: the payment has to pass the checks
+--   own_key          the payer keeps the key of the address, and has to sign
+--   unknown          no such payee, the payee is closed or is the payer, or an account is not open yet
 --
--- Idempotency keys, then accounts, then nonces are locked, each kind in the order that every caller keeps to.
+-- Lock order: idempotency keys, accounts, nonces, each sorted.
 CREATE FUNCTION pay_on_chain(
     at timestamptz, valid_before bigint,
     api_key_hash bytea[], idempotency text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
     route text[],   -- as JSON
-    facts text[],   -- of the payment's event, as a JSON object; who paid is added
+    facts text[],   -- the event's payload without the payer, as a JSON object
     OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
@@ -19,10 +24,10 @@ CREATE FUNCTION pay_on_chain(
 #variable_conflict use_column
 DECLARE
     payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; from_address text[]; to_address text[];
-    enough boolean;           -- whether everybody has enough for all that they pay
+    enough boolean;           -- every payer has enough for all of their payments
     good integer[];           -- requests whose money is held, in order
     written record;
-    next numeric[];           -- nonce after the last one taken now, of each payer, by asset and address
+    next numeric[];           -- per payer, by asset and address: the nonce after the last one taken here
     queued integer;
 BEGIN
     SELECT array_agg(found.outcome), array_agg(found.payer), array_agg(found.handle), array_agg(found.payee),
@@ -37,9 +42,9 @@ BEGIN
             CASE
                 WHEN key.wallet_id IS NULL THEN 'unauthenticated'
                 WHEN NOT key.plain THEN 'checks'
-                WHEN giver.custody <> 'gateway' THEN 'elsewhere'
+                WHEN giver.custody <> 'gateway' THEN 'own_key'
                 WHEN key.wallet_id = taker.id OR taker.closed_at IS NOT NULL OR taker.id IS NULL OR from_account.id IS NULL
-                    THEN 'elsewhere'
+                    THEN 'unknown'
                 ELSE 'done'
             END AS outcome,
             from_account.credits_posted - from_account.debits_posted - from_account.debits_pending
@@ -77,7 +82,7 @@ BEGIN
         END IF;
     END IF;
 
-    -- The next nonces of each payer, as many as it needs, as authorization.sql's take_nonces hands them out.
+    -- Take as many nonces for each payer as it needs, like take_nonces of authorization.sql.
     WITH taken AS (
         INSERT INTO authorization_nonce AS handed_out (asset, address, next)
         SELECT asset[g], from_address[g], count(*) FROM unnest(good) AS g
@@ -87,8 +92,8 @@ BEGIN
         RETURNING asset, address, next
     )
     SELECT array_agg(taken.next ORDER BY taken.asset, taken.address) INTO next FROM taken;
-    -- Each nonce is counted back from its payer's next one. A wallet that went to another address since it was looked
-    -- at has done so before its nonces were locked here, so it is seen now; everybody is then asked again alone.
+    -- Nonces are counted back from the payer's next one. A wallet that has been bound to another address since the first
+    -- statement did so before its nonces were locked here, so the join sees it; the caller then retries each payment alone.
     INSERT INTO token_authorization (id, kind, asset, from_address, to_address, value, nonce, valid_before, created_at)
     SELECT asked.id, 'transfer', asked.asset, asked.giver, asked.taker, asked.amount, next[asked.place] - asked.left,
         valid_before, at
