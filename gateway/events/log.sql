@@ -1,9 +1,10 @@
 -- announce
--- Until this transaction ends, let readers see (in pg_locks) that its events will be numbered above the last one so far.
+-- Announce to readers, by an advisory lock that pg_locks shows until this transaction ends, that it will write events numbered
+-- above the last one so far.
 SELECT pg_advisory_xact_lock_shared($1 + CASE WHEN is_called THEN last_value ELSE 0 END) FROM event_id_seq;
 
 -- append
--- Events of one moment, in the order given.
+-- Append events of one time, in the order given.
 INSERT INTO logged_event (kind, wallet_id, other_id, subject, facts, at)
 SELECT kind, wallet_id, other_id, subject, facts::jsonb, $6
 FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[]) WITH ORDINALITY
@@ -11,9 +12,8 @@ FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[]) WITH ORD
 ORDER BY n;
 
 -- complete_to
--- The number up to which no event can be added any more: the last one so far, or less where somebody who announced less
--- is still writing. The subquery depends on the outer row, so that locks are looked at after the last number. And the last
--- number so far.
+-- The number up to which the log is complete, and the last number so far. The first is smaller while a transaction that announced
+-- a smaller number is still writing. The subquery depends on the outer row, so the locks are read after the last number.
 SELECT last.number AS last, least(last.number, (
     SELECT min((classid::bigint << 32 | objid::bigint) - $1)
     FROM pg_locks
@@ -24,10 +24,9 @@ SELECT last.number AS last, least(last.number, (
 FROM (SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS number FROM event_id_seq) AS last;
 
 -- page
--- Events of one wallet above a number and below another, the oldest or the newest of them first. Of the $5 next ones, those
--- of the kinds $7 that were made from $8 on and before $9 (null: all), $6 at most. Each has its place among the events of its
--- object that the wallet is told of. How many were walked, and to which, stands in each row, or in a row that has nothing
--- else.
+-- Events of a wallet numbered above one number and below another, oldest or newest first: of the next $5, at most $6 of the kinds
+-- $7, from the time $8 on and before $9 (NULL: no limit). Each has its sequence among the wallet's events of its object. Each row
+-- also says how many events were examined and up to which number; if none matched, one row says only that.
 WITH walked AS MATERIALIZED (
     SELECT number, place FROM events_of_wallet($1, $2, $3, $5, $4) WITH ORDINALITY AS walked (number, place)
 ), page AS MATERIALIZED (
@@ -52,7 +51,7 @@ LEFT JOIN LATERAL (
 ORDER BY page.place;
 
 -- of_object
--- What a wallet is told of one object, above a number and below another, in order.
+-- A wallet's events of one object, numbered above one number and below another, in order.
 SELECT id, kind, subject, facts, at, logged FROM (
     SELECT id, kind, subject, facts, at, row_number() OVER (ORDER BY id) AS logged
     FROM logged_event WHERE subject = $2 AND $1 IN (wallet_id, other_id)
@@ -71,8 +70,7 @@ SELECT id, kind, subject, facts, at, 1 AS logged FROM logged_event WHERE subject
 SELECT event_before($1);
 
 -- tail
--- What many wallets are told of between two numbers, in order. Whoever is on both sides of an event is told twice, as the
--- two wallets that they are.
+-- Events of many wallets between two numbers, in order, once for each wallet that an event concerns.
 SELECT told AS wallet_id, number AS id, kind, subject, at,
     coalesce(facts, (
         SELECT event_facts(debit_id, credit_id, amount, fee) FROM ledger_payment WHERE event = number AND leg = 1 LIMIT 1
@@ -85,7 +83,7 @@ FROM events_told($1, $2, $3) AS event
 ORDER BY number;
 
 -- numbered
--- Events by their numbers, each of a wallet that is told of it, with its place among those of its object.
+-- Events by number, each for a wallet that it concerns, with its sequence among the wallet's events of its object.
 SELECT asked.wallet_id AS told, event.*, (
         SELECT count(*) FROM logged_event AS earlier
         WHERE earlier.subject = event.subject AND earlier.id <= event.id
@@ -98,5 +96,5 @@ FROM unnest($1::uuid[], $2::bigint[]) AS asked (wallet_id, number), LATERAL (
 ORDER BY event.id;
 
 -- first_since
--- The number of the first event that was made at a moment or later; it is numbered above $1.
+-- The number of the first event made at a time or later, among those numbered above $1.
 SELECT id FROM event WHERE id > $1 AND at >= $2 ORDER BY id LIMIT 1;

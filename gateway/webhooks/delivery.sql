@@ -1,19 +1,19 @@
 -- position
--- How far the log was searched.
+-- The number up to which the log was searched.
 SELECT reached FROM webhook_position;
 
 -- lock_position
--- How far the log was searched, and whether anybody is to be sent anything; no row while another worker takes events in.
+-- The number up to which the log was searched, and whether there are endpoints. No row while another worker has it locked.
 SELECT reached, EXISTS (SELECT FROM webhook_endpoint WHERE deleted_at IS NULL) AS has_endpoints
 FROM webhook_position FOR UPDATE SKIP LOCKED;
 
 -- move_position
--- The log was searched up to here.
+-- Record that the log was searched up to here.
 UPDATE webhook_position SET reached = $1;
 
 -- news
--- What wallets with endpoints are told of, numbered above $1 and up to $2, in order. Where there are more such wallets than
--- numbers, what all wallets are told of is searched.
+-- Events of wallets that have endpoints, numbered above $1 and up to $2, in order. If there are more such wallets than numbers,
+-- the events of all wallets are searched.
 SELECT told, number, kind, subject, at
 FROM events_told((
     SELECT CASE WHEN count(*) <= $2::bigint - $1::bigint THEN coalesce(array_agg(wallet_id), ARRAY[]::uuid[]) END
@@ -23,7 +23,7 @@ WHERE EXISTS (SELECT FROM webhook_endpoint WHERE wallet_id = told AND deleted_at
 ORDER BY number;
 
 -- endpoints_of
--- The endpoints of some wallets, and how many deliveries of each are pending, of $2.
+-- The endpoints of some wallets, each with its number of pending deliveries, counted up to $2.
 SELECT endpoint.*, pending.count AS pending
 FROM webhook_endpoint AS endpoint, LATERAL (
     SELECT count(*) FROM (
@@ -33,18 +33,18 @@ FROM webhook_endpoint AS endpoint, LATERAL (
 WHERE wallet_id = ANY ($1) AND deleted_at IS NULL;
 
 -- mark
--- Endpoints that are behind: there are events after their cursors.
+-- Mark endpoints as behind: there are events after their cursors.
 UPDATE webhook_endpoint SET has_news = true
 WHERE id IN (SELECT id FROM webhook_endpoint WHERE id = ANY ($1) AND NOT has_news ORDER BY id FOR NO KEY UPDATE);
 
 -- move_cursors
--- The cursors of endpoints that have had everything up to here, unless they were moved back meanwhile.
+-- Move the cursors of endpoints that have been queued everything up to here, unless somebody moved them back in between.
 UPDATE webhook_endpoint SET reached = greatest(reached, $2)
 WHERE id IN (SELECT id FROM webhook_endpoint WHERE id = ANY ($1) AND NOT has_news ORDER BY id FOR NO KEY UPDATE);
 
 -- backlog
--- How many endpoints there are that are sent to, of those how many have only failed lately, and how many are disabled; since
--- when what is due for one that does not fail waits, and how far the log was looked through.
+-- The number of enabled endpoints, how many of them are failing, and the number of disabled ones; since when the oldest due
+-- delivery of one that is not failing waits; and the number up to which the log was searched.
 SELECT count(*) FILTER (WHERE disabled_by IS NULL AND failing_since IS NULL) AS ok,
     count(*) FILTER (WHERE disabled_by IS NULL AND failing_since IS NOT NULL) AS failing,
     count(disabled_by) AS disabled,
@@ -58,8 +58,8 @@ FROM webhook_endpoint AS endpoint LEFT JOIN LATERAL (
 WHERE deleted_at IS NULL;
 
 -- with_news
--- Some enabled endpoints that have news, and room for $2 deliveries at least beside those that are pending, of $1, of which
--- no other worker is at, and how much room. Those that waited longest come first.
+-- Some enabled endpoints that are behind and have room for at least $2 more of $1 pending deliveries, with that room. Skips those
+-- that another worker has locked. The longest waiting come first.
 SELECT endpoint.*, $1 - waiting.count AS room
 FROM webhook_endpoint AS endpoint, LATERAL (
     SELECT count(*) FROM (
@@ -71,7 +71,7 @@ ORDER BY served_at LIMIT $3
 FOR NO KEY UPDATE OF endpoint SKIP LOCKED;
 
 -- queue
--- Events are to be delivered to endpoints, also those that were before.
+-- Queue events for endpoints, again if they were queued before.
 INSERT INTO webhook_delivery (endpoint_id, event, kind, object, event_at, queued_at, next_at)
 SELECT endpoint_id, event, kind, object, at, $6, $6
 FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::uuid[], $5::timestamptz[]) AS e (endpoint_id, event, kind, object, at)
@@ -80,17 +80,17 @@ ON CONFLICT (endpoint_id, event) DO UPDATE
     WHERE webhook_delivery.state <> 'pending';
 
 -- retry_at_once
--- A delivery that is pending already is due, with all of its tries.
+-- Make a pending delivery due now, with all of its attempts.
 UPDATE webhook_delivery SET tries = 0, next_at = $3 WHERE endpoint_id = $1 AND event = $2 AND state = 'pending';
 
 -- advance
--- The cursor of an endpoint, and whether there is more to read.
+-- Move an endpoint's cursor, and record whether it is still behind.
 UPDATE webhook_endpoint SET reached = $2, has_news = $3 WHERE id = $1;
 
 -- due_endpoints
--- Endpoints that have something to send and may be sent more, of which no other worker is at, those that waited longest
--- first: those that fail ($4), or all others, which may have $3 deliveries under way. Those that have something pending are
--- found by skipping along the index, so that all others cost nothing.
+-- Endpoints with a due delivery and room for another, the longest waiting first, without those that another worker has locked:
+-- failing ones ($4), or all others, which may have $3 deliveries in progress. A loose index scan finds the endpoints with pending
+-- deliveries, so the others cost nothing.
 WITH RECURSIVE waiting (endpoint_id) AS (
     (SELECT endpoint_id FROM webhook_delivery WHERE state = 'pending' ORDER BY endpoint_id LIMIT 1)
     UNION ALL
@@ -123,9 +123,9 @@ ORDER BY served_at LIMIT $5
 FOR NO KEY UPDATE OF endpoint SKIP LOCKED;
 
 -- claim
--- Deliveries of some endpoints that are due, the first of each object, are this worker's until the lease runs out: $6 at the
--- most, and so many of each endpoint that $5 are under way at all workers. They are counted here, where the endpoints are
--- locked: `room` is how many there may be. Then it is other endpoints' turn.
+-- Lease due deliveries of some endpoints to this worker, the first of each object: at most $6, and per endpoint so many that $5
+-- are in progress over all workers. They are counted here, under the locks of the endpoints: `room` is how many more there may be.
+-- The endpoints then go to the end of the queue.
 WITH due AS MATERIALIZED (
     SELECT endpoint.id, room, delivery.event
     FROM unnest($1::uuid[]) WITH ORDINALITY AS endpoint (id, place), LATERAL (
@@ -152,17 +152,17 @@ WHERE mine.endpoint_id = due.id AND mine.event = due.event
 RETURNING mine.endpoint_id, mine.event, due.room;
 
 -- release
--- Leave a delivery, which was not tried, to any worker.
+-- End the lease of a delivery that was not tried, so that any worker can take it.
 UPDATE webhook_delivery SET lease = NULL, leased_until = NULL WHERE endpoint_id = $1 AND event = $2 AND lease = $3;
 
 -- deliveries
--- Deliveries of an endpoint, the newest event first, below an event.
+-- Deliveries of an endpoint for events numbered below one, the newest event first.
 SELECT * FROM webhook_delivery
 WHERE endpoint_id = $1 AND event < $2 AND ($3::text IS NULL OR state = $3)
 ORDER BY event DESC LIMIT $4;
 
 -- attempts
--- The newest tries of some deliveries, the latest last.
+-- The newest attempts of some deliveries, oldest first.
 SELECT event, at, milliseconds, outcome, status FROM (
     SELECT *, row_number() OVER (PARTITION BY event ORDER BY id DESC) AS back
     FROM webhook_attempt WHERE endpoint_id = $1 AND event = ANY ($2)
@@ -170,7 +170,7 @@ SELECT event, at, milliseconds, outcome, status FROM (
 WHERE back <= $3 ORDER BY event, back DESC;
 
 -- forget_deliveries
--- What ended long ago, and what was of endpoints that are deleted, a part at a time.
+-- Delete deliveries that ended long ago and those of deleted endpoints, a limited number at a time.
 WITH old AS (
     (SELECT endpoint_id, event FROM webhook_delivery WHERE state <> 'pending' AND queued_at < $1 LIMIT $2)
     UNION
@@ -182,10 +182,10 @@ WHERE webhook_delivery.endpoint_id = old.endpoint_id AND webhook_delivery.event 
 RETURNING 1;
 
 -- forget_endpoints
--- Deleted endpoints that have no deliveries any more.
+-- Remove deleted endpoints that have no deliveries left.
 DELETE FROM webhook_endpoint
 WHERE deleted_at IS NOT NULL AND NOT EXISTS (SELECT FROM webhook_delivery WHERE endpoint_id = webhook_endpoint.id);
 
 -- forget_secrets
--- Secrets that sign nothing any more.
+-- Delete expired secrets.
 DELETE FROM webhook_secret WHERE expires_at <= $1;

@@ -1,11 +1,11 @@
-"""What a worker does for webhooks: take new events in, start what is due, and record what came of it.
+"""A worker's part in webhooks: queue new events, send due deliveries, and record their outcomes.
 
-Deliveries are claimed, made and recorded by whole groups, and sent side by side, each in a task of its own. So an
-endpoint which takes its time delays nobody: it has `AT_ONCE` tasks of `SLOTS` at the most, one while it fails, and all
-endpoints that fail have half of them together. No connection to the database is held while something is sent.
+Deliveries are claimed, rendered and recorded in groups, and sent concurrently, one task each. A slow endpoint does not
+delay the others: it has at most `AT_ONCE` of the `SLOTS` tasks, one while it is failing, and all failing endpoints
+together have at most half. No database connection is held while a request is in progress.
 
-A worker that has nothing to do waits for news of the log (events/wake.py), and looks by statements that write nothing:
-its own commits would be news to others.
+An idle worker waits for a wake-up from the event log (events/wake.py), and polls with statements that only read: its
+own commits would wake the other workers.
 """
 
 import asyncio
@@ -30,18 +30,18 @@ from gateway.webhooks.delivery import LEASE, Claimed
 from gateway.webhooks.outcome import Tried
 from gateway.webhooks.sender import Sender
 
-#: How many deliveries a worker sends at once, and the outcomes of how many are written in one transaction.
+#: The most deliveries that a worker sends at once, and the most outcomes written in one transaction.
 SLOTS: Final = 128
 _RECORDED_MOST: Final = 100
 
-#: After deliveries were started, no others are for so many times as long as that took, unless fewer than so many would
-#: then be started a second.
+#: After starting deliveries the worker pauses for this many times as long as that took, but starts at least this many a
+#: second.
 _PAUSE_TIMES, _A_SECOND_LEAST = 3, 640
 
-#: How long what is under way may take when the worker stops, in seconds; what is cut off then is sent again.
+#: How long a stopping worker waits for deliveries in progress, in seconds. Those cut off are sent again.
 _CLOSE_SECONDS: Final = 5.0
 
-#: How often what ended long ago is deleted, in seconds.
+#: How often old deliveries are deleted, in seconds.
 _FORGET_SECONDS: Final = 60.0
 
 #: The JSON of events, each as `GET /v1/events` shows it to a wallet.
@@ -49,15 +49,15 @@ Render = Callable[[Connection, Sequence[tuple[WalletId, LoggedEvent]]], Awaitabl
 
 
 def pause(took_seconds: float, started: int) -> float:
-    """How many seconds no delivery is started after so many were, which took so long. The busier the machine, the
-    longer, so that payments go first; never so long that a backlog does not go down. Pure.
+    """How many seconds to start no deliveries, after starting `started` of them took `took_seconds`. The busier the
+    machine, the longer, so that payments go first, but never so long that a backlog does not shrink. Pure.
     """
     return max(min(_PAUSE_TIMES * took_seconds, started / _A_SECOND_LEAST - took_seconds), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What is sent: the event's id, its JSON, and the secrets that sign it."""
+    """A message: the event's id, its JSON, and the secrets that sign it."""
 
     id: str
     body: bytes
@@ -65,8 +65,8 @@ class _Made:
 
 
 class Dispatcher:
-    """One worker's part in the deliveries. `run` is called over and over; `close` ends what is under way. `news` is set
-    when there may be something to do; without a `wake` nobody sets it.
+    """Sends deliveries for one worker. Call `run` in a loop, and `close` at the end. `news` is set when there may be
+    new events; without a `wake` it never is.
     """
 
     def __init__(
@@ -81,17 +81,19 @@ class Dispatcher:
     ) -> None:
         self._database, self._vault, self._clock = database, vault, clock
         self._render, self._sender, self._slots, self._wake = render, sender, slots, wake
-        self._under_way: dict[asyncio.Task[None], bool] = {}  #: And whether its endpoint has been failing.
+        self._under_way: dict[asyncio.Task[None], bool] = {}  #: Each with whether its endpoint is failing.
         self._outcomes: GroupCommit[Tried, None] = GroupCommit(self._record, _RECORDED_MOST)
         self._listening: asyncio.Task[None] | None = None
-        self._idle = self._full = False  #: `_full`: more may be due than was started, for want of slots.
-        self._rest = 0.0  #: Between the last look at the log and the next, in seconds.
-        self._looked_at = self._forgot_at = self._starts_at = time.monotonic()
+        self._idle = self._full = False  #: `_full`: more may be due than there were free slots.
+        self._rest = 0.0  #: Seconds between two polls of the log.
+        self._polled_at = self._forgot_at = self._starts_at = time.monotonic()
         self.news = asyncio.Event()
-        self.attempts: Counter[str] = Counter()  #: What tries came to, of this worker.
+        self.attempts: Counter[str] = Counter()  #: This worker's attempts, by outcome.
 
     async def run(self) -> bool:
-        """One round. Whether there was anything to do, or is. Raises what a delivery could not be recorded for."""
+        """Do one round. Returns whether there is or was anything to do. Raises the error that a delivery task failed
+        with.
+        """
         if self._wake is not None and self._listening is None:
             self._listening = asyncio.create_task(self._wake.listen(self.news.set))
         worked = await self._work()
@@ -105,13 +107,15 @@ class Dispatcher:
         return worked
 
     async def finish(self) -> None:
-        """Wait until nothing is under way. Raises as `run` does."""
+        """Wait until no delivery is in progress. Raises as `run` does."""
         while self._under_way:
             await asyncio.wait(self._under_way)
             self._collect()
 
     async def close(self) -> None:
-        """Wait a moment for what is under way, and cut off the rest: it is pending, and its lease runs out."""
+        """Wait `_CLOSE_SECONDS` for deliveries in progress, then cancel the rest: they stay pending until their lease
+        ends.
+        """
         if self._listening is not None:
             self._listening.cancel()
             with suppress(asyncio.CancelledError):
@@ -124,29 +128,29 @@ class Dispatcher:
         await self._sender.close()
 
     async def _work(self) -> bool:
-        """Start what slots are free for, or look for more, some time after the last look. Whether there was any."""
+        """Start due deliveries in free slots, or poll the log after the rest. Returns whether there was anything."""
         await asyncio.sleep(max(self._starts_at - time.monotonic(), 0.0))
         if self._full and self._under_way:
             started = await self._start_due()
-            if started or self._next_look() > 0:
+            if started or self._next_poll() > 0:
                 return started
-        await asyncio.sleep(self._next_look())
+        await asyncio.sleep(self._next_poll())
         began, found = time.monotonic(), True
         if self._idle:
             self.news.clear()
             async with self._database.reading(answers=False) as connection:
                 found = await delivery.anything(connection, self._clock())
         started = found and await self._start_due(take_in=True)
-        self._looked_at = time.monotonic()
-        self._rest = rest(2 * (self._looked_at - began))  # a webhook may be later than a stream
+        self._polled_at = time.monotonic()
+        self._rest = rest(2 * (self._polled_at - began))  # a webhook may be later than a stream
         return started
 
-    def _next_look(self) -> float:
-        """In how many seconds the log may be looked at again."""
-        return max(self._looked_at + self._rest - time.monotonic(), 0.0)
+    def _next_poll(self) -> float:
+        """Seconds until the log may be polled again."""
+        return max(self._polled_at + self._rest - time.monotonic(), 0.0)
 
     async def _start_due(self, take_in: bool = False) -> bool:
-        """Start what is due while there are free slots; before that, queue what is new if `take_in`. Whether there was
+        """Start due deliveries in the free slots; with `take_in`, queue new events first. Returns whether there were
         any.
         """
         began, claimed, took = time.monotonic(), list[Claimed](), False
@@ -177,7 +181,9 @@ class Dispatcher:
                 self._under_way[asyncio.create_task(self._deliver(one, made[one.key]))] = one.failing
 
     async def _make(self, claimed: Sequence[Claimed]) -> Mapping[tuple[object, int], _Made]:
-        """What is sent for each delivery, by its endpoint and event: made once for all endpoints of a wallet."""
+        """The body and secrets of each delivery, by endpoint and event. A body is rendered once for all endpoints of a
+        wallet.
+        """
         async with self._database.reading() as connection:
             told = await log.numbered(connection, {(one.wallet, one.event) for one in claimed})
             bodies = await self._render(connection, told)
@@ -207,7 +213,7 @@ class Dispatcher:
         self._forgot_at = -_FORGET_SECONDS if more else time.monotonic()
 
     def _collect(self) -> None:
-        """Let go of what has ended. Raises what the first of them failed by, if any did."""
+        """Remove finished tasks. Raises the error of the first that failed."""
         ended = [task for task in self._under_way if task.done()]
         for task in ended:
             del self._under_way[task]

@@ -233,7 +233,7 @@ async def _add_secret(connection: Connection, vault: Vault, of: UUID, now: datet
 
 
 def facts_of(of: Endpoint) -> dict[str, object]:
-    """The facts of its events. Pure."""
+    """The payload of its events. Pure."""
     return {"host": of.host, "types": list(of.types), "disabled_by": of.disabled_by}
 
 

@@ -1,4 +1,4 @@
-"""Endpoints that fail, of all wallets, for those who run the gateway; and trying one again on its owner's behalf."""
+"""Failing endpoints of all wallets, for operators, who can have one tried again for its owner."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,6 +1,6 @@
 -- failing
--- Endpoints that have only failed lately, or were disabled for it, newest first: whose they are, what their last try came to,
--- and how many deliveries wait, of $3.
+-- Failing endpoints and those disabled for failing, newest first, each with its owner, its last attempt, and its number of
+-- pending deliveries, counted up to $3.
 SELECT endpoint.*, wallet.handle, waiting.count AS waiting, last.at AS last_at, last.outcome, last.status
 FROM webhook_endpoint AS endpoint JOIN wallet ON wallet.id = endpoint.wallet_id, LATERAL (
     SELECT count(*) FROM (
@@ -16,11 +16,11 @@ WHERE endpoint.deleted_at IS NULL
 ORDER BY endpoint.id DESC LIMIT $2;
 
 -- lock_any
--- An endpoint of any wallet; what is decided about it is decided by one after the other.
+-- Lock an endpoint of any wallet, so that changes to it are serialized.
 SELECT * FROM webhook_endpoint WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE;
 
 -- begin_anew
--- It is enabled, and counts as one that has not failed.
+-- Enable an endpoint and reset its failures.
 UPDATE webhook_endpoint SET disabled_by = NULL, failures = 0, failing_since = NULL, resumes_at = NULL, has_news = true
 WHERE id = $1
 RETURNING *;

@@ -1,7 +1,7 @@
-"""What tries came to: written for whole groups, one statement for all of them.
+"""Records the outcomes of attempts, a group at a time, with one statement for each kind of change.
 
-Order of locks: the endpoints of which something is to be said, in id order, then the deliveries, by endpoint and event.
-A success at an endpoint that does not fail locks no endpoint, so it waits for no other worker.
+Lock order: the endpoints that change, by id, then the deliveries, by endpoint and event. A success at an endpoint that
+is not failing locks no endpoint, so it waits for no other worker.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,7 @@ Tried = tuple[Claimed, Attempt]
 
 @dataclass(slots=True)
 class _Failures:
-    """How an endpoint stands: failures in a row, since when none of its deliveries succeeded, and until when nothing is
-    sent to it.
-    """
+    """An endpoint's failures in a row, since when no delivery to it has succeeded, and until when it is paused."""
 
     failures: int
     failing_since: datetime | None
@@ -44,9 +42,8 @@ class _Failures:
 
 
 async def record(connection: Connection, tried: Sequence[Tried], now: datetime) -> None:
-    """Write what came of tries, in this order, and what follows: each delivery's end or next try, and whether its
-    endpoint is left alone for a while or disabled. Of a delivery whose lease is another's by now the try is noted, and
-    nothing else.
+    """Record attempts in this order, with their consequences: each delivery's end or next attempt, and whether its
+    endpoint is paused or disabled. If another worker holds the lease by now, only the attempt is recorded.
     """
     failures = await _failures(connection, tried)
     rows = await connection.fetch(
@@ -84,7 +81,7 @@ async def record(connection: Connection, tried: Sequence[Tried], now: datetime) 
 
 
 async def _failures(connection: Connection, tried: Sequence[Tried]) -> dict[UUID, _Failures]:
-    """How the endpoints stand, those locked of which something may be to be said. A deleted one has none."""
+    """The failures by endpoint. Locks the endpoints that may change. A deleted endpoint has no element."""
     wanted = list({one.endpoint for one, _ in tried})
     rows = {row["id"]: row for row in await connection.fetch(sql.failures, wanted)}
     failed = {one.endpoint for one, attempt in tried if attempt.outcome != "delivered"}
@@ -97,7 +94,7 @@ async def _failures(connection: Connection, tried: Sequence[Tried]) -> dict[UUID
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """What becomes of a delivery, and since when its endpoint fails, if it does."""
+    """A delivery's state after an attempt, and since when its endpoint has been failing, if it is."""
 
     state: str
     tries: int
@@ -118,7 +115,7 @@ def _end(failure: _Failures, delivery: Record, attempt: Attempt, now: datetime) 
 
 
 def _asked_of_all(attempt: Attempt) -> timedelta:
-    """How long an endpoint that is asked too much wants to be left alone: by a 429 or a 503 with a `Retry-After`."""
+    """How long an endpoint asked to be left alone, by a 429 or 503 with `Retry-After`."""
     if attempt.status in (429, 503) and attempt.retry_after is not None:
         return attempt.retry_after
     return timedelta()

@@ -1,21 +1,21 @@
 -- failures
--- Whether the endpoints that deliveries were tried at have been failing; none that was deleted.
+-- The failures of endpoints that are not deleted.
 SELECT id, failures, failing_since, resumes_at FROM webhook_endpoint WHERE id = ANY ($1) AND deleted_at IS NULL;
 
 -- lock_failures
--- The same, of endpoints that stay as they are until the transaction ends.
+-- The same, with the endpoints locked.
 SELECT id, failures, failing_since, resumes_at FROM webhook_endpoint WHERE id = ANY ($1) AND deleted_at IS NULL
 ORDER BY id FOR NO KEY UPDATE;
 
 -- lock_deliveries
--- Deliveries that were tried, with the lease that they have now.
+-- Lock deliveries that were tried, and read their current lease.
 SELECT delivery.endpoint_id, delivery.event, lease, tries, queued_at
 FROM unnest($1::uuid[], $2::bigint[]) AS tried (endpoint_id, event)
 JOIN webhook_delivery AS delivery ON delivery.endpoint_id = tried.endpoint_id AND delivery.event = tried.event
 ORDER BY delivery.endpoint_id, delivery.event FOR UPDATE OF delivery;
 
 -- add_attempts
--- Tries, and what came of them.
+-- Add attempts with their outcomes.
 INSERT INTO webhook_attempt (endpoint_id, event, at, milliseconds, outcome, status)
 SELECT endpoint_id, event, at, milliseconds, outcome, status
 FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::integer[], $5::text[], $6::integer[]) WITH ORDINALITY
@@ -23,7 +23,7 @@ FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::integer[], $5::text
 ORDER BY n;
 
 -- end_tries
--- What becomes of the deliveries after a try.
+-- Set each delivery's state, or its next attempt, after an attempt.
 UPDATE webhook_delivery AS delivery
 SET state = ended.state, tries = ended.tries, next_at = ended.next_at, lease = NULL, leased_until = NULL
 FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::integer[], $5::timestamptz[])
@@ -31,7 +31,7 @@ FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::integer[], $5::timestamptz
 WHERE delivery.endpoint_id = ended.endpoint_id AND delivery.event = ended.event;
 
 -- stand
--- How endpoints stand after tries: failures in a row, since when none succeeded, and until when nothing is sent.
+-- Set endpoints' failures in a row, since when none has succeeded, and until when they are paused.
 UPDATE webhook_endpoint AS endpoint
 SET failures = stands.failures, failing_since = stands.failing_since, resumes_at = stands.resumes_at
 FROM unnest($1::uuid[], $2::integer[], $3::timestamptz[], $4::timestamptz[])
@@ -39,5 +39,5 @@ FROM unnest($1::uuid[], $2::integer[], $3::timestamptz[], $4::timestamptz[])
 WHERE endpoint.id = stands.id;
 
 -- first_try
--- When a delivery was tried first since it was queued.
+-- The time of a delivery's first attempt since it was queued.
 SELECT min(at) FROM webhook_attempt WHERE endpoint_id = $1 AND event = $2 AND at >= $3;

@@ -2,7 +2,7 @@
 
 ledger.py    fiat, settled at once in the ledger
 chain.py     tokens, by an EIP-3009 authorization that a relayer sends to the chain
-holding.py   what both have in common: money that is set aside
+holding.py   shared by both: holds
 """
 
 from typing import Final
@@ -11,5 +11,5 @@ from gateway.payments.model.rail import Rail
 from gateway.payments.rails.chain import ChainRail
 from gateway.payments.rails.ledger import LedgerRail
 
-#: Every rail there is, in the order in which they are asked for a quote.
+#: All rails, in the order in which they are asked for a quote.
 RAILS: Final[tuple[Rail, ...]] = (LedgerRail(), ChainRail())

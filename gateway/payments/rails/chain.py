@@ -152,7 +152,7 @@ class TokenPayment(PlainPayment, frozen=True):
 
 
 class Queued(Struct, frozen=True):
-    """What was asked, its money held and its authorization queued: who pays, which way, and since when."""
+    """A request whose money is held and whose authorization is queued: the payer, the route, and since when."""
 
     asked: TokenPayment
     payer_handle: str
@@ -174,9 +174,9 @@ def payee_of(settings: PaymentSettings, to: str, money: Money, capture: bool) ->
 async def pay_all(
     database: Database, settings: PaymentSettings, asked: Sequence[TokenPayment], now: datetime
 ) -> list[Outcome]:
-    """Accept them, each on its own, in one PostgreSQL transaction that is committed when this returns.
+    """Queue the payments, independently, in one PostgreSQL transaction that is committed when this returns.
 
-    Raises DatabaseUnavailable: then nobody knows, and each is asked again with its key.
+    Raises DatabaseUnavailable: the outcome is unknown then; retry each payment with its idempotency key.
     """
     ways, fees = (
         [settings.route(one.money, outside=None) for one in asked],

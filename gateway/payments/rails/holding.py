@@ -1,4 +1,4 @@
-"""What rails have in common: the accounts of a payment, and its money set aside on them."""
+"""Shared by the rails: the accounts of a payment, and the hold on them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -19,14 +19,14 @@ NO_HOLD = "tokens cannot be set aside at an address that only its owner signs fo
 
 
 async def accounts(connection: Connection, asked: Sequence[Proposed]) -> dict[str, AccountId]:
-    """The ids of the accounts that these payments touch, by code. Those that were not open are."""
+    """The ids of the accounts of these payments, by code. Opens those that are missing."""
     return await ledger.accounts(connection, [one for each in asked for one in _accounts(each.payment, each.payee)])
 
 
 async def hold(
     connection: Connection, asked: Sequence[Proposed], ids: Mapping[str, AccountId], now: datetime
 ) -> list[State | GatewayError]:
-    """Set the money of payments aside, in order and each on its own."""
+    """Hold the money of payments, in order and independently."""
     return await ledger.write(connection, [_hold(one.payment, one.payee, ids) for one in asked], now)
 
 

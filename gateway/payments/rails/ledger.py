@@ -1,9 +1,9 @@
 """The ledger rail: fiat, settled in the transaction that accepts it.
 
-What settles at once is one call of `pay_by_ledger` (schema/08_pay_on_ledger.sql), which finds payer and payee, moves
-the money, and writes one row a payment, with its entries, its event and its idempotency key. Payments of plain API
-keys, and those of keys with caps and of sessions about which no check has anything to say (`pay_all`), are a PostgreSQL
-transaction of their own; all others have passed the checks in the caller's transaction (checks.py).
+Payments that settle at once are one call of `pay_by_ledger` (schema/08_pay_on_ledger.sql), which finds payer and payee,
+moves the money, and writes one row per payment with its entries, event and idempotency key. `pay_all` settles payments
+of plain API keys, of keys with caps, and of sessions that need no check, in a PostgreSQL transaction of its own. All
+others pass the checks first, in the caller's transaction (checks.py).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -50,7 +50,7 @@ from gateway.postgres.pool import Connection, Database, Record, if_any
 
 
 class LedgerRail(Rail):
-    """Moves fiat between wallets. What is settled at once is written by `pay_by_ledger`."""
+    """Moves fiat between wallets."""
 
     name = "ledger"
     final_at_once = True
@@ -116,7 +116,7 @@ async def _hold(
 
 
 async def _settle(connection: Connection, asked: Sequence[Proposed], now: datetime) -> list[Payment | GatewayError]:
-    """Open accounts that are missing, which `pay_by_ledger` needs."""
+    """Settle the payments. Accounts that are missing are opened first, as `pay_by_ledger` needs them."""
     payments = [one.payment for one in asked]
     row = await _pay(connection, asked, now)
     if "unknown" in row["outcome"]:
@@ -133,7 +133,7 @@ async def _settle(connection: Connection, asked: Sequence[Proposed], now: dateti
 
 
 async def _pay(connection: Connection, asked: Sequence[Proposed], now: datetime) -> Record:
-    """What became of them."""
+    """The outcomes, as `pay_by_ledger` returns them."""
     payments = [one.payment for one in asked]
     claims = [one.claim for one in payments]
     counters = [(place, counter) for place, one in enumerate(asked, 1) for counter in one.counters]
@@ -177,15 +177,13 @@ def _settled(
 
 
 class LedgerPayment(PlainPayment, frozen=True):
-    """A payment of fiat to a handle, settled at once. Of a session, `token_hash` is of its token."""
+    """A fiat payment to a handle that settles at once. `token_hash` is of the session's token if `of_session`."""
 
     of_session: bool = False
 
 
 class Settled(Struct, frozen=True):
-    """What was asked, settled: the payment's id, who paid, the fee, and when. `payer` is the wallet, where it was asked
-    for in a session.
-    """
+    """A settled request: the id, payer, fee and time. `payer` is the payer's wallet if a session asked."""
 
     asked: LedgerPayment
     payment_id: PaymentId
@@ -200,7 +198,7 @@ Outcome = Settled | NotDone
 
 
 def payee_of(settings: PaymentSettings, to: str, money: Money, capture: bool) -> str | None:
-    """The handle that this path would pay; None for what it does not do: other rails, holds, addresses, odd names."""
+    """The payee's handle if `pay_all` can take the payment; None for other rails, holds, addresses and odd names."""
     return handle_of(to) if capture and _goes_by_ledger(settings, money) else None
 
 
@@ -227,10 +225,10 @@ async def pay_all(
     now: datetime,
     left_out: Collection[str] = (),
 ) -> list[Outcome]:
-    """Settle them, each on its own, in one PostgreSQL transaction that is committed when this returns. What sessions of
-    the wallets `left_out` ask for, by their ids, is left to the checks.
+    """Settle the payments, independently, in one PostgreSQL transaction that is committed when this returns. Payments
+    in sessions of the wallets `left_out` (ids) are left to the checks.
 
-    Raises DatabaseUnavailable: then nobody knows, and each is asked again with its key.
+    Raises DatabaseUnavailable: the outcome is unknown then; retry each payment with its idempotency key.
     """
     async with database.one_statement() as connection:
         return await pay_in(connection, settings, asked, now, left_out)
@@ -260,8 +258,8 @@ async def pay_in(
 
 
 class Columns(NamedTuple):
-    """Payments by columns, an element for each payment: its fee, and what a LedgerPayment has. `api_key_hashes` has
-    None for what is asked for in a session.
+    """Payments as columns, one element per payment: its fee and the fields of LedgerPayment. `api_key_hashes` has None
+    for a payment in a session.
     """
 
     fees: list[int]
@@ -275,15 +273,15 @@ class Columns(NamedTuple):
 
 
 class Sessions(NamedTuple):
-    """Of payments by columns, the SHA-256 of the session's token of each, or None for an API key's; and the wallets, by
-    their ids, whose sessions are left to the checks.
+    """For payments as columns: the SHA-256 of each session's token, or None for an API key; and the ids of wallets
+    whose sessions are left to the checks.
     """
 
     hashes: list[bytes | None]
     left_out: Collection[str]
 
     def rules(self, settings: PaymentSettings, assets: Sequence[str], now: datetime) -> tuple[object, ...]:
-        """What `sessions_with_room` decides by, as pay_by_ledger takes it."""
+        """The arguments of `pay_by_ledger` that `sessions_with_room` needs."""
         usual = {code: usual_limit(settings.assets[code]) for code in set(assets)}
         return (
             self.hashes,
@@ -297,15 +295,15 @@ class Sessions(NamedTuple):
         )
 
 
-#: In the place of those rules.
+#: The same arguments if no payment is in a session.
 _NO_SESSIONS: Final = (None,) * 8
 
 
 async def pay_columns(
     connection: Connection, settings: PaymentSettings, asked: Columns, now: datetime, sessions: Sessions | None = None
 ) -> tuple[list[PaymentId | NotDone], list[str], datetime, Sequence[WalletId | None]]:
-    """What became of each: the id of the payment where it is settled, or why it is not; who paid; and when. Where there
-    are `sessions`, the wallets that pay, too.
+    """Settle payments given as columns. Returns for each its id or why it is not settled, and the payer's handle; their
+    time; and, with `sessions`, the payers' wallets.
     """
     since = now - caps.DAY
     row = await connection.fetchrow(
@@ -348,13 +346,13 @@ def _not_done(
 
 
 class HeldPayment(PlainPayment, frozen=True):
-    """A payment of fiat to a handle, without a fee, whose money is only set aside; with a fresh id."""
+    """A fiat payment to a handle, without a fee, that is held for a later capture; with a fresh id."""
 
     payment_id: PaymentId
 
 
 class Held(Struct, frozen=True):
-    """What was asked, its money set aside: who pays, since when, and until when."""
+    """A request whose money is held: the payer, since when, and until when."""
 
     asked: HeldPayment
     payer_handle: str
@@ -363,18 +361,16 @@ class Held(Struct, frozen=True):
 
 
 def payee_of_hold(settings: PaymentSettings, to: str, money: Money) -> str | None:
-    """The handle that a payment that is only held would pay; None for what `hold_all` does not do: other rails, fees,
-    addresses, odd names.
-    """
+    """The payee's handle if `hold_all` can take the payment; None for other rails, fees, addresses and odd names."""
     return handle_of(to) if _goes_by_ledger(settings, money) and not fee(settings, money).units else None
 
 
 async def hold_all(
     database: Database, settings: PaymentSettings, asked: Sequence[HeldPayment], now: datetime
 ) -> list[Held | NotDone]:
-    """Set their money aside, each on its own, in one PostgreSQL transaction that is committed when this returns.
+    """Hold the money of payments, independently, in one PostgreSQL transaction that is committed when this returns.
 
-    Raises DatabaseUnavailable: then nobody knows, and each is asked again with its key.
+    Raises DatabaseUnavailable: the outcome is unknown then; retry each payment with its idempotency key.
     """
     expires_at = now + timedelta(seconds=settings.hold_seconds)
     async with database.one_statement() as connection:
