@@ -5,7 +5,7 @@ import pytest
 from tests.api.conftest import Person
 from tests.api.test_keys import made
 from tests.web.conftest import Site, Visitor
-from tests.web.people import sign_in
+from tests.web.people import owner, sign_in
 
 pytestmark = pytest.mark.anyio
 
@@ -95,3 +95,12 @@ async def test_what_went_wrong_is_in_sight_of_whoever_pressed_the_button(visitor
     box = await page.locator("#status").bounding_box()
     assert box is not None
     assert 0 <= box["y"] <= 640 - box["height"]
+
+
+async def test_on_a_phone_the_navigation_is_one_row_or_out_of_the_way(visitor: Visitor, site: Site) -> None:
+    await owner(visitor, site)
+    await visitor.page.set_viewport_size({"width": 390, "height": 844})
+    for path in ("/", "/pay", "/settings", "/settings/limits", "/settings/close"):
+        await visitor.page.goto(path)
+        ways = visitor.page.locator("nav.ways")
+        assert await ways.evaluate("nav => nav.offsetHeight") < 80, path
