@@ -319,6 +319,9 @@ async def test_other_libraries_than_those_that_are_locked(
     )
     assert "not-installed" not in found.says
 
+    lock.write_text("fontpkg-noto-sans-thai==2.2 \\\n    --hash=sha256:00\n")  # which calls itself 2.002
+    assert (await site.one("versions")).state == "ok"
+
 
 async def test_a_log_that_nobody_writes_checkpoints_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await site.one("checkpoints")).state == "ok", "what was deployed is not a minute old"

@@ -49,8 +49,9 @@ def _locked() -> list[tuple[str, str, str | None]]:
 
 
 def _installed(name: str) -> str | None:
+    """As lock files write it: without zeros before a number, 2.002 is 2.2 (PEP 440)."""
     try:
-        return metadata.version(name)
+        return re.sub(r"\b0+(?=\d)", "", metadata.version(name))
     except metadata.PackageNotFoundError:
         return None
 
