@@ -228,7 +228,7 @@ async def test_blanks_around_a_header_are_not_of_its_value(wire: Wire, payer: Pe
 
 async def test_options_of_the_server_names_every_method(wire: Wire) -> None:
     answer = await ask(wire, "OPTIONS *", None, b"")
-    assert (answer.status, answer.header("allow")) == (204, "DELETE, GET, HEAD, OPTIONS, POST, PUT")
+    assert (answer.status, answer.header("allow")) == (204, "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")
 
 
 async def test_a_request_id_comes_back_whatever_is_answered(wire: Wire, payer: Person) -> None:
