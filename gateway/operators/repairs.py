@@ -122,8 +122,14 @@ async def _check_code(connection: Connection, code: str, asset: Asset) -> None:
         raise InvalidRequest(
             "correction", f"{code[:80]!r} is no account of {asset.code}; write wallet:alice:{asset.code}, for example"
         )
-    if handle and not await wallets.by_handles(connection, [handle]):
-        raise UnknownHandle(handle[:60])
+    if handle:
+        of_handle = await wallets.by_handles(connection, [handle])
+        if not of_handle:
+            raise UnknownHandle(handle[:60])
+        if asset.kind == "fiat" and await wallets.closed(connection, [of_handle[handle].id]):
+            raise InvalidRequest(
+                "correction", f"@{handle} was closed by its owner, and is never paid again; correct a system account"
+            )
     if not handle and code not in await ledger.accounts(connection, (), if_open=[code]):
         raise InvalidRequest("correction", f"{code[:80]!r} was never used; correct one that was")
 

@@ -149,12 +149,16 @@ WRONG = [
     ("wallet:alice:USD", "bank:EUR", "1.00", InvalidRequest),
     ("wallet:alice:USD", "vault:USD", "1.00", InvalidRequest),
     ("wallet::USD", "bank:USD", "1.00", InvalidRequest),
+    ("wallet:alice:USD", "wallet:gone:USD", "1.00", InvalidRequest),  # its owner has closed it
     ("wallet:alice:EUR:USD", "bank:USD", "1.00", UnknownHandle),
 ]
 
 
 async def test_a_correction_between_accounts_that_are_not_or_of_too_much_moves_nothing(api: Api, bare: Config) -> None:
     await api.person("alice", "10.00 USD")
+    gone = await api.person("gone")
+    closed = await gone.post("/v1/wallet/close", {"confirm": "@gone closes this wallet for ever"})
+    assert closed.status_code == 200, closed.text
     before = await api.counts()
 
     for debit, credit, amount, refusal in WRONG:
