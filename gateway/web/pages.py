@@ -15,21 +15,21 @@ from gateway.web.content import static as static_content
 from gateway.web.design import design_page
 from gateway.web.language import COOKIE, LANGUAGES
 from gateway.web.wallet.bank import convert_page, top_up_page, withdraw_page
-from gateway.web.wallet.close import close_page
-from gateway.web.wallet.devices import devices_page
 from gateway.web.wallet.home import home_page
-from gateway.web.wallet.keys import keys_page, new_key_page
-from gateway.web.wallet.limits import limits_page
-from gateway.web.wallet.mandates import check_mandate_page, mandates_page, new_mandate_page
-from gateway.web.wallet.own_key import own_key_page
 from gateway.web.wallet.pay import check_page, pay_page
 from gateway.web.wallet.payments import payment_page, payments_page
 from gateway.web.wallet.receive import receive_page
-from gateway.web.wallet.recovery_codes import recovery_codes_page
-from gateway.web.wallet.settings import settings_page
+from gateway.web.wallet.settings.close import close_page
+from gateway.web.wallet.settings.devices import devices_page
+from gateway.web.wallet.settings.index import settings_page
+from gateway.web.wallet.settings.keys import keys_page, new_key_page
+from gateway.web.wallet.settings.limits import limits_page
+from gateway.web.wallet.settings.mandates import check_mandate_page, mandates_page, new_mandate_page
+from gateway.web.wallet.settings.own_key import own_key_page
+from gateway.web.wallet.settings.recovery_codes import recovery_codes_page
+from gateway.web.wallet.settings.unfreeze import unfreeze_page
+from gateway.web.wallet.settings.webhooks import new_webhook_page, webhook_page, webhooks_page
 from gateway.web.wallet.statements import statements_page
-from gateway.web.wallet.unfreeze import unfreeze_page
-from gateway.web.wallet.webhooks import new_webhook_page, webhook_page, webhooks_page
 
 #: A page of ours: a path, and never the address of another host, however a browser reads it (WHATWG URL, 4.4).
 _OURS: Final = re.compile(r"/(?![/\\])[\x21-\x7e]*")

@@ -10,9 +10,9 @@ from gateway.api.operators.running.health import get_gateway_health
 from gateway.api.operators.running.solvency import get_solvency_over_time
 from gateway.http.services import Services
 from gateway.operators.operators import Operator
-from gateway.web.console.attention import matters
 from gateway.web.console.page import console_answer, console_page
-from gateway.web.console.totals import DAYS, totals
+from gateway.web.console.running.attention import matters
+from gateway.web.console.running.totals import DAYS, totals
 from gateway.web.owned import reader_for
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.api.operators.running.shapes import GatewayHealthView, OperatorSolvencyPage
-from gateway.web.console.states import check_name
+from gateway.web.console.running.states import check_name
 from gateway.web.reader import Reader
 
 #: Token payments that wait for so long are worth a look.

@@ -15,8 +15,8 @@ from gateway.http.services import Services
 from gateway.operators.operators import Operator
 from gateway.payments.model.state import State
 from gateway.web.console.page import console_answer, console_page
-from gateway.web.console.steps import shown
-from gateway.web.console.totals import adds_up
+from gateway.web.console.running.steps import shown
+from gateway.web.console.running.totals import adds_up
 from gateway.web.owned import reader_for
 
 #: How many payments come at a time.

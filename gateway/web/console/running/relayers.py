@@ -10,7 +10,7 @@ from gateway.chain.errors import NodeUnavailable
 from gateway.http.services import Services
 from gateway.operators.operators import Operator
 from gateway.web.console.page import console_answer, console_page
-from gateway.web.console.states import relayer_state
+from gateway.web.console.running.states import relayer_state
 from gateway.web.owned import reader_for
 
 

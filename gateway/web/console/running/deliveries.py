@@ -10,7 +10,7 @@ from gateway.api.operators.running.webhooks import list_failing_webhooks
 from gateway.http.services import Services
 from gateway.operators.operators import Operator
 from gateway.web.console.page import console_answer, console_page
-from gateway.web.console.states import outcome_name
+from gateway.web.console.running.states import outcome_name
 from gateway.web.owned import reader_for
 
 #: How many endpoints come at a time.

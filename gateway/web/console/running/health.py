@@ -8,7 +8,7 @@ from gateway.api.operators.running.health import get_gateway_health
 from gateway.http.services import Services
 from gateway.operators.operators import Operator
 from gateway.web.console.page import console_answer, console_page
-from gateway.web.console.states import check_name, check_state
+from gateway.web.console.running.states import check_name, check_state
 from gateway.web.owned import reader_for
 
 #: How many tables are shown.
