@@ -21,8 +21,8 @@ from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "log.sql")
 
-#: What announced numbers are counted from, so that no other advisory lock is taken for one. The other writers are
-#: functions (schema/): pay_by_ledger, hold_on_ledger and pay_on_chain announce in the same way.
+#: What announced numbers are counted from, so that no other advisory lock is taken for one. Writers announce by
+#: `announce_events` (schema/05_events.sql).
 ANNOUNCED = 1 << 62
 
 NO_SUCH_EVENT: Final = (
@@ -95,7 +95,6 @@ class Page:
 async def append(connection: Connection, events: Sequence[Event], at: datetime) -> None:
     """Write the events, in order, as part of the caller's transaction."""
     if events:
-        await connection.execute(sql.announce, ANNOUNCED)
         await connection.execute(
             sql.append,
             [event.kind for event in events],

@@ -1,15 +1,6 @@
--- announce
--- Announce to readers, by an advisory lock that pg_locks shows until this transaction ends, that it will write events numbered
--- above the last one so far.
-SELECT pg_advisory_xact_lock_shared($1 + CASE WHEN is_called THEN last_value ELSE 0 END) FROM event_id_seq;
-
 -- append
--- Append events of one time, in the order given.
-INSERT INTO logged_event (kind, wallet_id, other_id, subject, facts, at)
-SELECT kind, wallet_id, other_id, subject, facts::jsonb, $6
-FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[]) WITH ORDINALITY
-    AS e (kind, wallet_id, other_id, subject, facts, n)
-ORDER BY n;
+-- Append events of one time, in the order given; see schema/05_events.sql.
+SELECT log_events($1, $2, $3, $4, ($5::text[])::jsonb[], $6);
 
 -- complete_to
 -- The number up to which the log is complete, and the last number so far. The first is smaller while a transaction that announced

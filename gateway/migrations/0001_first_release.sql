@@ -1105,6 +1105,29 @@ CREATE INDEX event_of_subject ON logged_event (subject, id);
 CREATE TRIGGER logged_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON logged_event
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
+-- Tells readers that this transaction will write events numbered above the last one so far, by an advisory lock that pg_locks
+-- shows until the transaction ends. Until then no reader goes past that number (events/log.py). Call it before a number is
+-- taken from event_id_seq: log_events does, and pay_by_ledger, whose payments are events. (PL/pgSQL keeps the plan of its
+-- query; a function in SQL that locks cannot be inlined, and would cost more at each call.)
+CREATE FUNCTION announce_events() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
+    FROM event_id_seq;
+END $$;
+
+-- Appends events of one time to the log, in the order given; each argument but the time has one element per event. The one
+-- writer of logged_event.
+CREATE FUNCTION log_events(kind text[], wallet uuid[], other uuid[], subject uuid[], facts jsonb[], at timestamptz)
+RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM announce_events();
+    INSERT INTO logged_event (kind, wallet_id, other_id, subject, facts, at)
+    SELECT new.kind, new.wallet, new.other, new.subject, new.facts, log_events.at
+    FROM unnest(kind, wallet, other, subject, facts) WITH ORDINALITY AS new (kind, wallet, other, subject, facts, n)
+    ORDER BY new.n;
+END $$;
+
 -- An amount as text, with all decimals of its asset.
 CREATE FUNCTION amount_text(units numeric, decimals smallint) RETURNS text LANGUAGE sql IMMUTABLE
     RETURN ((units::text || 'e-' || decimals)::numeric)::text;
@@ -1799,12 +1822,10 @@ BEGIN
         FROM unnest(good) AS g
     ) AS new
     WHERE ended.id = new.id;
-    -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
-    PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
-    FROM event_id_seq;
-    INSERT INTO logged_event (kind, wallet_id, other_id, subject, facts, at)
-    SELECT CASE WHEN capture[g] THEN 'payment.settled' ELSE 'payment.voided' END, payer[g], payee[g], payment[g], facts[g], at
-    FROM unnest(good) AS g ORDER BY g;
+    PERFORM log_events(
+        array_agg(CASE WHEN capture[g] THEN 'payment.settled' ELSE 'payment.voided' END), array_agg(payer[g]),
+        array_agg(payee[g]), array_agg(payment[g]), array_agg(facts[g]), at)
+    FROM unnest(good) AS g;
     INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
     SELECT caller[g], idempotency[g], fingerprint[g], 200, payment[g], at FROM unnest(good) AS g;
 END $$;
@@ -1962,13 +1983,10 @@ BEGIN
         expires_at, false
     FROM unnest(outcome, id, payer, payee, asset, amount, memo) AS asked (outcome, id, payer, payee, asset, amount, memo)
     WHERE asked.outcome = 'done';
-    -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
-    PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
-    FROM event_id_seq;
-    INSERT INTO logged_event (kind, wallet_id, other_id, subject, facts, at)
-    SELECT 'payment.held', asked.payer, asked.payee, asked.id,
-        ('{"from":"@' || asked.handle || '",' || substr(asked.facts, 2))::jsonb, at
-    FROM unnest(outcome, id, payer, payer_handle, payee, facts) AS asked (outcome, id, payer, handle, payee, facts)
+    PERFORM log_events(array_agg('payment.held'::text), array_agg(asked.payer), array_agg(asked.payee), array_agg(asked.id),
+        array_agg(('{"from":"@' || asked.handle || '",' || substr(asked.facts, 2))::jsonb), at)
+    FROM unnest(outcome, id, payer, payer_handle, payee, facts)
+        AS asked (outcome, id, payer, handle, payee, facts)
     WHERE asked.outcome = 'done';
 END $$;
 -- Payments on the ledger rail that settle at once. A payment is one row of `ledger_payment`, written with its entries or not at
@@ -2185,9 +2203,7 @@ BEGIN
             || lpad(to_hex(floor(random() * 281474976710656)::bigint), 12, '0'))::uuid END
         FROM unnest(outcome) WITH ORDINALITY AS one (outcome, n)
     );
-    -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
-    PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
-    FROM event_id_seq;
+    PERFORM announce_events();
     event := ARRAY(SELECT CASE outcome WHEN 'done' THEN nextval('event_id_seq') END FROM unnest(outcome) AS outcome);
     INSERT INTO ledger_payment (debit_id, debit_number, credit_id, credit_number, posted_at, event, id, leg, amount,
         debit_balance, credit_balance, request, fingerprint, refund_of, fee, memo)
@@ -2435,12 +2451,8 @@ BEGIN
         AS asked (outcome, id, payer, payee, asset, amount, memo, route)
     WHERE asked.outcome = 'done';
 
-    -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
-    PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
-    FROM event_id_seq;
-    INSERT INTO logged_event (kind, wallet_id, other_id, subject, facts, at)
-    SELECT 'payment.queued', asked.payer, asked.payee, asked.id,
-        ('{"from":"@' || asked.handle || '",' || substr(asked.facts, 2))::jsonb, at
+    PERFORM log_events(array_agg('payment.queued'::text), array_agg(asked.payer), array_agg(asked.payee), array_agg(asked.id),
+        array_agg(('{"from":"@' || asked.handle || '",' || substr(asked.facts, 2))::jsonb), at)
     FROM unnest(outcome, id, payer, payer_handle, payee, facts)
         AS asked (outcome, id, payer, handle, payee, facts)
     WHERE asked.outcome = 'done';

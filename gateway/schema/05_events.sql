@@ -18,6 +18,29 @@ CREATE INDEX event_of_subject ON logged_event (subject, id);
 CREATE TRIGGER logged_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON logged_event
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
+-- Tells readers that this transaction will write events numbered above the last one so far, by an advisory lock that pg_locks
+-- shows until the transaction ends. Until then no reader goes past that number (events/log.py). Call it before a number is
+-- taken from event_id_seq: log_events does, and pay_by_ledger, whose payments are events. (PL/pgSQL keeps the plan of its
+-- query; a function in SQL that locks cannot be inlined, and would cost more at each call.)
+CREATE FUNCTION announce_events() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
+    FROM event_id_seq;
+END $$;
+
+-- Appends events of one time to the log, in the order given; each argument but the time has one element per event. The one
+-- writer of logged_event.
+CREATE FUNCTION log_events(kind text[], wallet uuid[], other uuid[], subject uuid[], facts jsonb[], at timestamptz)
+RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM announce_events();
+    INSERT INTO logged_event (kind, wallet_id, other_id, subject, facts, at)
+    SELECT new.kind, new.wallet, new.other, new.subject, new.facts, log_events.at
+    FROM unnest(kind, wallet, other, subject, facts) WITH ORDINALITY AS new (kind, wallet, other, subject, facts, n)
+    ORDER BY new.n;
+END $$;
+
 -- An amount as text, with all decimals of its asset.
 CREATE FUNCTION amount_text(units numeric, decimals smallint) RETURNS text LANGUAGE sql IMMUTABLE
     RETURN ((units::text || 'e-' || decimals)::numeric)::text;

@@ -97,12 +97,10 @@ BEGIN
         FROM unnest(good) AS g
     ) AS new
     WHERE ended.id = new.id;
-    -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
-    PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
-    FROM event_id_seq;
-    INSERT INTO logged_event (kind, wallet_id, other_id, subject, facts, at)
-    SELECT CASE WHEN capture[g] THEN 'payment.settled' ELSE 'payment.voided' END, payer[g], payee[g], payment[g], facts[g], at
-    FROM unnest(good) AS g ORDER BY g;
+    PERFORM log_events(
+        array_agg(CASE WHEN capture[g] THEN 'payment.settled' ELSE 'payment.voided' END), array_agg(payer[g]),
+        array_agg(payee[g]), array_agg(payment[g]), array_agg(facts[g]), at)
+    FROM unnest(good) AS g;
     INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
     SELECT caller[g], idempotency[g], fingerprint[g], 200, payment[g], at FROM unnest(good) AS g;
 END $$;

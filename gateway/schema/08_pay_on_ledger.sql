@@ -212,9 +212,7 @@ BEGIN
             || lpad(to_hex(floor(random() * 281474976710656)::bigint), 12, '0'))::uuid END
         FROM unnest(outcome) WITH ORDINALITY AS one (outcome, n)
     );
-    -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
-    PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
-    FROM event_id_seq;
+    PERFORM announce_events();
     event := ARRAY(SELECT CASE outcome WHEN 'done' THEN nextval('event_id_seq') END FROM unnest(outcome) AS outcome);
     INSERT INTO ledger_payment (debit_id, debit_number, credit_id, credit_number, posted_at, event, id, leg, amount,
         debit_balance, credit_balance, request, fingerprint, refund_of, fee, memo)

@@ -118,12 +118,8 @@ BEGIN
         AS asked (outcome, id, payer, payee, asset, amount, memo, route)
     WHERE asked.outcome = 'done';
 
-    -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
-    PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
-    FROM event_id_seq;
-    INSERT INTO logged_event (kind, wallet_id, other_id, subject, facts, at)
-    SELECT 'payment.queued', asked.payer, asked.payee, asked.id,
-        ('{"from":"@' || asked.handle || '",' || substr(asked.facts, 2))::jsonb, at
+    PERFORM log_events(array_agg('payment.queued'::text), array_agg(asked.payer), array_agg(asked.payee), array_agg(asked.id),
+        array_agg(('{"from":"@' || asked.handle || '",' || substr(asked.facts, 2))::jsonb), at)
     FROM unnest(outcome, id, payer, payer_handle, payee, facts)
         AS asked (outcome, id, payer, handle, payee, facts)
     WHERE asked.outcome = 'done';
