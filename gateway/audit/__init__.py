@@ -6,6 +6,7 @@
     verify.py      both logs against their checkpoints
     audit.sql      the statements of this package
 
-An audit event has a kind (`wallet.key_exported`), the wallet it concerns, who did it (`By`), a subject and a few facts.
+An audit event has a kind (`wallet.key_exported`), the wallet it concerns, who did it (`By`), a subject and
+details.
 What money did is in the event log already. No secret is in either, and nothing that people say to each other.
 """

@@ -4,15 +4,15 @@ SELECT pg_advisory_xact_lock_shared($1 + CASE WHEN is_called THEN last_value ELS
 
 -- append_audit_events
 -- Audit events of one moment, in the order given.
-INSERT INTO audit_event (kind, wallet_id, by_kind, by_id, subject, facts, at)
-SELECT kind, wallet_id, by_kind, by_id, subject, facts::jsonb, $7
+INSERT INTO audit_event (kind, wallet_id, by_kind, by_id, subject, details, at)
+SELECT kind, wallet_id, by_kind, by_id, subject, details::jsonb, $7
 FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[]) WITH ORDINALITY
-    AS a (kind, wallet_id, by_kind, by_id, subject, facts, n)
+    AS a (kind, wallet_id, by_kind, by_id, subject, details, n)
 ORDER BY n;
 
 -- audit_events
 -- The newest audit events: of a wallet, of a kind or of all that begin with it, below a number.
-SELECT id, kind, wallet_id, by_kind, by_id, subject, facts, at FROM audit_event
+SELECT id, kind, wallet_id, by_kind, by_id, subject, details, at FROM audit_event
 WHERE ($1::uuid IS NULL OR wallet_id = $1) AND ($2::text IS NULL OR kind = $2 OR starts_with(kind, $2 || '.'))
     AND ($3::bigint IS NULL OR id < $3)
 ORDER BY id DESC LIMIT $4;

@@ -41,7 +41,7 @@ SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
         "logged_event": "id, at, wallet_id, other_id, subject, kind, facts",
         "settled_event": "id, at, wallet_id, other_id, subject, kind, checkpoint_facts",
     },
-    "audit_event": {"audit_event": "id, at, wallet_id, subject, kind, by_kind, by_id, facts"},
+    "audit_event": {"audit_event": "id, at, wallet_id, subject, kind, by_kind, by_id, details"},
 }
 ANNOUNCED: Final[Mapping[str, int]] = {"event": 1 << 62, "audit_event": log.ANNOUNCED}
 

@@ -42,14 +42,14 @@ WORKER = By("worker")
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
     """An audit event to append. `wallet` is whose it concerns (None: the gateway), `by` who did it, `subject` the id of
-    what it was done to; `facts` are plain JSON values: no secrets, and nothing that people wrote to each other.
+    what it was done to; `details` are plain JSON values: no secrets, and nothing that people wrote to each other.
     """
 
     kind: str
     wallet: WalletId | None
     by: By
     subject: UUID | None
-    facts: Mapping[str, object]
+    details: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class LoggedAuditEvent:
     wallet: WalletId | None
     by: By
     subject: UUID | None
-    facts: Any
+    details: Any
     at: datetime
 
     @property
@@ -102,7 +102,7 @@ async def append(connection: Connection, audit_events: Sequence[AuditEvent], at:
             [event.by.kind for event in audit_events],
             [event.by.id for event in audit_events],
             [event.subject for event in audit_events],
-            [msgspec.json.encode(event.facts).decode() for event in audit_events],
+            [msgspec.json.encode(event.details).decode() for event in audit_events],
             at,
         )
 
@@ -125,7 +125,7 @@ async def read(
             wallet=WalletId(row["wallet_id"]) if row["wallet_id"] else None,
             by=By(row["by_kind"], row["by_id"]),
             subject=row["subject"],
-            facts=msgspec.json.decode(row["facts"]),
+            details=msgspec.json.decode(row["details"]),
             at=row["at"],
         )
         for row in rows

@@ -6,5 +6,5 @@ operate/     what an operator runs: migrate, reconcile, audit, relayers, master 
 processes/   what keeps running: up, serve, work
 options.py   options that commands share
 reference.py the reference pages of the documentation, made from the code
-output.py    tables and facts as people read them
+output.py    tables and fields as people read them
 """

@@ -1,4 +1,4 @@
-"""Tables and facts as people read them.
+"""Tables and fields as people read them.
 
 Amounts are aligned at their last digit, with all the decimals that their asset has. Other people's text is escaped.
 """
@@ -22,8 +22,8 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[i
     return lines
 
 
-def facts(pairs: Sequence[tuple[str, str | None]]) -> list[str]:
-    """A line per fact, its name first; a fact that is not there is left out."""
+def fields(pairs: Sequence[tuple[str, str | None]]) -> list[str]:
+    """A line per field, its name first; a field without a value is left out."""
     known = [(name, for_terminal(value)) for name, value in pairs if value]
     width = max(len(name) for name, _ in known)
     return [f"{name.ljust(width)}  {value}" for name, value in known]

@@ -1,24 +1,24 @@
-"""A client of the gateway's API, blocking or not, for programs in Python.
+"""A client of the gateway's API for programs in Python, synchronous and asynchronous.
 
     from gateway.client import Client
 
     with Client("http://127.0.0.1:8000", api_key) as client:
         payment = client.payments.create("@bob", "5.00", "EUR", memo="coffee")
 
-`AsyncClient` has the same calls as coroutines and asynchronous iterators. Both run one implementation (faces.py).
+`AsyncClient` has the same calls as coroutines and asynchronous iterators. Both run one implementation (sync_async.py).
 
 Invariants:
-  - a call that moves money is repeated under one idempotency key, so it moves money at most once;
-  - whatever is raised after such a call was sent says whether its outcome is known (exceptions.py);
-  - a stream of events misses none and repeats none, over any number of connections.
+  - a call that moves money is retried with one idempotency key, so it moves money at most once;
+  - an exception after such a call was sent tells whether the outcome is known (exceptions.py);
+  - a stream delivers every event once, over any number of connections.
 
     client.py      Client and AsyncClient
     payments.py wallet.py handles.py bank.py events.py webhooks.py notifications.py   the calls, by topic
     grants.py      API keys and mandates
     protection.py  the policy, sessions and passkeys
-    faces.py       one implementation, called in two ways
-    calls.py       one call: its key, its repetitions, what its answer means
-    retry.py       when a call is repeated, and after how long            (pure)
+    sync_async.py  one implementation for both clients
+    calls.py       one call: its key, its retries, what its answer means
+    retry.py       when a call is retried, and after how long             (pure)
     transport.py   HTTP by httpx
     exceptions.py  what is raised
 

@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 from gateway.api.payments.shapes import BankMovementView, ConversionRequest, ConversionView, MoneyRequest
-from gateway.client.faces import Mode, Resource, call
+from gateway.client.sync_async import Mode, Resource, call
 
 
 class Bank(Resource[Mode]):

@@ -1,8 +1,8 @@
-"""One call: its idempotency key, its repetitions, and what its answer means.
+"""One call: its idempotency key, its retries, and what its answer means.
 
-A call that moves money has one idempotency key for all of its tries: the caller's, or one made before the first.
-Where a try's answer was lost, a later refusal that has not looked at the key (401, 429, 503, …) does not say that
-nothing moved: the outcome is unknown then, and is raised as that.
+A call that moves money uses one idempotency key for all attempts: the caller's, or one made before the first attempt.
+If the answer to an attempt was lost, a later refusal that did not look at the key (401, 429, 503, …) does not prove
+that no money moved. The outcome is then unknown, and OutcomeUnknown is raised.
 """
 
 import secrets
@@ -18,19 +18,19 @@ import httpx
 import msgspec
 
 from gateway.client.exceptions import NoAnswer, OutcomeUnknown, ProblemError
-from gateway.client.retry import Retry, decides, is_worth_repeating, leaves_open
+from gateway.client.retry import Retry, is_worth_repeating, leaves_outcome_unknown, settles_earlier_attempts
 from gateway.client.transport import Opened, Transport
 from gateway.retry_after import seconds_asked
 
 T = TypeVar("T")
 
-#: What fails before anything of the request has left.
+#: Errors that occur before any part of the request is sent.
 _NOT_SENT: Final = (
     *(httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError),
     *(httpx.UnsupportedProtocol, httpx.InvalidURL),
 )
 
-#: What a call without a body of another kind takes and answers.
+#: The media type of calls unless they name another.
 JSON: Final = "application/json"
 
 #: An API key, or a function that returns one for each try; None: only public calls.
@@ -42,14 +42,14 @@ _OF_ALL: Final = frozenset({"type", "title", "status", "detail", "code", "retrya
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """`replayed`: it is the first answer to the call's idempotency key, again, and nothing moved this time."""
+    """An answer. If `replayed`, it is the stored first answer to the idempotency key, and no money moved this time."""
 
     value: T
     replayed: bool
 
 
 class Calls:
-    """Makes calls to one gateway with one API key, or with none."""
+    """Makes calls to one gateway, with one API key or without."""
 
     def __init__(self, transport: Transport, url: str, api_key: ApiKey, retry: Retry) -> None:
         self.retry = retry
@@ -62,11 +62,11 @@ class Calls:
         return self._transport.blocking
 
     async def get(self, path: str, kind: type[T], **params: object) -> T:
-        """The answer to a question."""
+        """Send a GET and return its answer."""
         return (await self.send("GET", path, kind, params=params)).value
 
     async def move(self, path: str, kind: type[T], body: object, key: str | None) -> T:
-        """The answer to a call that moves money."""
+        """Send a call that moves money, and return its answer."""
         return (await self.send("POST", path, kind, body, key=key or secrets.token_hex(16))).value
 
     async def send(
@@ -81,9 +81,9 @@ class Calls:
         signed: bool = True,
         read_seconds: float | None = None,
     ) -> Answer[T]:
-        """Any call. With an idempotency `key`, or where it is a question or `repeatable`, it is sent again when its
-        answer is lost; any other only while nothing of it was sent or done. Not `signed`, it goes without the API key.
-        `read_seconds` is how long the answer may take, where that is not as for others.
+        """Send a call. A GET, a call with an idempotency `key` and a `repeatable` call are retried after a lost answer;
+        any other call is retried only if it was not sent, or the gateway says that it was not carried out. If not
+        `signed`, the call carries no API key. `read_seconds` replaces the client's own read timeout.
 
         Raises ProblemError, OutcomeUnknown (only with a key) and NoAnswer.
         """
@@ -98,7 +98,7 @@ class Calls:
         return Answer(value, response.headers.get("idempotency-replayed") == "true")
 
     async def exchange(self, path: str, content: bytes, media_type: str, key: str, read_seconds: float) -> bytes:
-        """What is answered to a POST of something else than JSON, which is repeated as `send` repeats."""
+        """POST a body of another media type and return the answer's body. Retried as in `send`."""
         build = self._building("POST", path, {}, content, key, media_type=media_type, read_seconds=read_seconds)
         return (await self._answered(build, key, True)).content
 
@@ -106,7 +106,7 @@ class Calls:
     async def open(
         self, path: str, params: Mapping[str, object], headers: Mapping[str, str], read_seconds: float
     ) -> AsyncIterator[Opened]:
-        """The answer to one GET, which is read as it comes: its parts may be `read_seconds` apart. It is not repeated.
+        """Send a GET and stream its answer; its parts may be `read_seconds` apart. It is not retried.
 
         Raises ProblemError, NoAnswer and httpx.HTTPError.
         """
@@ -125,7 +125,7 @@ class Calls:
         await self._transport.close()
 
     async def _answered(self, build: Callable[[], httpx.Request], key: str | None, repeatable: bool) -> httpx.Response:
-        """The response that is no refusal."""
+        """Send until there is a successful response, and return it."""
         repeatable = repeatable or key is not None
         ends, lost, reason = time.monotonic() + self.retry.seconds, False, ""
         for attempt in count():
@@ -145,7 +145,9 @@ class Calls:
                 code = refusal.code if isinstance(refusal, ProblemError) else ""
                 asked = seconds_asked(response.headers.get("Retry-After", ""), datetime.now(UTC))
                 again = is_worth_repeating(response.status_code, code, repeatable)
-                lost = leaves_open(response.status_code, code) or (lost and not decides(response.status_code, code))
+                lost = leaves_outcome_unknown(response.status_code, code) or (
+                    lost and not settles_earlier_attempts(response.status_code, code)
+                )
                 reason = str(refusal)
             pause = self.retry.pause(attempt, asked, secrets.SystemRandom().random())
             if not again or time.monotonic() + pause > ends:
@@ -167,7 +169,7 @@ class Calls:
         media_type: str = JSON,
         read_seconds: float | None = None,
     ) -> Callable[[], httpx.Request]:
-        """Makes the request of one try: all are the same."""
+        """A function that makes the request of an attempt. All attempts send the same."""
 
         def build() -> httpx.Request:
             headers = {"Accept": media_type}
@@ -185,7 +187,7 @@ class Calls:
         return build
 
     def _refusal(self, response: httpx.Response, key: str | None) -> ProblemError | NoAnswer:
-        """The problem that was answered."""
+        """The error that a response stands for."""
         try:
             document = msgspec.json.decode(response.content, type=dict[str, Any])
             return ProblemError(
@@ -206,5 +208,5 @@ class Calls:
 
 
 def _texts(params: Mapping[str, object]) -> dict[str, str]:
-    """The query parameters that are given."""
+    """The query parameters that have a value."""
     return {name: str(value) for name, value in params.items() if value is not None}

@@ -1,4 +1,4 @@
-"""The client, blocking or not."""
+"""The client, synchronous and asynchronous."""
 
 from collections.abc import Callable
 from types import TracebackType
@@ -10,14 +10,14 @@ from gateway.client.bank import Bank
 from gateway.client.calls import ApiKey, Calls
 from gateway.client.events import Events
 from gateway.client.exceptions import NoAnswer
-from gateway.client.faces import Awaiting, Blocking, Mode, finished
 from gateway.client.grants import ApiKeys, Mandates
 from gateway.client.handles import Handles
 from gateway.client.notifications import Notifications
 from gateway.client.payments import Payments
 from gateway.client.protection import Passkeys, Policy, Sessions
 from gateway.client.retry import Retry
-from gateway.client.transport import AwaitingTransport, BlockingTransport, Transport
+from gateway.client.sync_async import Async, Mode, Sync, finished
+from gateway.client.transport import AsyncTransport, SyncTransport, Transport
 from gateway.client.wallet import WalletCalls
 from gateway.client.webhooks import Webhooks
 
@@ -28,7 +28,7 @@ _RETRY = Retry()
 
 
 class _Client(Generic[Mode]):
-    """What both have. `calls` makes calls that have no method here."""
+    """What both clients share. `calls` makes calls that have no method here."""
 
     _transport: Callable[[str, float, bool], Transport]
 
@@ -60,14 +60,14 @@ class _Client(Generic[Mode]):
         self.passkeys: Passkeys[Mode] = Passkeys(self.calls)
 
 
-class Client(_Client[Blocking]):
-    """Calls the gateway at `url` with an API key, or with the one that a function gives for each try; without, what
-    anybody may call. Threads may share it.
+class Client(_Client[Sync]):
+    """A synchronous client of the gateway at `url`. Threads may share it.
 
-    `retry` says for how long calls are repeated. With `trust_env`, proxies are those of the environment.
+    `api_key` is a key, or a function that returns one for each attempt; without it, only public calls succeed. `retry`
+    says for how long calls are retried. With `trust_env`, the proxies of the environment are used.
     """
 
-    _transport = BlockingTransport
+    _transport = SyncTransport
 
     def close(self) -> None:
         finished(self.calls.close())
@@ -81,10 +81,10 @@ class Client(_Client[Blocking]):
         self.close()
 
 
-class AsyncClient(_Client[Awaiting]):
-    """The same, with coroutines and asynchronous iterators, in the event loop of asyncio."""
+class AsyncClient(_Client[Async]):
+    """An asynchronous client, with coroutines and asynchronous iterators, for asyncio. Its arguments are Client's."""
 
-    _transport = AwaitingTransport
+    _transport = AsyncTransport
 
     async def close(self) -> None:
         await self.calls.close()

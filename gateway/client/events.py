@@ -1,7 +1,7 @@
 """Events: the list, and the stream, which reconnects on its own.
 
-A stream is read from a place in the log, which is the id of an event. Where the caller names none, the place is asked
-for before the stream is opened: so whatever happens while a first connection fails is not missed either.
+A stream is read from a position in the log, which is the id of an event. If the caller gives none, the client asks for
+the newest event before it opens the stream, so events that occur while the first connection fails are not missed.
 """
 
 import time
@@ -17,8 +17,8 @@ from msgspec import Struct
 from gateway.api.events.shapes import EventView
 from gateway.client.calls import Calls
 from gateway.client.exceptions import NoAnswer, ProblemError
-from gateway.client.faces import Mode, Resource, iterator
 from gateway.client.retry import is_worth_repeating
+from gateway.client.sync_async import Mode, Resource, iterator
 from gateway.client.transport import Opened
 
 #: How long a stream may be silent, in seconds: the gateway sends a comment every 15.
@@ -26,8 +26,8 @@ SILENCE_SECONDS: Final = 45.0
 
 
 class UnknownEvent(Struct):
-    """An event that is not as this version of the client knows it, since types and fields are added: `data` as it came,
-    with the name of the object in `object`. Also one whose object was too large for a webhook.
+    """An event that this version of the client does not know, since types and fields are added over time. `data` is the
+    JSON as received, with the kind of object in `object`. Also used if the object was too large for a webhook.
     """
 
     id: str
@@ -62,7 +62,7 @@ class Events(Resource[Mode]):
         until: str | None = None,
         page_size: int = 200,
     ) -> AsyncGenerator[Event, None]:
-        """What happened to the wallet, up to now. `of_type` is a type, such as `payment.settled`, or `payment.*`;
+        """List the wallet's events up to now. `of_type` is a type, such as `payment.settled`, or `payment.*`;
         `of_object` the id of one object; `after` and `before` are ids of events.
         """
         wanted = {"type": of_type, "object": of_object, "from": since, "until": until, "order": order}
@@ -80,11 +80,11 @@ class Events(Resource[Mode]):
 
     @iterator
     async def stream(self, *, after: str | None = None, of_type: str | None = None) -> AsyncGenerator[Event, None]:
-        """Events as they happen, without an end: from now on, or after the event whose id is given. A connection that
-        breaks is opened again where it was.
+        """Stream events without an end, from now on or after the event with the id `after`. A broken connection is
+        reopened where it stopped.
 
-        Raises ProblemError, such as for a key that was revoked, and NoAnswer once the gateway has been away for as long
-        as calls are repeated (`Retry.seconds`).
+        Raises ProblemError, such as for a key that was revoked, and NoAnswer if the gateway does not answer for
+        `Retry.seconds`.
         """
         async with aclosing(_followed(self._calls, after or await newest(self._calls), of_type)) as followed:
             async for event in followed:
@@ -92,7 +92,7 @@ class Events(Resource[Mode]):
 
 
 async def newest(calls: Calls) -> str | None:
-    """The place behind all events that there are."""
+    """The id of the newest event."""
     page = await calls.get("/v1/events", _Page, limit=1, order="newest_first")
     return read_event(bytes(page.items[0])).id if page.items else page.next_cursor
 
@@ -106,7 +106,7 @@ def read_event(text: bytes) -> Event:
 
 
 async def _followed(calls: Calls, after: str | None, of_type: str | None) -> AsyncGenerator[Event, None]:
-    """The stream over as many connections as it takes."""
+    """The stream over any number of connections."""
     away_since: float | None = None
     attempt = 0
     while True:
@@ -132,10 +132,8 @@ async def _followed(calls: Calls, after: str | None, of_type: str | None) -> Asy
         await calls.sleep(pause)
 
 
-async def until_told(calls: Calls, id: str, ends: float | None) -> AsyncGenerator[None, None]:
-    """Gives a turn at once, and again whenever something may have happened to the payment, until `ends` (by
-    time.monotonic).
-    """
+async def when_it_may_have_changed(calls: Calls, id: str, ends: float | None) -> AsyncGenerator[None, None]:
+    """Yield at once, and again whenever the payment may have changed, until `ends` (by time.monotonic)."""
     after, attempt = await newest(calls), 0
     while True:
         yield
@@ -165,9 +163,9 @@ async def until_told(calls: Calls, id: str, ends: float | None) -> AsyncGenerato
 async def _connection(
     calls: Calls, after: str | None, of_type: str | None, read_seconds: float
 ) -> AsyncGenerator[Event | None, None]:
-    """The events of one connection; None for each comment, and once when it is open.
+    """The events of one connection; None once when it is open, and for each comment.
 
-    Raises ProblemError, NoAnswer, and httpx.HTTPError for a connection that cannot be opened or breaks off.
+    Raises ProblemError, NoAnswer, and httpx.HTTPError if the connection cannot be opened or breaks.
     """
     headers = {"Accept": "text/event-stream", **({"Last-Event-ID": after} if after else {})}
     async with calls.open("/v1/events/stream", {"type": of_type}, headers, read_seconds) as opened:
@@ -181,9 +179,7 @@ async def _connection(
 
 
 async def _lines(opened: Opened) -> AsyncGenerator[bytes, None]:
-    """Lines as server-sent events have them. httpx would also split at what Unicode calls a line break, which may stand
-    in a memo.
-    """
+    """The lines of an event stream. httpx would also split at Unicode line breaks, which a memo may contain."""
     rest = b""
     async for part in opened.parts():
         *lines, rest = (rest + part).split(b"\n")

@@ -1,13 +1,13 @@
 """What the client raises. All are GatewayErrors.
 
     ProblemError        the gateway refused, in its own words: `code`, `status`, `retryable`, `values`
-    OutcomeUnknown      a call that moves money was sent and its answer is not known; `key` is what to repeat it with
-    NoAnswer            nobody answered, or not a gateway: no money moved
-    StillPending        a payment has not ended within the time that was given
-    WebhookNotVerified  a webhook is not the gateway's, or is too old
+    OutcomeUnknown      a call that moves money was sent and its answer is lost; retry it with `key`
+    NoAnswer            no gateway answered: no money moved
+    StillPending        a payment has not ended in time
+    WebhookNotVerified  a webhook is not from the gateway, or is too old
 
-One class for all problems, since a program tells them apart by `code`: the list of codes grows, and a code that the
-client does not know yet is raised like any other.
+There is one class for all problems, and a program tells them apart by `code`. New codes are added over time; a code
+that the client does not know is raised like any other.
 """
 
 from collections.abc import Mapping
@@ -20,8 +20,8 @@ from gateway.errors import GatewayError, Refused, Unavailable
 
 @dataclass(eq=False)
 class ProblemError(GatewayError):
-    """A problem document (RFC 9457). `values` are the members that its code adds, money as decimal strings, such as
-    `available` of `insufficient_funds`. `idempotency_key` is the one that the refused call had, if any.
+    """A problem document (RFC 9457). `values` are the members that its code adds, such as `available` of
+    `insufficient_funds`; amounts are decimal strings. `idempotency_key` is the refused call's, if it had one.
     """
 
     code: str
@@ -37,8 +37,8 @@ class ProblemError(GatewayError):
 
 @dataclass(eq=False)
 class OutcomeUnknown(Unavailable):
-    """The answer was lost, and repeating the call found none in time: money may have moved or not. The same call with
-    `idempotency_key=key` says which, now or later, and cannot move it twice.
+    """The answer was lost, and retries got none in time: money may have moved or not. The same call with
+    `idempotency_key=key` tells which, now or later, and cannot move money twice.
     """
 
     url: str
@@ -52,8 +52,8 @@ class OutcomeUnknown(Unavailable):
 
 @dataclass(eq=False)
 class NoAnswer(Unavailable):
-    """Nobody answered at the URL, or something that is not a gateway. No money moved by this call. `lost`: it was sent,
-    so what it was to create or change may be there.
+    """No gateway answered at the URL. The call moved no money. If `lost`, it was sent, so it may have created or
+    changed something.
     """
 
     url: str
@@ -64,7 +64,7 @@ class NoAnswer(Unavailable):
 
 @dataclass(eq=False)
 class StillPending(GatewayError):
-    """The payment as it was last seen."""
+    """The payment has not ended in time. `payment` is its last known state."""
 
     payment: PaymentView
     seconds: float

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 from gateway.api.identity.shapes import CapView, KeyRequest, KeysPage, KeyView, NewKeyView, ReplaceKeyRequest
 from gateway.api.payments.shapes import DrawRequest, MandateRequest, MandatesPage, MandateView, PaymentView
-from gateway.client.faces import Mode, Resource, call, iterator
 from gateway.client.payments import Metadata
+from gateway.client.sync_async import Mode, Resource, call, iterator
 from gateway.payments.model.route import RailName
 
 

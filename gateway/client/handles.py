@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 from gateway.api.identity.shapes import ClaimRequest, HandleView, NewHandleView
-from gateway.client.faces import Mode, Resource, call
+from gateway.client.sync_async import Mode, Resource, call
 
 
 class Handles(Resource[Mode]):

@@ -24,7 +24,7 @@ from gateway.api.notifications.shapes import (
     SeenRequest,
     SeenView,
 )
-from gateway.client.faces import Mode, Resource, call, iterator
+from gateway.client.sync_async import Mode, Resource, call, iterator
 from gateway.notifications.vocabulary import Locale
 
 

@@ -1,7 +1,7 @@
 """Payments. Amounts are decimal strings, such as "12.50", with no more decimals than the asset has.
 
-`idempotency_key` names a call that moves money: a call that is made again with it, by another process or a year later,
-finds the first one's answer. Where none is given the client makes one for all tries of this call.
+`idempotency_key` identifies a call that moves money: the same call with the same key, from another process or a year
+later, returns the first answer. Without it, the client makes one for all attempts of the call.
 """
 
 import secrets
@@ -22,9 +22,9 @@ from gateway.api.payments.shapes import (
     RefundRequest,
     SignatureRequest,
 )
-from gateway.client.events import until_told
+from gateway.client.events import when_it_may_have_changed
 from gateway.client.exceptions import StillPending
-from gateway.client.faces import Mode, Resource, call, iterator
+from gateway.client.sync_async import Mode, Resource, call, iterator
 
 #: The states that nothing comes after.
 ENDED: Final = frozenset({"settled", "failed", "voided", "expired", "refused"})
@@ -60,7 +60,7 @@ class Payments(Resource[Mode]):
     async def preview(
         self, to: str, amount: str, asset: str, *, memo: str | None = None, capture: bool = True
     ) -> PreviewView:
-        """What a payment would be like. Nothing moves."""
+        """Preview a payment: its route, fee and approvals. No money moves."""
         asked = _asked(to, amount, asset, memo, capture, None, None)
         return (await self._calls.send("POST", "/v1/payments/preview", PreviewView, asked, repeatable=True)).value
 
@@ -170,7 +170,7 @@ class Payments(Resource[Mode]):
         payer's approval does not end before somebody acts.
         """
         ends = None if timeout is None else time.monotonic() + timeout
-        async for _ in until_told(self._calls, id, ends):
+        async for _ in when_it_may_have_changed(self._calls, id, ends):
             payment = await self._calls.get(_path(id), PaymentView)
             if payment.state in ENDED:
                 return payment

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from gateway.api.identity.shapes import PasskeysPage, PasskeyView, SessionsPage, SessionView
 from gateway.api.payments.shapes import PolicyView
-from gateway.client.faces import Mode, Resource, call, iterator
+from gateway.client.sync_async import Mode, Resource, call, iterator
 
 
 class Policy(Resource[Mode]):

@@ -1,4 +1,4 @@
-"""HTTP by httpx, behind one protocol of coroutines. Those of the blocking one never suspend: they block (faces.py)."""
+"""HTTP by httpx, behind one protocol of coroutines. The synchronous one blocks and never suspends (sync_async.py)."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ import httpx
 
 
 class Opened(Protocol):
-    """An answer whose body has not been read yet."""
+    """A response whose body is not read yet."""
 
     response: httpx.Response
 
@@ -18,7 +18,7 @@ class Opened(Protocol):
         """Read the whole body."""
 
     def parts(self) -> AsyncIterator[bytes]:
-        """The body as it comes."""
+        """The parts of the body, as they arrive."""
 
 
 class Transport(Protocol):
@@ -40,11 +40,11 @@ class Transport(Protocol):
 
 
 def _verifies(url: str) -> bool:
-    """Whether to load the certificate authorities: it takes 20 ms of processor time, and plain HTTP needs none."""
+    """Whether to load the certificate authorities, which takes 20 ms. Plain HTTP needs none."""
     return httpx.URL(url).scheme != "http"
 
 
-class BlockingTransport:
+class SyncTransport:
     blocking = True
 
     def __init__(self, url: str, seconds: float, trust_env: bool) -> None:
@@ -62,7 +62,7 @@ class BlockingTransport:
     async def open(self, request: httpx.Request) -> AsyncIterator[Opened]:
         response = self._http.send(request, stream=True)
         try:
-            yield _BlockingOpened(response)
+            yield _SyncOpened(response)
         finally:
             response.close()
 
@@ -73,7 +73,7 @@ class BlockingTransport:
         self._http.close()
 
 
-class _BlockingOpened:
+class _SyncOpened:
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
 
@@ -86,7 +86,7 @@ class _BlockingOpened:
             yield part
 
 
-class AwaitingTransport:
+class AsyncTransport:
     blocking = False
 
     def __init__(self, url: str, seconds: float, trust_env: bool) -> None:
@@ -104,7 +104,7 @@ class AwaitingTransport:
     async def open(self, request: httpx.Request) -> AsyncIterator[Opened]:
         response = await self._http.send(request, stream=True)
         try:
-            yield _AwaitingOpened(response)
+            yield _AsyncOpened(response)
         finally:
             await response.aclose()
 
@@ -115,7 +115,7 @@ class AwaitingTransport:
         await self._http.aclose()
 
 
-class _AwaitingOpened:
+class _AsyncOpened:
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
 

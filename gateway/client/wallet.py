@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 
 from gateway.api.wallets.shapes import EntriesPage, EntryView, StatementView, WalletView
-from gateway.client.faces import Mode, Resource, call, iterator
+from gateway.client.sync_async import Mode, Resource, call, iterator
 
 
 class WalletCalls(Resource[Mode]):
@@ -21,8 +21,8 @@ class WalletCalls(Resource[Mode]):
         time_zone: str = "UTC",
         asset: str | None = None,
     ) -> StatementView:
-        """What the wallet had when a period began, what came and went, and what it had at the end, per asset: of a
-        month of the time zone (`2026-11`), or from `since` on and before `until` (RFC 3339).
+        """The statement of a period, per asset: the opening balance, what came in and went out, and the closing
+        balance. The period is a month of the time zone (`2026-11`), or from `since` until before `until` (RFC 3339).
         """
         asked = {"month": month, "from": since, "until": until, "time_zone": time_zone, "asset": asset}
         return await self._calls.get("/v1/statement", StatementView, **asked)

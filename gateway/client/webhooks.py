@@ -26,7 +26,7 @@ from gateway.api.webhooks.shapes import (
 )
 from gateway.client.events import Event, read_event
 from gateway.client.exceptions import WebhookNotVerified
-from gateway.client.faces import Mode, Resource, call, iterator
+from gateway.client.sync_async import Mode, Resource, call, iterator
 
 #: How far a webhook's time may be from ours, in seconds, either way (the specification's libraries say the same).
 TOLERANCE_SECONDS: Final = 300

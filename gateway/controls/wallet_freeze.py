@@ -113,6 +113,6 @@ async def _tell(
 ) -> None:
     """Set what payments look at, and tell the owner and the audit log."""
     await connection.execute(sql.set_frozen, wallet)
-    facts: dict[str, object] = {"lapses_at": rfc3339(lapses_at)} if lapses_at else {}
-    await log.append(connection, [log.Event(kind, wallet, wallet, facts)], now)
-    await audit.append(connection, [AuditEvent(kind, wallet, by, wallet, facts)], now)
+    details: dict[str, object] = {"lapses_at": rfc3339(lapses_at)} if lapses_at else {}
+    await log.append(connection, [log.Event(kind, wallet, wallet, details)], now)
+    await audit.append(connection, [AuditEvent(kind, wallet, by, wallet, details)], now)

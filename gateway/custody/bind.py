@@ -192,9 +192,9 @@ async def bind_at(
     await sweep.start(connection, settings.authorization_seconds, new_sweeps, now)
     await wallet.check_guard(connection, of)
     bound = await wallet.change_address(connection, of, address, custody, there.cursor.number, now)
-    facts = {"address": bound.address, "custody": bound.custody, "before": of.address}
-    await log.append(connection, [log.Event("wallet.bound", of.id, of.id, facts)], now)
-    await audit.append(connection, [AuditEvent("wallet.bound", of.id, by, of.id, facts)], now)
+    details = {"address": bound.address, "custody": bound.custody, "before": of.address}
+    await log.append(connection, [log.Event("wallet.bound", of.id, of.id, details)], now)
+    await audit.append(connection, [AuditEvent("wallet.bound", of.id, by, of.id, details)], now)
     return bound
 
 
@@ -215,7 +215,7 @@ async def _into_ledger(
         mine, outside = ids[account.wallet(of.handle, asset)], ids[account.system_account("outside", asset)]
         id = TransferId(new_id(now))
         leg = Leg(outside, mine, there.new[asset.code])
-        steps.append(Transfer(id, "observation", id, (leg,), fact=True))
+        steps.append(Transfer(id, "observation", id, (leg,), unconditional=True))
     for asset in following:
         mine, outside = ids[account.wallet(of.handle, asset)], ids[account.system_account("outside", asset)]
         sweeps.append(sweep.sweep_of(of.id, Money(there.old[asset.code], asset), of.address, now))

@@ -68,8 +68,8 @@ async def begin(connection: Connection, fresh: Callable[[list[MasterKey]], bytes
         return newest
     check_value = fresh(known)
     await add(connection, newest.number + 1, check_value, now)
-    facts = {"number": newest.number + 1, "fingerprint": fingerprint(check_value)}
-    await audit.append(connection, [AuditEvent("master_key.rotated", None, by, None, facts)], now)
+    details = {"number": newest.number + 1, "fingerprint": fingerprint(check_value)}
+    await audit.append(connection, [AuditEvent("master_key.rotated", None, by, None, details)], now)
     return MasterKey(newest.number + 1, check_value, now, None, in_use=False)
 
 
@@ -104,8 +104,8 @@ async def retire(connection: Connection, newest: MasterKey, by: By, now: datetim
     """Retire the older master keys that no key is encrypted under any more. Returns their numbers."""
     old = await connection.fetch(sql.old_master_keys, newest.number)
     retired = await connection.fetch(sql.retire_master_keys, [row["number"] for row in old], now)
-    facts = [{"number": row["number"], "fingerprint": fingerprint(row["check_value"])} for row in retired]
-    await audit.append(connection, [AuditEvent("master_key.retired", None, by, None, one) for one in facts], now)
+    details = [{"number": row["number"], "fingerprint": fingerprint(row["check_value"])} for row in retired]
+    await audit.append(connection, [AuditEvent("master_key.retired", None, by, None, one) for one in details], now)
     return sorted(row["number"] for row in retired)
 
 

@@ -63,8 +63,8 @@ class NewSweep:
 
 
 def hold_of(one: Sweep, leg: Leg) -> Transfer:
-    """What it sets aside. The tokens are where they are whatever was promised of them, so it is a fact."""
-    return Transfer(TransferId(one.id), "sweep", one.id, (leg,), hold=True, fact=True)
+    """What it sets aside. The tokens are where they are whatever was promised of them, so it is unconditional."""
+    return Transfer(TransferId(one.id), "sweep", one.id, (leg,), hold=True, unconditional=True)
 
 
 async def start(connection: Connection, authorization_seconds: int, new: Sequence[NewSweep], now: datetime) -> None:

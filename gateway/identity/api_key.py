@@ -209,9 +209,9 @@ async def _write(connection: Connection, of: WalletId, fresh: ApiKey, kind: str,
 
 
 async def _tell(connection: Connection, kind: str, of: WalletId, key: ApiKey, by: By, now: datetime) -> None:
-    facts = {"key": key.shown_id, "name": key.name, "scopes": sorted(key.scopes)}
-    await log.append(connection, [log.Event(kind, of, key.id, facts)], now)
-    await audit.append(connection, [AuditEvent(kind, of, by, key.id, facts)], now)
+    details = {"key": key.shown_id, "name": key.name, "scopes": sorted(key.scopes)}
+    await log.append(connection, [log.Event(kind, of, key.id, details)], now)
+    await audit.append(connection, [AuditEvent(kind, of, by, key.id, details)], now)
 
 
 class LastUsed:

@@ -37,7 +37,7 @@ class Kind:
 KINDS = {
     "wallet": Kind(Side.CREDIT, guarded=True),
     "bank": Kind(Side.DEBIT, guarded=True),
-    "reserve": Kind(Side.CREDIT, guarded=False),  # it pays out by facts; a shortage is solvency's to name
+    "reserve": Kind(Side.CREDIT, guarded=False),  # it is paid from unconditionally; solvency names a shortage
     "supply": Kind(Side.DEBIT, guarded=True),
     "outside": Kind(Side.CREDIT, guarded=True),
     "escrow": Kind(Side.CREDIT, guarded=True),
@@ -68,7 +68,7 @@ def kind_of(code: str) -> Kind:
 class Balance:
     """What an account has: `posted` is in the ledger, `pending` of it is set aside, `available` is the rest.
 
-    All three in whole units. `available` is below zero only where a fact left an account short.
+    All three in whole units. `available` is below zero only where an unconditional transfer left an account short.
     """
 
     asset: Asset

@@ -225,7 +225,7 @@ class _Step:
     id: TransferId
     new: bool
     state: State
-    fact: bool
+    unconditional: bool
     purpose: str
     subject: UUID
     legs: tuple[tuple[AccountId, AccountId, int, int], ...]
@@ -236,7 +236,7 @@ class _Step:
         legs = tuple((leg.debit, leg.credit, leg.units * posted, leg.units * pending) for leg in transfer.legs)
         assert legs, "a transfer has at least one leg"
         state = State.PENDING if transfer.hold else State.POSTED
-        return _Step(transfer.id, True, state, transfer.fact, transfer.purpose, transfer.subject, legs)
+        return _Step(transfer.id, True, state, transfer.unconditional, transfer.purpose, transfer.subject, legs)
 
 
 async def _prepare(connection: Connection, steps: Sequence[Transfer | End]) -> list[_Step | GatewayError]:
@@ -290,7 +290,7 @@ async def _write(connection: Connection, steps: Sequence[_Step], at: datetime) -
         [step.id for step in steps],
         [step.new for step in steps],
         [step.state.value for step in steps],
-        [step.fact for step in steps],
+        [step.unconditional for step in steps],
         [step.purpose for step in steps],
         [step.subject for step in steps],
         [leg[0] for leg in legs],

@@ -66,7 +66,8 @@ class Transfer:
     """What is to be written: posted at once, or set aside when it is a `hold`.
 
     `id` is the caller's and is written once: the same id again changes nothing. `subject` is what the transfer is for
-    (a payment, a deposit), `purpose` says which. A `fact` has happened outside, so it posts whatever is available.
+    (a payment, a deposit), `purpose` says which. An `unconditional` one records what has happened outside, so it
+    posts whatever is available.
     """
 
     id: TransferId
@@ -74,7 +75,7 @@ class Transfer:
     subject: UUID
     legs: tuple[Leg, ...]
     hold: bool = False
-    fact: bool = False
+    unconditional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

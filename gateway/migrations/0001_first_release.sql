@@ -2858,28 +2858,28 @@ END $$;
 -- the payee was paid before (null where nobody asks), and what the payer has spent in the day. If the wallet became guarded
 -- after `first_day`, its payments from the id `first` on are added up instead, since those before it was guarded are not in
 -- `spending` (payments/checks/spending.py). PostgreSQL inlines this function, as it does spent_since.
-CREATE FUNCTION policy_fact(
+CREATE FUNCTION policy_input(
     payer uuid, payee uuid, address text, asset text, ask_known boolean, guarded_since timestamptz,
     first uuid, first_day timestamptz, since timestamptz, oldest timestamptz
 ) RETURNS TABLE (known boolean, spent numeric) LANGUAGE sql STABLE AS $$
     SELECT
-        CASE WHEN policy_fact.ask_known THEN EXISTS (
+        CASE WHEN policy_input.ask_known THEN EXISTS (
             SELECT FROM known_payee AS known
-            WHERE known.wallet_id = policy_fact.payer AND known.payee = policy_fact.payee
+            WHERE known.wallet_id = policy_input.payer AND known.payee = policy_input.payee
             UNION ALL
             SELECT FROM known_payee AS known
-            WHERE known.wallet_id = policy_fact.payer AND known.payee IS NULL AND known.address = policy_fact.address
+            WHERE known.wallet_id = policy_input.payer AND known.payee IS NULL AND known.address = policy_input.address
         ) END,
-        CASE WHEN policy_fact.guarded_since > policy_fact.first_day
-            THEN paid_since(policy_fact.payer, policy_fact.asset, policy_fact.first)
+        CASE WHEN policy_input.guarded_since > policy_input.first_day
+            THEN paid_since(policy_input.payer, policy_input.asset, policy_input.first)
             ELSE (SELECT coalesce(sum(counts.amount), 0)
-                FROM spent_since('policy', policy_fact.payer, 0, policy_fact.asset, policy_fact.since, policy_fact.oldest)
+                FROM spent_since('policy', policy_input.payer, 0, policy_input.asset, policy_input.since, policy_input.oldest)
                     AS counts) END
 $$;
 
 -- The same of many payments, in order, with when the payee's wallet may have been taken over, and since when the payer's device
 -- is there.
-CREATE FUNCTION policy_facts(
+CREATE FUNCTION policy_inputs(
     payers uuid[], payees uuid[], addresses text[], assets text[], sessions uuid[], first uuid, first_day timestamptz,
     since timestamptz, oldest timestamptz
 ) RETURNS TABLE (known boolean, changed_at timestamptz, device_since timestamptz, spent numeric) LANGUAGE plpgsql STABLE
@@ -2888,14 +2888,14 @@ CREATE FUNCTION policy_facts(
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT fact.known, paid.changed_at, session.device_since, fact.spent
+    SELECT input.known, paid.changed_at, session.device_since, input.spent
     FROM unnest(payers, payees, addresses, assets, sessions) WITH ORDINALITY
         AS asked (payer, payee, address, asset, session, place)
     JOIN policy ON policy.wallet_id = asked.payer
     LEFT JOIN wallet AS paid ON paid.id = asked.payee
     LEFT JOIN session ON session.id = asked.session,
-    LATERAL policy_fact(asked.payer, asked.payee, asked.address, asked.asset, true, policy.since, policy_facts.first,
-        policy_facts.first_day, policy_facts.since, oldest) AS fact
+    LATERAL policy_input(asked.payer, asked.payee, asked.address, asked.asset, true, policy.since, policy_inputs.first,
+        policy_inputs.first_day, policy_inputs.since, oldest) AS input
     ORDER BY asked.place;
 END $$;
 
@@ -2923,7 +2923,7 @@ BEGIN
         coalesce(array_agg(fits.place) FILTER (WHERE fits.guarded AND fits.known IS NOT TRUE), '{}')
     INTO room, counted, met
     FROM (
-        SELECT asked.place::integer AS place, policy.wallet_id IS NOT NULL AS guarded, fact.known, fact.spent,
+        SELECT asked.place::integer AS place, policy.wallet_id IS NOT NULL AS guarded, input.known, input.spent,
             coalesce(own.day, usual.day) AS day, sum(asked.amount) OVER (PARTITION BY asked.payer, asked.asset) AS together
         FROM unnest(outcome, session, token_made_at, payer, payee, asset, amount) WITH ORDINALITY
             AS asked (outcome, session, token_made_at, payer, payee, asset, amount, place)
@@ -2933,9 +2933,9 @@ BEGIN
         LEFT JOIN policy_limit AS own ON own.wallet_id = policy.wallet_id AND own.asset = asked.asset
         LEFT JOIN unnest(usual_asset, usual_payment, usual_day) AS usual (asset, payment, day) ON usual.asset = asked.asset
         LEFT JOIN wallet AS paid ON paid.id = CASE WHEN policy.wallet_id IS NOT NULL THEN asked.payee END
-        LEFT JOIN LATERAL policy_fact(asked.payer, asked.payee, NULL, asked.asset, policy.ask_new_payee, policy.since,
+        LEFT JOIN LATERAL policy_input(asked.payer, asked.payee, NULL, asked.asset, policy.ask_new_payee, policy.since,
             sessions_with_room.first, sessions_with_room.first_day, sessions_with_room.since, oldest)
-            AS fact ON policy.wallet_id IS NOT NULL
+            AS input ON policy.wallet_id IS NOT NULL
         WHERE asked.outcome = 'done'
             AND session.ended_at IS NULL AND session.expires_at > at AND session.created_at > signed_in_since
             AND session.created_at <= asked.token_made_at AND session.begun_by IN ('passkey', 'ethereum')
@@ -2943,7 +2943,7 @@ BEGIN
             AND (asked.payer::text = ANY (left_out)) IS NOT TRUE
             AND (policy.wallet_id IS NULL
                 OR asked.amount <= coalesce(own.payment, usual.payment)
-                AND (fact.known OR NOT policy.ask_new_payee)
+                AND (input.known OR NOT policy.ask_new_payee)
                 AND (paid.changed_at IS NULL OR paid.changed_at <= at - policy.changed_days * interval '24 hours')
                 AND session.device_since <= at - policy.device_hours * interval '1 hour')
     ) AS fits
@@ -3271,7 +3271,7 @@ CREATE TABLE audit_event (
     ),
     by_id text NOT NULL,
     subject uuid,
-    facts jsonb NOT NULL,
+    details jsonb NOT NULL,
     at timestamptz NOT NULL
 );
 CREATE INDEX audit_event_of_wallet ON audit_event (wallet_id, id);

@@ -282,9 +282,9 @@ async def _tell(
     now: datetime,
     reason: str | None = None,
 ) -> None:
-    facts = {"channel": channel} | ({} if reason is None else {"reason": reason})
-    await log.append(connection, [Event(kind, of, id, facts)], now)
-    await audit.append(connection, [AuditEvent(kind, of, by, id, facts)], now)
+    details = {"channel": channel} | ({} if reason is None else {"reason": reason})
+    await log.append(connection, [Event(kind, of, id, details)], now)
+    await audit.append(connection, [AuditEvent(kind, of, by, id, details)], now)
 
 
 def _check_reader(locale: str, time_zone: str) -> None:

@@ -167,8 +167,8 @@ async def set_role(connection: Connection, name: str, role: str, by: By, now: da
     if row is None:
         raise NotFound(f"operator {name}, or they are revoked")
     await connection.execute(sql.set_operator_role, row["id"], known)
-    facts = {"operator": name, "from": row["role"], "to": known}
-    await audit.append(connection, [AuditEvent("operator.role_changed", None, by, row["id"], facts)], now)
+    details = {"operator": name, "from": row["role"], "to": known}
+    await audit.append(connection, [AuditEvent("operator.role_changed", None, by, row["id"], details)], now)
 
 
 async def revoke(connection: Connection, name: str, by: By, now: datetime) -> None:
@@ -289,8 +289,10 @@ async def propose(
     terms = limit.terms if limit is not None else ""
     asked = (limit.payment.asset.code, limit.payment.units, limit.day.units, terms) if limit is not None else [None] * 4
     await connection.execute(sql.propose, id, known, of.id, said, placed, operator.id, now, ends, *asked)
-    facts = {"proposal": show(PROPOSAL_PREFIX, id), "what": known, "reason": said} | ({"limit": terms} if terms else {})
-    await audit.append(connection, [AuditEvent("operator.proposed", of.id, operator.by, id, facts)], now)
+    details = {"proposal": show(PROPOSAL_PREFIX, id), "what": known, "reason": said} | (
+        {"limit": terms} if terms else {}
+    )
+    await audit.append(connection, [AuditEvent("operator.proposed", of.id, operator.by, id, details)], now)
     return await proposal(connection, id)
 
 
@@ -390,9 +392,9 @@ async def _limit(connection: Connection, found: Proposal, wallet: WalletId, by: 
     """
     await connection.execute(sql.lock_policy, wallet)
     await connection.execute(sql.set_limit_as_proposed, found.id)
-    facts = {"limit": found.terms, "by": "two operators"}
-    await log.append(connection, [log.Event("policy.changed", wallet, wallet, facts)], now)
-    await audit.append(connection, [AuditEvent("policy.changed", wallet, by, wallet, facts)], now)
+    details = {"limit": found.terms, "by": "two operators"}
+    await log.append(connection, [log.Event("policy.changed", wallet, wallet, details)], now)
+    await audit.append(connection, [AuditEvent("policy.changed", wallet, by, wallet, details)], now)
 
 
 async def break_glass(connection: Connection, kind: Glass, handle: str, reason: str, by: By, now: datetime) -> WalletId:
@@ -400,9 +402,9 @@ async def break_glass(connection: Connection, kind: Glass, handle: str, reason: 
     StateConflict.
     """
     said, of = read_reason(reason), await wallets.by_handle(connection, handle)
-    facts = {"what": kind, "handle": of.handle, "by": by.id, "reason": said}
-    await audit.append(connection, [AuditEvent("operator.break_glass", of.id, by, of.id, facts)], now)
-    await log.append(connection, [log.Event("operator.break_glass", None, of.id, facts)], now)
+    details = {"what": kind, "handle": of.handle, "by": by.id, "reason": said}
+    await audit.append(connection, [AuditEvent("operator.break_glass", of.id, by, of.id, details)], now)
+    await log.append(connection, [log.Event("operator.break_glass", None, of.id, details)], now)
     if kind == "wallet.freeze":
         await wallet_freeze.freeze(connection, of.id, said, by, None, now)
     elif not await wallet_freeze.unfreeze(connection, of.id, by, now):

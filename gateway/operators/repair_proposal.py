@@ -50,6 +50,6 @@ async def propose(
         *(operators.sql.propose_repair, id, kind, said, operator.id, now, until, terms, recovery, address),
         *correction,
     )
-    facts = {"proposal": show(operators.PROPOSAL_PREFIX, id), "what": kind, "reason": said, "terms": terms}
-    await audit.append(connection, [AuditEvent("operator.proposed", None, operator.by, id, facts)], now)
+    details = {"proposal": show(operators.PROPOSAL_PREFIX, id), "what": kind, "reason": said, "terms": terms}
+    await audit.append(connection, [AuditEvent("operator.proposed", None, operator.by, id, details)], now)
     return await operators.proposal(connection, id)

@@ -150,7 +150,7 @@ async def correct(
         *(sql.add_correction, id, correction.debit, correction.credit, asset.code, correction.money.units),
         *(reason, list(who), now),
     )
-    facts = {
+    details = {
         "debit": correction.debit,
         "credit": correction.credit,
         "amount": correction.money.amount,
@@ -159,8 +159,8 @@ async def correct(
     }
     handles = [code.split(":")[1] for code in (correction.debit, correction.credit) if code.startswith("wallet:")]
     touched = (await wallets.by_handles(connection, handles)).values() if handles else ()
-    await log.append(connection, [log.Event("ledger.corrected", one.id, id, facts) for one in touched], now)
-    await _tell(connection, "ledger.corrected", id, by, facts, now)
+    await log.append(connection, [log.Event("ledger.corrected", one.id, id, details) for one in touched], now)
+    await _tell(connection, "ledger.corrected", id, by, details, now)
     return id
 
 
@@ -187,13 +187,13 @@ async def begin_alone(connection: Connection, kind: Repair, what: str, reason: s
     """
     if await connection.fetchval(sql.enrolled) >= 2:
         raise Forbidden(f"two operators do this: one proposes {kind} at /v1/operator/proposals, another approves it")
-    facts = {"what": kind, "of": what, "by": by.id, "reason": reason}
-    await _tell(connection, "operator.break_glass", None, by, facts, now)
+    details = {"what": kind, "of": what, "by": by.id, "reason": reason}
+    await _tell(connection, "operator.break_glass", None, by, details, now)
 
 
 async def _tell(
-    connection: Connection, kind: str, subject: UUID | None, by: By, facts: dict[str, str], now: datetime
+    connection: Connection, kind: str, subject: UUID | None, by: By, details: dict[str, str], now: datetime
 ) -> None:
     """An audit event, and an event of the gateway."""
-    await log.append(connection, [log.Event(kind, None, subject, facts)], now)
-    await audit.append(connection, [AuditEvent(kind, None, by, subject, facts)], now)
+    await log.append(connection, [log.Event(kind, None, subject, details)], now)
+    await audit.append(connection, [AuditEvent(kind, None, by, subject, details)], now)

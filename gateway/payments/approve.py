@@ -75,14 +75,14 @@ async def approve(
     signed_by = await passkey.verify(connection, caller, PURPOSE, details(payment), assertion, now)
 
     confirmed = replace(payment, state=after(payment.id, payment.state, Event.CONFIRM), expires_at=None)
-    (fact,) = await policy.facts(connection, [payment], [None], now)
-    gone_on = await _go_on(connection, settings, confirmed, policy.undo_seconds(policies[caller], fact), now)
+    (inputs,) = await policy.inputs(connection, [payment], [None], now)
+    gone_on = await _go_on(connection, settings, confirmed, policy.undo_seconds(policies[caller], inputs), now)
     await policy.known(connection, [gone_on], now)
     await records.update(connection, [gone_on])
     await log.append(connection, payment_events.events(gone_on), now)
     by = By("passkey", signed_by.shown_id)
-    facts = {"amount": payment.amount.amount, "asset": payment.amount.asset.code, "reasons": payment.approval}
-    await audit.append(connection, [AuditEvent("payment.approved", caller, by, payment.id, facts)], now)
+    approved = {"amount": payment.amount.amount, "asset": payment.amount.asset.code, "reasons": payment.approval}
+    await audit.append(connection, [AuditEvent("payment.approved", caller, by, payment.id, approved)], now)
     return gone_on
 
 

@@ -96,6 +96,6 @@ async def change(
         asked.policy,
         [(one.wallet.id if one.wallet else None, None if one.wallet else one.address) for one in asked.trusted],
     )
-    facts = {"loosened": loosened}
-    await log.append(connection, [log.Event("policy.changed", wallet, wallet, facts)], now)
-    await audit.append(connection, [AuditEvent("policy.changed", wallet, by, wallet, facts)], now)
+    change = {"loosened": loosened}
+    await log.append(connection, [log.Event("policy.changed", wallet, wallet, change)], now)
+    await audit.append(connection, [AuditEvent("policy.changed", wallet, by, wallet, change)], now)

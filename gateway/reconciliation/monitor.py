@@ -211,7 +211,7 @@ async def end(
     )
     if confirmed:
         frozen = await withdrawal_freeze.freeze(connection, {one.asset.code for one in confirmed}, now)
-        events = [events_log.Event("solvency.difference", None, None, _facts(one)) for one in confirmed]
+        events = [events_log.Event("solvency.difference", None, None, _details(one)) for one in confirmed]
         events += [events_log.Event("withdrawals.frozen", None, None, {"asset": asset}) for asset in frozen]
         await events_log.append(connection, events, now)
         audit_events = [AuditEvent(one.kind, None, WORKER, None, one.facts) for one in events]
@@ -238,7 +238,7 @@ async def reconciled_to(connection: Connection, chain_id: int) -> int | None:
     return number
 
 
-def _facts(one: Difference) -> dict[str, object]:
+def _details(one: Difference) -> dict[str, object]:
     return {
         "account": one.account,
         "asset": one.asset.code,

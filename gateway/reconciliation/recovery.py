@@ -172,9 +172,9 @@ async def enter(connection: Connection, chain_id: int, batch: Sequence[Movement]
     )
     id: UUID | None = await connection.fetchval(sql.enter, new_id(now), chain_id, reason, now)
     if id is not None:
-        facts = {"reason": reason}
-        await log.append(connection, [log.Event("recovery.entered", None, id, facts)], now)
-        await audit.append(connection, [AuditEvent("recovery.entered", None, WORKER, id, facts)], now)
+        details = {"reason": reason}
+        await log.append(connection, [log.Event("recovery.entered", None, id, details)], now)
+        await audit.append(connection, [AuditEvent("recovery.entered", None, WORKER, id, details)], now)
     else:
         await connection.execute(sql.read_on)
     found = await current(connection)
@@ -274,9 +274,9 @@ async def read_up(database: Database, node: Node, now: datetime) -> bool:
             if row["stopped"] is not None or row["next_nonce"] < counts[row["address"]]:
                 await nonce_conflicts.resume(connection, row["address"], counts[row["address"]])
         missing = len(await connection.fetch(sql.restored, found.id))
-        facts = {"payments": missing, "block": cursor.number}
-        await log.append(connection, [log.Event("recovery.read", None, found.id, facts)], now)
-        await audit.append(connection, [AuditEvent("recovery.read", None, WORKER, found.id, facts)], now)
+        details = {"payments": missing, "block": cursor.number}
+        await log.append(connection, [log.Event("recovery.read", None, found.id, details)], now)
+        await audit.append(connection, [AuditEvent("recovery.read", None, WORKER, found.id, details)], now)
     notes.error(
         "the ledger has all of the chain up to block %d, and %d payments that were missing: look at them with 'gateway "
         "recovery', then have two operators confirm",
@@ -306,8 +306,10 @@ async def open_returned(database: Database, node: Node, settings: PaymentSetting
                     mine, outside = account.wallet(row["handle"], token), account.system_account("outside", token)
                     ids = await ledger.accounts(connection, [(mine, token), (outside, token)])
                     id = TransferId(new_id(now))
-                    came = Transfer(id, "observation", id, (Leg(ids[outside], ids[mine], there),), fact=True)
+                    came = Transfer(id, "observation", id, (Leg(ids[outside], ids[mine], there),), unconditional=True)
                     ledger.all_done(await ledger.write(connection, [came], now))
-            facts = {"address": row["address"], "handle": row["handle"]}
-            await log.append(connection, [log.Event("wallet.returned", row["wallet_id"], row["wallet_id"], facts)], now)
+            details = {"address": row["address"], "handle": row["handle"]}
+            await log.append(
+                connection, [log.Event("wallet.returned", row["wallet_id"], row["wallet_id"], details)], now
+            )
     return len(rows)

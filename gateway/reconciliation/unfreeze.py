@@ -48,9 +48,9 @@ async def unfreeze(
     released = await authorization.release(
         connection, asset.code, int(now.timestamp()) + settings.authorization_seconds
     )
-    facts = {"asset": asset.code, "since": rfc3339(since), "released": released}
-    await log.append(connection, [log.Event("withdrawals.unfrozen", None, None, facts)], now)
-    await audit.append(connection, [AuditEvent("withdrawals.unfrozen", None, by, None, facts)], now)
+    details = {"asset": asset.code, "since": rfc3339(since), "released": released}
+    await log.append(connection, [log.Event("withdrawals.unfrozen", None, None, details)], now)
+    await audit.append(connection, [AuditEvent("withdrawals.unfrozen", None, by, None, details)], now)
     return since
 
 

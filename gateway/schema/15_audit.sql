@@ -10,7 +10,7 @@ CREATE TABLE audit_event (
     ),
     by_id text NOT NULL,
     subject uuid,
-    facts jsonb NOT NULL,
+    details jsonb NOT NULL,
     at timestamptz NOT NULL
 );
 CREATE INDEX audit_event_of_wallet ON audit_event (wallet_id, id);

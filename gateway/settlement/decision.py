@@ -124,7 +124,7 @@ def _hand_on(known: Known, posted: Posted, movement: Movement, decision: Decisio
     if movement.to_address != ZERO and posted.to != there:
         id = TransferId(new_id(now))
         leg = Leg(known.accounts[posted.to], known.accounts[there], movement.value)
-        decision.steps.append(Transfer(id, "observation", id, (leg,), fact=True))
+        decision.steps.append(Transfer(id, "observation", id, (leg,), unconditional=True))
 
 
 def _observe(known: Known, movement: Movement, decision: Decision, now: datetime) -> None:
@@ -143,9 +143,9 @@ def _observe(known: Known, movement: Movement, decision: Decision, now: datetime
         # no fiat, so its stays in the reserve.
         reserve, credited = account.system_account("reserve", fiat.asset), account.wallet(owner.handle, fiat.asset)
         legs.append(Leg(known.accounts[reserve], known.accounts[credited], fiat.units))
-    decision.steps.append(Transfer(id, "observation", id, tuple(legs), fact=True))
+    decision.steps.append(Transfer(id, "observation", id, tuple(legs), unconditional=True))
     decision.observed.append((movement, id))
-    facts: dict[str, object] = {
+    details: dict[str, object] = {
         "from": _name_at(known, movement.from_address),
         "to": _name_at(known, movement.to_address),
         "amount": Money(movement.value, token).amount,
@@ -153,7 +153,7 @@ def _observe(known: Known, movement: Movement, decision: Decision, now: datetime
         "tx_hash": "0x" + movement.transaction_hash.hex(),
     }
     parties = [known.wallets[a] for a in (movement.from_address, movement.to_address) if a in known.wallets]
-    decision.events += [Event("token.observed", party.id, id, facts) for party in parties]
+    decision.events += [Event("token.observed", party.id, id, details) for party in parties]
 
 
 def _name_at(known: Known, address: str) -> str:

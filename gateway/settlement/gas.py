@@ -33,7 +33,9 @@ def transfers(
     """A transfer for each of these that cost anything; `ids` are of `accounts`, by code. Pure."""
     spent, paid_from = (code for code, _ in accounts(assets))
     return [
-        Transfer(TransferId(new_id(now)), "gas", one.id, (Leg(ids[spent], ids[paid_from], one.cost_wei),), fact=True)
+        Transfer(
+            TransferId(new_id(now)), "gas", one.id, (Leg(ids[spent], ids[paid_from], one.cost_wei),), unconditional=True
+        )
         for one in concluded
         if one.cost_wei
     ]

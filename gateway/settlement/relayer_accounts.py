@@ -103,7 +103,7 @@ async def resume(
         ended = await nonce_conflicts.resume(connection, address, count)
         next_nonce = await relayers.next_nonce(connection, address)
         resumed = Resumed(address, next_nonce, ended)
-        facts, now = asdict(resumed), database.clock()
-        await log.append(connection, [log.Event("relayer.resumed", None, None, facts)], now)
-        await audit.append(connection, [AuditEvent("relayer.resumed", None, by, None, facts)], now)
+        details, now = asdict(resumed), database.clock()
+        await log.append(connection, [log.Event("relayer.resumed", None, None, details)], now)
+        await audit.append(connection, [AuditEvent("relayer.resumed", None, by, None, details)], now)
     return resumed

@@ -166,7 +166,7 @@ async def test(connection: Connection, of: WalletId, id: UUID, now: datetime) ->
     found = await lock(connection, of, id)
     if found.disabled_by is not None:
         raise StateConflict(found.shown_id, "disabled", "test")
-    await log.append(connection, [Event("webhook.test", of, id, facts_of(found))], now)
+    await log.append(connection, [Event("webhook.test", of, id, details_of(found))], now)
     return found
 
 
@@ -232,11 +232,11 @@ async def _add_secret(connection: Connection, vault: Vault, of: UUID, now: datet
     return message.secret_text(secret)
 
 
-def facts_of(of: Endpoint) -> dict[str, object]:
+def details_of(of: Endpoint) -> dict[str, object]:
     """The payload of its events. Pure."""
     return {"host": of.host, "types": list(of.types), "disabled_by": of.disabled_by}
 
 
 async def _tell(connection: Connection, kind: str, of: Endpoint, by: By, now: datetime) -> None:
-    await log.append(connection, [Event(kind, of.wallet, of.id, facts_of(of))], now)
-    await audit.append(connection, [AuditEvent(kind, of.wallet, by, of.id, facts_of(of))], now)
+    await log.append(connection, [Event(kind, of.wallet, of.id, details_of(of))], now)
+    await audit.append(connection, [AuditEvent(kind, of.wallet, by, of.id, details_of(of))], now)

@@ -13,7 +13,7 @@ from gateway.events.log import Event
 from gateway.postgres.pool import Connection, Statements
 from gateway.webhooks import endpoint
 from gateway.webhooks.delivery import PENDING_MAX
-from gateway.webhooks.endpoint import Endpoint, facts_of, from_row
+from gateway.webhooks.endpoint import Endpoint, details_of, from_row
 from gateway.webhooks.vocabulary import Outcome
 
 sql = Statements(__package__, "failing.sql")
@@ -65,6 +65,6 @@ async def try_again(connection: Connection, id: UUID, since: datetime | None, by
     if since is not None:
         await connection.execute(endpoint.sql.read_from, id, await log.before(connection, since))
     if before.disabled_by is not None:
-        await log.append(connection, [Event("webhook.changed", found.wallet, id, facts_of(found))], now)
-    await audit.append(connection, [AuditEvent("webhook.retried", found.wallet, by, id, facts_of(found))], now)
+        await log.append(connection, [Event("webhook.changed", found.wallet, id, details_of(found))], now)
+    await audit.append(connection, [AuditEvent("webhook.retried", found.wallet, by, id, details_of(found))], now)
     return found

@@ -145,8 +145,8 @@ class Person:
         async with database.transaction() as connection:
             ids = await ledger.accounts(connection, [(code, usdx) for code in codes])
             id, leg = TransferId(new_id(system_clock())), Leg(*(ids[c] for c in codes), usdx.parse(money[:-5]).units)
-            fact = Transfer(id, "observation", id, (leg,), fact=True)
-            ledger.all_done(await ledger.post(connection, [fact], system_clock()))
+            observed = Transfer(id, "observation", id, (leg,), unconditional=True)
+            ledger.all_done(await ledger.post(connection, [observed], system_clock()))
 
     async def balance(self, code: str) -> tuple[str, str, str]:
         """Posted, pending and available."""

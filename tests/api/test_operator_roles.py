@@ -121,8 +121,8 @@ async def test_a_role_is_given_at_the_machine_and_both_are_in_the_audit_log(api:
         (changed,) = await audit.read(connection, kind="operator.role_changed")
         (added,) = await audit.read(connection, kind="operator.added")
     assert begun.json()["role"] == "finance"
-    assert (changed.by, changed.facts) == (AT_MACHINE, {"operator": "ann", "from": "support", "to": "finance"})
-    assert added.facts == {"operator": "ann", "role": "support"}
+    assert (changed.by, changed.details) == (AT_MACHINE, {"operator": "ann", "from": "support", "to": "finance"})
+    assert added.details == {"operator": "ann", "role": "support"}
 
 
 @pytest.mark.parametrize(("name", "role", "error"), [("ann", "boss", InvalidRequest), ("nobody", "finance", NotFound)])

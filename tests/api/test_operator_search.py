@@ -204,7 +204,7 @@ async def test_the_audit_log_is_listed_by_handle_and_kind_page_by_page(api: Api)
         *("operator.proposed", "wallet.frozen", "api_key.created", "wallet.created")
     ]
     assert (of_alice[0]["by"], of_alice[0]["by_id"], of_alice[0]["subject"]) == ("operator", "sue", proposed)
-    assert {"name": "what", "value": "wallet.freeze"} in of_alice[0]["facts"]
+    assert {"name": "what", "value": "wallet.freeze"} in of_alice[0]["details"]
     assert {one["handle"] for one in (await listed("kind=wallet"))["items"]} == {"alice", "bob"}
     every, cursor = [], ""
     while cursor is not None:
@@ -274,7 +274,7 @@ async def tampered(api: Api, handle: str) -> None:
     async with api.services.database.transaction() as connection:
         await connection.execute("SET LOCAL session_replication_role = replica")
         done = await connection.execute(
-            "UPDATE audit_event SET by_id = 'other' WHERE kind = 'wallet.created' AND facts ->> 'handle' = $1", handle
+            "UPDATE audit_event SET by_id = 'other' WHERE kind = 'wallet.created' AND details ->> 'handle' = $1", handle
         )
     assert done == "UPDATE 1"
 

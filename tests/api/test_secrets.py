@@ -24,7 +24,7 @@ async def written(api: Api) -> str:
     async with api.services.database.reading() as connection:
         rows = await connection.fetch(
             "SELECT concat_ws(' ', kind, facts) AS said FROM event"
-            " UNION ALL SELECT concat_ws(' ', kind, by_kind, by_id, facts) FROM audit_event"
+            " UNION ALL SELECT concat_ws(' ', kind, by_kind, by_id, details) FROM audit_event"
         )
     return "\n".join(row["said"] for row in rows)
 

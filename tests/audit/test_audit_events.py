@@ -18,9 +18,9 @@ pytestmark = pytest.mark.anyio
 
 
 async def audit_events(town: Town) -> list[tuple[str, str, dict[str, object]]]:
-    """Kind, who did it and the facts of every audit event, in order."""
+    """Kind, who did it and the details of every audit event, in order."""
     async with town.database.reading() as connection:
-        return [(event.kind, event.by.kind, event.facts) for event in reversed(await log.read(connection))]
+        return [(event.kind, event.by.kind, event.details) for event in reversed(await log.read(connection))]
 
 
 async def test_a_handle_that_is_claimed_and_its_key_are_acts_of_anyone(town: Town) -> None:

@@ -43,7 +43,7 @@ async def test_audit_events_are_listed_newest_first_by_wallet_and_by_kind(databa
         "wallet.created",
     ]
     newest = of_alice[0]
-    assert (newest.kind, newest.wallet, newest.by, newest.subject, newest.facts, newest.at) == (
+    assert (newest.kind, newest.wallet, newest.by, newest.subject, newest.details, newest.at) == (
         *("wallet.key_exported", ALICE, By("passkey", "psk_1"), subject),
         *({"address": "0x", "n": [1, None]}, NOW),
     )

@@ -27,7 +27,7 @@ async def checkpointed(logs: Logs) -> Logs:
 
 ALTERED = [
     "kind = 'other'",
-    'facts = \'{"of": "other"}\'',
+    '{payload} = \'{"of": "other"}\'',
     "at = at + interval '1 microsecond'",
     "wallet_id = gen_random_uuid()",
     "subject = gen_random_uuid()",
@@ -36,6 +36,9 @@ ALTERED = [
 
 #: Which table has the rows of each log.
 TABLES = {"event": "logged_event", "audit_event": "audit_event"}
+
+#: The column of each that says what happened.
+PAYLOADS = {"event": "facts", "audit_event": "details"}
 
 #: What a row of each is called in a sentence.
 ROWS = {"event": "event", "audit_event": "audit event"}
@@ -64,7 +67,9 @@ async def test_rows_that_no_checkpoint_covers_yet_are_counted_and_not_verified(c
 @pytest.mark.parametrize("name", checkpoint.LOGS)
 @pytest.mark.parametrize("change", ALTERED)
 async def test_an_altered_row_is_named(checkpointed: Logs, name: str, change: str) -> None:
-    await checkpointed.tamper(f"UPDATE {TABLES[name]} SET {change} WHERE id IN (5, 6)")
+    await checkpointed.tamper(
+        f"UPDATE {TABLES[name]} SET {change} WHERE id IN (5, 6)".replace("{payload}", PAYLOADS[name])
+    )
     assert await checkpointed.broken() == [f"{ROWS[name]} 5 was altered"]
 
 
@@ -114,7 +119,7 @@ async def test_a_row_in_the_place_of_one_that_was_rolled_back_is_an_inserted_one
     await logs.happen("two")
     await logs.checkpoint()
     await logs.tamper(
-        "INSERT INTO audit_event (id, kind, by_kind, by_id, facts, at) OVERRIDING SYSTEM VALUE"
+        "INSERT INTO audit_event (id, kind, by_kind, by_id, details, at) OVERRIDING SYSTEM VALUE"
         " VALUES (1, 'new', 'worker', '', '{}', now())"
     )
     assert await logs.broken() == ["audit event 1 was inserted"]

@@ -1,4 +1,4 @@
-"""Logs to facts, by hand-made logs; what the contract really writes is in test_batches.py."""
+"""Logs to movements and skips, by hand-made logs; what the contract really writes is in test_batches.py."""
 
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
@@ -124,6 +124,6 @@ def test_a_mint_that_was_skipped_is_told_by_its_reference() -> None:
 
 
 def test_logs_of_other_contracts_are_passed_over() -> None:
-    facts = decode([EURX], [used(7, 0), transfer(1)])
+    decoded = decode([EURX], [used(7, 0), transfer(1)])
 
-    assert (facts.movements, facts.skips) == ([], [])
+    assert (decoded.movements, decoded.skips) == ([], [])

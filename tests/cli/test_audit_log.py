@@ -44,8 +44,8 @@ def test_audit_events_are_listed_by_wallet_and_kind(up: Up) -> None:
     shown = up.gateway("audit", "list", "--wallet", "@carol_of_the_list")
     created = up.json("audit", "list", "--wallet", "carol_of_the_list", "--kind", "wallet")["items"]
 
-    assert shown.stdout.splitlines()[0].split() == ["number", "at", "kind", "by", "wallet", "of", "facts"]
-    assert [(one["kind"], one["by"], one["facts"]["handle"]) for one in created] == [
+    assert shown.stdout.splitlines()[0].split() == ["number", "at", "kind", "by", "wallet", "of", "details"]
+    assert [(one["kind"], one["by"], one["details"]["handle"]) for one in created] == [
         ("wallet.created", "anyone", "carol_of_the_list")
     ]
     assert up.gateway("audit", "list", "--kind", "nothing").stdout == "no such audit events\n"

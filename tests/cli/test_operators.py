@@ -19,7 +19,7 @@ def test_an_operator_is_added_shown_and_revoked_and_the_code_is_shown_once(up: U
     assert added["code"] not in shown.stdout + str(audit_events)
     assert (revoked.returncode, again.returncode, wrong.returncode) == (0, 1, 1)
     assert "ann_of_the_command finance revoked" in " ".join(up.gateway("operators").stdout.split())
-    assert [one["kind"] for one in audit_events if one["facts"].get("operator") == "ann_of_the_command"] == [
+    assert [one["kind"] for one in audit_events if one["details"].get("operator") == "ann_of_the_command"] == [
         *("operator.revoked", "operator.role_changed", "operator.added")
     ]
 

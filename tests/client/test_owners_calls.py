@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from gateway.client import AsyncClient, BulkPaymentRequest, CapView, Client, ProblemError
-from gateway.client.faces import finished
+from gateway.client.sync_async import finished
 from tests.api.conftest import Api, Person
 from tests.api.test_stream import Gateway
 from tests.client.conftest import Face, between, face_of

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.client.retry import Retry, decides, is_worth_repeating, leaves_open
+from gateway.client.retry import Retry, is_worth_repeating, leaves_outcome_unknown, settles_earlier_attempts
 
 
 def test_waits_grow_up_to_the_longest_and_are_spread() -> None:
@@ -37,5 +37,5 @@ def test_what_an_answer_says_of_repeating(
 ) -> None:
     assert is_worth_repeating(status, code, False) == repeated
     assert is_worth_repeating(status, code, True) == with_a_key
-    assert leaves_open(status, code) == open
-    assert decides(status, code) == decided
+    assert leaves_outcome_unknown(status, code) == open
+    assert settles_earlier_attempts(status, code) == decided

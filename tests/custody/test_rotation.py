@@ -272,11 +272,11 @@ async def test_it_is_in_the_audit_log_by_its_fingerprint_alone(setup: Setup) -> 
     await setup.rotate()
     async with setup.database.reading() as connection:
         audit_events = await audit.read(connection, None, "master_key", None, 10)
-    assert [(one.kind, one.facts["number"], one.by.kind) for one in audit_events] == [
+    assert [(one.kind, one.details["number"], one.by.kind) for one in audit_events] == [
         ("master_key.retired", 1, "command"),
         ("master_key.rotated", 2, "command"),
     ]
-    assert not any(key.hex() in str(one.facts) for key in setup.in_file() for one in audit_events)
+    assert not any(key.hex() in str(one.details) for key in setup.in_file() for one in audit_events)
 
 
 async def test_the_file_stays_whose_it_is_and_keeps_what_was_in_it(setup: Setup) -> None:

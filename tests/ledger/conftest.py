@@ -31,7 +31,7 @@ class Ledger:
             ids = await verbs.accounts(connection, [(code, asset) for code in codes])
         id = TransferId(new_id(NOW))
         made = tuple(Leg(ids[debit], ids[credit], units) for debit, credit, units in legs)
-        return Transfer(id, "payment", id, made, **fields)  # type: ignore[arg-type] # hold and fact
+        return Transfer(id, "payment", id, made, **fields)  # type: ignore[arg-type] # hold and unconditional
 
     async def write(self, *steps: Transfer | End, at: datetime = NOW) -> list[State | GatewayError]:
         async with self.database.transaction() as connection:
@@ -40,8 +40,8 @@ class Ledger:
     async def post(self, debit: str, credit: str, units: int, asset: Asset | None = None) -> State:
         return verbs.only(await self.write(await self.transfer((debit, credit, units), asset=asset)))
 
-    async def fact(self, debit: str, credit: str, units: int) -> State:
-        return verbs.only(await self.write(await self.transfer((debit, credit, units), fact=True)))
+    async def unconditional(self, debit: str, credit: str, units: int) -> State:
+        return verbs.only(await self.write(await self.transfer((debit, credit, units), unconditional=True)))
 
     async def deposit(self, code: str, units: int) -> State:
         return await self.post("bank:EUR", code, units)

@@ -205,11 +205,13 @@ async def test_payments_in_a_ring_do_not_wait_for_each_other_for_ever(ledger: Le
     assert sum([(await ledger.balance(code)).posted for code in ring]) == 30_000
 
 
-async def test_a_fact_posts_whatever_is_available_and_intents_wait_until_it_is_covered(ledger: Ledger) -> None:
+async def test_an_unconditional_transfer_posts_whatever_is_available_and_others_wait(
+    ledger: Ledger,
+) -> None:
     await ledger.deposit(ALICE, 100)
     await ledger.hold(ALICE, BOB, 80)
 
-    assert await ledger.fact(ALICE, CAROL, 50) is State.POSTED
+    assert await ledger.unconditional(ALICE, CAROL, 50) is State.POSTED
 
     assert (await ledger.balance(ALICE)).available == -30
     with pytest.raises(InsufficientFunds):

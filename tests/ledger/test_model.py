@@ -157,7 +157,7 @@ class BookMachine(RuleBasedStateMachine):
         units = [amount if whole else int(amount * part) for _, _, amount in legs]
         units = [min(unit, amount) for unit, (_, _, amount) in zip(units, legs, strict=True)]
         if sum(units) > self.model.posted[legs[0][0]]:
-            # Facts have taken what was set aside: it can only be given back.
+            # Unconditional transfers have taken what was set aside: it can only be given back.
             with pytest.raises(asyncpg.CheckViolationError, match="account_posted_covered"):
                 self.write(End(id, Event.CAPTURE, None if whole else tuple(units)))
             return multiple()
@@ -187,10 +187,10 @@ class BookMachine(RuleBasedStateMachine):
 
     @rule(debit=st.sampled_from(("a", "b", "c")), part=st.integers(1, 100))
     def observe(self, debit: str, part: int) -> None:
-        """A fact takes from what is posted, whatever is set aside."""
+        """An unconditional transfer takes from what is posted, whatever is set aside."""
         units = self.model.posted[debit] * part // 100
         if units:
-            assert self.write(self.transfer([(debit, "outside", units)], fact=True)) == [State.POSTED]
+            assert self.write(self.transfer([(debit, "outside", units)], unconditional=True)) == [State.POSTED]
             self.model.move(debit, "outside", units)
 
     # ---- what must hold ---------------------------------------------------------------------------------------------

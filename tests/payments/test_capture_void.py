@@ -57,7 +57,9 @@ async def give_tokens(town: LedgerTown, owner: Wallet, text: str) -> None:
     async with town.database.transaction() as connection:
         ids = await ledger.accounts(connection, [(code, money.asset) for code in codes])
         id, leg = TransferId(new_id(town.now)), Leg(*(ids[code] for code in codes), money.units)
-        ledger.all_done(await ledger.post(connection, [Transfer(id, "observation", id, (leg,), fact=True)], town.now))
+        ledger.all_done(
+            await ledger.post(connection, [Transfer(id, "observation", id, (leg,), unconditional=True)], town.now)
+        )
 
 
 def capture(caller: Wallet, payment: Payment, amount: str | None = None) -> EndRequest:

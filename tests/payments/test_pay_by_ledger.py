@@ -187,7 +187,9 @@ async def test_an_account_that_facts_left_short_is_short_and_is_filled_up(street
         codes = [account.wallet("ann", eur), account.system_account("liquidity", eur)]
         ids = await ledger.accounts(connection, [(code, eur) for code in codes])
         id = new_id(NOW)
-        taken = Transfer(TransferId(id), "observation", id, (Leg(ids[codes[0]], ids[codes[1]], 5_00),), fact=True)
+        taken = Transfer(
+            TransferId(id), "observation", id, (Leg(ids[codes[0]], ids[codes[1]], 5_00),), unconditional=True
+        )
         ledger.all_done(await ledger.post(connection, [taken], NOW))
 
     (short,) = await both_ways(street, [street.asked(0, "bea", "short", "0.01 EUR")])

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from gateway.errors import InvalidRequest
 from gateway.money import Asset, Assets, Money, fiat
 from gateway.payments.checks import policy
-from gateway.payments.checks.policy import Facts, decide, loosens, undo_seconds
+from gateway.payments.checks.policy import Inputs, decide, loosens, undo_seconds
 from gateway.payments.model import usual_limits
 from gateway.payments.model.policy import Limit, Policy, usual_limit
 from tests.factory import NOW
@@ -21,14 +21,14 @@ def eur(assets: Assets) -> Asset:
     return assets["EUR"]
 
 
-def facts(asset: Asset, text: str = "1.00", **more: Any) -> Facts:
+def inputs(asset: Asset, text: str = "1.00", **more: Any) -> Inputs:
     nothing: dict[str, Any] = {"changed_at": None, "device_since": None, "spent": Money(0, asset), "now": NOW}
     named: dict[str, Any] = {"payee": "wal_1", "is_address": False, "known": True}
-    return Facts(asset.parse(text), **{**named, **nothing, **more})
+    return Inputs(asset.parse(text), **{**named, **nothing, **more})
 
 
 def test_what_is_small_and_to_somebody_known_goes_by_itself(eur: Asset) -> None:
-    assert decide(Policy(), facts(eur, "100.00")) == ()
+    assert decide(Policy(), inputs(eur, "100.00")) == ()
 
 
 @pytest.mark.parametrize(
@@ -42,22 +42,22 @@ def test_what_is_small_and_to_somebody_known_goes_by_itself(eur: Asset) -> None:
     ],
 )
 def test_each_rule_asks_by_itself(eur: Asset, more: dict[str, Any], reason: str) -> None:
-    assert decide(Policy(), facts(eur, **more)) == (reason,)
+    assert decide(Policy(), inputs(eur, **more)) == (reason,)
 
 
 def test_a_day_counts_what_went_before(eur: Asset) -> None:
-    assert decide(Policy(), facts(eur, "50.00", spent=eur.parse("250.00"))) == ()
-    assert decide(Policy(), facts(eur, "50.01", spent=eur.parse("250.00"))) == ("day",)
+    assert decide(Policy(), inputs(eur, "50.00", spent=eur.parse("250.00"))) == ()
+    assert decide(Policy(), inputs(eur, "50.01", spent=eur.parse("250.00"))) == ("day",)
 
 
 def test_what_changed_or_was_made_long_enough_ago_is_not_asked_about(eur: Asset) -> None:
-    old = facts(eur, changed_at=NOW - timedelta(days=7), device_since=NOW - timedelta(hours=24))
+    old = inputs(eur, changed_at=NOW - timedelta(days=7), device_since=NOW - timedelta(hours=24))
     assert decide(Policy(), old) == ()
 
 
 def test_trust_is_no_licence_for_any_amount_or_for_whoever_took_the_payee_over(eur: Asset) -> None:
     trusting = Policy(trusted=frozenset({"wal_1"}), undo_seconds=30)
-    new = facts(eur, known=False, is_address=True)
+    new = inputs(eur, known=False, is_address=True)
     assert (decide(trusting, new), undo_seconds(trusting, new)) == ((), 0)
     assert decide(trusting, replace(new, money=eur.parse("101.00"), changed_at=NOW)) == ("amount", "changed_payee")
     assert undo_seconds(trusting, replace(new, payee="wal_2")) == 30

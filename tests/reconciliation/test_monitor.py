@@ -90,7 +90,7 @@ async def shift(town: Town, units: int, debit: str, credit: str) -> None:
         id = TransferId(new_id(town.clock()))
         legs = (Leg(ids[debit], ids[credit], units),)
         ledger.all_done(
-            await ledger.write(connection, [Transfer(id, "observation", id, legs, fact=True)], town.clock())
+            await ledger.write(connection, [Transfer(id, "observation", id, legs, unconditional=True)], town.clock())
         )
 
 

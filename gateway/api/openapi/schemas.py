@@ -14,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from gateway.api.events.catalogue import TYPES
 from gateway.api.fields import CustodyText, MetadataObject, TypedData
 from gateway.api.operators.found_shapes import FoundKind, SearchedFor
-from gateway.api.operators.running.shapes import StepFacts
+from gateway.api.operators.running.shapes import StepDetails
 from gateway.api.operators.shapes import OperatorState
 from gateway.api.payments.shapes import BulkPaymentRequest, BulkResultView
 from gateway.http.answer.problems import INTERNAL, PROBLEMS, Problem
@@ -64,7 +64,7 @@ _ENUMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 
 
 #: Objects that are no structs of msgspec's, which have their name as a title.
-_OBJECTS: Final = ("Problem", "Metadata", "TypedData", "StepFacts")
+_OBJECTS: Final = ("Problem", "Metadata", "TypedData", "StepDetails")
 
 
 #: Every problem by its code.
@@ -111,7 +111,7 @@ def schemas(handlers: Iterable[HTTPRouteHandler]) -> dict[str, Json]:
     shown = {_name(name): shown_schema(schema) for name, schema in found.items() if name != "State"}
     for schema in shown.values():
         schema["properties"] = {name: _optional(field) for name, field in schema["properties"].items()}
-    objects = {str(one["title"]): one for one in map(msgspec.json.schema, (MetadataObject, TypedData, StepFacts))}
+    objects = {str(one["title"]): one for one in map(msgspec.json.schema, (MetadataObject, TypedData, StepDetails))}
     return dict(sorted((shown | enums | objects | {"Problem": _PROBLEM, "ProblemCode": _PROBLEM_CODE}).items()))
 
 

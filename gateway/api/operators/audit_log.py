@@ -8,7 +8,7 @@ from litestar import get, post
 from litestar.params import QueryParameter
 
 from gateway.api.fields import HandleText
-from gateway.api.operators.found_shapes import AuditEventsPage, AuditEventView, FactView, HeadView, VerificationView
+from gateway.api.operators.found_shapes import AuditEventsPage, AuditEventView, DetailView, HeadView, VerificationView
 from gateway.audit import checkpoint, log, verify
 from gateway.audit.log import LoggedAuditEvent
 from gateway.clock import rfc3339
@@ -100,7 +100,7 @@ async def audit_event_views(connection: Connection, events: Sequence[LoggedAudit
             one.by.id,
             handles[one.wallet] if one.wallet is not None else None,
             one.shown_subject,
-            [FactView(name, _text(value)) for name, value in one.facts.items()],
+            [DetailView(name, _text(value)) for name, value in one.details.items()],
         )
         for one in events
     ]

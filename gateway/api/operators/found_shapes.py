@@ -32,7 +32,7 @@ class FoundPage(Struct):
     items: list[FoundView]
 
 
-class FactView(Struct):
+class DetailView(Struct):
     name: str
     value: str
 
@@ -47,7 +47,7 @@ class AuditEventView(Struct):
     by_id: str
     handle: Annotated[Handle | None, Meta(description="Whose wallet it concerns; null: the gateway.")]
     subject: Annotated[str | None, Meta(description="The id of what it was done to, unless that is the wallet.")]
-    facts: list[FactView]
+    details: list[DetailView]
 
 
 class AuditEventsPage(Struct):

@@ -258,9 +258,9 @@ async def told(services: Services, by: By, name: str = "") -> AsyncIterator[None
     try:
         yield
     except InvalidPasskey as refused:
-        facts = {"why": refused.kind} | ({"said_to_be": name} if name else {})
+        details = {"why": refused.kind} | ({"said_to_be": name} if name else {})
         async with services.database.transaction() as connection:
-            await audit.append(connection, [AuditEvent("operator.refused", None, by, None, facts)], services.clock())
+            await audit.append(connection, [AuditEvent("operator.refused", None, by, None, details)], services.clock())
         raise
 
 

@@ -125,8 +125,8 @@ async def _check_policy(
     reasons = await policy.withdrawal(connection, of, mine, money, session, now)
     if assertion is not None:
         signed_by = await passkey.verify(connection, of, WITHDRAWAL, (money.amount, money.asset.code), assertion, now)
-        by, facts = By("passkey", signed_by.shown_id), {"amount": money.amount, "asset": money.asset.code}
-        await audit.append(connection, [AuditEvent("withdrawal.approved", of, by, of, facts)], now)
+        by, details = By("passkey", signed_by.shown_id), {"amount": money.amount, "asset": money.asset.code}
+        await audit.append(connection, [AuditEvent("withdrawal.approved", of, by, of, details)], now)
     elif reasons:
         raise ApprovalRequired(reasons)
 

@@ -175,7 +175,7 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class Decoded:
     movements: list[Movement]
     skips: list[Skip]
 
@@ -190,34 +190,34 @@ _MINT_SKIPPED = _topic("MintSkipped")
 _MINT_ENDED = {"mint_reference_missing", "mint_too_large", "invalid_receiver", "account_frozen"}
 
 
-def decode(contracts: Iterable[Contract], logs: Iterable[Log]) -> Facts:
+def decode(contracts: Iterable[Contract], logs: Iterable[Log]) -> Decoded:
     """What the logs of one block range say, in their order. Logs of other addresses are passed over.
 
-    A fact is told by its neighbours of the same contract and transaction: AuthorizationUsed comes just before the
+    Logs are read beside their neighbours of the same contract and transaction: AuthorizationUsed comes just before the
     Transfer it caused, Minted just after; AuthorizationCanceled comes just before a skip that has spent the nonce, and
     on its own where the payer cancelled.
     """
     by_address = {contract.address: contract for contract in contracts}
     ours = sorted((log for log in logs if log.address in by_address), key=lambda log: (log.block_number, log.log_index))
-    facts = Facts([], [])
+    decoded = Decoded([], [])
     for before, log, after in zip([None, *ours], ours, [*ours[1:], None], strict=False):
         code, topic = by_address[log.address].asset.code, log.topics[0]
         if topic == TRANSFER:
             used, minted = _beside(before, log, -1, _USED), _beside(after, log, 1, _MINTED_LOG)
             nonce, reference = used.topics[2] if used else None, minted.topics[2] if minted else None
-            facts.movements.append(_movement(code, log, nonce, reference))
+            decoded.movements.append(_movement(code, log, nonce, reference))
         elif topic == _SKIPPED:
             canceled = _beside(before, log, -1, _CANCELED)
             ended = canceled is not None and canceled.topics[1:] == log.topics[1:]
-            facts.skips.append(Skip(code, _address(log.topics[1]), as_int(log.topics[2]), _reason(log.data), ended))
+            decoded.skips.append(Skip(code, _address(log.topics[1]), as_int(log.topics[2]), _reason(log.data), ended))
         elif topic == _MINT_SKIPPED:
             reason = _reason(log.data)
-            facts.skips.append(Skip(code, ZERO, as_int(log.topics[1]), reason, reason in _MINT_ENDED))
+            decoded.skips.append(Skip(code, ZERO, as_int(log.topics[1]), reason, reason in _MINT_ENDED))
         elif topic == _CANCELED:
             skipped = _beside(after, log, 1, _SKIPPED)
             if skipped is None or skipped.topics[1:] != log.topics[1:]:
-                facts.skips.append(Skip(code, _address(log.topics[1]), as_int(log.topics[2]), "canceled", True))
-    return facts
+                decoded.skips.append(Skip(code, _address(log.topics[1]), as_int(log.topics[2]), "canceled", True))
+    return decoded
 
 
 def _beside(neighbour: Log | None, log: Log, step: int, topic: bytes) -> Log | None:

@@ -86,14 +86,14 @@ async def _span(
     logs = await block_logs.with_missing(node, addresses, headers, receipts, logs)
     if any(by_number.get(log.block_number) != log.block_hash for log in logs):
         raise NodeContradiction("its logs are of other blocks than its headers")
-    facts = decode(contracts, logs)
+    decoded = decode(contracts, logs)
     return BlockRange(
         assets=frozenset(contract.asset.code for contract in contracts),
         first=headers[0].number,
         last=headers[-1],
         final=final,
-        movements=facts.movements,
-        skips=facts.skips,
+        movements=decoded.movements,
+        skips=decoded.skips,
         receipts=receipts,
         timestamps={header.number: header.timestamp for header in headers},
     )

@@ -65,5 +65,5 @@ def plain(event: log.LoggedAuditEvent) -> dict[str, Any]:
         "by_id": event.by.id,
         "wallet": show("wal", event.wallet) if event.wallet else None,
         "subject": event.shown_subject,
-        "facts": event.facts,
+        "details": event.details,
     }

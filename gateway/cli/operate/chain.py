@@ -21,10 +21,10 @@ async def reread(config: Config, first: int, last: int) -> dict[str, Any]:
         async with assembly.database(config, "chain") as database:
             settings = await assembly.settings_of(config, database, where)
             read = await rereading.reread(database, node, settings, first, last, database.clock)
-            facts = {"first": read.first, "last": read.last, "posted": read.posted}
+            details = {"first": read.first, "last": read.last, "posted": read.posted}
             async with database.transaction() as connection:
-                event = AuditEvent("chain.reread", None, assembly.at_machine(), None, facts)
+                event = AuditEvent("chain.reread", None, assembly.at_machine(), None, details)
                 await audit.append(connection, [event], database.clock())
-            return facts
+            return details
     finally:
         await node.close()

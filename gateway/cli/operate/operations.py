@@ -87,8 +87,8 @@ async def deploy(config: Config) -> dict[str, Contract]:
 
 
 def _deployed(receipt: Receipt) -> AuditEvent:
-    facts = {"address": receipt.contract_address, "block": receipt.block_number}
-    return AuditEvent("contract.deployed", None, assembly.at_machine(), None, facts)
+    details = {"address": receipt.contract_address, "block": receipt.block_number}
+    return AuditEvent("contract.deployed", None, assembly.at_machine(), None, details)
 
 
 async def _verify(database: Database, node: Node, config: Config, where: Places) -> None:

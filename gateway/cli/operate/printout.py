@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.cli.output import facts, table, when
+from gateway.cli.output import fields, table, when
 from gateway.escape import for_shell, for_terminal
 
 
@@ -110,7 +110,7 @@ def operators_lines(found: Mapping[str, Any]) -> list[str]:
 
 def verified_lines(found: Mapping[str, Any]) -> list[str]:
     """How many rows of both logs are under checkpoints, and what differs from them."""
-    lines = facts(
+    lines = fields(
         [
             ("checkpoints", str(found["checkpoints"])),
             ("events", f"{found['events']} covered, {found['events_pending']} pending"),
@@ -125,11 +125,11 @@ def verified_lines(found: Mapping[str, Any]) -> list[str]:
 
 def audit_event_lines(found: Mapping[str, Any]) -> list[str]:
     """A line per audit event, the newest first."""
-    heads = ["number", "at", "kind", "by", "wallet", "of", "facts"]
+    heads = ["number", "at", "kind", "by", "wallet", "of", "details"]
     rows = [
         [
             *(str(one["number"]), when(one["at"]), one["kind"], " ".join(filter(None, [one["by"], one["by_id"]]))),
-            *(one["wallet"] or "", one["subject"] or "", json.dumps(one["facts"])),
+            *(one["wallet"] or "", one["subject"] or "", json.dumps(one["details"])),
         ]
         for one in found["items"]
     ]

@@ -306,7 +306,7 @@ def summary(tally: Tally, results_path: Path) -> dict[str, Any]:
 def summary_lines(tally: Tally, results_path: Path) -> list[str]:
     """The outcomes of all rows, as lines."""
     found = summary(tally, results_path)
-    return output.facts(
+    return output.fields(
         [
             ("rows", str(tally.rows)),
             ("paid", _counted(found["paid"])),

@@ -7,7 +7,7 @@ import rich_click as click
 from gateway.api.identity.shapes import CapView, KeyView, NewKeyView
 from gateway.api.payments.shapes import MandateView
 from gateway.cli.options import RAIL, an_amount, an_asset, asking, by, moving, waiting
-from gateway.cli.output import facts, table, when
+from gateway.cli.output import fields, table, when
 from gateway.cli.wallet.calls import ask, every, follow, show
 from gateway.cli.wallet.client import Client
 from gateway.errors import InvalidRequest
@@ -87,7 +87,7 @@ def make_key(
         return client.api.api_keys.create(name, scopes, caps=most, networks=networks, expires_in=expires_in)
 
     made = ask(handle, url, making)
-    show(made, as_json, facts([("API key", made.api_key), ("id", made.id)]))
+    show(made, as_json, fields([("API key", made.api_key), ("id", made.id)]))
 
 
 @api_keys.command("replace")
@@ -114,7 +114,7 @@ def replace_key(id: str, handle: str, overlap: int, url: str | None, as_json: bo
     async def replaced(client: Client) -> None:
         is_ours = any(one.id == id and one.current for one in await every(client.api.api_keys.list()))
         made = await client.api.api_keys.replace(id, overlap)
-        show(made, as_json, facts([("API key", made.api_key), ("id", made.id)]))
+        show(made, as_json, fields([("API key", made.api_key), ("id", made.id)]))
         if is_ours:
             client.keep_api_key(made.api_key)
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.cli.output import facts, table, when
+from gateway.cli.output import fields, table, when
 from gateway.escape import for_shell
 
 #: As wide as the longest state that a payment passes through while somebody waits for it.
@@ -16,7 +16,7 @@ _STATE_WIDTH = len("submitted")
 
 def handle_lines(handle: Mapping[str, Any], key_file: str | None = None) -> list[str]:
     """Who a handle is, and where its API key is kept."""
-    return facts(
+    return fields(
         [
             ("handle", f"@{handle['handle']}"),
             ("wallet", handle["wallet_id"]),
@@ -163,7 +163,7 @@ def payment_lines(payment: Mapping[str, Any]) -> list[str]:
     """Everything about one payment."""
     asset = payment["asset"]
     route = payment["route"]
-    return facts(
+    return fields(
         [
             ("id", payment["id"]),
             ("state", payment["state"]),
@@ -191,7 +191,7 @@ def payment_lines(payment: Mapping[str, Any]) -> list[str]:
 
 def conversion_lines(conversion: Mapping[str, Any]) -> list[str]:
     """Everything about one conversion."""
-    return facts(
+    return fields(
         [
             ("id", conversion["id"]),
             ("state", conversion["state"]),
@@ -220,7 +220,7 @@ def preview_lines(preview: Mapping[str, Any], asset: str) -> list[str]:
     route = preview["route"]
     seconds = route["expected_seconds"]
     refused = ", so it would be refused" if preview["available_after"].startswith("-") else ""
-    return facts(
+    return fields(
         [
             ("rail", route["rail"]),
             ("because", "; ".join(route["reasons"])),

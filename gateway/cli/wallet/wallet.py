@@ -100,7 +100,7 @@ def export_key(handle: str, keystore: Path, password_file: Path | None, url: str
     exported = ask(handle, url, lambda client: client.export_key())
     address = keystores.write(keystore, exported["private_key"], password)
     shown = {"address": address, "keystore": str(keystore), "warning": exported["warning"]}
-    show(shown, as_json, output.facts([("address", address), ("keystore", str(keystore))]))
+    show(shown, as_json, output.fields([("address", address), ("keystore", str(keystore))]))
     say(exported["warning"], err=True)
 
 

@@ -10,7 +10,7 @@ import rich_click as click
 
 from gateway.api.webhooks.shapes import DeliveryView, WebhookView
 from gateway.cli.options import asking, by
-from gateway.cli.output import facts, table, when
+from gateway.cli.output import fields, table, when
 from gateway.cli.wallet.calls import ask, every, say, show
 from gateway.cli.wallet.client import Client
 from gateway.clock import system_clock
@@ -62,7 +62,7 @@ def add(endpoint: str, handle: str, types: Sequence[str], description: str, url:
       gateway webhooks add https://shop.example/webhooks --of @shop --type payment.settled
     """
     made = ask(handle, url, lambda client: client.api.webhooks.create(endpoint, types, description=description))
-    show(made, as_json, facts([("secret", made.secret), ("id", made.id)]))
+    show(made, as_json, fields([("secret", made.secret), ("id", made.id)]))
 
 
 @webhooks.command()

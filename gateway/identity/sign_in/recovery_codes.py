@@ -76,9 +76,9 @@ async def keep(
     await lock_wallet(connection, wallet)
     await connection.execute(sql.forget_codes, wallet)
     await connection.execute(sql.keep_codes, wallet, hashes, salt, now)
-    facts = {"codes": len(hashes)}
-    await log.append(connection, [log.Event("recovery_codes.created", wallet, wallet, facts)], now)
-    await audit.append(connection, [AuditEvent("recovery_codes.created", wallet, by, wallet, facts)], now)
+    details = {"codes": len(hashes)}
+    await log.append(connection, [log.Event("recovery_codes.created", wallet, wallet, details)], now)
+    await audit.append(connection, [AuditEvent("recovery_codes.created", wallet, by, wallet, details)], now)
 
 
 async def left(connection: Connection, wallet: WalletId) -> int:
@@ -118,10 +118,10 @@ async def use(connection: Connection, code: Code, now: datetime) -> None:
         raise InvalidRecoveryCode
     await connection.execute(sql.forget_tries, code.wallet)
     await connection.execute(sql.recovered, code.wallet, now)
-    facts = {"codes_left": await left(connection, code.wallet)}
-    await log.append(connection, [log.Event("recovery_code.used", code.wallet, code.wallet, facts)], now)
+    details = {"codes_left": await left(connection, code.wallet)}
+    await log.append(connection, [log.Event("recovery_code.used", code.wallet, code.wallet, details)], now)
     await audit.append(
-        connection, [AuditEvent("recovery_code.used", code.wallet, By("recovery"), code.wallet, facts)], now
+        connection, [AuditEvent("recovery_code.used", code.wallet, By("recovery"), code.wallet, details)], now
     )
 
 

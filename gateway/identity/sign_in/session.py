@@ -209,10 +209,10 @@ async def _end_as_stolen(database: Database, session: Session, now: datetime) ->
 
 
 async def _tell(
-    connection: Connection, kind: str, wallet: WalletId, id: UUID, facts: dict[str, object], by: By, now: datetime
+    connection: Connection, kind: str, wallet: WalletId, id: UUID, details: dict[str, object], by: By, now: datetime
 ) -> None:
-    await log.append(connection, [log.Event(kind, wallet, id, {"session": show(PREFIX, id), **facts})], now)
-    await audit.append(connection, [AuditEvent(kind, wallet, by, id, facts)], now)
+    await log.append(connection, [log.Event(kind, wallet, id, {"session": show(PREFIX, id), **details})], now)
+    await audit.append(connection, [AuditEvent(kind, wallet, by, id, details)], now)
 
 
 def _session(row: Record) -> Session:

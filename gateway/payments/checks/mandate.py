@@ -310,9 +310,9 @@ async def mandates(connection: Connection, assets: Assets, party: WalletId) -> l
 
 
 async def _tell(connection: Connection, kind: str, of: Mandate, by: By, now: datetime) -> None:
-    facts = {"mandate": of.shown_id, "from": f"@{of.payer_handle}", "to": f"@{of.payee_handle}"}
-    await log.append(connection, [log.Event(kind, of.payer, of.id, facts, other=of.payee)], now)
-    await audit.append(connection, [AuditEvent(kind, of.payer, by, of.id, facts)], now)
+    details = {"mandate": of.shown_id, "from": f"@{of.payer_handle}", "to": f"@{of.payee_handle}"}
+    await log.append(connection, [log.Event(kind, of.payer, of.id, details, other=of.payee)], now)
+    await audit.append(connection, [AuditEvent(kind, of.payer, by, of.id, details)], now)
 
 
 def _mandate(assets: Assets, row: Record) -> Mandate:

@@ -58,7 +58,7 @@ UNDO_SECONDS: Final = range(10, 61)
 _CHANGED_DAYS_MAX, _DEVICE_HOURS_MAX, _TRUSTED_MAX = 365, 720, 100
 
 
-class Facts(Struct, frozen=True):
+class Inputs(Struct, frozen=True):
     """What `decide` needs to know of one payment. `spent` went without approval in the last 24 hours; `payee` is a
     wallet, or an address or a wallet's id as in `trusted`.
     """
@@ -79,25 +79,25 @@ class Facts(Struct, frozen=True):
         return (self.payee if isinstance(self.payee, str) else show("wal", self.payee)) in policy.trusted
 
 
-def decide(policy: Policy, facts: Facts) -> tuple[Reason, ...]:
+def decide(policy: Policy, inputs: Inputs) -> tuple[Reason, ...]:
     """Why the payment needs an approval; empty if it needs none."""
-    limit, trusted = policy.limit(facts.money.asset), facts.trusted_by(policy)
-    changed_since = facts.now - timedelta(days=policy.changed_days)
-    device_since = facts.now - timedelta(hours=policy.device_hours)
+    limit, trusted = policy.limit(inputs.money.asset), inputs.trusted_by(policy)
+    changed_since = inputs.now - timedelta(days=policy.changed_days)
+    device_since = inputs.now - timedelta(hours=policy.device_hours)
     why: dict[Reason, bool] = {
-        "amount": facts.money > limit.payment,
-        "day": facts.spent + facts.money > limit.day,
-        "new_payee": policy.ask_new_payee and not (facts.known or trusted),
-        "address": policy.ask_address and facts.is_address and not trusted,
-        "changed_payee": facts.changed_at is not None and facts.changed_at > changed_since,
-        "new_device": facts.device_since is not None and facts.device_since > device_since,
+        "amount": inputs.money > limit.payment,
+        "day": inputs.spent + inputs.money > limit.day,
+        "new_payee": policy.ask_new_payee and not (inputs.known or trusted),
+        "address": policy.ask_address and inputs.is_address and not trusted,
+        "changed_payee": inputs.changed_at is not None and inputs.changed_at > changed_since,
+        "new_device": inputs.device_since is not None and inputs.device_since > device_since,
     }
     return tuple(reason for reason, holds in why.items() if holds)
 
 
-def undo_seconds(policy: Policy, facts: Facts) -> int:
+def undo_seconds(policy: Policy, inputs: Inputs) -> int:
     """How long the payment can be stopped before it is sent to the chain."""
-    return 0 if not policy.undo_seconds or facts.trusted_by(policy) else policy.undo_seconds
+    return 0 if not policy.undo_seconds or inputs.trusted_by(policy) else policy.undo_seconds
 
 
 def loosens(before: Policy, after: Policy, assets: Assets) -> bool:
@@ -156,9 +156,9 @@ class WalletPolicy(Check):
         judged = [one for one in asked if context.payers[one.payment.payer].guarded and not _is_exempt(one)]
         payments = [one.payment for one in judged]
         sessions = [one.by.id if one.by and one.by.kind == "session" else None for one in judged]
-        found = await facts(context.connection, payments, sessions, context.now)
-        known = {_pair(one) for one, fact in zip(payments, found, strict=True) if fact.known}
-        return _Judged(context, {one.id: fact for one, fact in zip(payments, found, strict=True)}, known)
+        found = await inputs(context.connection, payments, sessions, context.now)
+        known = {_pair(one) for one, one_input in zip(payments, found, strict=True) if one_input.known}
+        return _Judged(context, {one.id: one_input for one, one_input in zip(payments, found, strict=True)}, known)
 
 
 class _Judged(Decisions):
@@ -166,22 +166,22 @@ class _Judged(Decisions):
     their payers' days.
     """
 
-    def __init__(self, context: CheckContext, facts: Mapping[PaymentId, Facts], known: Set[_Pair]) -> None:
+    def __init__(self, context: CheckContext, inputs: Mapping[PaymentId, Inputs], known: Set[_Pair]) -> None:
         self._connection = context.connection
         self._now = context.now
         self._payers = context.payers
-        self._facts = facts
+        self._inputs = inputs
         self._known = known
         self._spent: dict[Counter, Money] = {}
 
     def decide(self, one: Proposed) -> Passed | GatewayError:
         payment = one.payment
-        if (fact := self._facts.get(payment.id)) is None:
+        if (one_input := self._inputs.get(payment.id)) is None:
             return PASSED
         policy = self._payers[payment.payer].policy
         assert policy is not None, "only payments of guarded wallets are decided here"
         before = self._spent.get(day_of(payment.payer, payment.amount.asset))
-        now = fact if before is None else replace(fact, spent=fact.spent + before)
+        now = one_input if before is None else replace(one_input, spent=one_input.spent + before)
         return Passed(decide(policy, now), undo_seconds(policy, now))
 
     def add(self, one: Proposed) -> None:
@@ -261,16 +261,17 @@ async def write(
     await connection.execute(sql.trust, wallet, [payee for payee, _ in trusted], [address for _, address in trusted])
 
 
-async def facts(
+async def inputs(
     connection: Connection, payments: Sequence[Payment], sessions: Sequence[UUID | None], now: datetime
-) -> list[Facts]:
-    """The facts of each of these payments of guarded wallets, in order. To decide by them the caller has locked the
-    policies."""
+) -> list[Inputs]:
+    """What the policy needs to know of each of these payments of guarded wallets, in order. The caller that decides by
+    it has locked the policies.
+    """
     if not payments:
         return []
     asked = [(one.payer, one.payee, one.payee_address, one.amount) for one in payments]
     return [
-        Facts(
+        Inputs(
             money=payment.amount,
             payee=payment.payee or str(payment.payee_address),
             is_address=payment.payee is None,
@@ -280,7 +281,7 @@ async def facts(
             spent=Money(row["spent"], payment.amount.asset),
             now=now,
         )
-        for payment, row in zip(payments, await _facts(connection, asked, sessions, now), strict=True)
+        for payment, row in zip(payments, await _inputs(connection, asked, sessions, now), strict=True)
     ]
 
 
@@ -288,9 +289,9 @@ async def withdrawal(
     connection: Connection, owner: WalletId, policy: Policy, money: Money, session: UUID | None, now: datetime
 ) -> tuple[Reason, ...]:
     """Why a withdrawal to the owner's bank has to be approved: as of a payment to somebody known."""
-    (row,) = await _facts(connection, [(owner, None, None, money)], [session], now)
+    (row,) = await _inputs(connection, [(owner, None, None, money)], [session], now)
     spent = Money(row["spent"], money.asset)
-    return decide(policy, Facts(money, "", False, True, None, row["device_since"], spent, now))
+    return decide(policy, Inputs(money, "", False, True, None, row["device_since"], spent, now))
 
 
 async def count_withdrawal(connection: Connection, owner: WalletId, id: UUID, money: Money, now: datetime) -> None:
@@ -303,7 +304,7 @@ def day_of(owner: WalletId, asset: Asset) -> Counter:
     return Counter("policy", owner, asset.code)
 
 
-async def _facts(
+async def _inputs(
     connection: Connection,
     asked: Sequence[tuple[WalletId, WalletId | None, str | None, Money]],
     sessions: Sequence[UUID | None],
@@ -313,7 +314,7 @@ async def _facts(
     payers, payees, addresses, moneys = zip(*asked, strict=True)
     since = now - DAY
     return await connection.fetch(
-        sql.facts,
+        sql.inputs,
         *(payers, payees, if_any(addresses), [one.asset.code for one in moneys], if_any(sessions)),
         *(first_id(since), now - FIRST_DAY, since, spending.bucket_of(since)),
     )

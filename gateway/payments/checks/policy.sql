@@ -26,9 +26,9 @@ DELETE FROM trusted_payee WHERE wallet_id = $1;
 INSERT INTO trusted_payee (wallet_id, payee, address)
 SELECT $1, payee, address FROM unnest($2::uuid[], $3::text[]) AS named (payee, address) ON CONFLICT DO NOTHING;
 
--- facts
--- What is so of payments that are to be decided; see schema/10_spending.sql.
-SELECT known, changed_at, device_since, spent FROM policy_facts($1, $2, $3, $4, $5, $6, $7, $8, $9);
+-- inputs
+-- What the policy needs to know of payments; see schema/10_spending.sql.
+SELECT known, changed_at, device_since, spent FROM policy_inputs($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- know
 -- Whoever they pay has been paid.

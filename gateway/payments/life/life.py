@@ -14,7 +14,7 @@ import msgspec
 from gateway.ids import show
 from gateway.money import Money
 from gateway.payments.life.rows import Rows
-from gateway.payments.life.step import KINDS, Fact, Kind, Step
+from gateway.payments.life.step import KINDS, Detail, Kind, Step
 from gateway.payments.model.payment import Payment
 from gateway.postgres.pool import Record
 
@@ -78,7 +78,7 @@ def _steps(rows: Rows) -> Iterator[Step]:
     yield from _told(rows)
 
 
-def _request(rows: Rows) -> Iterator[tuple[str, Fact]]:
+def _request(rows: Rows) -> Iterator[tuple[str, Detail]]:
     """Who asked for it and with what, as far as that is kept."""
     payment = rows.payment
     mandates = [show("mdt", row["scope_id"]) for row in rows.limits if row["scope"] == "mandate"]
@@ -102,7 +102,7 @@ def _decided(rows: Rows) -> Iterator[Step]:
     """What had to be approved or signed, and who did."""
     for row in rows.events:
         if row["kind"] == "payment.requires_confirmation":
-            reasons = _facts(row).get("approval")
+            reasons = _payload(row).get("approval")
             if reasons:
                 yield Step("approval_needed", row["at"], {"reasons": list(reasons)})
             else:
@@ -116,10 +116,10 @@ def _in_ledger(rows: Rows) -> Iterator[Step]:
     """What was set aside and what was posted, a step for each leg."""
     id = show("trf", rows.payment.transfer_id)
     for row in rows.holds:
-        facts: dict[str, Fact] = {"transfer": id, "debit": row["debit"], "credit": row["credit"]}
-        yield Step("held", row["created_at"], facts | {"amount": _amount(rows, row["amount"])})
+        details: dict[str, Detail] = {"transfer": id, "debit": row["debit"], "credit": row["credit"]}
+        yield Step("held", row["created_at"], details | {"amount": _amount(rows, row["amount"])})
     for row in rows.transfers:
-        sides: dict[str, Fact] = {
+        sides: dict[str, Detail] = {
             "debit": row["debit"],
             "debit_number": row["debit_number"],
             "debit_balance": _amount(rows, row["debit_balance"]),
@@ -135,11 +135,11 @@ def _on_chain(rows: Rows) -> Iterator[Step]:
     row = rows.on_chain
     if row is None:
         return
-    signed: dict[str, Fact] = {"nonce": row["nonce"], "from": row["from_address"], "to": row["to_address"]}
+    signed: dict[str, Detail] = {"nonce": row["nonce"], "from": row["from_address"], "to": row["to_address"]}
     yield Step("authorized", row["created_at"], signed | {"signed_by": row["signed_by"]})
     seen = rows.observed
     if row["relayer"] is not None:
-        relayed: dict[str, Fact] = {
+        relayed: dict[str, Detail] = {
             "relayer": row["relayer"],
             "relayer_nonce": row["relayer_nonce"],
             "gas_limit": row["gas_limit"],
@@ -151,7 +151,7 @@ def _on_chain(rows: Rows) -> Iterator[Step]:
             relayed["others"] = seen["together"] - 1
         yield Step("relayed", row["stored_at"], relayed)
     if seen is not None and rows.payment.settled_at is not None:
-        final: dict[str, Fact] = {"block": seen["block_number"], "log": seen["log_index"]}
+        final: dict[str, Detail] = {"block": seen["block_number"], "log": seen["log_index"]}
         tx_hash = "0x" + seen["transaction_hash"].hex()
         yield Step("final", row["concluded_at"] or rows.payment.settled_at, final | {"tx_hash": tx_hash})
 
@@ -160,18 +160,18 @@ def _ended(rows: Rows) -> Iterator[Step]:
     payment = rows.payment
     for row in rows.events:
         if row["kind"] == "payment.settled":
-            captured: dict[str, Fact] = {"captured": payment.captured.amount}
+            captured: dict[str, Detail] = {"captured": payment.captured.amount}
             yield Step("settled", row["at"], captured | {"event": row["id"]})
         elif row["kind"] in _ENDS:
-            why: dict[str, Fact] = {"event": row["id"]}
-            failure = _facts(row).get("failure")
+            why: dict[str, Detail] = {"event": row["id"]}
+            failure = _payload(row).get("failure")
             yield Step(_ENDS[row["kind"]], row["at"], why if failure is None else why | {"reason": failure})
 
 
 def _refunded(rows: Rows) -> Iterator[Step]:
     for one in rows.refunds:
-        facts: dict[str, Fact] = {"payment": show("pay", one.id), "amount": one.amount.amount}
-        yield Step("refunded", one.created_at, facts | {"state": one.state.value})
+        details: dict[str, Detail] = {"payment": show("pay", one.id), "amount": one.amount.amount}
+        yield Step("refunded", one.created_at, details | {"state": one.state.value})
 
 
 def _told(rows: Rows) -> Iterator[Step]:
@@ -179,7 +179,7 @@ def _told(rows: Rows) -> Iterator[Step]:
     tried = [row["last_at"] for row in rows.webhooks if row["last_at"] is not None]
     if rows.webhooks:
         states = [row["state"] for row in rows.webhooks]
-        facts: dict[str, Fact] = {
+        details: dict[str, Detail] = {
             "delivered": states.count("delivered"),
             "pending": states.count("pending"),
             "failed": states.count("failed"),
@@ -188,11 +188,11 @@ def _told(rows: Rows) -> Iterator[Step]:
         }
         reasons = sorted({outcome for row in rows.webhooks for outcome in row["failures"] or ()})
         last = max(tried, default=rows.events[-1]["at"])
-        yield Step("webhooks", last, facts | ({"reasons": reasons} if reasons else {}))
+        yield Step("webhooks", last, details | ({"reasons": reasons} if reasons else {}))
     if rows.notices:
         states = [row["state"] for row in rows.notices]
         ended = [row["ended_at"] for row in rows.notices if row["ended_at"] is not None]
-        told: dict[str, Fact] = {
+        told: dict[str, Detail] = {
             "kinds": sorted({row["kind"] for row in rows.notices}),
             "channels": sorted({row["channel"] for row in rows.notices if row["state"] == "sent"}),
             "sent": states.count("sent"),
@@ -204,7 +204,7 @@ def _told(rows: Rows) -> Iterator[Step]:
         yield Step("notified", last, told | ({"reasons": reasons} if reasons else {}))
 
 
-def _facts(row: Record) -> Any:
+def _payload(row: Record) -> Any:
     return msgspec.json.decode(row["facts"])
 
 

@@ -28,8 +28,8 @@ Kind = Literal[
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
-#: What a fact may be: plain values, amounts as decimal strings, and no secret.
-Fact = str | int | bool | list[str]
+#: What a detail may be: plain values, amounts as decimal strings, and no secret.
+Detail = str | int | bool | list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,4 +38,4 @@ class Step:
 
     kind: Kind
     at: datetime
-    facts: Mapping[str, Fact]
+    details: Mapping[str, Detail]

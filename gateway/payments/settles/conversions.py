@@ -37,7 +37,7 @@ class Conversions(Settles[Conversion]):
         leg = Leg(
             known.accounts[_giver(thing.to_amount.asset)], known.accounts[_receiver(thing)], thing.to_amount.units
         )
-        given = Transfer(TransferId(new_id(now)), "conversion", thing.id, (leg,), fact=True)
+        given = Transfer(TransferId(new_id(now)), "conversion", thing.id, (leg,), unconditional=True)
         settled = replace(
             thing,
             state=after(thing.id, thing.state, Event.SETTLE, "cnv"),

@@ -34,8 +34,8 @@ async def _say_low(worker: Worker, relayer: Relayer, low: bool, payments: int) -
     async with worker.database.transaction() as connection:
         new = await gas_balance.note(connection, relayer.address, low)
         if new:
-            facts = {"relayer": relayer.address, "left": left, "payments": payments}
-            event = Event("relayer.low" if low else "relayer.filled", None, None, facts)
+            details = {"relayer": relayer.address, "left": left, "payments": payments}
+            event = Event("relayer.low" if low else "relayer.filled", None, None, details)
             await events.append(connection, [event], worker.clock())
     if new and low:
         log.warning(

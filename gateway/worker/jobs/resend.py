@@ -76,8 +76,8 @@ async def _suspect(worker: Worker, address: str, nonce: int, attempts: Sequence[
     async with worker.database.transaction() as connection:
         stopped = await nonce_conflicts.stop(connection, address, reason, unmined, taken_below)
         if stopped:
-            facts = {"relayer": address, "reason": reason}
-            await events.append(connection, [Event("relayer.stopped", None, None, facts)], now)
+            details = {"relayer": address, "reason": reason}
+            await events.append(connection, [Event("relayer.stopped", None, None, details)], now)
     if stopped:
         what = relayers.what_to_do(address)
         log.error("the relayer %s is stopped: %s. %s; other relayers go on", address, reason, what)

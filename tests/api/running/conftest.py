@@ -95,5 +95,5 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 def of_kind(steps: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    """The facts of the steps of a kind."""
-    return [step["facts"] for step in steps if step["kind"] == kind]
+    """The details of the steps of a kind."""
+    return [step["details"] for step in steps if step["kind"] == kind]

@@ -34,7 +34,7 @@ async def test_a_stopped_relayer_goes_on_by_an_operator_whose_name_is_logged(hou
     assert (await ann.call("GET", "/relayers")).json()["items"][0]["state"] == "runs"
     async with house.town.database.reading() as connection:
         (event,) = await audit.read(connection, kind="relayer.resumed")
-    assert (event.by.kind, event.by.id, event.facts["relayer"]) == ("operator", "ann", address)
+    assert (event.by.kind, event.by.id, event.details["relayer"]) == ("operator", "ann", address)
 
 
 async def test_nobody_is_resumed_at_an_address_that_is_no_relayers(ann: Operator) -> None:

@@ -10,17 +10,17 @@ from gateway.api.payments.shapes import PaymentView
 from gateway.api.status.shapes import FrozenView
 from gateway.api.webhooks.shapes import DescriptionText, TypesText, WebhookIdText
 from gateway.http.schema import one_of
-from gateway.payments.life.step import KINDS, Fact
+from gateway.payments.life.step import KINDS, Detail
 from gateway.reconciliation.diagnosis import State
 from gateway.settlement.relayer_accounts import State as RelayerState
 from gateway.webhooks.vocabulary import OUTCOMES, DisabledBy
 
 OutcomeText = Annotated[str, one_of(OUTCOMES, "What came of an attempt.")]
 
-StepFacts = Annotated[
-    dict[str, Fact],
+StepDetails = Annotated[
+    dict[str, Detail],
     Meta(
-        title="StepFacts",
+        title="StepDetails",
         description="What is known of it: ids, accounts, statement numbers, amounts as decimal strings, counts.",
         examples=[{"transfer": "trf_01h455vb4pex5vsknk084sn02q", "amount": "12.50"}],
     ),
@@ -32,7 +32,7 @@ class StepView(Struct):
 
     kind: Annotated[str, one_of(KINDS, "What the step was.")]
     at: Time
-    facts: StepFacts
+    details: StepDetails
 
 
 class AuditLineView(Struct):

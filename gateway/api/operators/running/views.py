@@ -41,7 +41,7 @@ def life_view(life: Life) -> PaymentLifeView:
     note = life.payment.note
     return PaymentLifeView(
         payment=payment_view(life.payment, note.author if note is not None else None),
-        steps=[StepView(step.kind, rfc3339(step.at), dict(step.facts)) for step in life.steps],
+        steps=[StepView(step.kind, rfc3339(step.at), dict(step.details)) for step in life.steps],
         events=list(life.events),
         audit_events=[AuditLineView(one.number, one.kind, one.by, rfc3339(one.at)) for one in life.audit_events],
         checkpoint=None if life.checkpoint is None else _checkpoint_view(life.checkpoint),

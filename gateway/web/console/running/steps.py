@@ -44,14 +44,14 @@ def shown(life: PaymentLifeView, reader: Reader) -> list[Shown]:
 
 
 def _shown(step: StepView, begun: str, asset: str, reader: Reader) -> Shown:
-    facts: Mapping[str, Any] = step.facts
+    details: Mapping[str, Any] = step.details
     return Shown(
-        title=_title(step.kind, facts, asset, reader),
-        details=list(_details(step.kind, facts, asset, reader)),
+        title=_title(step.kind, details, asset, reader),
+        details=list(_details(step.kind, details, asset, reader)),
         since=reader.clock_exact(step.at) if step.kind == "requested" else after(begun, step.at, reader),
         at=step.at,
         kind=_KINDS.get(step.kind, ""),
-        link=f"/console/payments/{facts['payment']}" if step.kind == "refunded" else "",
+        link=f"/console/payments/{details['payment']}" if step.kind == "refunded" else "",
     )
 
 
@@ -70,11 +70,11 @@ def after(begun: str, at: str, reader: Reader) -> str:
     return say("+ {number} days", number=f"{seconds / 86_400:.0f}")
 
 
-def _title(kind: str, facts: Mapping[str, Any], asset: str, reader: Reader) -> str:
+def _title(kind: str, details: Mapping[str, Any], asset: str, reader: Reader) -> str:
     say = reader.say
     match kind:
         case "requested":
-            return say("Requested by {who}", who=facts["by"])
+            return say("Requested by {who}", who=details["by"])
         case "approval_needed":
             return say("Approval needed")
         case "signature_needed":
@@ -86,9 +86,9 @@ def _title(kind: str, facts: Mapping[str, Any], asset: str, reader: Reader) -> s
         case "authorized":
             return say("Authorized")
         case "relayed":
-            return _relayed(facts, reader)
+            return _relayed(details, reader)
         case "final":
-            return say("In final block {number}", number=f"{facts['block']:,}")
+            return say("In final block {number}", number=f"{details['block']:,}")
         case "transferred":
             return say("Posted in the ledger")
         case "settled":
@@ -102,7 +102,7 @@ def _title(kind: str, facts: Mapping[str, Any], asset: str, reader: Reader) -> s
         case "refused":
             return say("Declined")
         case "refunded":
-            return say("{amount} refunded", amount=reader.amount(facts["amount"], asset).exact)
+            return say("{amount} refunded", amount=reader.amount(details["amount"], asset).exact)
         case "reported":
             return say("Reported as unauthorized")
         case "webhooks":
@@ -111,93 +111,95 @@ def _title(kind: str, facts: Mapping[str, Any], asset: str, reader: Reader) -> s
             return say("Notices sent")
 
 
-def _relayed(facts: Mapping[str, Any], reader: Reader) -> str:
-    if "others" not in facts:
+def _relayed(details: Mapping[str, Any], reader: Reader) -> str:
+    if "others" not in details:
         return reader.say("Relayed")
-    if facts["others"] == 0:
+    if details["others"] == 0:
         return reader.say("Relayed alone")
-    if facts["others"] == 1:
+    if details["others"] == 1:
         return reader.say("Relayed with one other")
-    return reader.say("Relayed with {number} others", number=f"{facts['others']:,}")
+    return reader.say("Relayed with {number} others", number=f"{details['others']:,}")
 
 
-def _details(kind: str, facts: Mapping[str, Any], asset: str, reader: Reader) -> Iterator[str]:
+def _details(kind: str, details: Mapping[str, Any], asset: str, reader: Reader) -> Iterator[str]:
     say = reader.say
     match kind:
         case "requested":
-            yield from _requested(facts, reader)
+            yield from _requested(details, reader)
         case "approval_needed":
-            yield from (reason_name(one, reader) for one in facts["reasons"])
+            yield from (reason_name(one, reader) for one in details["reasons"])
         case "signature_needed":
-            yield say("by a key of {who}", who=facts["by"])
+            yield say("by a key of {who}", who=details["by"])
         case "approved" | "reported":
-            yield say("by {name}", name=facts["by"])
+            yield say("by {name}", name=details["by"])
         case "held":
-            yield f"{facts['debit']} → {facts['credit']}"
-            yield reader.amount(facts["amount"], asset).exact
-            yield facts["transfer"]
+            yield f"{details['debit']} → {details['credit']}"
+            yield reader.amount(details["amount"], asset).exact
+            yield details["transfer"]
         case "authorized":
-            yield say("EIP-3009 nonce {nonce} of {address}", nonce=facts["nonce"], address=short(facts["from"]))
-            if facts["signed_by"] != "gateway":
+            yield say("EIP-3009 nonce {nonce} of {address}", nonce=details["nonce"], address=short(details["from"]))
+            if details["signed_by"] != "gateway":
                 yield say("signed by the owner's own key")
         case "relayed":
-            if "tx_hash" in facts:
-                yield short(facts["tx_hash"])
-            yield say("relayer {address}, nonce {nonce}", address=short(facts["relayer"]), nonce=facts["relayer_nonce"])
-            yield say("gas limit {number}", number=f"{facts['gas_limit']:,}")
-            if facts["attempts"] > 1:
-                yield say("{number} attempts", number=facts["attempts"])
+            if "tx_hash" in details:
+                yield short(details["tx_hash"])
+            yield say(
+                "relayer {address}, nonce {nonce}", address=short(details["relayer"]), nonce=details["relayer_nonce"]
+            )
+            yield say("gas limit {number}", number=f"{details['gas_limit']:,}")
+            if details["attempts"] > 1:
+                yield say("{number} attempts", number=details["attempts"])
         case "final":
-            yield say("log {number}", number=facts["log"])
+            yield say("log {number}", number=details["log"])
         case "transferred":
-            yield from _posted(facts, asset, reader)
+            yield from _posted(details, asset, reader)
         case "settled":
-            yield say("{amount} paid", amount=reader.amount(facts["captured"], asset).exact)
-            yield say("event {number}", number=f"{facts['event']:,}")
+            yield say("{amount} paid", amount=reader.amount(details["captured"], asset).exact)
+            yield say("event {number}", number=f"{details['event']:,}")
         case "refunded":
-            yield facts["payment"]
+            yield details["payment"]
         case "webhooks" | "notified":
-            yield from _told(facts, reader)
+            yield from _told(details, reader)
         case _:
-            yield from ([facts["reason"]] if "reason" in facts else [])
+            yield from ([details["reason"]] if "reason" in details else [])
 
 
-def _requested(facts: Mapping[str, Any], reader: Reader) -> Iterator[str]:
+def _requested(details: Mapping[str, Any], reader: Reader) -> Iterator[str]:
     say = reader.say
-    if "api_key" in facts:
-        yield say("API key {name}", name=facts["api_key"])
-    if "mandate" in facts:
-        yield say("by mandate {id}", id=facts["mandate"])
-    if "refund_of" in facts:
-        yield say("refund of {id}", id=facts["refund_of"])
-    if "idempotency_key" in facts:
-        yield f"Idempotency-Key {facts['idempotency_key']}"
+    if "api_key" in details:
+        yield say("API key {name}", name=details["api_key"])
+    if "mandate" in details:
+        yield say("by mandate {id}", id=details["mandate"])
+    if "refund_of" in details:
+        yield say("refund of {id}", id=details["refund_of"])
+    if "idempotency_key" in details:
+        yield f"Idempotency-Key {details['idempotency_key']}"
 
 
-def _posted(facts: Mapping[str, Any], asset: str, reader: Reader) -> Iterator[str]:
+def _posted(details: Mapping[str, Any], asset: str, reader: Reader) -> Iterator[str]:
     for side in ("debit", "credit"):
         yield reader.say(
             "{account}: entry {number}, then {balance}",
-            account=facts[side],
-            number=f"{facts[f'{side}_number']:,}",
-            balance=reader.amount(facts[f"{side}_balance"], asset).exact,
+            account=details[side],
+            number=f"{details[f'{side}_number']:,}",
+            balance=reader.amount(details[f"{side}_balance"], asset).exact,
         )
 
 
-def _told(facts: Mapping[str, Any], reader: Reader) -> Iterator[str]:
+def _told(details: Mapping[str, Any], reader: Reader) -> Iterator[str]:
     say = reader.say
-    if facts.get("delivered"):
-        yield say("{number} delivered", number=facts["delivered"])
-    if facts.get("sent"):
-        yield say("{number} sent by {channels}", number=facts["sent"], channels=", ".join(facts["channels"]))
-    if facts["pending"]:
-        yield say("{number} waiting", number=facts["pending"])
-    if facts["failed"]:
-        yield say("{number} failed", number=facts["failed"])
-    if facts.get("retried"):
-        yield say("{number} retried", number=facts["retried"])
-    if facts.get("reasons"):
-        yield ", ".join(facts["reasons"]).replace("_", " ")
+    if details.get("delivered"):
+        yield say("{number} delivered", number=details["delivered"])
+    if details.get("sent"):
+        yield say("{number} sent by {channels}", number=details["sent"], channels=", ".join(details["channels"]))
+    if details["pending"]:
+        yield say("{number} waiting", number=details["pending"])
+    if details["failed"]:
+        yield say("{number} failed", number=details["failed"])
+    if details.get("retried"):
+        yield say("{number} retried", number=details["retried"])
+    if details.get("reasons"):
+        yield ", ".join(details["reasons"]).replace("_", " ")
 
 
 def reason_name(reason: str, reader: Reader) -> str:

@@ -1,11 +1,10 @@
-"""One implementation, called in two ways.
+"""One implementation for the synchronous and the asynchronous client.
 
-Everything is written once, as coroutines and asynchronous generators. In an `AsyncClient` they are given as they are.
-In a `Client` they run to their end on the spot: there, whatever they wait for blocks in place of suspending
-(transport.py), so no event loop is needed, and none is in the way where one is running already.
+Every method is written once, as a coroutine or an asynchronous generator. `AsyncClient` returns it as it is. `Client`
+runs it to its end at once: its transport blocks instead of suspending (transport.py). So it needs no event loop, and
+also works inside a running one.
 
-The decorators keep the types: what a method takes is written once, and what it returns follows from the client that it
-is called by.
+The decorators keep the types: the parameters are written once, and the return type follows from the client.
 """
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
@@ -18,19 +17,19 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Blocking:
-    """Of a `Client`."""
+class Sync:
+    """The mode of `Client`."""
 
 
-class Awaiting:
-    """Of an `AsyncClient`."""
+class Async:
+    """The mode of `AsyncClient`."""
 
 
-Mode = TypeVar("Mode", Blocking, Awaiting)
+Mode = TypeVar("Mode", Sync, Async)
 
 
 class Resource(Generic[Mode]):
-    """Calls about one thing."""
+    """The calls of one topic."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
@@ -44,9 +43,9 @@ class call(Generic[P, T]):
         update_wrapper(cast("Callable[..., Any]", self), function)
 
     @overload
-    def __get__(self, of: Resource[Blocking], kind: object = None) -> Callable[P, T]: ...
+    def __get__(self, of: Resource[Sync], kind: object = None) -> Callable[P, T]: ...
     @overload
-    def __get__(self, of: Resource[Awaiting], kind: object = None) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(self, of: Resource[Async], kind: object = None) -> Callable[P, Coroutine[Any, Any, T]]: ...
     @overload
     def __get__(self, of: None, kind: object = None) -> "call[P, T]": ...
     def __get__(self, of: Any, kind: object = None) -> Any:
@@ -63,16 +62,16 @@ class call(Generic[P, T]):
 
 
 class iterator(Generic[P, T]):
-    """A method that returns an iterator, which is a generator: it can be closed before its end."""
+    """A method that returns an iterator. It is a generator, so it can be closed early."""
 
     def __init__(self, function: Callable[Concatenate[Any, P], AsyncGenerator[T, None]]) -> None:
         self._function = function
         update_wrapper(cast("Callable[..., Any]", self), function)
 
     @overload
-    def __get__(self, of: Resource[Blocking], kind: object = None) -> Callable[P, Generator[T, None, None]]: ...
+    def __get__(self, of: Resource[Sync], kind: object = None) -> Callable[P, Generator[T, None, None]]: ...
     @overload
-    def __get__(self, of: Resource[Awaiting], kind: object = None) -> Callable[P, AsyncGenerator[T, None]]: ...
+    def __get__(self, of: Resource[Async], kind: object = None) -> Callable[P, AsyncGenerator[T, None]]: ...
     @overload
     def __get__(self, of: None, kind: object = None) -> "iterator[P, T]": ...
     def __get__(self, of: Any, kind: object = None) -> Any:
@@ -89,7 +88,7 @@ class iterator(Generic[P, T]):
 
 
 def finished(coroutine: Coroutine[Any, Any, T]) -> T:
-    """What the coroutine returns, which waits for nothing that does not block."""
+    """Run a coroutine that never suspends, and return its result."""
     try:
         coroutine.send(None)
     except StopIteration as end:
