@@ -1,5 +1,6 @@
 """Close a wallet for ever, as its owner asks in so many words.
 
+A frozen wallet stays open until it is unfrozen: whoever investigates it still needs it, and so does what may come back.
 A closed wallet has no money and nothing under way; its keys, passkeys, sessions, mandates, webhooks and recovery codes
 have ended, and where its owner was told of things is forgotten. Its handle is never given again, and its history stays,
 since it is others' history, too. Tokens that somebody sends to its address on the chain stay there: nobody can refuse
@@ -25,6 +26,7 @@ from gateway.identity import wallet as wallets
 from gateway.identity.wallet import Wallet
 from gateway.ledger import account, ledger
 from gateway.money import Assets, Money
+from gateway.payments.checks import wallet_freeze
 from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "close.sql")
@@ -37,7 +39,7 @@ def sentence(handle: str) -> str:
 
 async def close(connection: Connection, assets: Assets, owner: Wallet, confirm: str, by: By, now: datetime) -> datetime:
     """When the wallet was closed: now, or as the same was asked before. Raises InvalidRequest, which says what to say,
-    and WalletNotEmpty.
+    WalletFrozen and WalletNotEmpty.
     """
     if confirm != (wanted := sentence(owner.handle)):
         raise InvalidRequest("confirm", f"a closed wallet is closed for ever; to close it, say {wanted!r}")
@@ -49,6 +51,7 @@ async def close(connection: Connection, assets: Assets, owner: Wallet, confirm: 
     before: datetime | None = await connection.fetchval(wallets.sql.closed_at, owner.id)
     if before is not None:
         return before
+    await wallet_freeze.check(connection, owner.id)
     # Each of its accounts is there to be closed, also those that it has never had money on.
     await ledger.accounts(connection, [(account.wallet(owner.handle, asset), asset) for asset in assets.spendable()])
     for row in await connection.fetch(sql.accounts, owner.id):

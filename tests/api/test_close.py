@@ -8,14 +8,16 @@ import pytest
 from eth_account.messages import encode_defunct
 
 from gateway.clock import system_clock
+from gateway.controls import wallet_freeze
 from gateway.identity.sign_in.session import FRESH
-from gateway.ids import TransferId, new_id
+from gateway.ids import TransferId, WalletId, new_id
 from gateway.ledger import account, ledger
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.postgres.errors import Contended
 from tests.api.browser import OWN, Browser, browsing, signed_in
 from tests.api.conftest import Api, Person, code_of
 from tests.api.test_keys import with_key
+from tests.api.test_operators import AT_MACHINE
 from tests.api.test_own_key import with_own_key
 from tests.api.test_sessions import ethereum_session
 
@@ -93,6 +95,18 @@ async def test_a_wallet_with_money_or_with_something_under_way_stays_open(api: A
     assert code_of(refused) == (409, "wallet_not_empty")
     assert "1.00 EUR under way" in refused.json()["detail"]
     assert (await bob.post(f"/v1/payments/{held}/void", {})).status_code == 200
+    assert (await close(alice)).status_code == 200
+
+
+async def test_a_frozen_wallet_stays_open_until_it_is_unfrozen(api: Api) -> None:
+    alice = await api.person("alice")
+    async with api.services.database.transaction() as connection:
+        id = WalletId(await connection.fetchval("SELECT id FROM wallet WHERE handle = 'alice'"))
+        await wallet_freeze.freeze(connection, id, "investigated", AT_MACHINE, None, api.clock())
+    assert code_of(await close(alice)) == (409, "wallet_frozen")
+    assert await row(api, "SELECT count(*) FROM wallet WHERE closed_at IS NOT NULL") == 0
+    async with api.services.database.transaction() as connection:
+        await wallet_freeze.unfreeze(connection, id, AT_MACHINE, api.clock())
     assert (await close(alice)).status_code == 200
 
 

@@ -90,14 +90,14 @@ async def export_private_key(
     summary="Close the wallet",
     status_code=200,
     needs="owner",
-    problems=("wallet_not_empty",),
+    problems=("wallet_frozen", "wallet_not_empty"),
 )
 async def close_wallet(
     data: CloseRequest, services: Services, credential: Credential, request: Request[Any, Any, Any]
 ) -> Response[ClosedWalletView]:
-    """Closes the wallet for ever, once it has no money and nothing is under way. Its API keys, passkeys, sessions,
-    mandates, webhooks and recovery codes end, and addresses for notifications are deleted. Its handle is never given
-    again, and payments to it are refused. The owner confirms it in words (`confirm`).
+    """Closes the wallet for ever, once it has no money, nothing is under way and it is not frozen. Its API keys,
+    passkeys, sessions, mandates, webhooks and recovery codes end, and addresses for notifications are deleted. Its
+    handle is never given again, and payments to it are refused. The owner confirms it in words (`confirm`).
     """
     of, now = credential.wallet, services.clock()
     async with services.database.transaction() as connection:
