@@ -5,20 +5,27 @@ since more arrives during a commit; the disk is asked to be sure once for all of
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from gateway.metrics.histogram import SIZES, Histogram
 from gateway.postgres.errors import Contended, DatabaseUnavailable
 from gateway.tracing import steps
+
+log = logging.getLogger(__name__)
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
 #: Told of each commit: what was submitted, its answers, and when it began and ended, by the monotonic clock.
 Told = Callable[[Sequence[Asked], Sequence[Answer], float, float], None]
+
+#: Told what became of one: its answer, or what was raised.
+Tell = Callable[[Answer | None, Exception | None], None]
 
 
 class GroupCommit(Generic[Asked, Answer]):
@@ -32,7 +39,7 @@ class GroupCommit(Generic[Asked, Answer]):
 
     def __init__(
         self,
-        commit: Callable[[list[Asked]], Awaitable[list[Answer]]],
+        commit: Callable[[list[Asked]], Awaitable[Sequence[Answer]]],
         most: int = 64,
         at_once: int = 1,
         told: Told[Asked, Answer] | None = None,
@@ -41,20 +48,24 @@ class GroupCommit(Generic[Asked, Answer]):
         self._told = told
         self._most = most
         self._free = at_once
-        self._waiting: deque[tuple[Asked, asyncio.Future[Answer]]] = deque()
+        self._waiting: deque[tuple[Asked, Tell[Answer]]] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self.sizes = Histogram(SIZES)  #: How many were handed to each `commit`.
 
     def submit(self, asked: Asked) -> "asyncio.Future[Answer]":
         """A future with the answer. Whoever stops waiting for it changes nothing: what was submitted is committed."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((asked, future))
+        self.add(asked, partial(_resolve, future))
+        return future
+
+    def add(self, asked: Asked, tell: Tell[Answer]) -> None:
+        """As `submit`, for who needs no future: `tell` is called from the event loop, while the next batch commits."""
+        self._waiting.append((asked, tell))
         if self._free:
             self._free -= 1
             task = asyncio.get_running_loop().create_task(self._work())
             self._running.add(task)  # the loop itself keeps only weak references to tasks
             task.add_done_callback(self._running.discard)
-        return future
 
     async def _work(self) -> None:
         """Commit batch after batch, until nothing waits."""
@@ -64,11 +75,11 @@ class GroupCommit(Generic[Asked, Answer]):
                 fault = await self._batch([self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))])
                 if isinstance(fault, DatabaseUnavailable):  # each batch would wait as long as this one, in vain
                     waiting, self._waiting = list(self._waiting), deque()
-                    _tell(waiting, fault)
+                    _tell_all(waiting, fault)
         finally:
             self._free += 1
 
-    async def _batch(self, batch: "list[tuple[Asked, asyncio.Future[Answer]]]") -> Exception | None:
+    async def _batch(self, batch: list[tuple[Asked, Tell[Answer]]]) -> Exception | None:
         """Commit a batch. One that fails for a reason of its own is committed again, each alone, so that the fault of
         one is not the fault of all; where the database is away, everybody is told so, and so is the rest where somebody
         holds what even one alone is waiting for: the relayer is not theirs to block. Returns what went wrong at last.
@@ -78,27 +89,45 @@ class GroupCommit(Generic[Asked, Answer]):
         try:
             answers = await self._commit([asked for asked, _ in batch])
         except DatabaseUnavailable as away:
-            _tell(batch, away)
+            _tell_all(batch, away)
             return away
         except Exception as fault:  # noqa: BLE001 - whatever it was, everybody gets an answer
             if len(batch) == 1:
-                _tell(batch, fault)
+                _tell_all(batch, fault)
                 return fault
             for place, one in enumerate(batch):
                 alone = await self._batch([one])
                 if isinstance(alone, Contended | DatabaseUnavailable):
-                    _tell(batch[place:], alone)
+                    _tell_all(batch[place:], alone)
                     return alone
         else:
-            for (_, future), answer in zip(batch, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
+            assert len(answers) == len(batch), "an answer each"
+            asyncio.get_running_loop().call_soon(_tell_each, batch, answers)
             if self._told is not None:
                 self._told([asked for asked, _ in batch], answers, began, monotonic())
         return None
 
 
-def _tell(batch: "list[tuple[Asked, asyncio.Future[Answer]]]", error: Exception) -> None:
-    for _, future in batch:
-        if not future.done():
-            future.set_exception(error)
+def _tell_each(batch: list[tuple[Asked, Tell[Answer]]], answers: Sequence[Answer]) -> None:
+    for (_, tell), answer in zip(batch, answers, strict=True):
+        try:
+            tell(answer, None)
+        except Exception:
+            log.exception("who asked could not be told")
+
+
+def _tell_all(batch: list[tuple[Asked, Tell[Answer]]], fault: Exception) -> None:
+    for _, tell in batch:
+        try:
+            tell(None, fault)
+        except Exception:
+            log.exception("who asked could not be told")
+
+
+def _resolve(future: "asyncio.Future[Answer]", answer: Answer | None, fault: Exception | None) -> None:
+    if future.done():
+        return  # nobody waits any more
+    if fault is not None:
+        future.set_exception(fault)
+    else:
+        future.set_result(cast("Answer", answer))

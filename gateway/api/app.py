@@ -22,7 +22,7 @@ from gateway.api.operators import audit_log, operators, proposals, search, withd
 from gateway.api.operators import wallets as operator_wallets
 from gateway.api.operators.running import routes as running
 from gateway.api.payments import approvals, authorizations, bank, batches, mandates, payments, unauthorized
-from gateway.api.payments.fast_payments import FastPayments
+from gateway.api.payments.fast.fast_payments import FastPayments
 from gateway.api.status import status
 from gateway.api.wallets import statements, wallets
 from gateway.api.webhooks import deliveries, webhooks

@@ -8,7 +8,7 @@ from litestar import Litestar
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import Message, Send
 
-from gateway.api.payments.fast_payments import FastPayments
+from gateway.api.payments.fast.fast_payments import FastPayments
 from gateway.http import observed
 from gateway.http.request_id import request_id
 from gateway.metrics.traffic import Traffic

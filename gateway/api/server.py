@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from gateway.api.methods import Gateway
 from gateway.api.payment_protocol import PaymentProtocol
-from gateway.api.payments.fast_payments import FastPayments
+from gateway.api.payments.fast.fast_payments import FastPayments
 from gateway.http.answer import problems
 from gateway.http.request import framing
 from gateway.http.request.framing import Malformed

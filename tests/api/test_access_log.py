@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.api.payments.fast_payments import FastPayments
+from gateway.api.payments.fast.fast_payments import FastPayments
 from gateway.logs import JsonFormatter
 from gateway.money import Assets
 from gateway.postgres.pool import Database
@@ -60,7 +60,7 @@ async def test_each_request_is_a_line_with_its_ids(
 ) -> None:
     if way == "behind the router":
         monkeypatch.setattr(FastPayments, "read", lambda *_: None)
-        monkeypatch.setattr(FastPayments, "read_end", lambda *_: None)
+        monkeypatch.setattr(FastPayments, "read", lambda *_: None)
     held = (await payer.pay(f"@{SECRET}shop", "0.02 EUR", capture=False)).json()["id"]
     caplog.set_level(logging.INFO)
     caplog.clear()

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.api import measures
 from gateway.api.methods import Gateway
-from gateway.api.payments.fast_payments import FastPayments
+from gateway.api.payments.fast.fast_payments import FastPayments
 from gateway.cli.processes.process import exporter_of
 from gateway.embedded.postgres import Postgres
 from gateway.events import hub as hub_module
@@ -120,7 +120,7 @@ async def test_the_fast_path_counts_as_the_router_does(
     await all_calls()
     fast = {name: await watched.of(name) for name in names}
     monkeypatch.setattr(FastPayments, "read", lambda *_: None)
-    monkeypatch.setattr(FastPayments, "read_end", lambda *_: None)
+    monkeypatch.setattr(FastPayments, "read", lambda *_: None)
     await all_calls()
     both = {name: await watched.of(name) for name in names}
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from gateway import __version__
-from gateway.api.payments.fast_payments import FastPayments
+from gateway.api.payments.fast.fast_payments import FastPayments
 from gateway.ids import read
 from gateway.money import Assets
 from gateway.postgres.pool import Database
@@ -142,7 +142,7 @@ async def test_what_is_done_to_a_payment_is_in_its_trace(
     database: Database, assets: Assets, collector: Collector, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     if way == "behind the router":
-        monkeypatch.setattr(FastPayments, "read_end", lambda *_: None)
+        monkeypatch.setattr(FastPayments, "read", lambda *_: None)
     async with traced(database, assets, collector.url) as wire, people(wire.api) as (payer, shop):
         body = {"to": "@shop", "amount": "0.02", "asset": "EUR", "capture": False}
         (held,) = await answers(wire, post(payer, "/v1/payments", body))

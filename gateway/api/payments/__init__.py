@@ -1,9 +1,7 @@
 """Routes that move money, and those that decide about it.
 
 payments.py        pay, preview, look, list, capture, void, refund
-fast_payments.py   the fast path of POST /v1/payments: read, pay in a shared commit, answer
-fast_ends.py       captures, voids and refunds on the fast path
-fast_request.py    who calls, and the idempotency key, of a request on the fast path
+fast/              the fast path of payments, captures, voids and refunds: a file for each way to do them
 batches.py         many payments in one call
 authorizations.py  authorizations that were signed without the gateway
 mandates.py        what an owner lets others draw, and drawing it

@@ -90,7 +90,7 @@ async def pay(
     """
     caller = credential.wallet
     note_payment(request.scope, data, services.settings.assets)
-    # Most payments are answered before they come here, in the same words: see fast_payments.py.
+    # Most payments are answered before they come here, in the same words: see fast/.
     asked = asked_of(services, data, credential)
     if shares_commits(caller, asked):
         together: Payments = request.app.state.payments

@@ -31,7 +31,7 @@ CONDITIONS: Final = (b"if-match", b"if-none-match")
 #: Fields in place of the request line's method: whoever sends one means another method.
 _OTHER_METHOD: Final = (b"x-http-method-override", b"x-http-method", b"x-method-override")
 
-#: Fields that the fast path of payments (fast_payments.py) leaves to the ordinary handler, where `check` reads them.
+#: Fields that the fast path of payments (api/payments/fast) leaves to the ordinary handler, where `check` reads them.
 NOT_PLAIN: Final = frozenset((*_OTHER_METHOD, b"content-encoding", b"content-range", *CONDITIONS))
 
 

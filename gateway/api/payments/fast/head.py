@@ -20,6 +20,11 @@ class Head(Struct, frozen=True):
     of_session: bool
     idempotency_key: str
 
+    @property
+    def key(self) -> tuple[bytes, str]:
+        """No two requests with the same one are done at the same time."""
+        return self.token_hash, self.idempotency_key
+
 
 def head_of(party: Party, headers: Iterable[Field]) -> Head | None:
     """What the headers of a request with a body say; None where the ordinary handler is to read them."""

@@ -1,0 +1,179 @@
+"""Does what is asked on the fast path: finds the way, submits the request to that way's group commit, and answers.
+
+Until a request is committed its idempotency key is in flight. A second request with the key waits for the first, and is
+then left to the ordinary handler, which finds the first one's answer. Handled at once it could deadlock: it would hold
+the key and wait for the accounts, while the commit holds the accounts and waits for the key.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Final
+
+from gateway.api.payments.fast.counts import Counts
+from gateway.api.payments.fast.head import head_of
+from gateway.api.payments.fast.request import Request
+from gateway.api.payments.fast.routes import PAY, AnyWay, Route, routes_of
+from gateway.api.payments.fast.way import Answer
+from gateway.errors import GatewayError, Unauthenticated
+from gateway.group_commit import GroupCommit
+from gateway.http import access_log, request_span
+from gateway.http.answer.headers import security_headers
+from gateway.http.request.framing import Field
+from gateway.http.services import Services
+from gateway.identity.sign_in.ceremony import party_of
+from gateway.metrics.histogram import Histogram
+from gateway.metrics.traffic import Traffic
+from gateway.payments.errors import PaymentRestored, UnknownPayee
+from gateway.payments.model.plain import NeedsChecks, Undecided
+from gateway.postgres.pool import DB_SYSTEM
+from gateway.tracing.span import Part
+
+log = logging.getLogger(__name__)
+
+#: How many API keys are remembered as not plain; one that is not is asked about in two transactions.
+_KEYS_REMEMBERED: Final = 100_000
+
+#: Told the answer, or None where the ordinary handler has to answer.
+Tell = Callable[[Answer | None], None]
+
+
+class Call:
+    """A request, and the way that does it, which is the route's checked one once another has found that it has to be.
+
+    It stands among uvicorn's tasks, for which a stop waits, until it is answered.
+    """
+
+    __slots__ = ("asked", "behind", "is_cancelled", "request", "route", "tell", "way")
+
+    def __init__(self, route: Route, request: Request, way: AnyWay, asked: Any) -> None:
+        self.route, self.request, self.way, self.asked = route, request, way, asked
+        self.behind: list[Call] | None = None  #: Those with the same key, which wait for it.
+        self.is_cancelled = False
+        self.tell: Tell
+
+    def cancel(self, msg: str | None = None) -> None:
+        """A stop waits no longer, as of a task: what was submitted is committed, and nobody is told."""
+        self.is_cancelled = True
+        asyncio.get_running_loop().call_soon(self.tell, None)
+
+
+class FastPayments:
+    """Pays. Up to `most` requests of one way share a commit, and `at_once` commits run concurrently."""
+
+    def __init__(self, services: Services, most: int, at_once: int, traffic: Traffic) -> None:
+        self.security = security_headers(services.public_url)
+        self._settings, self._party = services.settings, party_of(services.public_url)
+        self._logs_requests, self._tracer = services.logs_requests, services.tracer
+        self._counts = Counts(services, traffic)
+        self._routes = routes_of(services, self._counts, traffic)
+        ways = dict.fromkeys(way for route in self._routes.values() for way in (*route.ways, route.checked))
+        self._groups: dict[AnyWay, GroupCommit[Any, Any]] = {
+            way: GroupCommit(
+                way.commit, most, way.at_once or at_once, partial(self._trace, way) if self._tracer else None
+            )
+            for way in ways
+        }
+        self._need_checks: dict[bytes, None] = {}  # API keys that were found not to be plain, the latest last
+        self._in_flight: dict[tuple[bytes, str], Call] = {}
+
+    def sizes(self) -> dict[str, Histogram]:
+        """The sizes of the commits, by the kind of payment."""
+        return {way.name: group.sizes for way, group in self._groups.items()}
+
+    def route_of(self, path: str, raw_path: bytes) -> Route | None:
+        """The route of a POST to this path, spelt plainly; None where it is not on the fast path."""
+        if path == PAY:
+            return self._routes[PAY]
+        end = path[path.rfind("/") + 1 :]
+        return self._routes.get(end) if end != path and raw_path == path.encode() else None
+
+    def read(self, route: Route, path: str, headers: Iterable[Field], whole: bytes) -> Call | None:
+        """What the request asks for; None if the ordinary handler has to answer."""
+        head = head_of(self._party, headers)
+        request = None if head is None else route.read(self._settings, head, path, whole)
+        if head is None or request is None:
+            return None
+        # A session counts as its wallet, which is not known yet.
+        if not head.of_session and self._counts.is_over(head.token_hash.hex()):
+            return None
+        if request.is_plain and head.token_hash not in self._need_checks:
+            for way in route.ways:
+                asked = way.read(request)
+                if asked is not None:
+                    return Call(route, request, way, asked)
+        return Call(route, request, route.checked, request)
+
+    def submit(self, call: Call, tell: Tell) -> None:
+        """Do it. `tell` is called once, when it is committed or refused, or the call was cancelled."""
+        call.tell = tell
+        first = self._in_flight.setdefault(call.request.head.key, call)
+        if first is not call:
+            first.behind = [*(first.behind or ()), call]
+        else:
+            self._groups[call.way].add(call.asked, partial(self._decided, call))
+
+    def _decided(self, call: Call, outcome: Any, fault: Exception | None) -> None:
+        """What became of it is known: its way's outcome, or what was raised instead."""
+        if fault is not None:
+            outcome = _refusal(fault)
+        if isinstance(outcome, NeedsChecks) and call.way is not call.route.checked:
+            if outcome.always:
+                self._remember(call.request.head.token_hash)
+            call.way, call.asked = call.route.checked, call.request
+            self._groups[call.way].add(call.asked, partial(self._decided, call))
+            return
+        del self._in_flight[call.request.head.key]
+        try:
+            answer = self.answer(call, outcome)
+        except Exception:
+            log.exception("a payment could not be answered")
+            answer = None
+        _tell(call, answer)
+        for one in call.behind or ():
+            _tell(one, None)
+
+    def answer(self, call: Call, outcome: Any) -> Answer | None:
+        """The answer to what became of a call; None if the ordinary handler has to answer."""
+        if isinstance(outcome, GatewayError):
+            if isinstance(outcome, Unauthenticated | UnknownPayee):  # which the ordinary handler counts
+                return None
+            return call.way.refuse(call.request, outcome)
+        if isinstance(outcome, Undecided):
+            return None
+        return call.way.answer(call.request, outcome)
+
+    def _remember(self, api_key_hash: bytes) -> None:
+        self._need_checks[api_key_hash] = None
+        if len(self._need_checks) > _KEYS_REMEMBERED:
+            del self._need_checks[next(iter(self._need_checks))]
+
+    def answered(self, call: Call, scope: Any, status: int, begun: float, body: bytes) -> None:
+        """Count, log and trace a call whose time began then, by the monotonic clock, and that is being answered."""
+        route = call.route
+        route.answered.answered(status, begun)
+        told = (scope, "POST", route.template, status, begun, body)
+        if self._logs_requests:
+            access_log.write(*told)
+        if (tracer := self._tracer) is not None and (status >= 300 or tracer.takes_answer(body)):
+            request_span.record(tracer, *told)
+
+    def _trace(self, way: AnyWay, asked: Sequence[Any], outcomes: Sequence[Any], began: float, ended: float) -> None:
+        """Record a commit, in the traces of the payments that it made."""
+        assert self._tracer is not None
+        if payments := way.sampled(self._tracer, outcomes):
+            part = Part(f"PostgreSQL {way.statement}", began, ended, attributes=DB_SYSTEM)
+            self._tracer.shared("group commit", len(asked), payments, part)
+
+
+def _refusal(fault: Exception) -> GatewayError | Undecided:
+    """After an error that is no refusal, the ordinary handler tries again, and reports it."""
+    if isinstance(fault, GatewayError) and not isinstance(fault, PaymentRestored):  # which is to be kept under the key
+        return fault
+    return Undecided()
+
+
+def _tell(call: Call, answer: Answer | None) -> None:
+    if not call.is_cancelled:  # or it was told so already
+        call.tell(answer)

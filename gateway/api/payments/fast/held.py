@@ -1,0 +1,108 @@
+"""Payments of plain API keys whose money is held first: fiat for a later capture, and tokens until a final block.
+
+Each is one statement for many of them (payments/rails/). It takes payments with ids, which are made at the commit.
+Sessions are left to the checks.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from msgspec import structs
+
+from gateway.api.payments.fast.request import PaymentRequested
+from gateway.api.payments.fast.view import view
+from gateway.api.payments.fast.way import JSON, Answer, Way
+from gateway.ids import PaymentId, new_id
+from gateway.money import Money
+from gateway.payments.model.plain import NotDone
+from gateway.payments.model.route import ledger_route
+from gateway.payments.rails import chain, ledger
+from gateway.payments.rails.chain import Queued, TokenPayment
+from gateway.payments.rails.ledger import Held, HeldPayment
+from gateway.tracing.tracer import Tracer
+
+_encode = msgspec.json.Encoder().encode
+
+#: In the place of a payment's id until its commit.
+_NO_ID: Final = PaymentId(UUID(int=0))
+
+
+class Holds(Way[PaymentRequested, HeldPayment, Held]):
+    """Fiat that is held in the ledger. Answered 201, held."""
+
+    name, statement = "holds", "hold_on_ledger"
+
+    def read(self, request: PaymentRequested) -> HeldPayment | None:
+        asked, head, money = request.asked, request.head, request.money
+        if asked.capture or head.of_session:
+            return None
+        handle = ledger.payee_of_hold(self.services.settings, asked.to, money)
+        if handle is None:
+            return None
+        return HeldPayment(
+            head.token_hash, head.idempotency_key, request.fingerprint, handle, money, asked.memo, _NO_ID
+        )
+
+    async def commit(self, asked: Sequence[HeldPayment]) -> list[Held | NotDone]:
+        now = self.services.clock()
+        fresh = [structs.replace(one, payment_id=PaymentId(new_id(now))) for one in asked]
+        return await ledger.hold_all(self.services.database, self.services.settings, fresh, now)
+
+    def answer(self, request: PaymentRequested, done: Held) -> Answer:
+        self.counts.request(request.head)
+        self.counts.paid(request, "held")
+        nothing = Money(0, done.asked.money.asset)
+        shown = view(
+            done.asked,
+            done.asked.payment_id,
+            done.payer_handle,
+            "held",
+            ledger_route(nothing),
+            done.at,
+            captured=nothing,
+            expires_at=done.expires_at,
+        )
+        return 201, [JSON], _encode(shown)
+
+    def sampled(self, tracer: Tracer, outcomes: Sequence[object]) -> list[UUID]:
+        return tracer.sampled(one.asked.payment_id for one in outcomes if isinstance(one, Held))
+
+
+class Tokens(Way[PaymentRequested, TokenPayment, Queued]):
+    """Tokens, queued for the chain. Answered 202."""
+
+    name, statement = "chain_payments", "pay_on_chain"
+
+    def read(self, request: PaymentRequested) -> TokenPayment | None:
+        asked, head = request.asked, request.head
+        handle = chain.payee_of(self.services.settings, asked.to, request.money, asked.capture)
+        if handle is None or head.of_session:
+            return None
+        return TokenPayment(
+            head.token_hash, head.idempotency_key, request.fingerprint, handle, request.money, asked.memo, _NO_ID
+        )
+
+    async def commit(self, asked: Sequence[TokenPayment]) -> list[chain.Outcome]:
+        now = self.services.clock()
+        fresh = [structs.replace(one, payment_id=PaymentId(new_id(now))) for one in asked]
+        return await chain.pay_all(self.services.database, self.services.settings, fresh, now)
+
+    def answer(self, request: PaymentRequested, done: Queued) -> Answer:
+        self.counts.request(request.head)
+        self.counts.paid(request, "accepted")
+        nothing = Money(0, done.asked.money.asset)
+        shown = view(
+            done.asked,
+            done.asked.payment_id,
+            done.payer_handle,
+            "queued",
+            done.route,
+            done.at,
+            captured=nothing,
+        )
+        return 202, [JSON], _encode(shown)
+
+    def sampled(self, tracer: Tracer, outcomes: Sequence[object]) -> list[UUID]:
+        return tracer.sampled(one.asked.payment_id for one in outcomes if isinstance(one, Queued))

@@ -1,0 +1,97 @@
+"""What a request on the fast path asks for, read as its ordinary handler reads it, before a way is chosen."""
+
+import re
+from typing import Final, TypeVar, cast
+
+from msgspec import Struct
+
+from gateway.api.payments.fast.head import Head
+from gateway.api.payments.idempotency import fingerprint_of
+from gateway.api.payments.payments import payment_id
+from gateway.api.payments.shapes import AmountRequest, NothingRequest, PaymentRequest, RefundRequest
+from gateway.errors import GatewayError
+from gateway.http.request import body
+from gateway.ids import PaymentId
+from gateway.money import Money, is_decimal
+from gateway.payments.ends.plain_ends import EndKind
+from gateway.payments.model.route import rail_of
+from gateway.payments.model.settings import PaymentSettings
+from gateway.payments.pay import check_memo
+
+_PAY: Final = "POST /v1/payments"
+_END: Final = re.compile(r"/v1/payments/(pay_[0-9a-z]+)/(capture|void|refund)")
+
+
+class Request(Struct, frozen=True):
+    """What every request says. One that is not `is_plain` has to pass the checks, whoever asks."""
+
+    head: Head
+    fingerprint: bytes
+    is_plain: bool
+
+    @property
+    def rail(self) -> str | None:
+        """The rail of a new payment."""
+        return None
+
+
+Wanted = TypeVar("Wanted", bound=Request)
+
+
+class PaymentRequested(Request, frozen=True):
+    """A payment: of `money`, and otherwise as the body says."""
+
+    asked: PaymentRequest
+    money: Money
+
+    @property
+    def rail(self) -> str | None:
+        return rail_of(self.money.asset)
+
+
+class EndRequested(Request, frozen=True):
+    """A capture, void or refund of a payment. `amount` is the part, as text; None is all of it."""
+
+    end: EndKind
+    payment: PaymentId
+    amount: str | None
+
+
+def read_payment(settings: PaymentSettings, head: Head, path: str, whole: bytes) -> PaymentRequested | None:
+    """The payment that the body asks for; None where the ordinary handler is to answer."""
+    try:
+        asked = body.read(whole, PaymentRequest)
+        money = settings.assets.of_wallet(asked.asset).parse_positive(asked.amount)
+        check_memo(asked.memo)
+    except GatewayError:
+        return None
+    is_plain = asked.reference is None and asked.metadata is None
+    return PaymentRequested(head, fingerprint_of(_PAY, asked, settings.payees), is_plain, asked, money)
+
+
+def read_end(settings: PaymentSettings, head: Head, path: str, whole: bytes) -> EndRequested | None:
+    """The capture, void or refund that path and body ask for; None where the ordinary handler is to answer."""
+    named = _END.fullmatch(path)
+    if named is None:
+        return None
+    end = cast("EndKind", named[2])
+    asked: AmountRequest | NothingRequest | RefundRequest
+    amount = None
+    try:
+        payment = payment_id(named[1])
+        if end == "capture":
+            asked = body.read(whole, AmountRequest)
+            amount = asked.amount
+        elif end == "void":
+            asked = body.read(whole, NothingRequest)
+        else:
+            asked = body.read(whole, RefundRequest)
+            if asked.reference is not None or asked.metadata is not None:
+                return None
+            amount = asked.amount
+    except GatewayError:
+        return None
+    has_fee = end == "capture" and settings.ledger_fee_basis_points > 0
+    is_plain = not has_fee and (amount is None or is_decimal(amount))
+    fingerprint = fingerprint_of(f"POST {path}", asked, settings.payees)
+    return EndRequested(head, fingerprint, is_plain, end, payment, amount)

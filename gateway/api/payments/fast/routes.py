@@ -1,0 +1,57 @@
+"""The routes of the fast path, and the ways to do what each asks for, in the order in which they are tried.
+
+A new way is a module beside this one and a line here.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.api.payments.fast import request
+from gateway.api.payments.fast.checked import CheckedEnds, CheckedPayments, CheckedRefunds
+from gateway.api.payments.fast.counts import Counts
+from gateway.api.payments.fast.ends import Ends, Refunds
+from gateway.api.payments.fast.head import Head
+from gateway.api.payments.fast.held import Holds, Tokens
+from gateway.api.payments.fast.request import Request
+from gateway.api.payments.fast.settled import SettledPayments
+from gateway.api.payments.fast.way import Way
+from gateway.http.services import Services
+from gateway.metrics.traffic import Route as Answered
+from gateway.metrics.traffic import Traffic
+from gateway.payments.model.settings import PaymentSettings
+
+PAY: Final = "/v1/payments"
+
+AnyWay = Way[Any, Any, Any]
+
+#: Reads a request's path and body; None where the ordinary handler is to answer.
+Read = Callable[[PaymentSettings, Head, str, bytes], Request | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Requests of one shape. Of `ways` the first that takes a request does it, or else `checked`, which takes all."""
+
+    template: str
+    read: Read
+    ways: Sequence[AnyWay]
+    checked: AnyWay
+    answered: Answered  #: Counts the answers.
+
+
+def routes_of(services: Services, counts: Counts, traffic: Traffic) -> dict[str, Route]:
+    """The routes, by how their paths end."""
+    payments = SettledPayments(services, counts), Tokens(services, counts), Holds(services, counts)
+    ends, checked_ends = [Ends(services, counts)], CheckedEnds(services, counts)
+    refunds, checked_refunds = [Refunds(services, counts)], CheckedRefunds(services, counts)
+
+    def route(template: str, read: Read, ways: Sequence[AnyWay], checked: AnyWay) -> Route:
+        return Route(template, read, ways, checked, traffic.route("POST", template))
+
+    return {
+        PAY: route(PAY, request.read_payment, payments, CheckedPayments(services, counts)),
+        "capture": route(f"{PAY}/{{id}}/capture", request.read_end, ends, checked_ends),
+        "void": route(f"{PAY}/{{id}}/void", request.read_end, ends, checked_ends),
+        "refund": route(f"{PAY}/{{id}}/refund", request.read_end, refunds, checked_refunds),
+    }
