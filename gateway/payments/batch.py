@@ -1,12 +1,12 @@
 """Many payments of one payer in one call: payroll, payouts. Each on its own, or all or none.
 
-Each has an idempotency key, its own or one made of the call's key and its place, so a call that was cut off anywhere
-can be repeated unchanged: lines that were paid are found, the others are paid. Ledger payments of a plain key go a
+Each has an idempotency key: its own, or one made of the call's key and its place. So an interrupted call can be retried
+unchanged: lines that were paid are found, the others are paid. Ledger payments of a plain key go a
 thousand to a commit (rails/ledger.py), all others a hundred (`pay_together`); lines that neither can decide are paid
 one by one.
 
-Lines are columns from the moment they are read until they are answered. An object for each, and a Money in each, took
-Python twice the time: a call of a thousand takes it 13 ms by columns, and PostgreSQL 41.
+Lines are kept as columns from reading to answering. With an object and a Money per line Python took twice the time; by
+columns a call of a thousand takes it 13 ms, and PostgreSQL 41 ms.
 """
 
 from collections.abc import Mapping, Sequence
@@ -92,7 +92,7 @@ class Payer:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """The payment that was made before under the line's key, by an earlier call or an earlier line of this one."""
+    """The payment made earlier with the line's key, by another call or by an earlier line of this one."""
 
     payment: Payment
 
@@ -104,8 +104,8 @@ Result = PaymentId | Payment | Replayed | GatewayError
 async def pay_each(
     database: Database, settings: PaymentSettings, payer: Payer, lines: Lines, now: datetime
 ) -> list[Result]:
-    """Pay them, AT_ONCE at the most, each on its own: one that is refused leaves no trace and does not affect the
-    others. In order, except that lines for the ledger's fast path go first.
+    """Pay the lines independently, at most AT_ONCE at a time: a refused one leaves no trace and does not affect the
+    others. They are paid in order, except that lines for the ledger's fast path go first.
     """
     decided = await _pay_plain(database, settings, payer, lines, now)
     rest = [place for place in range(len(lines.keys)) if place not in decided]
@@ -189,7 +189,7 @@ async def _pay_plain(
 
 
 class _NothingPaid(Exception):
-    """No line of a group was paid: it is rolled back, so that not even an empty account is left of it."""
+    """No line of a group was paid: the group is rolled back, so that it leaves no empty account either."""
 
 
 async def _pay_shared(

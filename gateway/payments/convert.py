@@ -1,4 +1,4 @@
-"""Fiat into the token it backs, and back: one unit across both rails, at par, for no fee.
+"""Convert fiat into the token that it backs, and back: one unit across both rails, at par, without a fee.
 
 mint     hold the fiat for the reserve ─> mint on the chain ─> final: capture the hold, credit the tokens
 redeem   hold the tokens ─> authorize their burn ─> final: capture the hold, pay the fiat out of the reserve

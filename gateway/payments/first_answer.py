@@ -1,4 +1,4 @@
-"""First answers that are not kept: they follow from the payment's row and its events."""
+"""First answers that are not stored, since they follow from the payment's row and its events."""
 
 from typing import Final
 
@@ -15,11 +15,11 @@ _ENDED: Final = 200
 
 
 async def as_answered(connection: Connection, assets: Assets, id: PaymentId, party: WalletId, status: int) -> Payment:
-    """The payment as the call left it that was answered with this status. Raises NotFound for a stranger.
+    """The payment as it was after the call that was answered with this status. Raises NotFound for a stranger.
 
-    A payment that was settled or queued at once follows from its row alone. Of one that was held, captured or voided
-    the row may say more by now, and its event what it was: the first of that kind, since a hold that has waited for an
-    approval meanwhile is held once more.
+    A payment that was settled or queued at once follows from its row. The row of one that was held, captured or voided
+    may have changed since, so its event tells what it was: the first of that kind, since a hold that waited for an
+    approval is held a second time.
     """
     payment = await records.payment(connection, assets, id, party)
     if status != _ENDED and payment.capture:

@@ -1,4 +1,4 @@
-"""Change a wallet's policy: the owner's request is enough to tighten it; to loosen it a passkey signs the new one."""
+"""Change a wallet's policy. Tightening it takes the owner's request; loosening it a passkey that signs the new one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

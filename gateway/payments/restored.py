@@ -1,4 +1,4 @@
-"""Requests that repeat a payment which the chain has, and which a restored database has lost.
+"""Requests that repeat a payment that the chain has and a restored database has lost.
 
 reconciliation/recovery.py keeps what the chain has (`restored_payment`). The first request for the same payment gets it
 as its answer, which is kept under the request's key, and moves nothing.
@@ -21,8 +21,8 @@ PREFIX: Final = "rst"
 
 
 async def meet(connection: Connection, wallet: WalletId, key: str, refusal: PaymentRestored, now: datetime) -> None:
-    """The wallet's request with this key repeats a payment that the chain has. Raises Contended where another request
-    has met it meanwhile: this one is another payment.
+    """Store that the wallet's request with this key repeats a payment on the chain. Raises Contended if another request
+    has taken that payment meanwhile: then this one is a new payment.
     """
     id = read(PREFIX, refusal.restored_id)
     if await connection.fetchval(sql.meet, id, now, wallet, key) is None:
@@ -30,8 +30,8 @@ async def meet(connection: Connection, wallet: WalletId, key: str, refusal: Paym
 
 
 async def keep_met(database: Database, claim: Claim, refusal: PaymentRestored, now: datetime) -> None:
-    """Keep that the request with this key has met a payment that the chain has: it is answered so for ever. Done by
-    itself, since all that the request did is undone. Raises Contended as `meet` does.
+    """Like `meet`, in a transaction of its own, since everything else that the request did is rolled back. From then on
+    the request is answered with that payment. Raises Contended as `meet` does.
     """
     async with database.transaction() as connection:
         answer = await idempotency.claim(connection, claim.wallet, claim.key, claim.fingerprint, now)
@@ -41,6 +41,6 @@ async def keep_met(database: Database, claim: Claim, refusal: PaymentRestored, n
 
 
 async def met(connection: Connection, wallet: WalletId, key: str) -> PaymentRestored | None:
-    """The restored payment that answered the wallet's request with this key before, if one did."""
+    """The restored payment that answered the wallet's request with this key before, if any."""
     row = await connection.fetchrow(sql.met, wallet, key)
     return None if row is None else PaymentRestored(show(PREFIX, row["id"]), "0x" + row["transaction_hash"].hex())

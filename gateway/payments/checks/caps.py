@@ -1,13 +1,14 @@
-"""Spending caps of API keys. A capped key pays only what a cap covers, and no more than each cap that covers it allows,
-at once and in any twenty-four hours. Its payments need no approval: the owner set the caps beforehand.
+"""Spending caps of API keys. A capped key pays only what a cap covers, and no more than every cap that covers it
+allows: per payment and in any twenty-four hours. Its payments need no approval, since the owner set the caps
+beforehand.
 
-What was returned does not count: a payment that failed, or was voided, expired or refused, the part of a hold that
-was not captured, and what its payee refunded (spending.py). Refunds that the key makes count. Payments of one key, and
-of those that have taken its place, are decided one after the other, so a thousand at once cannot exceed the cap.
+Money that came back does not count: payments that failed or were voided, expired or refused, the part of a hold that
+was not captured, and refunds by the payee (spending.py). Refunds that the key makes do count. Payments of one key, and
+of the keys that replaced it, are decided one after the other, so a thousand concurrent payments cannot exceed a cap.
 
-Payments that settle at once by the ledger are paid in one statement where all that a key asks for has room
-(`caps_with_room` in schema/10_spending.sql), as most of them are. It only sees that there is room; which of several
-have it, and why others have not, is decided here. tests/payments/test_spending.py holds the two to the same sums.
+Ledger payments that settle at once are usually paid in one statement, if all payments of a key in it fit its caps
+(`caps_with_room` in schema/10_spending.sql). That statement only finds that they all fit. If they do not, this module
+decides which ones do, and why the others do not. tests/payments/test_spending.py checks that both use the same sums.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,8 +67,8 @@ class Paid(Struct, frozen=True):
 
 
 def refusal(asked: Paid, caps: Sequence[Cap], spent: Mapping[int, Spent]) -> CapExceeded | None:
-    """Why the caps refuse this, or None. `spent` was paid in the day before it, by the cap's number. A refusal for good
-    comes first, or else the cap that has room for it last. Pure.
+    """Return why the caps refuse this, or None. `spent` is what was paid in the day before, by cap number. A permanent
+    refusal takes precedence; otherwise the cap that will have room last is named. Pure.
     """
     covering = [cap for cap in caps if cap.covers(asked)]
     if not covering:
@@ -111,7 +112,7 @@ class SpendingCaps(Check):
 
 
 class _Capped(Decisions):
-    """The caps of keys by their origin, and by their numbers what was spent of those of a day."""
+    """The caps of keys by origin, and what was spent of the day caps, by cap number."""
 
     def __init__(self, caps: dict[UUID, list[Cap]], spent: dict[UUID, dict[int, Spent]]) -> None:
         self.caps = caps
@@ -148,7 +149,7 @@ def _paid(one: Proposed) -> Paid:
 
 
 async def give(connection: Connection, origin: UUID, caps: Sequence[Cap]) -> None:
-    """Set a new key's caps, which never change. Raises InvalidRequest for too many, or for one without a limit."""
+    """Store a new key's caps, which never change. Raises InvalidRequest for too many, or for one without a limit."""
     if not 1 <= len(caps) <= _CAPS_MAX:
         raise InvalidRequest("caps", f"a key has 1 to {_CAPS_MAX} caps, or none at all")
     if any(cap.payment is None and cap.day is None for cap in caps):
@@ -165,7 +166,7 @@ async def give(connection: Connection, origin: UUID, caps: Sequence[Cap]) -> Non
 
 
 async def of_keys(connection: Connection, assets: Assets, origins: Sequence[UUID]) -> Mapping[UUID, list[Cap]]:
-    """The caps of these keys, by origin, in the order in which they were given."""
+    """The caps of these keys, by origin, in their order."""
     caps: dict[UUID, list[Cap]] = {}
     for row in await connection.fetch(sql.caps, list(origins)):
         caps.setdefault(row["origin"], []).append(_cap(assets, row, row["handle"]))

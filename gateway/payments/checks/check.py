@@ -1,7 +1,7 @@
 """What a check is: a rule that can refuse a payment or require its payer's approval.
 
 Each rule is one `Check` in the list of checks.py; a new rule is a new file and one more line there. A check reads what
-it needs for a whole group of payments, so that the number of statements does not depend on how many they are, and then
+it needs for a whole group of payments, so the number of statements does not depend on the size of the group. It then
 decides them one after the other: payments passed to `add` count when it decides the next.
 """
 
@@ -36,8 +36,8 @@ class Payer(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """What every check gets: the caller's transaction, the payment settings, the payers' wallets as they are once
-    all locks are held, and the time.
+    """What every check gets: the caller's transaction, the payment settings, the payers' wallets as read under all
+    locks, and the time.
     """
 
     connection: Connection
@@ -47,8 +47,8 @@ class CheckContext:
 
 
 class Passed(Struct, frozen=True):
-    """The payment is not refused. `reasons`: why its payer has to approve it first. `undo_seconds`: for how long its
-    payer can stop it, where it could not be undone afterwards.
+    """The payment is not refused. `reasons`: why its payer has to approve it first. `undo_seconds`: how long its payer
+    can stop a payment that is irreversible afterwards.
     """
 
     reasons: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ class Decisions(ABC):
         return ()
 
     async def write(self, paid: Sequence[Proposed]) -> None:  # noqa: B027 - most rules keep nothing
-        """Store what else later groups need to know of these payments, which are accepted."""
+        """Store what later groups need to know about these accepted payments."""
 
 
 class Check(ABC):
@@ -93,7 +93,7 @@ class Check(ABC):
         return {}
 
     async def lock(self, connection: Connection, asked: Sequence[Proposed]) -> None:  # noqa: B027 - few rules do
-        """Lock rows of other kinds, before those."""
+        """Lock rows of other kinds, before those of `locks`."""
 
     @abstractmethod
     async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:

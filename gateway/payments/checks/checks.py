@@ -1,15 +1,15 @@
-"""What a payment has to pass before its money moves: one list of checks, in one order.
+"""The checks that a payment has to pass before its money moves: one ordered list.
 
 Invariants:
   - every payment that is accepted has passed every check, in this order; the first refusal is the answer;
-  - the payments of a group are decided one after the other, and what one of them uses of a limit is gone for the next;
-  - what the checks lock is locked in one order, by one statement where it is of the kinds that it knows, and before
-    anything is read, so two groups cannot deadlock, and what was read cannot change.
+  - the payments of a group are decided one after the other, and what one uses of a limit is not left for the next;
+  - locks are taken in one order and before anything is read, so two groups cannot deadlock and what was read cannot
+    change. One statement takes the locks of all kinds that it knows.
 
 Lock order: API keys by origin (spending caps), the payers' wallets and policies in id order (policy), mandates in id
 order (`lock_limits` in schema/10_spending.sql). Then come payments, accounts, and what is counted: the buckets of
 spending.py, in the order of their keys. Captures, voids, refunds, refusals and expiry lock what the payment counts
-against in the same way (`lock`) before they lock the payment. Only what the chain settles or fails does not: it locks
+against in the same way (`lock`) before they lock the payment. Only settlement by the chain does not: it locks
 authorizations first, and gives back as if it came after every payment that is being decided.
 
 A preview runs the same checks, and locks and writes nothing.
@@ -51,15 +51,15 @@ CHECKS: Final[Sequence[Check]] = (
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What became of a group: per payment, in order, as it goes on (at once, to wait for an approval, or to be held for
-    the undo window), or why it is refused.
+    """The decisions about a group, per payment and in order: the payment as it continues (at once, waiting for an
+    approval, or held for the undo window), or why it is refused.
     """
 
     results: list[Payment | GatewayError]
     _decisions: Sequence[Decisions]
 
     def passed(self, asked: Sequence[Proposed]) -> list[Proposed]:
-        """Those of the group that go on, as they go on, each with what it counts against."""
+        """The payments of the group that passed, each with the limits that it counts against."""
         both = zip(asked, self.results, strict=True)
         going = [one.having(result) for one, result in both if isinstance(result, Payment)]
         return [replace(one, counters=self._counters(one)) for one in going]
@@ -83,7 +83,7 @@ class Checked:
 async def check_all(
     connection: Connection, settings: PaymentSettings, asked: Sequence[Proposed], now: datetime
 ) -> Checked:
-    """Decide these payments, in order. The rows that the rules depend on stay locked until the transaction ends."""
+    """Decide these payments, in order. The rows that the rules read stay locked until the transaction ends."""
     if not asked:
         return Checked([], [])
     locks = await _lock_others(connection, asked)
@@ -97,9 +97,9 @@ async def lock(
     asked: Sequence[Proposed] = (),
     giving_back: Iterable[PaymentId] = (),
 ) -> None:
-    """Lock what these payments are decided by, and what those are counted against that may give something back: for a
-    caller that locks payments next. So whoever decides by a limit sees all that was given back before, and nothing is
-    given back between the decision and the payment.
+    """Lock the rows that decide these payments, and the limits that the payments may give back to. The caller locks
+    payments next. So a decision sees everything given back before it, and nothing is given back between a decision and
+    its payment.
     """
     limits = await spending.limits_of(connection, list(giving_back))
     locks = _union([await _lock_others(connection, asked), limits])
@@ -115,7 +115,7 @@ async def preview(
 
 
 async def _lock_others(connection: Connection, asked: Sequence[Proposed]) -> Locks:
-    """Lock what single rules lock by statements of their own; returns what is to be locked for all of them by one."""
+    """Lock what single rules lock by their own statements; return what one statement locks for all of them."""
     for check in CHECKS:
         await check.lock(connection, asked)
     return _union([check.locks(asked) for check in CHECKS])
@@ -178,7 +178,7 @@ def _waiting(settings: PaymentSettings, payment: Payment, reasons: tuple[str, ..
 
 
 def undoable(settings: PaymentSettings, payment: Payment, seconds: int, now: datetime) -> Payment:
-    """The payment, to be held for so long where it could not be undone afterwards."""
+    """The payment, held for the undo window if it is irreversible afterwards."""
     if not seconds or not payment.capture or settings.rail(payment.route.rail).final_at_once:
         return payment
     return replace(payment, undo_until=now + timedelta(seconds=seconds))

@@ -97,7 +97,7 @@ class Mandate:
 
 
 class MandateLimits(Check):
-    """Refuses draws beyond their mandate: revoked or expired, by another rail, or more than it lets be drawn."""
+    """Refuses draws outside their mandate: it is revoked or expired, has another rail, or its limits are exceeded."""
 
     def locks(self, asked: Sequence[Proposed]) -> Locks:
         return {"mandates": _ids(asked)}
@@ -114,7 +114,7 @@ class MandateLimits(Check):
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What was drawn and not returned: in the period that ends now, and in all."""
+    """What was drawn and not given back, in the period that ends now and in total."""
 
     period: Money
     total: Money
@@ -182,7 +182,7 @@ def _ids(asked: Sequence[Proposed]) -> list[UUID]:
 
 
 def details(asked: Wanted) -> list[str]:
-    """What a passkey signs of a mandate: all of it, in one order."""
+    """The details of a mandate that a passkey signs: all of them, in a fixed order."""
     sums = [one.amount if one is not None else "" for one in (asked.draw, asked.period, asked.total)]
     until = asked.expires_at.isoformat() if asked.expires_at else ""
     payee = [f"@{asked.payee.handle}", show("wal", asked.payee.id)]
@@ -239,7 +239,7 @@ async def grant(
 
 
 def approval_details(of: Mandate) -> list[str]:
-    """What a passkey signs of a mandate that is there: its id and all of it, as the API shows it."""
+    """The details of an existing mandate that a passkey signs: its id and all fields, as the API shows them."""
     sums = [one.amount if one is not None else "" for one in (of.draw, of.period, of.total)]
     until = rfc3339(of.expires_at) if of.expires_at else ""
     payee = [f"@{of.payee_handle}", show("wal", of.payee)]
@@ -292,7 +292,7 @@ async def one(connection: Connection, assets: Assets, id: UUID, party: WalletId,
 
 
 async def by_ids(connection: Connection, assets: Assets, ids: Iterable[UUID]) -> dict[UUID, Mandate]:
-    """Those of these mandates that there are, as they are now."""
+    """The mandates with these ids as they are now; unknown ids are absent."""
     return {row["id"]: _mandate(assets, row) for row in await connection.fetch(sql.by_ids, list(ids))}
 
 

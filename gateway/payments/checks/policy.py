@@ -8,19 +8,19 @@
     new_device     by a session whose passkey is new, or that was begun without one
     before_passkey the money was set aside before the wallet's first passkey (schema/10_controls.sql)
 
-A trusted payee is neither new nor just an address, but limits hold for it, and a payment to it needs an approval when
-it has changed: trust is in a wallet's id, never in its name. A wallet that is not guarded has no policy, and nothing to
-approve with.
+A trusted payee is neither new nor just an address. Limits still apply to it, and a payment to it needs an approval if
+the payee has changed: trust is in a wallet's id, never in its name. An unguarded wallet has no policy, and no passkey
+to approve with.
 
-Refunds need none (they go to who paid, and no more than was paid), nor does what the payer's own key signs: that
-signature is an approval of payee and amount already.
+Refunds need no approval: they go back to the payer, up to what was paid. Payments that the payer's own key signs need
+none either: the signature already approves payee and amount.
 
 The policy's row is locked while a payment is decided, so that concurrent payments cannot use the same part of a
 day's limit. What is paid without approval is counted at once (spending.py).
 
-Payments in a session that settle at once by the ledger are paid in one statement where no check has anything to say
-(`sessions_with_room` in schema/10_spending.sql), as most of them are. It only sees that nothing is to be asked; what
-is, and why, is decided here. tests/payments/test_session_payments.py holds the two to the same answers.
+Session payments that settle at once on the ledger are usually paid in one statement, if no check applies
+(`sessions_with_room` in schema/10_spending.sql). That statement only finds that no approval is needed. If one may be,
+this module decides, and says why. tests/payments/test_session_payments.py checks that both give the same answers.
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -140,10 +140,10 @@ _Pair = tuple[WalletId, WalletId | str | None]
 
 
 class WalletPolicy(Check):
-    """Requires an approval of what a guarded wallet's policy does not let through, and gives the rest its undo window.
+    """Requires an approval for payments outside a guarded wallet's policy, and gives the others their undo window.
 
-    The policies are locked in the order of their wallets. So are the wallets whose money is only to be held: whoever
-    adds the first passkey sees the hold, or the hold sees the passkey.
+    Policies are locked in the order of their wallets. For payments that are only held the wallets are locked as well:
+    so either the first passkey sees the hold, or the hold sees the passkey.
     """
 
     def locks(self, asked: Sequence[Proposed]) -> Locks:
@@ -205,7 +205,7 @@ def _pair(payment: Payment) -> _Pair:
 
 
 def _is_exempt(one: Proposed) -> bool:
-    """What never needs an approval: refunds, what the payer's own key signs, and what a grant of the owner's pays."""
+    """Whether the payment never needs an approval: a refund, one signed by the payer's own key, or one by a grant."""
     granted = one.by is not None and one.by.is_grant
     return granted or one.payment.refund_of is not None or one.payment.state is State.REQUIRES_CONFIRMATION
 
@@ -288,14 +288,14 @@ async def inputs(
 async def withdrawal(
     connection: Connection, owner: WalletId, policy: Policy, money: Money, session: UUID | None, now: datetime
 ) -> tuple[Reason, ...]:
-    """Why a withdrawal to the owner's bank has to be approved: as of a payment to somebody known."""
+    """Why a withdrawal to the owner's bank needs an approval; decided like a payment to a known payee."""
     (row,) = await _inputs(connection, [(owner, None, None, money)], [session], now)
     spent = Money(row["spent"], money.asset)
     return decide(policy, Inputs(money, "", False, True, None, row["device_since"], spent, now))
 
 
 async def count_withdrawal(connection: Connection, owner: WalletId, id: UUID, money: Money, now: datetime) -> None:
-    """A withdrawal of a guarded wallet's, whose policy is locked, counts in its day, with an approval or without."""
+    """Count a withdrawal of a guarded wallet in its policy's day, whether approved or not. The policy is locked."""
     await spending.count(connection, [Counted(day_of(owner, money.asset), id, money.units)], now)
 
 

@@ -1,17 +1,17 @@
 """What counts against limits over time: the day caps of API keys, the day of a wallet's policy, and mandates.
 
-Every payment that counts against a limit has a row in `counted_payment`, and its units stand in the limit's bucket of
-ten minutes in `spending`. What counts since a time is a sum over whole buckets, and in the bucket that the time lies in
-over its payments: exact, and never more rows than there are buckets in the window (144 a day) and payments in one of
-them, however long the history is.
+Every payment that counts against a limit has a row in `counted_payment`, and its units are added to the limit's
+ten-minute bucket in `spending`. The sum since a time adds up whole buckets, and single payments in the bucket of that
+time. It is exact, and reads at most the buckets of the window (144 a day) and the payments of one bucket, however long
+the history is.
 
 Invariants:
   - a bucket's amount is the sum of the payments counted in it;
-  - what is given back is taken off the bucket in which it was counted, in the transaction that gives it back.
+  - units that are given back are subtracted from the bucket in which they were counted, in the same transaction.
 
-Whoever decides by these sums holds a lock that makes the decisions of one limit come one after the other (checks.py).
-Buckets are locked after accounts, and in the order of their keys. Rows whose window is over are deleted by the worker;
-those of mandates stay as long as a total counts them.
+A decision by these sums is made under a lock, so the decisions of one limit come one after the other (checks.py).
+Buckets are locked after accounts, in the order of their keys. The worker deletes rows whose window is over; a mandate's
+stay as long as its total counts them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ _DAYS, _KEEP_DAYS, _KEEP_PERIODS = ("cap", "policy"), timedelta(hours=25), timed
 
 
 class Counted(Struct, frozen=True):
-    """What counts against a limit: `source` is the payment or withdrawal that `units` are of."""
+    """Units that count against a limit; `source` is their payment or withdrawal."""
 
     counter: Counter
     source: UUID
@@ -63,7 +63,7 @@ class Spent:
         self.buckets[bucket] = self.buckets.get(bucket, 0) + units
 
     def room_at(self, asked: int, limit: int, window: timedelta) -> datetime | None:
-        """From when there is room for this many units at the latest, if nothing else is spent. None: never."""
+        """The latest time at which there is room for this many units if nothing else is spent. None: never."""
         left = limit - self.units
         for bucket, units in sorted(self.buckets.items()):
             left += units
@@ -126,7 +126,7 @@ async def give_back(connection: Connection, units: Mapping[UUID, int | None]) ->
 
 
 async def forget(connection: Connection, now: datetime, limit: int = 1000) -> int:
-    """Delete up to `limit` rows of each kind that no limit looks at any more; returns how many."""
+    """Delete up to `limit` rows of each kind that no limit reads any more; return how many."""
     deleted = 0
     for scope in _DAYS:
         deleted += await connection.fetchval(sql.forget_payments, scope, first_id(now - _KEEP_DAYS), limit)

@@ -4,11 +4,11 @@ A withdrawal takes money out of the gateway: of a token, a payment to an address
 redemption; of a currency, a payout by the bank. Nothing else is stopped: the right balance is not known
 yet, but as long as money stays in the gateway, it can be corrected.
 
-A withdrawal that was accepted and has not been sent yet is frozen: its authorization is put into no batch, its money
-stays held, and its time does not run out, until they are unfrozen; then it goes on, or fails where its payer's own
-signature names a time that is over by then. It is kept rather than failed, since its owner has been told that it was
-accepted. What is in a chain transaction already goes on, for nothing can call it back, and so may what is accepted or
-sent in the very moment of the freeze; but if that chain transaction comes to nothing, it is frozen too.
+A withdrawal that was accepted but not sent is frozen too: its authorization goes into no batch, its money stays held,
+and it does not expire. Once unfrozen it continues, or fails if its payer's own signature has expired by then. It is
+kept rather than failed, since its owner was told that it was accepted. A withdrawal that is already in a chain
+transaction cannot be recalled and continues, as may one that is accepted or sent at the moment of the freeze. If that
+chain transaction fails, it is frozen as well.
 
 Lock order: the lease of reconciliation runs (monitor.py), differences, freezes, then authorizations in id order.
 """
@@ -52,7 +52,7 @@ async def frozen(connection: Connection) -> dict[str, datetime]:
 
 
 async def refusals(connection: Connection, leaving: Collection[Asset]) -> dict[Asset, WithdrawalsFrozen | InRecovery]:
-    """Why withdrawals of these assets are refused; one that is not is absent. Asks nothing where nothing leaves."""
+    """Why withdrawals of these assets are refused; assets that are not frozen are absent."""
     if not leaving:
         return {}
     since = {row["asset"]: row["since"] for row in await connection.fetch(sql.nothing_leaves)}

@@ -1,4 +1,4 @@
-"""Captures, voids and refunds of API keys about which no rule has anything to say: one statement takes many of them.
+"""Captures, voids and refunds of API keys to which no check applies, many in one statement.
 
 Only payments on the ledger rail, without a fee and without a limit that they count against. The statement finds out who
 is calling, uses the idempotency key and writes all there is to write (schema/08_end_on_ledger.sql,

@@ -5,9 +5,7 @@ from gateway.payments.model.rail_settings import RailSettings
 
 
 def fee(settings: RailSettings, money: Money) -> Money:
-    """The payer's fee for `money`, on top of it. It is never more than its part of the amount: what is less than a unit
-    is not charged, so that 1% of 0.01 is nothing.
-    """
+    """The payer's fee on top of `money`. It is rounded down to a whole unit, so that 1% of 0.01 is nothing."""
     if money.asset.kind == "token":
         return Money(0, money.asset)
     return basis_points_floor(money, settings.ledger_fee_basis_points)

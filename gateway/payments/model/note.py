@@ -1,8 +1,8 @@
 """What a caller writes on a payment for its own systems: a reference, such as an order number, and metadata. Pure.
 
-A note is shown to the wallet that wrote it and to nobody else. What the other side should read is the memo. Payment
-APIs do it so: Stripe's `metadata` and Adyen's `reference` are the merchant's alone, and what the customer reads has a
-field of its own (`description`, `referenceForBeneficiary`). GoCardless prints its `reference` on the payer's bank
+A note is shown only to the wallet that wrote it. What the other side should read goes into the memo. Other payment
+APIs do the same: Stripe's `metadata` and Adyen's `reference` are the merchant's alone, and what the customer reads has
+a field of its own (`description`, `referenceForBeneficiary`). GoCardless prints its `reference` on the payer's bank
 statement: that is the memo here. The author is the payer, or the payee where it draws on a mandate.
 
 A note is written once, with its payment, and never changed. A refund has a note of its own, written by its
@@ -43,7 +43,7 @@ class Note:
 def note_of(
     author: WalletId, reference: str | None, metadata: Mapping[str, str | int | float | bool] | None
 ) -> Note | None:
-    """The note that a request gives; None where it gives none, or metadata without a key. Raises InvalidRequest."""
+    """The note of a request; None if it has none, or metadata without a key. Raises InvalidRequest."""
     if reference is not None:
         check_reference(reference)
     if metadata:
@@ -52,7 +52,7 @@ def note_of(
 
 
 def check_reference(reference: str) -> None:
-    """Raises InvalidRequest for text that no payment has as its reference."""
+    """Raises InvalidRequest for text that cannot be a reference."""
     if not (1 <= len(reference) <= REFERENCE_MAX and reference.isprintable()):
         raise InvalidRequest("reference", f"a reference has 1 to {REFERENCE_MAX} printable characters")
 

@@ -69,10 +69,10 @@ def after(id: UUID, state: State, event: Event, prefix: str = "pay") -> State:
 
 
 class Payment(Struct, frozen=True):
-    """Somebody's intent that money moves from a payer to a payee.
+    """A request that money moves from a payer to a payee.
 
-    `captured` is what was paid in the end, `refunded` what of it went back or is on its way back. `fee` is on top of
-    the amount and the payer's. A payee is a handle's wallet, or an address that is nobody's handle.
+    `captured` is what was paid in the end, `refunded` what of it was or is being refunded. The payer pays `fee` on top
+    of the amount. The payee is a wallet, or an address outside the gateway.
     """
 
     id: PaymentId
@@ -105,8 +105,8 @@ class Payment(Struct, frozen=True):
 
     @property
     def visible_to_payee(self) -> bool:
-        """Whether its payee may know of it: from the moment its payer has approved or signed it, or needed to do
-        neither, and for ever after. A payee who draws on a mandate has asked for the payment, and always sees it.
+        """Whether its payee may see it: once its payer has approved or signed it, or if neither was needed. A payee who
+        draws on a mandate requested the payment, and always sees it.
         """
         return not self.hidden_from_payee or self.state in _AGREED
 

@@ -1,4 +1,4 @@
-"""What a rail is. Those that a gateway has are in `PaymentSettings.rails`; a new one is a new module and one line in
+"""The protocol of a rail. A gateway's rails are in `PaymentSettings.rails`; a new rail is a new module and one line in
 `RAILS`.
 """
 
@@ -17,7 +17,7 @@ from gateway.postgres.pool import Connection
 
 
 class Rail(Protocol):
-    """A way for money to move. Each rail gets its own payments of a group, in the order of `PaymentSettings.rails`."""
+    """A way to move money. Each rail gets its own payments of a group, in the order of `PaymentSettings.rails`."""
 
     name: str  #: As in `Route.rail`, and in a payment's row.
     final_at_once: bool  #: Whether what is accepted is settled, so that there is nothing left to stop.

@@ -27,12 +27,12 @@ class Route(msgspec.Struct, frozen=True):
 
 
 def rail_of(asset: Asset) -> RailName:
-    """The rail that payments of an asset of wallets take."""
+    """The rail that payments of an asset take."""
     return "chain" if asset.kind == "token" else "ledger"
 
 
 def rails_of(assets: Iterable[Asset]) -> dict[str, RailName]:
-    """The same of those that wallets hold, by code."""
+    """The rail of every asset that wallets hold, by code."""
     return {asset.code: rail_of(asset) for asset in assets if asset.kind != "native"}
 
 

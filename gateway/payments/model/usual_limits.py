@@ -1,9 +1,8 @@
-"""What a payment may be without an approval where a wallet's owner has set no limit: about a hundred euros, by
-currency.
+"""The default limit of a payment without an approval, by currency: about a hundred euros.
 
-Round numbers, not rates: each was 40 to 140 EUR in 2025, and owners set better ones. A token counts as the currency
-that backs it. Of a currency that is not in the table nobody can say what a hundred of it is: it has the least number
-there is, and so needs an approval sooner.
+These are round numbers, not rates: each was worth 40 to 140 EUR in 2025, and owners can set their own. A token counts
+as the currency that backs it. A currency that is not in the table gets the lowest number, and so needs an approval
+sooner.
 """
 
 from typing import Final
@@ -36,5 +35,5 @@ DAYS_PAYMENTS: Final = 3
 
 
 def whole(currency: str) -> int:
-    """The most of one payment, in whole ones of the currency."""
+    """The default limit of one payment, in whole units of the currency (euros, not cents)."""
     return _BY_CODE.get(currency, min(_WHOLE))

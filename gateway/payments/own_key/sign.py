@@ -28,7 +28,7 @@ from gateway.postgres.pool import Connection, Database
 
 
 async def to_sign(connection: Connection, settings: PaymentSettings, payment: Payment) -> dict[str, Any] | None:
-    """What the payer is to sign of a payment that waits for it, as JSON (EIP-712); None for any other."""
+    """The EIP-712 data that the payer has to sign, as JSON; None if the payment does not wait for a signature."""
     if payment.state is not State.REQUIRES_CONFIRMATION or payment.authorization_id is None:
         return None
     tracked = await authorization.one(connection, payment.authorization_id)
@@ -100,7 +100,7 @@ async def _payment(
 async def _checked(
     node: Node | None, settings: PaymentSettings, payment: Payment, one: Authorization, signed: bytes
 ) -> bytes:
-    """The signature as the token takes it. Network, where the payer is a contract."""
+    """The signature in the form that the token takes. Calls the node if the payer is a contract."""
     digest = message.digest(settings.contract(payment.amount.asset), one)
     if one.by == "owner":
         return signature.check(one.from_address, digest, signed)

@@ -1,7 +1,7 @@
 """Payments and conversions as rows: insert, change, find, list.
 
-Whatever a payment gives back when it changes state (a failed, voided, expired or refused one all of it, a capture the
-part that was not captured, a refund what it pays back) is taken off what it counts against here, in `update` and
+A payment gives back to the limits that it counts against when it changes state: all of it if it failed or was voided,
+expired or refused, the part that was not captured, or what was refunded. That is done here, in `update` and
 `add_refunded`, and nowhere else. Both come after the accounts are locked, since they lock buckets (spending.py).
 """
 
@@ -29,14 +29,14 @@ NEWEST: Final = UUID(int=2**128 - 1)
 
 
 async def insert(connection: Connection, payments: Sequence[Payment]) -> None:
-    """Write the rows of new payments, and what was written on them."""
+    """Write the rows of new payments, and their notes."""
     if payments:
         await connection.execute(sql.insert_payments, *zip(*map(_row, payments), strict=True))
         await insert_notes(connection, {payment.id: payment.note for payment in payments if payment.note is not None})
 
 
 async def insert_notes(connection: Connection, notes: Mapping[PaymentId, Note]) -> None:
-    """Write what callers have written on new payments, in the transaction that writes these."""
+    """Write the notes of new payments, in the transaction that writes the payments."""
     if notes:
         metadata = [one.metadata and msgspec.json.encode(one.metadata).decode() for one in notes.values()]
         authors, references = [one.author for one in notes.values()], [one.reference for one in notes.values()]
@@ -71,7 +71,7 @@ def _row(payment: Payment) -> tuple[object, ...]:
 
 
 async def update(connection: Connection, payments: Sequence[Payment]) -> None:
-    """Write what may change of the payments, and what those that end give back; their rows are locked by the caller."""
+    """Write what can change of the payments, and what those that end give back. The caller has locked their rows."""
     await connection.execute(
         sql.update_payments,
         [payment.id for payment in payments],
@@ -99,7 +99,7 @@ async def update(connection: Connection, payments: Sequence[Payment]) -> None:
 
 
 async def settle(connection: Connection, payments: Sequence[Payment], now: datetime) -> None:
-    """As `update`, of payments that have settled by the chain, all now: what changes then, and nothing else."""
+    """Like `update`, for payments that have just settled on the chain: only what changes then."""
     await connection.execute(
         sql.settle_payments,
         [payment.id for payment in payments],
@@ -111,7 +111,7 @@ async def settle(connection: Connection, payments: Sequence[Payment], now: datet
 
 
 def given_back(payments: Sequence[Payment]) -> dict[UUID, int | None]:
-    """How many units payments give back in the state that they have come to; None: all. Pure."""
+    """How many units payments give back in their present state; None: all. Pure."""
     back: dict[UUID, int | None] = {}
     for one in payments:
         if one.state in ENDED_UNPAID:
@@ -122,7 +122,7 @@ def given_back(payments: Sequence[Payment]) -> dict[UUID, int | None]:
 
 
 async def submit(connection: Connection, payments: Sequence[Payment], tx_hash: str) -> None:
-    """Write that a chain transaction carries these payments, whose rows are locked by the caller."""
+    """Write that a chain transaction carries these payments. The caller has locked their rows."""
     await connection.execute(sql.submit_payments, [payment.id for payment in payments], tx_hash)
 
 
@@ -135,9 +135,7 @@ async def add_refunded(connection: Connection, refunds: Sequence[Payment]) -> No
 
 
 async def payment(connection: Connection, assets: Assets, id: PaymentId, party: WalletId) -> Payment:
-    """The payment, for its payer, or its payee where that may know of it. Raises NotFound for anybody else, as if it
-    did not exist.
-    """
+    """The payment, for its payer, or for its payee if visible to it. Raises NotFound for anybody else."""
     row = await connection.fetchrow(sql.payment_of_party, id, party)
     if row is None:
         raise NotFound(f"payment {show('pay', id)}")
@@ -145,18 +143,18 @@ async def payment(connection: Connection, assets: Assets, id: PaymentId, party: 
 
 
 async def payment_for_update(connection: Connection, assets: Assets, id: PaymentId, party: WalletId) -> Payment:
-    """As `payment`, and its row is locked until the transaction ends."""
+    """Like `payment`, with its row locked until the transaction ends."""
     return of_party(await payments_for_update(connection, assets, [id]), id, party)
 
 
 async def payments_of(connection: Connection, assets: Assets, ids: Iterable[PaymentId]) -> dict[PaymentId, Payment]:
-    """Those of these payments that there are, as they are now."""
+    """The payments with these ids as they are now; unknown ids are absent."""
     rows = await connection.fetch(sql.payments_of, list(ids))
     return {PaymentId(row["id"]): of_row(assets, row) for row in rows}
 
 
 async def payments_shown(connection: Connection, assets: Assets, ids: Iterable[UUID]) -> dict[PaymentId, Payment]:
-    """As `payments_of`, with what was written on them."""
+    """Like `payments_of`, with their notes."""
     rows = await connection.fetch(sql.payments_shown, list(ids))
     return {PaymentId(row["id"]): of_row(assets, row) for row in rows}
 
@@ -164,8 +162,8 @@ async def payments_shown(connection: Connection, assets: Assets, ids: Iterable[U
 async def payments_for_update(
     connection: Connection, assets: Assets, ids: Iterable[PaymentId]
 ) -> dict[PaymentId, Payment]:
-    """Those of these payments that there are, locked in id order until the transaction ends. Of a ledger payment
-    nothing changes but what is refunded of it, which is not locked.
+    """Like `payments_of`, with their rows locked in id order until the transaction ends. A ledger payment that settled
+    at once changes only in what is refunded of it, which is not locked.
     """
     return await _locked(connection, assets, ids, refunds=False)
 
@@ -173,7 +171,7 @@ async def payments_for_update(
 async def payments_to_refund(
     connection: Connection, assets: Assets, ids: Iterable[PaymentId]
 ) -> dict[PaymentId, Payment]:
-    """As `payments_for_update`, and what is refunded of ledger payments is locked, too, after the others."""
+    """Like `payments_for_update`; what is refunded of ledger payments is locked as well, after the others."""
     return await _locked(connection, assets, ids, refunds=True)
 
 
@@ -191,7 +189,7 @@ async def _locked(
 
 
 def of_party(payments: Mapping[PaymentId, Payment], id: PaymentId, party: WalletId) -> Payment:
-    """The one with this id, for its payer, or its payee where that may know of it. Raises NotFound for anybody else."""
+    """The one with this id, for its payer, or for its payee if visible to it. Raises NotFound for anybody else."""
     found = payments.get(id)
     if found is None or not (party == found.payer or (party == found.payee and found.visible_to_payee)):
         raise NotFound(f"payment {show('pay', id)}")
@@ -259,7 +257,7 @@ def _note(row: Record) -> Note:
 
 
 async def ends_of_observations(connection: Connection, transfers: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
-    """From whom and to whom the tokens moved that these transfers have posted: a `@handle`, or an address that is none.
+    """From whom and to whom the tokens of these transfers moved: a `@handle`, or an address outside the gateway.
 
     A transfer that posted nothing that was seen on the chain is absent.
     """
@@ -295,7 +293,7 @@ async def insert_conversion(connection: Connection, conversion: Conversion) -> N
 
 
 async def update_conversions(connection: Connection, conversions: Sequence[Conversion]) -> None:
-    """Write what may change of the conversions; their rows are locked by the caller."""
+    """Write what can change of the conversions. The caller has locked their rows."""
     await connection.execute(
         sql.update_conversions,
         [conversion.id for conversion in conversions],
@@ -315,7 +313,7 @@ async def conversion(connection: Connection, assets: Assets, id: ConversionId, o
 
 
 async def conversions_of(connection: Connection, assets: Assets, ids: Iterable[UUID]) -> dict[ConversionId, Conversion]:
-    """Those of these conversions that there are, as they are now."""
+    """The conversions with these ids as they are now; unknown ids are absent."""
     rows = await connection.fetch(sql.conversions_of, list(ids))
     return {ConversionId(row["id"]): conversion_of_row(assets, row) for row in rows}
 

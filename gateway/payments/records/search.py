@@ -1,20 +1,19 @@
-"""A wallet's payments that fit: by state, asset, rail, amount, memo, reference, time and who is on either side.
+"""Search a wallet's payments by state, asset, rail, amount, memo, reference, time and parties.
 
-A page is found by an index, or by a walk that is bounded, so that it takes a few milliseconds however many payments
-there are:
+A page is found by an index or by a bounded walk, so it takes a few milliseconds however many payments there are:
 
     reference                            the index of the wallet's own references
     held, failed, voided, expired,       the index of the states that few payments are in
     refused, requires_confirmation
-    created                              payments are walked from where the period ends to where it begins: ids are
-                                         made of their payment's time
-    from, to                             where that is the wallet itself, its payments of that side alone are walked
-    the other side, by its handle        its own payments are walked beside the wallet's: who has few is soon through
+    created                              payments are walked from the end of the period to its beginning: ids begin
+                                         with their payment's time
+    from, to                             if that is the wallet itself, only its payments of that side are walked
+    the other side, by its handle        its payments are walked beside the wallet's, so the shorter list decides
     any other                            the wallet's own payments are walked
 
-Of what is walked, `WALKED_MAX` payments at the most, those that fit the rest are returned, with the place to walk on
-from. So a page may have fewer than were asked for, or none, while there are more. An index for each would cost every
-payment that is made.
+A walk looks at up to `WALKED_MAX` payments and returns those that match the other filters, with the place to continue
+from. So a page may have fewer payments than requested, or none, although there are more. An index for each filter would
+make every payment more expensive.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -54,7 +53,7 @@ _MILLISECOND: Final = 1 << 80
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is looked for; None is anything. The parties are @handles or addresses; `counterparty` is whichever side the
+    """The filters; None matches anything. The parties are @handles or addresses; `counterparty` is whichever side the
     caller is not. `created` is from a first moment on and before an end; the amounts are of `asset`, and included.
     """
 
@@ -73,7 +72,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Party:
-    """Whom a filter names: a wallet, and the address that stands in place of one. Neither: anybody."""
+    """The party that a filter names: a wallet, or an address outside the gateway. Neither: anybody."""
 
     wallet: UUID | None = None
     address: str | None = None
@@ -82,8 +81,8 @@ class _Party:
 async def find(
     connection: Connection, assets: Assets, caller: WalletId, wanted: Wanted, before: PaymentId | None, limit: int
 ) -> tuple[list[Payment], PaymentId | None]:
-    """Up to `limit` payments of the wallet that fit and are older than `before`, and the payment to walk on from: None
-    where there are no more. Raises InvalidRequest for a party that is neither a handle nor an address.
+    """Up to `limit` matching payments of the wallet older than `before`, and the payment to continue from: None if
+    there are no more. Raises InvalidRequest for a party that is neither a handle nor an address.
     """
     named = {"from": wanted.payer, "to": wanted.payee, "counterparty": wanted.counterparty}
     payer, payee, counterparty = await _parties(connection, named)
@@ -109,15 +108,15 @@ async def find(
 
 
 def _walked(wanted: Wanted) -> Literal["all", "state", "reference"]:
-    """Which payments of the wallet's are walked."""
+    """Which of the wallet's payments are walked."""
     if wanted.reference is not None:
         return "reference"
     return "all" if wanted.state is None or wanted.state in _USUAL else "state"
 
 
 def _other(wanted: Wanted, caller: WalletId, parties: Iterable[_Party]) -> UUID | None:
-    """The wallet on the other side, whose payments are walked beside the caller's. Of an address this is not enough: it
-    may have been paid before it was a wallet's.
+    """The wallet on the other side, whose payments are walked beside the caller's. None for an address: it may have
+    been paid before it belonged to a wallet.
     """
     if _walked(wanted) != "all":
         return None
@@ -126,14 +125,14 @@ def _other(wanted: Wanted, caller: WalletId, parties: Iterable[_Party]) -> UUID 
 
 
 def _walked_to(row: Record, other: UUID | None) -> PaymentId | None:
-    """How far down it is known what fits; None: to the end."""
+    """The payment down to which the walk is complete; None: to the end."""
     walks = [(row["own_walked"], row["own_to"])]
     walks += [(row["other_walked"], row["other_to"])] if other is not None else []
     return PaymentId(min(to for _, to in walks)) if all(walked == WALKED_MAX for walked, _ in walks) else None
 
 
 def _id_of(at: datetime) -> UUID:
-    """Not above the id of a payment of that time or later."""
+    """An id that is not above the id of any payment of that time or later."""
     return first_id(max(at, _EPOCH))
 
 

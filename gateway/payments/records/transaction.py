@@ -1,4 +1,4 @@
-"""What a chain transaction is for: which payments it carries, and what the gateway knows of it."""
+"""A chain transaction and the payments that it carries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ sql = Statements(__package__, "transaction.sql")
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A transaction that a relayer of the gateway's sent, and the payments in it that are not final yet."""
+    """A chain transaction that a relayer of the gateway sent, and its payments that are not final yet."""
 
     relayer: str
     nonce: int
@@ -21,7 +21,7 @@ class Sent:
 
 
 async def sent(connection: Connection, hash_: bytes) -> Sent | None:
-    """The transaction with this hash, of any attempt; None where the gateway did not send it."""
+    """The chain transaction with this hash, of any attempt; None if the gateway did not send it."""
     row = await connection.fetchrow(sql.transaction_of_hash, hash_)
     if row is None:
         return None
@@ -30,5 +30,5 @@ async def sent(connection: Connection, hash_: bytes) -> Sent | None:
 
 
 async def settled_in(connection: Connection, chain_id: int, block: int, hash_: bytes) -> list[UUID]:
-    """What was posted of a transaction in a final block: payments, conversions, sweeps, at most a hundred."""
+    """What was posted of a chain transaction in a final block: payments, conversions and sweeps, at most a hundred."""
     return [row["subject"] for row in await connection.fetch(sql.subjects_of_transaction, chain_id, block, hash_)]

@@ -1,5 +1,5 @@
-"""How a conversion settles: what was given is captured, and its owner gets the minted tokens, or fiat out of the
-reserve. Where it fails, its hold is voided.
+"""Settle conversions: the hold is captured, and the owner gets the minted tokens, or fiat out of the reserve. If a
+conversion fails, its hold is voided.
 """
 
 from collections.abc import Mapping, Sequence

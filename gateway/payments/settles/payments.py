@@ -1,4 +1,4 @@
-"""How a token payment settles: its hold is captured. Where it fails, its hold is voided."""
+"""Settle token payments: the hold is captured, or voided if the payment failed."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
