@@ -198,8 +198,8 @@ async def vault_of(config: Config, database: Database) -> Vault:
     master_keys = key_files.load_master_keys(config.master_key_file)
     root = key_files.load_root_key(config.root_key_file)
     async with database.reading() as connection:
-        await wallet_keys.hold_to(connection, [vault.check_value(key) for key in master_keys])
-        await wallet_keys.hold_to_root(connection, vault.root_check_value(root))
+        await wallet_keys.check_master_keys(connection, [vault.check_value(key) for key in master_keys])
+        await wallet_keys.check_root_key(connection, vault.root_check_value(root))
     return Vault(*master_keys, root=root, again=lambda: key_files.load_master_keys(config.master_key_file))
 
 

@@ -1,15 +1,15 @@
-"""Keeping the wallets' private keys, and signing with them for their owners.
+"""Custody of the wallets' private keys: signing for their owners, export, and addresses that owners bind themselves.
 
-    wallet_keys.py        sign for custodial wallets; which master and root key this database belongs to
-    rotation.py           re-encrypt every key under another master key
-    export.py             hand a wallet's private key to its owner
-    binding_challenge.py  what somebody signs to bind an address of their own
-    bind.py               an address of its owner's own, in the place of a wallet's
-    close.py              a wallet is closed for ever
-    claim.py              a handle that is claimed with an address of its owner's own
-    sweep.py              tokens that follow their wallet to it
-    settle_sweeps.py      how sweeps settle, for gateway/settlement/
+    wallet_keys.py        sign for custodial wallets; check the master key and the root key of this database
+    rotation.py           rotate the master key: re-encrypt every key under a new one
+    export.py             export a wallet's private key to its owner
+    binding_challenge.py  the challenge that an owner signs to bind an address
+    bind.py               bind an owner's address to a wallet, replacing its current one
+    close.py              close a wallet permanently
+    claim.py              claim a handle with an address that its owner already has
+    sweep.py              move tokens from a wallet's previous address to its current one
+    settle_sweeps.py      settle sweeps, for gateway/settlement/
 
-A private key is stored only encrypted under a master key, which lies outside the database, and bound to its
-wallet's id.
+A private key is stored only encrypted under a master key, and bound to its wallet's id. The master key is kept outside
+the database.
 """

@@ -1,12 +1,12 @@
-"""Bind an address of its owner's own to a wallet, in the place of the one that it has.
+"""Bind an address that the owner controls to a wallet, replacing its current address.
 
-The owner signs a text that we wrote (custody/binding_challenge.py), with a key or by a contract. The chain is asked
-what lies at both addresses, at the block up to which the ledger has seen it. Then, in one transaction and if the ledger
-is there still: what is at the new one is the wallet's, and what is at the first, whose key we keep, is brought after it
-(sweep.py).
+The owner signs a challenge (custody/binding_challenge.py) with a key or by a contract. The gateway then reads the token
+balances of both addresses from the chain, at the block that the ledger's cursor is at. One transaction, which checks
+that the cursor has not moved, credits the balance of the new address to the wallet and starts a sweep (sweep.py) of the
+old one, if the gateway keeps its key.
 
-Refused while anything of the wallet is on its way from the address it leaves, and while something lies at one of its
-owner's own, which nobody could bring after it.
+Binding is refused while payments from the old address are under way. It is also refused while an old address of the
+owner's still has a balance, because the gateway cannot sweep it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -47,13 +47,15 @@ from gateway.postgres.pool import Connection, Database
 
 T = TypeVar("T")
 
-#: How often the chain is asked anew because the ledger went on to another block meanwhile.
-_LOOKS = 5
+#: How many times the balances are read again because the cursor moved in the meantime.
+_READS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class There:
-    """What lies at two addresses at the cursor's block, by asset code, in units; nothing at an old one that is none."""
+class AddressBalances:
+    """Token balances of two addresses at the cursor's block: units by asset code. `old` is all 0 without an old
+    address.
+    """
 
     cursor: Cursor
     old: Mapping[str, int]
@@ -63,7 +65,10 @@ class There:
 async def ask(
     connection: Connection, settings: PaymentSettings, of: Wallet, address: str, public_url: str, now: datetime
 ) -> SignIn:
-    """The text to sign with the key of `address`. Raises InvalidAddress, AddressTaken, NodeUnavailable (no token)."""
+    """Return the text to sign with the key of `address`.
+
+    Raises InvalidAddress, AddressTaken, and NodeUnavailable if no token is deployed.
+    """
     checked = await check_address(connection, settings, address)
     row = await connection.fetchrow(wallet.sql.address, checked)
     if row is not None and (row["wallet_id"] != of.id or row["custody"] == "gateway" or checked == of.address):
@@ -81,16 +86,17 @@ async def bind(
     by: By,
     now: datetime,
 ) -> Wallet:
-    """Bind the address that the text names, as `by` asks. The network is asked before the transaction, never inside it.
-    A text or a signature that is not good is an audit event too: somebody may be trying.
+    """Bind the address that the challenge names, on behalf of `by`. The node is called before the transaction, never
+    inside it. An invalid text or signature is recorded as an audit event too, because it may be an attack.
 
-    What has bound it already is answered again. Raises InvalidChallenge, InvalidSignature, AddressTaken,
-    AddressNotEmpty, PaymentsUnderWay, NodeUnavailable, Contended, and Forbidden as of `check_guard`.
+    Repeating a challenge that has bound its address returns the wallet again. Raises InvalidChallenge,
+    InvalidSignature, AddressTaken, AddressNotEmpty, PaymentsUnderWay, NodeUnavailable, Contended, and Forbidden as
+    `check_guard` does.
     """
     try:
         async with database.reading() as connection:
             found = await binding_challenge.find(connection, of, text, now)
-            # `guarded` stays as it was when the caller was let in, which is what `check_guard` compares with.
+            # Keep `guarded` as it was when the caller was authenticated: `check_guard` compares with it.
             of = replace(await wallet.by_handle(connection, of.handle), guarded=of.guarded)
         if node is None:
             raise NodeUnavailable("GATEWAY_RPC_URL is not set")
@@ -105,34 +111,34 @@ async def bind(
             raise InvalidChallenge("unknown", "it was used before, and the wallet has moved on: ask for a new one")
         return of
 
-    async def act(connection: Connection, there: There) -> Wallet:
+    async def act(connection: Connection, on_chain: AddressBalances) -> Wallet:
         await binding_challenge.use(connection, of, found.sign_in, now)
-        return await bind_at(connection, settings, of, found.sign_in.address, custody, there, by, now)
+        return await bind_at(connection, settings, of, found.sign_in.address, custody, on_chain, by, now)
 
-    return await where_the_ledger_is(database, node, settings, of.address, found.sign_in.address, act)
+    return await at_cursor(database, node, settings, of.address, found.sign_in.address, act)
 
 
-async def where_the_ledger_is(
+async def at_cursor(
     database: Database,
     node: Node,
     settings: PaymentSettings,
     old: str | None,
     new: str,
-    act: Callable[[Connection, There], Awaitable[T]],
+    act: Callable[[Connection, AddressBalances], Awaitable[T]],
 ) -> T:
-    """What `act` does in a transaction, in which the ledger stays at the block for which the chain was asked what lies
-    at both addresses; None: there is no old one. Raises Contended where the ledger goes on each time.
+    """Call `act` in a transaction in which the cursor stays at the block whose balances it is given, and return its
+    result. `old` is None if there is no old address. Raises Contended if the cursor moves on every attempt.
     """
-    for _ in range(_LOOKS):
-        there = await _look(database, node, settings, [new] if old is None else [old, new])
+    for _ in range(_READS):
+        on_chain = await _read_balances(database, node, settings, [new] if old is None else [old, new])
         async with database.transaction() as connection:
-            if await cursors.stands(connection, there.cursor):
-                return await act(connection, there)
+            if await cursors.stands(connection, on_chain.cursor):
+                return await act(connection, on_chain)
     raise Contended
 
 
 async def check_address(connection: Connection, settings: PaymentSettings, address: str) -> str:
-    """An address that tokens may be paid to, as EIP-55 writes it. Raises InvalidAddress."""
+    """Return the address in EIP-55 form. Raises InvalidAddress if it is malformed or cannot be paid tokens."""
     checked = read(address)
     if checked is None:
         raise InvalidAddress(address[:60], "it is not 0x and 40 hex digits, in EIP-55's case or in one case")
@@ -141,8 +147,10 @@ async def check_address(connection: Connection, settings: PaymentSettings, addre
     return checked
 
 
-async def _look(database: Database, node: Node, settings: PaymentSettings, addresses: list[str]) -> There:
-    """What the chain has at one or two addresses, the new one last, where the ledger is."""
+async def _read_balances(
+    database: Database, node: Node, settings: PaymentSettings, addresses: list[str]
+) -> AddressBalances:
+    """Read the balances of one or two addresses, the new one last, at the cursor's block."""
     async with database.reading() as connection:
         cursor = await cursors.read(connection, chain_id_of(settings))
     if cursor is None:
@@ -153,7 +161,7 @@ async def _look(database: Database, node: Node, settings: PaymentSettings, addre
         code = contract.asset.code
         *before, ahead[code] = await balances.read(node, contract, addresses, cursor.number)
         here[code] = sum(before)
-    return There(cursor, here, ahead)
+    return AddressBalances(cursor, here, ahead)
 
 
 async def bind_at(
@@ -162,22 +170,22 @@ async def bind_at(
     of: Wallet,
     address: str,
     custody: Literal["owner", "contract"],
-    there: There,
+    on_chain: AddressBalances,
     by: By,
     now: datetime,
 ) -> Wallet:
-    """Bind the address, in a transaction that holds the ledger where it is (`where_the_ledger_is`).
+    """Bind the address, in a transaction that holds the cursor (`at_cursor`).
 
-    Lock order: the cursor, and with it every other binding; the challenge; accounts; nonces; then the wallet.
+    Lock order: the cursor, which excludes every other binding; the challenge; accounts; nonces; then the wallet.
     """
     assert (await wallet.by_handle(connection, of.handle)).address == of.address, "who binds it holds the cursor"
     contracts = list(settings.contracts.values())
     if of.signs_itself:
         for contract in contracts:
-            if there.old[contract.asset.code]:
-                raise AddressNotEmpty(of.address, Money(there.old[contract.asset.code], contract.asset))
+            if on_chain.old[contract.asset.code]:
+                raise AddressNotEmpty(of.address, Money(on_chain.old[contract.asset.code], contract.asset))
 
-    sweeps = await _into_ledger(connection, of, contracts, there, now)
+    sweeps = await _into_ledger(connection, of, contracts, on_chain, now)
 
     tokens = [asset.code for asset in settings.assets.tokens()]
     await authorization.leave(connection, tokens, of.address)
@@ -191,7 +199,7 @@ async def bind_at(
     new_sweeps = [NewSweep(one, address) for one in sweeps]
     await sweep.start(connection, settings.authorization_seconds, new_sweeps, now)
     await wallet.check_guard(connection, of)
-    bound = await wallet.change_address(connection, of, address, custody, there.cursor.number, now)
+    bound = await wallet.change_address(connection, of, address, custody, on_chain.cursor.number, now)
     details = {"address": bound.address, "custody": bound.custody, "before": of.address}
     await log.append(connection, [log.Event("wallet.bound", of.id, of.id, details)], now)
     await audit.append(connection, [AuditEvent("wallet.bound", of.id, by, of.id, details)], now)
@@ -199,11 +207,11 @@ async def bind_at(
 
 
 async def _into_ledger(
-    connection: Connection, of: Wallet, contracts: list[Contract], there: There, now: datetime
+    connection: Connection, of: Wallet, contracts: list[Contract], on_chain: AddressBalances, now: datetime
 ) -> list[Sweep]:
-    """What is at the new address is the wallet's; what is at the first one is set aside until it is there as well."""
-    coming = [one.asset for one in contracts if there.new[one.asset.code]]
-    following = [one.asset for one in contracts if there.old[one.asset.code]]
+    """Credit the balance of the new address to the wallet, and hold that of the old one until it has been swept."""
+    coming = [one.asset for one in contracts if on_chain.new[one.asset.code]]
+    following = [one.asset for one in contracts if on_chain.old[one.asset.code]]
     wanted = [(account.wallet(of.handle, asset), asset) for asset in {*coming, *following}]
     wanted += [(account.system_account("outside", asset), asset) for asset in {*coming, *following}]
     if not wanted:
@@ -214,18 +222,18 @@ async def _into_ledger(
     for asset in coming:
         mine, outside = ids[account.wallet(of.handle, asset)], ids[account.system_account("outside", asset)]
         id = TransferId(new_id(now))
-        leg = Leg(outside, mine, there.new[asset.code])
+        leg = Leg(outside, mine, on_chain.new[asset.code])
         steps.append(Transfer(id, "observation", id, (leg,), unconditional=True))
     for asset in following:
         mine, outside = ids[account.wallet(of.handle, asset)], ids[account.system_account("outside", asset)]
-        sweeps.append(sweep.sweep_of(of.id, Money(there.old[asset.code], asset), of.address, now))
-        steps.append(sweep.hold_of(sweeps[-1], Leg(mine, outside, there.old[asset.code])))
+        sweeps.append(sweep.sweep_of(of.id, Money(on_chain.old[asset.code], asset), of.address, now))
+        steps.append(sweep.hold_of(sweeps[-1], Leg(mine, outside, on_chain.old[asset.code])))
     ledger.all_done(await ledger.write(connection, steps, now))
     return sweeps
 
 
 def chain_id_of(settings: PaymentSettings) -> int:
-    """The chain that the tokens are on. Raises NodeUnavailable while none is deployed."""
+    """Return the id of the tokens' chain. Raises NodeUnavailable if no token is deployed yet."""
     for contract in settings.contracts.values():
         return contract.chain_id
     raise NodeUnavailable("no token has a contract yet; run 'gateway deploy'")

@@ -1,7 +1,8 @@
-"""What somebody signs to bind an address of their own: a text that we write, once, and that is good for a few minutes.
+"""The challenge that an owner signs to bind an address: a text that the gateway writes, usable once and for a few
+minutes.
 
-A wallet has one such text at a time; asking again makes another. It names the gateway, the handle, the chain and what
-the signature will mean, so it is good for nothing else: not elsewhere, not for another wallet, not a second time.
+A wallet has one challenge at a time; asking again replaces it. The text names the gateway, the handle, the chain and
+the effect of the signature, so that it cannot be used at another gateway, for another wallet or a second time.
 """
 
 import secrets
@@ -17,13 +18,13 @@ from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "binding_challenge.sql")
 
-#: How long a text may be signed.
+#: How long a challenge can be signed.
 GOOD_FOR = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """The text, and when it bound its address, if it has."""
+    """A challenge. `used_at` is when it bound its address; None if it has not."""
 
     sign_in: SignIn
     used_at: datetime | None
@@ -32,7 +33,7 @@ class Challenge:
 async def write(
     connection: Connection, wallet: Wallet, address: str, public_url: str, chain_id: int, now: datetime
 ) -> SignIn:
-    """A fresh text for the wallet to bind `address` (EIP-55) with. The one before is good no more."""
+    """Write a new challenge for the wallet to bind `address` (EIP-55). It replaces the previous one."""
     domain, nonce = urlsplit(public_url).netloc, secrets.token_hex(16)
     row = await connection.fetchrow(
         sql.write_challenge, wallet.id, nonce, address, domain, public_url, chain_id, now, now + GOOD_FOR
@@ -42,9 +43,10 @@ async def write(
 
 
 async def find(connection: Connection, wallet: Wallet, text: str, now: datetime) -> Challenge:
-    """The text that came back, which is the one that was written, byte for byte.
+    """Return the challenge whose text is `text`, byte for byte.
 
-    Raises InvalidChallenge: `malformed`, `unknown` (another's, replaced, or never written), `altered` or `expired`.
+    Raises InvalidChallenge: `malformed`, `unknown` (another wallet's, replaced, or never written), `altered` or
+    `expired`.
     """
     nonce = nonce_of(text)
     if nonce is None:
@@ -62,7 +64,7 @@ async def find(connection: Connection, wallet: Wallet, text: str, now: datetime)
 
 
 async def use(connection: Connection, wallet: Wallet, sign_in: SignIn, now: datetime) -> None:
-    """It binds its address now, and never again. Raises InvalidChallenge when it has, or was replaced meanwhile."""
+    """Mark the challenge as used. Raises InvalidChallenge if it was used or replaced in the meantime."""
     if await connection.fetchval(sql.use_challenge, wallet.id, sign_in.nonce, now) is None:
         raise InvalidChallenge("unknown", "it was used before, or another one was written: ask for a new one")
 

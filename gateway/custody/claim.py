@@ -1,7 +1,8 @@
-"""Claim a handle with one's own Ethereum wallet: the handle, its wallet and the address in one transaction, or nothing.
+"""Claim a handle with an existing Ethereum address. The handle, its wallet and the binding commit in one transaction.
 
-The text that its owner signs is identity's (identity/sign_in/ethereum_claim.py). The wallet is made like any other,
-with an address whose key we keep, and bound at once to its owner's own (bind.py): what lies there is the wallet's.
+The text that the owner signs is written by identity (identity/sign_in/ethereum_claim.py). The wallet is created like
+any other, with an address whose key the gateway keeps, and is bound to the owner's address at once (bind.py), which
+credits that address's token balances to the wallet.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,7 +14,7 @@ from gateway.chain import signature
 from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import Node
 from gateway.custody import bind
-from gateway.custody.bind import There, chain_id_of
+from gateway.custody.bind import AddressBalances, chain_id_of
 from gateway.identity import wallet as wallets
 from gateway.identity.errors import AddressTaken
 from gateway.identity.sign_in import ethereum_claim
@@ -29,7 +30,7 @@ T = TypeVar("T")
 async def ask(
     connection: Connection, settings: PaymentSettings, typed: str, address: str, public_url: str, now: datetime
 ) -> SignIn:
-    """The text to sign with the key of `address` to claim a handle that is free. Nothing is reserved.
+    """Return the text to sign with the key of `address` to claim a free handle. The handle is not reserved.
 
     Raises InvalidHandle, HandleTaken, InvalidAddress, AddressTaken, NodeUnavailable (no token).
     """
@@ -49,8 +50,9 @@ async def claim(
     then: Callable[[Connection, Wallet], Awaitable[T]],
     now: datetime,
 ) -> tuple[Wallet, str, T]:
-    """The wallet that the text claims, bound to the address that has signed it, its API key (shown now or never), and
-    what `then` has done in the same transaction. The network is asked before it.
+    """Claim the handle that the text names and bind it to the address that signed it. Returns the wallet, its API key
+    (which is never shown again) and the result of `then`, which runs in the same transaction. The node is called before
+    it.
 
     Raises InvalidSignIn, InvalidSignature, HandleTaken, AddressTaken, NodeUnavailable, MasterKeyMissing, Contended.
     """
@@ -61,10 +63,10 @@ async def claim(
     address = found.sign_in.address
     custody, _ = await signature.check_any(node, address, digest(text), signed)
 
-    async def act(connection: Connection, there: There) -> tuple[Wallet, str, T]:
+    async def act(connection: Connection, on_chain: AddressBalances) -> tuple[Wallet, str, T]:
         await ethereum_claim.use(connection, found, now)
         made, api_key = await wallets.claim(connection, vault, found.handle, now, id=found.wallet)
-        bound = await bind.bind_at(connection, settings, made, address, custody, there, ANYONE, now)
+        bound = await bind.bind_at(connection, settings, made, address, custody, on_chain, ANYONE, now)
         return bound, api_key, await then(connection, bound)
 
-    return await bind.where_the_ledger_is(database, node, settings, None, address, act)
+    return await bind.at_cursor(database, node, settings, None, address, act)

@@ -1,17 +1,20 @@
-"""Close a wallet for ever, as its owner asks in so many words.
+"""Close a wallet permanently, after its owner has typed a confirmation.
 
-A frozen wallet stays open until it is unfrozen: whoever investigates it still needs it, and so does what may come back.
-A closed wallet has no money and nothing under way; its keys, passkeys, sessions, mandates, webhooks and recovery codes
-have ended, and where its owner was told of things is forgotten. Its handle is never given again, and its history stays,
-since it is others' history, too. Tokens that somebody sends to its address on the chain stay there: nobody can refuse
-them, and the gateway keeps the key. Those that reach an address which the wallet has left follow it to its owner's own,
-as before. What its owner redeems at the contract is not paid out: a closed account takes no fiat, and the reserve keeps
-it.
+A frozen wallet cannot be closed until it is unfrozen: the investigation still needs it, and money may still be returned
+to it.
 
-All of it is one transaction. A payment that comes first makes the closing be refused; one that comes later finds the
-account closed (account_is_closed, schema/01_ledger.sql), whichever way it took.
+A closed wallet has no money and nothing under way. Its keys, passkeys, sessions, mandates, webhooks and recovery codes
+are ended, and its notification addresses and preferences are deleted. Its handle is never given out again. Its history
+stays, because it is also the history of its counterparties.
 
-Lock order, that of every payment: the wallet's keys, the wallet, its policy, its mandates, its accounts.
+Tokens that somebody sends to its address on the chain stay there: a transfer cannot be refused, and the gateway keeps
+the key. Tokens that reach a previous address of the wallet are still swept to the owner's address. Tokens that the
+owner redeems at the contract are not paid out: a closed account takes no fiat, so the reserve keeps it.
+
+All of it is one transaction. If a payment commits first, closing is refused. A payment that comes later finds the
+account closed (account_is_closed, schema/01_ledger.sql), on every path.
+
+Lock order, the same as for payments: the wallet's keys, the wallet, its policy, its mandates, its accounts.
 """
 
 from datetime import datetime
@@ -33,13 +36,14 @@ sql = Statements(__package__, "close.sql")
 
 
 def sentence(handle: str) -> str:
-    """What the owner has to say to close the wallet."""
+    """Return the sentence that the owner must send to close the wallet."""
     return f"@{handle} closes this wallet for ever"
 
 
 async def close(connection: Connection, assets: Assets, owner: Wallet, confirm: str, by: By, now: datetime) -> datetime:
-    """When the wallet was closed: now, or as the same was asked before. Raises InvalidRequest, which says what to say,
-    WalletFrozen and WalletNotEmpty.
+    """Close the wallet. Returns when it was closed; repeating it returns the first time.
+
+    Raises InvalidRequest, which names the confirmation, WalletFrozen and WalletNotEmpty.
     """
     if confirm != (wanted := sentence(owner.handle)):
         raise InvalidRequest("confirm", f"a closed wallet is closed for ever; to close it, say {wanted!r}")
@@ -52,7 +56,7 @@ async def close(connection: Connection, assets: Assets, owner: Wallet, confirm: 
     if before is not None:
         return before
     await wallet_freeze.check(connection, owner.id)
-    # Each of its accounts is there to be closed, also those that it has never had money on.
+    # Open every account first, also those that were never used, so that all of them are closed.
     await ledger.accounts(connection, [(account.wallet(owner.handle, asset), asset) for asset in assets.spendable()])
     for row in await connection.fetch(sql.accounts, owner.id):
         if row["posted"] or row["pending"]:

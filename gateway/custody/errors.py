@@ -1,4 +1,4 @@
-"""What is refused about wallets and their addresses."""
+"""Refusals that concern wallets and their addresses."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

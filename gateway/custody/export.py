@@ -1,10 +1,10 @@
-"""Hand a wallet's private key to its owner, who asks for it in so many words.
+"""Export a wallet's private key to its owner, after the owner has typed a confirmation.
 
-From then on the owner can sign without us, and so pay to any address without gas of their own: they sign an EIP-3009
-authorization, and whoever likes relays it. The wallet goes on as before: we still have the key too. If both sign for
-more than there is, or with one nonce, the contract decides, and what final logs say is booked.
+The owner can then sign without the gateway, and pay any address without gas of their own: they sign an EIP-3009
+authorization, and anybody can relay it. The wallet works as before, because the gateway keeps the key too. If both sign
+for more than the balance, or with the same nonce, the contract decides, and the ledger books what the final logs say.
 
-It can be asked again, and each time is an event. The key itself is in no row, event or log.
+A key can be exported again; each export is an event. The key itself is in no row, event or log.
 """
 
 import logging
@@ -34,12 +34,12 @@ class ExportedKey:
 
 
 def sentence(handle: str, address: str) -> str:
-    """What the owner has to say to have the key."""
+    """Return the sentence that the owner must send to export the key."""
     return f"@{handle} exports the key of {address}"
 
 
 async def kept_address(connection: Connection, wallet: WalletId) -> str:
-    """The address whose key is kept for a wallet, and can be exported."""
+    """Return the address whose key the gateway keeps for a wallet, and which can be exported."""
     kept = await connection.fetchrow(sql.kept_key, wallet)
     assert kept is not None, "every wallet is claimed with a key"
     address: str = kept["address"]
@@ -49,10 +49,10 @@ async def kept_address(connection: Connection, wallet: WalletId) -> str:
 async def export(
     connection: Connection, vault: Vault, owner: Wallet, confirm: str, by: By, now: datetime
 ) -> ExportedKey:
-    """The key that we keep for the wallet, if `confirm` says that its owner wants it. That it was exported is an event
-    of the wallet and an audit event by `by`, written in this transaction: hand the key on once that is committed.
+    """Return the key that the gateway keeps for the wallet, if `confirm` is the confirmation. Writes an event of the
+    wallet and an audit event by `by` in this transaction: show the key only after it has committed.
 
-    Raises InvalidRequest, which says what to say, and EncryptedKeyUnreadable.
+    Raises InvalidRequest, which names the confirmation, and EncryptedKeyUnreadable.
     """
     kept = await connection.fetchrow(sql.kept_key, owner.id)
     assert kept is not None, "every wallet is claimed with a key"

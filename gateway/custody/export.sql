@@ -1,5 +1,5 @@
 -- kept_key
--- The address whose key we keep for a wallet, and that key, encrypted.
+-- The address whose key the gateway keeps for a wallet, and that key, encrypted.
 SELECT wallet_address.address, encrypted_key.ciphertext, master_key.check_value AS under
 FROM encrypted_key JOIN wallet_address USING (wallet_id)
 LEFT JOIN master_key ON master_key.number = encrypted_key.master

@@ -1,13 +1,13 @@
-"""Rotating the master key: every key is re-encrypted under a new one while the gateway runs.
+"""Rotate the master key: re-encrypt every key under a new one while the gateway runs.
 
-    in the file   gateways and workers can have it already; nothing is encrypted under it
-    current       it is the newest that the database knows: new keys are encrypted under it
-    in use        newer ones came, and some keys are still encrypted under it
-    retired       none is, and the database refuses to let one be again
+    in the file   gateways and workers may have read it; no key is encrypted under it
+    current       the newest that the database knows: new keys are encrypted under it
+    in use        no longer the newest; some keys are still encrypted under it
+    retired       no key is encrypted under it, and the database refuses to encrypt one under it
 
-Each encrypted key says which master key it is under, so any number of them work side by side, and a process that meets
-one it does not have reads its file once more. Keys are re-encrypted a batch per transaction: stopped anywhere, what is
-done stays, and the next run goes on.
+Each encrypted key names its master key, so several master keys work side by side. A process that meets one it does not
+have reads its file again. Keys are re-encrypted in batches, one transaction each: a run that is stopped keeps its
+finished batches, and the next run continues.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class MasterKey:
-    """`in_use`: keys are encrypted under it. New keys are encrypted under the newest."""
+    """A master key. `in_use`: some keys are encrypted under it. New keys are encrypted under the newest."""
 
     number: int
     check_value: bytes
@@ -38,31 +38,32 @@ class MasterKey:
 
     @property
     def fingerprint(self) -> str:
-        """What people call it by."""
+        """The short form that people call it by."""
         return fingerprint(self.check_value)
 
 
 async def master_keys(connection: Connection) -> list[MasterKey]:
-    """All that this database has known, the newest first."""
+    """Return all master keys that this database has known, newest first."""
     return [_master_key(row) for row in await connection.fetch(sql.master_keys)]
 
 
 async def add(connection: Connection, number: int, check_value: bytes, now: datetime) -> None:
-    """Keys are encrypted under this master key from now on; nothing where there is one of that number."""
+    """Add a master key, under which new keys are encrypted. Does nothing if there is one of that number."""
     await connection.execute(sql.add_master_key, number, check_value, now)
 
 
-async def alone(connection: Connection) -> list[MasterKey]:
-    """All of them, once nobody else is about to begin a rotation; nobody does until the transaction ends."""
+async def lock(connection: Connection) -> list[MasterKey]:
+    """Lock the list of master keys against other rotations until the transaction ends, and return it."""
     await connection.execute(sql.lock_rotation)
     return await master_keys(connection)
 
 
 async def begin(connection: Connection, fresh: Callable[[list[MasterKey]], bytes], by: By, now: datetime) -> MasterKey:
-    """The master key that all are to be encrypted under: a new one, unless the rotation that made the newest is not
-    done, for an older one is not retired. `fresh` gives the new one's check value, given those known.
+    """Return the master key that all keys are to be encrypted under. If the previous rotation is unfinished (an older
+    key is not retired), that is its key; otherwise a new one. `fresh` returns the new one's check value, given the
+    known keys.
     """
-    known = await alone(connection)
+    known = await lock(connection)
     newest, *before = known
     if any(one.retired_at is None for one in before):
         return newest
@@ -73,8 +74,9 @@ async def begin(connection: Connection, fresh: Callable[[list[MasterKey]], bytes
     return MasterKey(newest.number + 1, check_value, now, None, in_use=False)
 
 
-async def reencrypt(database: Database, vault: Vault, newest: MasterKey, tell: Callable[[int], None]) -> int:
-    """Re-encrypt every key that is not under the newest yet. Returns how many; `tell` hears it after each full batch.
+async def reencrypt(database: Database, vault: Vault, newest: MasterKey, progress: Callable[[int], None]) -> int:
+    """Re-encrypt every key that is not under the newest master key. Returns how many; calls `progress` after each full
+    batch.
 
     Raises EncryptedKeyUnreadable and MasterKeyMissing.
     """
@@ -93,7 +95,7 @@ async def reencrypt(database: Database, vault: Vault, newest: MasterKey, tell: C
                 break
             done, after = done + len(rows), rows[-1]["id"]
             if len(rows) == _AT_ONCE:
-                tell(done)
+                progress(done)
     async with database.transaction() as connection:
         rows = await connection.fetch(sql.old_checkpoint_keys, newest.number)
         await connection.execute(sql.reencrypt_checkpoint_keys, *_reencrypted(vault, rows, newest))

@@ -1,7 +1,7 @@
-"""How a sweep settles: its hold is voided, since both addresses are one wallet's. Where it fails, it waits for another
-try (gateway/custody/sweep.py).
+"""How a sweep settles: its hold is voided, because both addresses are the same wallet's. If it fails, it waits for a
+retry (gateway/custody/sweep.py).
 
-A sweep begins when tokens reach an address that its wallet has left, and whose key the gateway keeps.
+A sweep starts when tokens reach a previous address of a wallet whose key the gateway keeps.
 """
 
 import logging
@@ -25,7 +25,7 @@ complaints = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sweeps(Settles[Sweep]):
-    """`authorization_seconds` is how long what begins is good for."""
+    """Settles sweeps. `authorization_seconds` is how long the authorization of a new sweep is valid."""
 
     authorization_seconds: int
 
@@ -38,7 +38,9 @@ class Sweeps(Settles[Sweep]):
         return ()
 
     def settle(self, thing: Sweep, movement: Movement, known: Known, now: datetime) -> Outcome[Sweep]:
-        """The movement is within one wallet, unless that has moved on: it is posted like any other."""
+        """Void the hold. The movement is within one wallet; if the wallet has another address by now, it is posted like
+        any other.
+        """
         return Outcome(replace(thing, state="settled"), (End(TransferId(thing.id), transfer.Event.VOID),))
 
     def fail(self, thing: Sweep, reason: str) -> Outcome[Sweep]:

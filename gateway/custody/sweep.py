@@ -1,14 +1,15 @@
-"""Sweeps: tokens at the address that a wallet was given first follow it to the address of its owner's own.
+"""Sweeps: move tokens from the address that the gateway created for a wallet to the address that its owner has bound.
 
     queued ──settled on the chain──> settled
        │ ^
-       v └─ after a while, to the address that is current then
-    waiting   the contract has refused it (an account is frozen, say), or its time was over, or there is too little
-    gone      not all of it is there any more: its owner, who can have that key too, has sent some elsewhere; what is
-              left has another sweep
+       v └─ retried after a while, to the wallet's current address
+    waiting   the contract refused it (an account is frozen, say), it expired, or the balance was too low
+    gone      part of the balance has left: the owner, who can export that key too, has sent some of it elsewhere;
+              a new sweep moves the rest
 
-In the ledger nothing changes: both addresses are one wallet's. What is on its way is set aside, since it cannot be paid
-with: a payment from the current address that needed it would fail. So `available` is what lies at that address.
+The wallet's balance in the ledger does not change, because both addresses are the wallet's. The amount is on hold until
+it has been swept: a payment from the current address that needed it would fail. So `available` is the balance of the
+current address.
 """
 
 from collections.abc import Sequence
@@ -29,16 +30,16 @@ from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database, Record
 
-#: What the contract says where there is less than was to be brought.
+#: The contract's error if the balance is lower than the amount to sweep.
 TOO_LITTLE: Final = "insufficient_balance"
 
-#: A sweep that came to nothing is tried again after so long.
-_AGAIN_AFTER = timedelta(minutes=10)
+#: How long after a failure a sweep is retried.
+_RETRY_AFTER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """`id` is of its hold as well."""
+    """A sweep. `id` is also the id of its hold."""
 
     id: UUID
     wallet: WalletId
@@ -50,25 +51,25 @@ class Sweep:
 
 
 def sweep_of(wallet: WalletId, amount: Money, from_address: str, now: datetime) -> Sweep:
-    """A new one."""
+    """Return a new sweep."""
     return Sweep(new_id(now), wallet, amount, from_address, "queued", new_id(now), None)
 
 
 @dataclass(frozen=True, slots=True)
 class NewSweep:
-    """A sweep that begins, and the address that it brings its tokens to."""
+    """A new sweep, and the address that it moves its tokens to."""
 
     sweep: Sweep
     to_address: str
 
 
 def hold_of(one: Sweep, leg: Leg) -> Transfer:
-    """What it sets aside. The tokens are where they are whatever was promised of them, so it is unconditional."""
+    """Return the hold of a sweep. It is unconditional: the tokens are at the old address, whatever is promised of them."""
     return Transfer(TransferId(one.id), "sweep", one.id, (leg,), hold=True, unconditional=True)
 
 
 async def start(connection: Connection, authorization_seconds: int, new: Sequence[NewSweep], now: datetime) -> None:
-    """Queue new sweeps, good for so long; their holds are written by the caller, before this."""
+    """Queue new sweeps, whose authorizations are valid for `authorization_seconds`. The caller has written their holds."""
     if not new:
         return
     await authorization.enqueue(connection, _orders(authorization_seconds, new, now), now)
@@ -86,7 +87,7 @@ async def start(connection: Connection, authorization_seconds: int, new: Sequenc
 
 
 async def update(connection: Connection, sweeps: Sequence[Sweep], now: datetime) -> None:
-    """Write what became of these, whose authorizations are locked by the caller."""
+    """Store the new state of these sweeps, whose authorizations the caller has locked."""
     if sweeps:
         await connection.execute(
             records.sql.update_sweeps,
@@ -99,19 +100,21 @@ async def update(connection: Connection, sweeps: Sequence[Sweep], now: datetime)
 
 
 async def by_authorizations(connection: Connection, assets: Assets, ids: Sequence[UUID]) -> list[Sweep]:
-    """The sweeps that these authorizations, locked by the caller, are for."""
+    """Return the sweeps of these authorizations, which the caller has locked."""
     rows = await connection.fetch(records.sql.sweeps_of_authorizations, list(ids))
     return [_of_row(assets, row) for row in rows]
 
 
-async def bring(database: Database, node: Node, settings: PaymentSettings, now: datetime, limit: int = 100) -> int:
-    """Queue failed sweeps again, to the current addresses of their wallets: after a while, or, if the balance was too
-    low, with the balance that is left, which the chain is asked for before the transaction. Returns how many.
+async def retry(database: Database, node: Node, settings: PaymentSettings, now: datetime, limit: int = 100) -> int:
+    """Queue failed sweeps again, to the current addresses of their wallets. Returns how many.
 
-    Lock order: the cursor, so that no wallet binds an address meanwhile; the sweeps; accounts; nonces.
+    Each is retried after a while. If the balance was too low, the remaining balance is swept; it is read from the chain
+    before the transaction.
+
+    Lock order: the cursor, so that no wallet binds an address in the meantime; the sweeps; accounts; nonces.
     """
     async with database.reading() as connection:
-        rows = await connection.fetch(records.sql.waiting_sweeps, now - _AGAIN_AFTER, limit)
+        rows = await connection.fetch(records.sql.waiting_sweeps, now - _RETRY_AFTER, limit)
         if not rows:
             return 0
         cursor = await cursors.read(connection, settings.contract(settings.assets[rows[0]["asset"]]).chain_id)
@@ -125,19 +128,17 @@ async def bring(database: Database, node: Node, settings: PaymentSettings, now: 
     async with database.transaction() as connection:
         if not await cursors.stands(connection, cursor):
             return len(rows)
-        rows = await connection.fetch(records.sql.waiting_sweeps, now - _AGAIN_AFTER, limit)
+        rows = await connection.fetch(records.sql.waiting_sweeps, now - _RETRY_AFTER, limit)
         for row in await connection.fetch(records.sql.swept_otherwise, [address for _, address in short]):
             pair = row["asset"], row["from_address"]
             if pair in left:
                 left[pair] -= int(row["units"])
-        await _try_again(connection, settings, [row for row in rows if row["failure"] != TOO_LITTLE], now)
-        await _bring_what_is_left(
-            connection, settings, [row for row in rows if row["failure"] == TOO_LITTLE], left, now
-        )
+        await _requeue(connection, settings, [row for row in rows if row["failure"] != TOO_LITTLE], now)
+        await _sweep_remainder(connection, settings, [row for row in rows if row["failure"] == TOO_LITTLE], left, now)
     return len(rows)
 
 
-async def _try_again(connection: Connection, settings: PaymentSettings, rows: Sequence[Record], now: datetime) -> None:
+async def _requeue(connection: Connection, settings: PaymentSettings, rows: Sequence[Record], now: datetime) -> None:
     again = [
         replace(_of_row(settings.assets, row), state="queued", authorization_id=new_id(now), failure=None)
         for row in rows
@@ -148,14 +149,14 @@ async def _try_again(connection: Connection, settings: PaymentSettings, rows: Se
         await update(connection, again, now)
 
 
-async def _bring_what_is_left(
+async def _sweep_remainder(
     connection: Connection,
     settings: PaymentSettings,
     rows: Sequence[Record],
     left: dict[tuple[str, str], int],
     now: datetime,
 ) -> None:
-    """The owner has taken some of it away with the key that we both have: another sweep brings the rest, if any."""
+    """Sweep the rest, if any, after the owner has moved part of the balance with the exported key."""
     tokens = [settings.assets[row["asset"]] for row in rows]
     wanted = [(account.wallet(row["handle"], token), token) for row, token in zip(rows, tokens, strict=True)]
     ids = await ledger.accounts(

@@ -1,5 +1,5 @@
-"""Signing for custodial wallets: decrypt the key of each payer, sign, forget it. And the keys of checkpoints, which
-are in the database as the wallets' are: encrypted under the master key.
+"""Sign for custodial wallets: decrypt the payer's key, sign, discard it. Also the keys that sign checkpoints, which are
+stored in the same way: encrypted under the master key.
 """
 
 import secrets
@@ -19,18 +19,18 @@ from gateway.postgres.pool import Connection, Statements
 sql = Statements(__package__, "wallet_keys.sql")
 
 
-async def remember(connection: Connection, check_value: bytes, now: datetime) -> None:
-    """This is the master key that keys are encrypted under, unless there is one."""
+async def add_master_key(connection: Connection, check_value: bytes, now: datetime) -> None:
+    """Register the first master key. Does nothing if there is one."""
     await rotation.add(connection, 1, check_value, now)
 
 
 async def has_master_key(connection: Connection) -> bool:
-    """Whether this database's keys are encrypted under a master key already."""
+    """Return whether this database has a master key."""
     return bool(await rotation.master_keys(connection))
 
 
-async def hold_to(connection: Connection, check_values: Collection[bytes]) -> None:
-    """Raises Misconfigured unless these master keys decrypt every key here, and the newest is among them."""
+async def check_master_keys(connection: Connection, check_values: Collection[bytes]) -> None:
+    """Raise Misconfigured unless these master keys decrypt every key here, and the newest is among them."""
     there = await rotation.master_keys(connection)
     if not there:
         raise Misconfigured("this database has no master key yet: run 'gateway migrate'")
@@ -46,8 +46,8 @@ async def hold_to(connection: Connection, check_values: Collection[bytes]) -> No
         raise Misconfigured(str(missing))
 
 
-async def hold_to_root(connection: Connection, check_value: bytes) -> None:
-    """Raises Misconfigured unless this is the root key that new wallets' keys are derived from."""
+async def check_root_key(connection: Connection, check_value: bytes) -> None:
+    """Raise Misconfigured unless this is the root key that new wallets' keys are derived from."""
     there = await connection.fetchval(sql.root_key)
     if there is None:
         raise Misconfigured("this database has no root key yet: run 'gateway migrate'")
@@ -58,18 +58,20 @@ async def hold_to_root(connection: Connection, check_value: bytes) -> None:
         )
 
 
-async def remember_root(connection: Connection, check_value: bytes, now: datetime) -> None:
-    """This is the root key that new wallets' keys are derived from, unless there is one."""
+async def add_root_key(connection: Connection, check_value: bytes, now: datetime) -> None:
+    """Register the root key that new wallets' keys are derived from. Does nothing if there is one."""
     await connection.execute(sql.add_root_key, check_value, now)
 
 
 async def has_root_key(connection: Connection) -> bool:
-    """Whether new wallets' keys are derived from a root key already."""
+    """Return whether this database has a root key."""
     return await connection.fetchval(sql.root_key) is not None
 
 
 async def sign(connection: Connection, vault: Vault, digests: Sequence[tuple[str, bytes]]) -> list[bytes]:
-    """A signature (65 bytes: r, s, v) for each (address, digest), in order; every address is a custodial wallet's."""
+    """Return a signature (65 bytes: r, s, v) for each (address, digest), in order. Every address is a custodial
+    wallet's.
+    """
     rows = await connection.fetch(sql.encrypted_keys, list({address for address, _ in digests}))
     keys = {row["address"]: row for row in rows}
     return [
@@ -80,7 +82,7 @@ async def sign(connection: Connection, vault: Vault, digests: Sequence[tuple[str
 
 
 async def checkpoint_key(connection: Connection, vault: Vault, now: datetime) -> CheckpointKey:
-    """The key that new checkpoints are made with. The first call makes it, once however many call."""
+    """Return the key that signs new checkpoints. The first call creates it; concurrent calls create one."""
     row = await connection.fetchrow(sql.checkpoint_key)
     if row is None:
         id = new_id(now)
@@ -94,6 +96,6 @@ async def checkpoint_key(connection: Connection, vault: Vault, now: datetime) ->
 
 
 async def checkpoint_keys(connection: Connection, vault: Vault) -> dict[UUID, bytes]:
-    """Every key that checkpoints were ever made with, by id. Raises EncryptedKeyUnreadable."""
+    """Return every key that has signed checkpoints, by id. Raises EncryptedKeyUnreadable."""
     rows = await connection.fetch(sql.checkpoint_keys)
     return {row["id"]: vault.unsafe_decrypt(row["id"], row["ciphertext"], row["under"]) for row in rows}

@@ -43,7 +43,7 @@ async def add(config: Config) -> dict[str, Any]:
     async with assembly.database(config, "keys") as database:
         await assembly.vault_of(config, database)
         async with database.transaction() as connection:
-            check_value = _next(config, await rotation.alone(connection))
+            check_value = _next(config, await rotation.lock(connection))
     return {"key": vault.fingerprint(check_value), "file": str(config.master_key_file)}
 
 

@@ -46,13 +46,13 @@ async def migrate(config: Config) -> list[str]:
             first = not await wallet_keys.has_master_key(connection)
             master_keys = [vault.check_value(key) for key in key_files.load_master_keys(config.master_key_file, first)]
             if first:
-                await wallet_keys.remember(connection, master_keys[0], database.clock())
-            await wallet_keys.hold_to(connection, master_keys)
+                await wallet_keys.add_master_key(connection, master_keys[0], database.clock())
+            await wallet_keys.check_master_keys(connection, master_keys)
             first = not await wallet_keys.has_root_key(connection)
             root = vault.root_check_value(key_files.load_root_key(config.root_key_file, first))
             if first:
-                await wallet_keys.remember_root(connection, root, database.clock())
-            await wallet_keys.hold_to_root(connection, root)
+                await wallet_keys.add_root_key(connection, root, database.clock())
+            await wallet_keys.check_root_key(connection, root)
     return applied
 
 

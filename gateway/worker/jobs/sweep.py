@@ -8,4 +8,4 @@ async def run(worker: Worker) -> bool:
     """Try again what was to follow its wallet to another address and came to nothing."""
     async with worker.database.reading() as connection:
         settings = await worker.settings_now(connection)
-    return await sweep.bring(worker.database, worker.node, settings, worker.clock()) > 0
+    return await sweep.retry(worker.database, worker.node, settings, worker.clock()) > 0
