@@ -72,9 +72,9 @@ async def site(database: Database, assets: Assets) -> AsyncIterator[Site]:
 
 
 @pytest.fixture
-async def visitor(browser: Browser, site: Site) -> AsyncIterator[Visitor]:
+async def visitor(chromium: Browser, site: Site) -> AsyncIterator[Visitor]:
     """Whose browser may show notifications."""
-    async with visiting(browser, site) as visitor:
+    async with visiting(chromium, site) as visitor:
         await visitor.page.context.grant_permissions(["notifications"], origin=site.url)
         yield visitor
 

@@ -75,6 +75,14 @@ async def test_the_language_that_somebody_chose_stays(site: Site, visitor: Visit
     assert await of_language(site, "/sign-up", Cookie="language=../x", **{"Accept-Language": "en"}) == "en"
 
 
+async def test_what_the_browser_calls_a_language_and_is_no_tag_is_left_out(site: Site, visitor: Visitor) -> None:
+    """A number cannot be written in it: the scripts of a page ended there."""
+    said = "Object.defineProperty(navigator, 'languages', { value: ['en-US@posix', 'en-GB', 'th'] })"
+    await visitor.page.add_init_script(said)
+    await visitor.page.goto("/sign-in")
+    assert await visitor.page.evaluate("async () => (await import('/static/words.js')).locale") == "en-GB"
+
+
 @pytest.mark.parametrize(
     "elsewhere",
     ["https://evil.example/", "//evil.example", "/\\evil.example", "/\t/evil.example", "evil", "", "javascript:x"],

@@ -5,8 +5,17 @@ export const LANGUAGES = { en: "English", th: "ไทย" };
 
 export const language = document.documentElement.lang;
 
-// The same, with what a reader of it expects of numbers and times: the region is the browser's where it says one.
-export const locale = navigator.languages.find((one) => one.split("-")[0] === language) ?? language;
+// The same, with what a reader of it expects of numbers and times: the region is the browser's where it says one. What is no
+// language tag (RFC 5646) is left out: headless Chromium was seen to say "en-US@posix", and Intl throws at that.
+export const locale = navigator.languages.find((one) => one.split("-")[0] === language && isTag(one)) ?? language;
+
+function isTag(one) {
+  try {
+    return Intl.getCanonicalLocales(one).length === 1;
+  } catch {
+    return false;
+  }
+}
 
 const { TEXTS } = language === "en" ? { TEXTS: {} } : await import(`/static/texts.${language}.js`);
 
