@@ -156,13 +156,13 @@ PROBLEM_EXAMPLES: Final[tuple[GatewayError, ...]] = (
 
 
 def request_example(operation_id: str) -> Any:
-    """What the call is sent, as JSON has it: without the fields that it need not name."""
+    """The example request of a call, as JSON, without optional fields."""
     found = REQUESTS[operation_id]
     return [_sent(one) for one in found] if isinstance(found, list) else _sent(found)
 
 
 def answer_example(operation_id: str, status: str) -> Any:
-    """What the call is answered with this status, as JSON has it."""
+    """The example answer of a call with this status, as JSON."""
     return msgspec.to_builtins(ANSWERS.get(f"{operation_id} {status}", ANSWERS[operation_id]))
 
 

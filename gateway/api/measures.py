@@ -42,7 +42,7 @@ def _groups(gateway: Gateway) -> Samples:
 
 
 class _Health:
-    """What /health/ready would answer. Values that are not known are not exported."""
+    """The values of /health/ready. Unknown values are not exported."""
 
     def __init__(self, services: Services, probe: Probe) -> None:
         self._services, self._probe = services, probe

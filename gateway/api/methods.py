@@ -41,7 +41,7 @@ class Gateway(Litestar):
 
 
 class Methods:
-    """What every path takes. A path that several routes match is that of the one with the fewest parameters."""
+    """The methods of every path. If several routes match a path, the one with the fewest parameters counts."""
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
         found = [
@@ -66,7 +66,7 @@ def _with_head(route: HTTPRoute) -> tuple[str, ...]:
 
 
 def without_body(send: Send) -> Send:
-    """What HEAD is answered with: the headers of GET, whose Content-Length is that of its body, and no body."""
+    """The answer to HEAD: the headers of GET, with the Content-Length of its body, and no body."""
 
     ended = False
 

@@ -1,4 +1,4 @@
-"""Who and what the examples of the OpenAPI document are about. All of them are one story: alice pays bob for lunch."""
+"""The people and amounts of the OpenAPI examples. They tell one story: alice pays bob for lunch."""
 
 from gateway.money import Asset, fiat
 

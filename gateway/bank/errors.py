@@ -1,4 +1,4 @@
-"""What the bank does not take."""
+"""Errors of the bank."""
 
 from gateway.errors import UnknownAsset
 

@@ -119,7 +119,7 @@ async def _frozen(connection: Connection, moved: Sequence[BankMovement]) -> dict
 
 
 def _movement(asked: BankRequest, now: datetime) -> BankMovement:
-    """What it is once it is settled."""
+    """The movement once it is settled."""
     return BankMovement(
         id=BankMovementId(new_id(now)),
         direction=asked.direction,
@@ -156,7 +156,7 @@ def _transfer(moved: BankMovement, ids: Mapping[str, AccountId]) -> Transfer:
 
 
 async def _write(connection: Connection, settled: Sequence[BankMovement], now: datetime) -> None:
-    """What stands beside the transfers: the bank's lines, the rows that tie the two, and the events."""
+    """Write what accompanies the transfers: the bank's lines, the rows that link both, and the events."""
     if not settled:
         return
     lines = [Line(one.reference, one.money, 1 if one.direction == "deposit" else -1) for one in settled]

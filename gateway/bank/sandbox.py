@@ -38,7 +38,7 @@ async def ledger_lines(connection: Connection, lines: Sequence[Line], now: datet
 
 
 async def balances(connection: Connection, assets: Assets) -> dict[str, Money]:
-    """What the bank says is there, by currency."""
+    """The bank's own balances, by currency."""
     return {
         row["asset"]: Money(row["balance"], assets[row["asset"]]) for row in await connection.fetch(sql.bank_balances)
     }

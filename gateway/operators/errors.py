@@ -1,4 +1,4 @@
-"""What is refused to the people who run the gateway."""
+"""Errors of operators' actions."""
 
 from gateway.errors import Unauthenticated
 

@@ -98,7 +98,7 @@ async def lost(connection: Connection, address: str | None, handle: str) -> str:
 
 
 async def give_back(connection: Connection, address: str, by: By, now: datetime) -> None:
-    """Whoever claims the handle of this address next has it. Raises StateConflict."""
+    """Let the handle of this address be claimed again. Raises StateConflict."""
     if await connection.fetchval(sql.return_address, address, now) is None:
         raise StateConflict(address, "given back already", "returned")
     await _tell(connection, "handle.returned", None, by, {"address": address}, now)

@@ -1,4 +1,4 @@
-"""What each role of an operator may do: the one place that says it.
+"""What each operator role may do. This is the only place that defines it.
 
 Every operator reads everything. Proposals take two operators, one who may propose the kind and one who may approve it;
 tasks are done by one. The role is read in the transaction that does it (operators.py), so one that was taken away a
@@ -27,7 +27,7 @@ TASKS: Final[tuple[Task, ...]] = get_args(Task)
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What a role may do beside reading."""
+    """The rights of a role beyond reading."""
 
     proposes: Collection[Kind] = ()
     approves: Collection[Kind] = ()

@@ -1,4 +1,4 @@
-"""What operators see of a wallet beside what its owner sees: since when it is there and frozen, and how guarded."""
+"""What operators see of a wallet in addition to its owner: its age, its freezes, and how it is guarded."""
 
 from dataclasses import dataclass
 from datetime import datetime

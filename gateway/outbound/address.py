@@ -37,7 +37,7 @@ _NOT_PUBLIC_6: Final = tuple(
 
 
 class Allowed:
-    """What the settings allow: URLs of these schemes, and these networks beside public addresses."""
+    """The destinations that the settings allow: URL schemes, and networks in addition to public addresses."""
 
     def __init__(self, schemes: Sequence[str] = ("https",), networks: Sequence[Network] = ()) -> None:
         self._schemes, self._networks = schemes, networks

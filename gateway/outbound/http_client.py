@@ -80,7 +80,7 @@ class _AddressRefused(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a request: an HTTP status, or why there is none. `retry_after` is what the answer asked for."""
+    """The result of a request: an HTTP status, or why there is none. `retry_after` is from the answer's header."""
 
     at: datetime
     milliseconds: int

@@ -85,8 +85,8 @@ PasskeyName = Annotated[str, Meta(description="What its owner calls it: 1 to 60 
 
 
 class AssertionRequest(Struct, forbid_unknown_fields=True):
-    """What `navigator.credentials.get()` returned: its `rawId`, and of its response `clientDataJSON`,
-    `authenticatorData` and `signature`.
+    """The result of `navigator.credentials.get()`: its `rawId`, and `clientDataJSON`, `authenticatorData` and
+    `signature` of its response.
     """
 
     credential_id: Base64
@@ -96,7 +96,7 @@ class AssertionRequest(Struct, forbid_unknown_fields=True):
 
 
 class PasskeyRequest(Struct, forbid_unknown_fields=True):
-    """What `navigator.credentials.create()` returned: of its response `clientDataJSON` and `attestationObject`."""
+    """The result of `navigator.credentials.create()`: `clientDataJSON` and `attestationObject` of its response."""
 
     name: PasskeyName
     client_data: Base64
@@ -141,7 +141,7 @@ class RecoveryProofRequest(Struct, forbid_unknown_fields=True):
 
 
 class NewPasskeyChallengeView(Struct):
-    """What to pass to `navigator.credentials.create()`."""
+    """The challenge to pass to `navigator.credentials.create()`."""
 
     challenge: Base64
     rp_id: Annotated[str, Meta(description="The relying party: the gateway's host.", examples=["pay.example"])]
@@ -153,8 +153,8 @@ class NewPasskeyChallengeView(Struct):
 
 
 class AssertionChallengeView(Struct):
-    """What to pass to `navigator.credentials.get()`, with user verification required. The challenge is a hash over what
-    is meant and the nonce: a page makes it again from what it shows, so that what was seen is what is signed.
+    """The challenge to pass to `navigator.credentials.get()`, with user verification required. It is a hash of the
+    details and the nonce. A page computes it again from the details that it shows, so that people sign what they see.
     """
 
     challenge: Base64
@@ -232,7 +232,7 @@ Seconds = Annotated[int, Meta(ge=1, le=10 * 365 * 86_400)]
 
 
 class CapView(Struct, forbid_unknown_fields=True):
-    """What a key may pay of an asset."""
+    """How much of an asset a key may pay."""
 
     asset: AssetCode
     rail: Annotated[RailName | None, Meta(description="By this rail only; null: by any.")] = None

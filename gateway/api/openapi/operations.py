@@ -69,7 +69,7 @@ def _codes(handler: HTTPRouteHandler, operation: dict[str, Json]) -> set[str]:
 
 
 def _security(need: str) -> list[dict[str, list[str]]]:
-    """Who may call."""
+    """The security requirements of an operation."""
     match need:
         case "nothing":
             return []
@@ -79,7 +79,7 @@ def _security(need: str) -> list[dict[str, list[str]]]:
 
 
 def _described(handler: HTTPRouteHandler) -> str:
-    """What the handler says of itself, and the scope that it needs: only OAuth's are for `security` to say."""
+    """The handler's docstring, and the scope that it needs. (In `security`, only OAuth can have scopes.)"""
     said, need = inspect.getdoc(handler.fn) or "", handler.opt["needs"]
     if need == "passkey":
         return f"{said}\n\nNeeds the `owner` scope, or a session that was started with a recovery code."
@@ -103,7 +103,7 @@ def _parameter(generated: dict[str, Json]) -> dict[str, Json]:
 
 
 def _body(name: str, operation: dict[str, Json]) -> dict[str, Json]:
-    """What the operation is sent. The body of many payments is read line by line, and so no type of its handler's."""
+    """The request body. That of many payments is read line by line, so the handler has no type for it."""
     example = examples.request_example(name)
     if name == "pay_batch":
         (one,), _ = msgspec.json.schema_components((BulkPaymentRequest,), ref_template=REFERENCE)

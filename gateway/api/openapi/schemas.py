@@ -126,7 +126,7 @@ def _types(handler: HTTPRouteHandler) -> Iterator[type[msgspec.Struct]]:
 
 
 def _name(name: str) -> str:
-    """What a type is called outside: `Payment`, not `PaymentView`."""
+    """The public name of a type: `Payment`, not `PaymentView`."""
     return "PaymentState" if name == "State" else name.removesuffix("View").removesuffix("Shape")
 
 

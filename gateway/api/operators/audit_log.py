@@ -57,7 +57,7 @@ async def list_audit_events(
 
 @get("/v1/operator/audit-log/head", tags=["Operators"], summary="Get the newest checkpoint", needs="operator")
 async def get_audit_head(services: Services, operator: Operator) -> HeadView:
-    """As `gateway audit head` prints it."""
+    """Returns the newest checkpoint, in the form of `gateway audit head`."""
     async with services.database.reading() as connection:
         newest = await checkpoint.head(connection)
         since = await checkpoint.pending_since(connection)

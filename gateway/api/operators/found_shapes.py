@@ -1,4 +1,4 @@
-"""What operators find and look at: wallets, audit events."""
+"""Wallets and audit events as operators see them."""
 
 from typing import Annotated, Literal
 
@@ -38,7 +38,7 @@ class DetailView(Struct):
 
 
 class AuditEventView(Struct):
-    """Who did what. `by` is the kind of credential, and `by_id` which one."""
+    """An audit event: who did what. `by` is the kind of credential, and `by_id` identifies it."""
 
     number: int
     at: Time
@@ -67,7 +67,7 @@ class HeadView(Struct):
 
 
 class VerificationView(Struct):
-    """What was verified, and what does not match."""
+    """The result of a verification: how much was verified, and what does not match."""
 
     checkpoints: Annotated[int, Meta(description="How many were verified, with the rows under them.")]
     events: int
@@ -112,7 +112,7 @@ class OperatorPaymentView(Struct, rename={"from_": "from"}):
 
 
 class OperatorWalletView(Struct):
-    """What an operator needs to know of a wallet: no secrets, and no notes."""
+    """A wallet as operators see it, without secrets and notes."""
 
     wallet: WalletView
     addresses: Annotated[list[Address], Meta(description="Those of now and before.")]

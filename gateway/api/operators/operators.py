@@ -237,7 +237,7 @@ async def list_operators(services: Services, operator: Operator) -> OperatorsPag
 
 @get("/v1/operator/freezes", tags=["Operators"], summary="List freezes of wallets", needs="operator")
 async def list_freezes(services: Services, operator: Operator) -> FreezesPage:
-    """Every reason in force why nothing leaves a wallet, newest first: two hundred at the most."""
+    """Lists the wallet freezes in force, newest first, up to two hundred."""
     async with services.database.reading() as connection:
         return FreezesPage([freeze_view(one) for one in await wallet_freeze.in_force(connection)])
 
@@ -252,8 +252,8 @@ def freeze_view(of: Freeze) -> FreezeView:
 
 @asynccontextmanager
 async def told(services: Services, by: By, name: str = "") -> AsyncIterator[None]:
-    """What is refused to who would be an operator is an audit event too: written by itself, since all else is undone.
-    `name` is who they said they are.
+    """Write an audit event for a refused operator sign-in or action, in a transaction of its own, since the request's
+    is rolled back. `name` is the name that the caller gave.
     """
     try:
         yield

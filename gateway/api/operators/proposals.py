@@ -93,7 +93,7 @@ async def create_proposal(data: ProposalRequest, services: Services, operator: O
 
 
 def _repair(services: Services, data: ProposalRequest) -> LostHandle | Correction | None:
-    """What is to be repaired; None: recovery is to be confirmed."""
+    """The repair that is proposed; None if recovery is to be confirmed."""
     wanted = {"handle.return": "handle", "ledger.correct": "correction"}.get(data.kind)
     for name in ("handle", "limit", "correction"):
         if (getattr(data, name) is not None) != (name == wanted):

@@ -22,7 +22,7 @@ from gateway.payments.model.policy import Limit, Policy
 
 @get("/v1/policy", tags=["Approvals"], summary="Get the policy", needs="read", problems=("not_found",))
 async def get_policy(services: Services, caller: Wallet) -> PolicyView:
-    """What goes without an approval. A wallet has a policy from its first passkey on."""
+    """Returns the policy: which payments need no approval. A wallet has a policy once it has a passkey."""
     async with services.database.reading() as connection:
         return policy_view(
             services.settings.assets, *await policy_change.current(connection, services.settings.assets, caller.id)
@@ -65,8 +65,8 @@ async def challenge_policy(data: PolicyRequest, services: Services, caller: Wall
     problems=(*MONEY_PROBLEMS, "not_found", "approval_required", "invalid_passkey", "unknown_payee", "self_payment"),
 )
 async def change_policy(data: PolicyRequest, services: Services, credential: Credential) -> PolicyView:
-    """What is left out has its default again. It is tightened at once, and loosened only with an `approval` over just
-    this policy.
+    """Replaces the policy; fields that are left out get their defaults. A tighter policy takes effect at once, a looser
+    one needs an `approval` of exactly this policy.
     """
     assets, of = services.settings.assets, credential.wallet
     assertion = assertion_of(data.approval) if data.approval else None

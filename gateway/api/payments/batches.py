@@ -201,8 +201,8 @@ async def _read(
 async def _paid(
     request: StrictRequest, services: Services, payer: Payer, parts: AsyncIterator[tuple[int, Lines]]
 ) -> AsyncGenerator[tuple[int, list[Result]], None]:
-    """What each line of each part came to. Names that there are not are guesses of the caller's, and after too many of
-    them none of the lines that follow is looked up.
+    """The result of each line of each part. Unknown handles count as guesses of the caller; after too many of them the
+    remaining lines are not looked up.
     """
     who = request.scope["state"][CALLER]
     async for place, lines in parts:
@@ -298,7 +298,8 @@ def _understood(
 
 
 def _as_meant(elements: Sequence[bytes], parts: Sequence[tuple[int, Lines]]) -> bytes:
-    """What an array asks for, however it is written: what each line stands for, or itself where it cannot be read."""
+    """The fingerprint of an array, independent of its spelling: made of each line's fingerprint, or of its text if it
+    cannot be read."""
     fingerprints = [fingerprint for _, lines in parts for fingerprint in lines.fingerprints]
     of_each = (meant or hashlib.sha256(one).digest() for one, meant in zip(elements, fingerprints, strict=True))
     return b"lines" + b"".join(of_each)

@@ -186,8 +186,8 @@ def _response(answer: Answer) -> Response[Any]:
 
 
 async def _first_answer(connection: Connection, services: Services, claim: Claim, answer: Answer) -> bytes:
-    """What a call was answered whose payment says it (payments/first_answer.py). Raises PaymentRestored where that was
-    the answer.
+    """The first answer to a call, derived from its payment (payments/first_answer.py). Raises PaymentRestored if that
+    was the answer.
     """
     if answer.payment is None:
         refusal = await restored.met(connection, claim.wallet, claim.key)

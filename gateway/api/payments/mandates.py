@@ -1,4 +1,4 @@
-"""What an owner grants others to draw, and drawing it."""
+"""Mandates: grant, list and revoke them, and draw."""
 
 from datetime import datetime
 from typing import Annotated, Any

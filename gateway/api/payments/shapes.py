@@ -210,7 +210,7 @@ class MandatesPage(Struct):
 
 
 class MandateRequest(Struct, forbid_unknown_fields=True):
-    """What `payee` may draw of an asset. A guarded wallet grants it with an `approval` over all of the rest."""
+    """How much of an asset `payee` may draw. A guarded wallet grants it with an `approval` of all other fields."""
 
     payee: Annotated[str, Meta(description="Who may draw: a handle.", examples=["@shop"])]
     asset: AssetCode

@@ -1,4 +1,4 @@
-"""What goes out."""
+"""Answers about the gateway's status."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from gateway.api.fields import AssetCode, Decimal, Time
 
 
 class SolvencyView(Struct):
-    """What there is of a token, and what backs it."""
+    """The supply of a token, and what backs it."""
 
     asset: AssetCode
     supply: Annotated[Decimal, Meta(description="What the token's contract has issued.")]

@@ -1,4 +1,4 @@
-"""What everybody may read: solvency and health."""
+"""The public status of the gateway: solvency and health."""
 
 import asyncio
 

@@ -57,8 +57,8 @@ async def get_statement(
     time_zone: TimeZone = "UTC",
     asset: Asset = None,
 ) -> StatementView:
-    """What the wallet had when the period began, what came and went, and what it had at the end, all read at one
-    moment. The entries are those of `GET /v1/entries` with the same period.
+    """Returns the opening balances, the entries and the closing balances of a period, read at one moment. The entries
+    are those of `GET /v1/entries` for the same period.
     """
     period = period_asked(month, from_, until, time_zone)
     return statement_view(caller, period, services.clock(), await summaries_of(services, caller, period, asset))

@@ -1,4 +1,4 @@
-"""What the caller has: balances and statement."""
+"""The caller's wallet: balances and entries."""
 
 from datetime import datetime
 from typing import Annotated, Any

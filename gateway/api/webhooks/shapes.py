@@ -1,4 +1,4 @@
-"""What comes in and goes out. Requests refuse unknown fields."""
+"""Requests and answers. Requests with unknown fields are refused."""
 
 from datetime import datetime
 from typing import Annotated

@@ -1,5 +1,6 @@
-"""What those who run the gateway read of it, and two things that they put right: a payment's life, solvency over time,
-relayers, webhooks that fail, health.
+"""How the gateway runs, for operators: a payment's life, solvency over time, relayers, failing webhooks, health.
+
+Two calls change something: a stopped relayer is resumed, and a failing webhook is retried.
 
 routes.py    all of them, as the application takes them
 payments.py  all payments, and the life of one

@@ -11,8 +11,8 @@ from gateway.reconciliation import health
 
 @get("/v1/operator/health", tags=["Operators"], summary="Get the gateway's health", needs="operator")
 async def get_gateway_health(services: Services, operator: Operator) -> GatewayHealthView:
-    """What waits and since when, how far the chain was read, how large the tables are, and the checks of `gateway
-    doctor` that a server can make. No node is asked.
+    """Returns the queues and their age, the last block read, the sizes of the tables, and the checks of `gateway
+    doctor` that a server can make. The node is not asked.
     """
     database = services.database
     checks = await health.checks(database, services.settings)

@@ -36,8 +36,8 @@ async def list_relayers(services: Services, operator: Operator) -> RelayersPage:
     problems=("not_found", "state_conflict", "unavailable"),
 )
 async def resume_relayer(address: AddressPath, services: Services, operator: Operator) -> ResumedRelayerView:
-    """The relayer goes on from the nonce that the chain has. It is refused until the ledger is read up to what stopped
-    it. What others have overtaken is queued again.
+    """Resumes a stopped relayer at the nonce of the chain. Refused until the ledger has read the blocks up to what
+    stopped it. Payments whose chain transactions were overtaken are queued again.
     """
 
     async def authorize(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""What comes in and goes out. Requests refuse unknown fields."""
+"""Requests and answers. Requests with unknown fields are refused."""
 
 from datetime import datetime
 from typing import Annotated, get_args
@@ -77,7 +77,8 @@ class DifferenceView(Struct):
 
 
 class SolvencyPointView(Struct):
-    """What there was of a token. `difference` and `unreconciled` are the most of the time that the point stands for."""
+    """The totals of a token at a time. `difference` and `unreconciled` are the largest values in the interval that the
+    point represents."""
 
     at: Time
     block: int | None
@@ -176,7 +177,7 @@ class RetriedWebhookView(Struct):
 
 
 class WaitingView(Struct):
-    """What waits, counted up to a limit."""
+    """A queue and its length, counted up to a limit."""
 
     of: Annotated[str, Meta(description="A token, or a channel of notifications.", examples=["USDX"])]
     count: int

@@ -1,4 +1,4 @@
-"""What there is of each token, whether it adds up, and how that was over time."""
+"""The solvency of each token, now and over time."""
 
 from datetime import timedelta
 from typing import Annotated
