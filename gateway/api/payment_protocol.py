@@ -94,7 +94,7 @@ class PaymentProtocol(HttpToolsProtocol):
             self._hand_on(cycle)
         else:
             self.tasks.add(call)  # type: ignore[arg-type] # a shutdown waits for it, as for a task
-            self._payments.submit(call, partial(self._paid, cycle, call))
+            self._payments.submit(call, partial(self._paid, cycle))
 
     def _paid(self, cycle: RequestResponseCycle, call: Call, answer: Answer | None) -> None:
         """The payment is committed, or will not be. A shutdown that could wait no longer has cancelled the call."""

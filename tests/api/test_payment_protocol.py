@@ -4,6 +4,7 @@ What holds for every request holds for them too, and is tested where it is for a
 """
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -14,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.api.payments.fast.fast_payments import FastPayments
+from gateway.api.payments.fast.fast_payments import Call, FastPayments
 from gateway.http.request.body import BODY_BYTES_MAX
 from tests.api.conftest import Api, Person
 from tests.api.wire import Wire, head, listening
@@ -277,6 +278,17 @@ async def test_a_request_that_is_handed_on_is_read_once_and_paid_once(
     assert again.header("idempotency-replayed") == "true"
     assert (read, by_asgi) == ([PAYMENT, PAYMENT], ["/v1/payments"])
     assert await paid(wire) == before + 1
+
+
+async def test_a_payment_leaves_nothing_to_the_garbage_collector(wire: Wire, payer: Person) -> None:
+    gc.disable()
+    try:
+        await wire.send(*(request(payer, body=PLAIN[what][0]) for what in PLAIN), request(payer, CLOSE))
+        left = [one for one in gc.get_objects() if type(one) is Call]
+    finally:
+        gc.enable()
+
+    assert left == []
 
 
 @pytest.mark.parametrize("before_it", [0, 1], ids=["first", "behind another"])

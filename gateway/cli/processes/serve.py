@@ -52,8 +52,8 @@ async def _serve(config: Config, build: Callable[[Services], Any]) -> None:
         if services is None:
             return
         await _look(services, config)
-        collect_less()
         app = build(services)
+        collect_less()
         server = Server(app, config.host, port, services.stopping, config.drain_seconds, config.stop_seconds)
         on_signal(server.stop)
         exporter = exporter_of(services.database)

@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 #: How many API keys are remembered as not plain; one that is not is asked about in two transactions.
 _KEYS_REMEMBERED: Final = 100_000
 
-#: Told the answer, or None where the ordinary handler has to answer.
-Tell = Callable[[Answer | None], None]
+#: Told the answer to a call, or None where the ordinary handler has to answer.
+Tell = Callable[["Call", Answer | None], None]
 
 
 class Call:
@@ -51,12 +51,12 @@ class Call:
         self.route, self.request, self.way, self.asked = route, request, way, asked
         self.behind: list[Call] | None = None  #: Those with the same key, which wait for it.
         self.is_cancelled = False
-        self.tell: Tell
+        self.tell: Tell  #: It does not refer to the call: a circle would wait for the garbage collector.
 
     def cancel(self, msg: str | None = None) -> None:
         """A stop waits no longer, as of a task: what was submitted is committed, and nobody is told."""
         self.is_cancelled = True
-        asyncio.get_running_loop().call_soon(self.tell, None)
+        asyncio.get_running_loop().call_soon(self.tell, self, None)
 
 
 class FastPayments:
@@ -176,4 +176,4 @@ def _refusal(fault: Exception) -> GatewayError | Undecided:
 
 def _tell(call: Call, answer: Answer | None) -> None:
     if not call.is_cancelled:  # or it was told so already
-        call.tell(answer)
+        call.tell(call, answer)
