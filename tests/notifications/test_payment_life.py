@@ -20,7 +20,7 @@ async def test_notices_of_a_payment_are_told_by_kind_and_channel_and_never_where
 
     found = (await ann.call("GET", f"/payments/{paid['id']}")).json()
 
-    (told,) = [step["facts"] for step in found["steps"] if step["kind"] == "notified"]
+    (told,) = [step["details"] for step in found["steps"] if step["kind"] == "notified"]
     assert (told["channels"], told["sent"], told["pending"], told["failed"]) == (["email"], 1, 0, 0)
     assert len(told["kinds"]) == 1
     assert "bob@example.com" not in str(found)
