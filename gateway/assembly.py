@@ -200,7 +200,7 @@ async def vault_of(config: Config, database: Database) -> Vault:
     async with database.reading() as connection:
         await wallet_keys.check_master_keys(connection, [vault.check_value(key) for key in master_keys])
         await wallet_keys.check_root_key(connection, vault.root_check_value(root))
-    return Vault(*master_keys, root=root, again=lambda: key_files.load_master_keys(config.master_key_file))
+    return Vault(*master_keys, root=root, reload=lambda: key_files.load_master_keys(config.master_key_file))
 
 
 @asynccontextmanager

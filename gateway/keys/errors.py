@@ -1,4 +1,4 @@
-"""Keys that cannot be opened."""
+"""Errors of keys that cannot be read."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from gateway.errors import Refused, Unavailable
 
 @dataclass(eq=False)
 class MasterKeyMissing(Unavailable):
-    """A key is encrypted, or to be encrypted, under a master key that this process does not have, and may get."""
+    """The master key that a key is or is to be encrypted under is not known to this process yet."""
 
     fingerprint: str
     says = (
@@ -18,7 +18,7 @@ class MasterKeyMissing(Unavailable):
 
 @dataclass(eq=False)
 class EncryptedKeyUnreadable(Refused):
-    """The vault's answer to a key that was encrypted under another master key or for another wallet."""
+    """A key that was encrypted under another master key or for another wallet."""
 
     wallet: str
     says = (

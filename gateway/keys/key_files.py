@@ -1,4 +1,4 @@
-"""The files of master keys, the root key and relayers' keys: readable by nobody else, and whole whenever we stop."""
+"""The files of master keys, the root key and relayers' keys: readable by the owner alone, and never half-written."""
 
 import os
 import secrets
@@ -13,10 +13,11 @@ from gateway.keys.signer import RelayerSigner
 
 
 def load_master_keys(path: Path, create: bool = False) -> list[bytes]:
-    """The master keys, 32 bytes in hex on a line each, in the file's order; which of them encrypts, the database says.
-    With `create`, a file that is not there is made with one, readable by us alone.
+    """Return the master keys of a file, in its order: 32 bytes in hex on a line each. The database says which of them
+    encrypts.
 
-    Any number of processes may create it at once: all get the same key. Raises Misconfigured, never showing a key.
+    With `create`, a missing file is created with one key, readable by its owner alone. Any number of processes may
+    create it at once: all get the same key. Raises Misconfigured, which never shows a key.
     """
     if create and not path.exists():
         _create(path, f"{secrets.token_hex(32)}\n".encode())
@@ -24,8 +25,8 @@ def load_master_keys(path: Path, create: bool = False) -> list[bytes]:
 
 
 def load_root_key(path: Path, create: bool = False) -> bytes:
-    """The root key, 32 bytes in hex, alone in its file. With `create`, a file that is not there is made, once however
-    many ask. Raises Misconfigured, never showing a key.
+    """Return the root key, 32 bytes in hex, alone in its file. With `create`, a missing file is created, once however
+    many processes do it. Raises Misconfigured, which never shows a key.
     """
     if create and not path.exists():
         _create(path, f"{secrets.token_hex(32)}\n".encode())
@@ -36,8 +37,8 @@ def load_root_key(path: Path, create: bool = False) -> bytes:
 
 
 def add_master_key(path: Path) -> bytes:
-    """A fresh master key, written below those of the file, which stays whole whenever this is stopped, and is the one
-    that a link leads to. Nobody else may write it meanwhile. Raises Misconfigured.
+    """Append a new master key to the file, and return it. The file is never half-written. A symbolic link is followed.
+    Nobody else may write the file at the same time. Raises Misconfigured.
     """
     load_master_keys(path)
     fresh, file = secrets.token_bytes(32), path.resolve()
@@ -48,13 +49,13 @@ def add_master_key(path: Path) -> bytes:
     return fresh
 
 
-#: No key file is larger: a thousand keys with a comment each.
+#: The largest key file: a thousand keys with a comment each.
 _KEY_FILE_BYTES_MAX = 256 * 1024
 
 
 def load_relayer_keys(path: Path) -> list[bytes]:
-    """The relayer's private keys, 32 bytes in hex on a line each, in the file's order; blank lines and those that begin
-    with # are passed over. Raises Misconfigured, naming the line and never showing a key.
+    """Return the relayers' private keys of a file, in its order: 32 bytes in hex on a line each. Blank lines and lines
+    that begin with # are skipped. Raises Misconfigured, which names the line and never shows a key.
     """
     keys = _keys(path, _RELAYER)
     for key, number in keys.items():
@@ -69,7 +70,7 @@ _RELAYER, _MASTER, _ROOT = "GATEWAY_RELAYER_KEY_FILE", "GATEWAY_MASTER_KEY_FILE"
 
 
 def _keys(path: Path, setting: str) -> dict[bytes, int]:
-    """The keys of a file, each with the line that it stands in."""
+    """Return the keys of a file, each with its line number."""
     keys: dict[bytes, int] = {}
     for number, line in enumerate(_read_private(path, setting, _KEY_FILE_BYTES_MAX).splitlines(), 1):
         text = line.strip()
@@ -89,7 +90,7 @@ def _keys(path: Path, setting: str) -> dict[bytes, int]:
 
 
 def _from_hex(text: str) -> bytes | None:
-    """32 bytes, or None where the text does not say so many."""
+    """Return 32 bytes; None if the text is not that many."""
     digits = text.strip().removeprefix("0x")
     try:
         raw = bytes.fromhex(digits)
@@ -99,7 +100,9 @@ def _from_hex(text: str) -> bytes | None:
 
 
 def _read_private(path: Path, setting: str, bytes_max: int) -> str:
-    """The text of a file that nobody else can read; what is not ASCII comes as something that is no digit."""
+    """Return the text of a file that nobody else can read. Bytes that are not ASCII are replaced by a character that is
+    no digit.
+    """
     try:
         with path.open("rb") as file:
             found, ours = os.fstat(file.fileno()), {os.getegid(), *os.getgroups()}
@@ -117,7 +120,7 @@ def _read_private(path: Path, setting: str, bytes_max: int) -> str:
 
 
 def _access_list(descriptor: int) -> bytes | None:
-    """The file's access control list (acl(5)), as the kernel keeps it; None where the mode says all there is."""
+    """Return the file's access control list (acl(5)), as the kernel stores it; None if it has none besides its mode."""
     try:
         return os.getxattr(descriptor, "system.posix_acl_access")
     except OSError:
@@ -125,16 +128,16 @@ def _access_list(descriptor: int) -> bytes | None:
 
 
 def others_may(file: os.stat_result, groups: Collection[int], access_list: bytes | None) -> bool:
-    """Whether anybody but the owner and we, who are in these groups, may do anything with a file.
+    """Return whether anybody but the owner and this process, which is in these groups, has any right to a file.
 
-    A file of root's may be readable by one of our groups: Kubernetes mounts secrets so for a pod with an fsGroup, with
-    the mode 0440. PostgreSQL has the same rule for its private key. A file of anybody else's may not, since people
-    often share their group.
+    A file owned by root may be readable by one of this process's groups: Kubernetes mounts secrets so for a pod with an
+    fsGroup, with the mode 0440. PostgreSQL has the same rule for its private key. A file of any other owner may not,
+    because people often share their group.
 
-    With an access control list the mode's group bits are its mask, the most that anybody named there may do, and no
-    group's right. So a credential of systemd, which is root's and which the list lets the service's user read, has the
-    mode 0440 and is nobody else's (systemd.exec(5), "LoadCredential"). The layout is that of Linux's posix_acl_xattr.h:
-    a version, then a tag, the rights and a user or group for each entry.
+    With an access control list, the mode's group bits are its mask, the most that any named user or group may do, and
+    not a group's right. So a credential of systemd, which root owns and the list lets the service's user read, has the
+    mode 0440 and is readable by nobody else (systemd.exec(5), "LoadCredential"). The layout is that of Linux's
+    posix_acl_xattr.h: a version, then a tag, the rights and a user or group for each entry.
     """
     if access_list is None:
         allowed = 0o040 if file.st_uid == 0 and file.st_gid in groups else 0
@@ -149,12 +152,12 @@ def others_may(file: os.stat_result, groups: Collection[int], access_list: bytes
     return any(rights & (0o7 if tag == _OTHERS else mask) for tag, rights in others)
 
 
-#: Tags of an entry: the owner, a user, the mask, everybody else. The others are of groups.
+#: Tags of an entry: the owner, a user, the mask, everybody else. The other tags are of groups.
 _OWNER, _USER, _MASK, _OTHERS = 0x01, 0x02, 0x10, 0x20
 
 
 def _create(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all, and never twice: the first to link it wins."""
+    """Create a file with this content, unless there is one: the first to link it wins. It is never half-written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = _write_beside(path, content)
     try:
@@ -162,11 +165,11 @@ def _create(path: Path, content: bytes) -> None:
             os.link(fresh, path)
     finally:
         fresh.unlink()
-    _keep_names(path.parent)
+    _sync_folder(path.parent)
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file anew, for whom it was before; it is the one or the other whenever this is stopped."""
+    """Replace a file, keeping its owner and mode. After an interruption it has the old content or the new."""
     fresh = _write_beside(path, content)
     try:
         there = path.stat()
@@ -176,11 +179,13 @@ def _replace(path: Path, content: bytes) -> None:
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
-    _keep_names(path.parent)
+    _sync_folder(path.parent)
 
 
 def _write_beside(path: Path, content: bytes) -> Path:
-    """A file of another name in the same folder, readable by us alone, and on the disk; none where that fails."""
+    """Write a new file in the same folder, readable by this user alone, and flush it to the disk. Leaves no file if
+    that fails.
+    """
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -194,8 +199,8 @@ def _write_beside(path: Path, content: bytes) -> Path:
     return fresh
 
 
-def _keep_names(path: Path) -> None:
-    """The folder's names are on the disk."""
+def _sync_folder(path: Path) -> None:
+    """Flush the folder's entries to the disk."""
     folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -1,7 +1,6 @@
-"""A private key in a file that a password opens: a keystore (Web3 Secret Storage, version 3: scrypt and AES-128-CTR).
+"""A private key in a password-protected file: a keystore (Web3 Secret Storage, version 3: scrypt and AES-128-CTR).
 
-For the command line, which writes a key that its owner has exported, for scripts/wallet, which makes one, and for
-nothing that runs the gateway.
+The command line uses it to write an exported key, and scripts/wallet to create one. No gateway process uses it.
 """
 
 import json
@@ -14,9 +13,9 @@ from gateway.errors import Misconfigured
 
 
 def write(path: Path, private_key: str, password: str) -> str:
-    """A new keystore, whole, and for its owner alone; returns the address. `private_key` is 0x and 64 hex digits.
+    """Write a new keystore, readable by its owner alone, and return the address. `private_key` is 0x and 64 hex digits.
 
-    Raises Misconfigured where the file is there already or cannot be written.
+    Raises Misconfigured if the file exists or cannot be written.
     """
     account = Account.from_key(private_key)
     try:

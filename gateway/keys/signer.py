@@ -16,9 +16,8 @@ from gateway.errors import Misconfigured
 
 @dataclass(frozen=True, slots=True)
 class TransactionFields:
-    """What a transaction of type 2 says (EIP-1559), but for its access list, which ours leave empty.
-
-    `to` is None where it creates a contract.
+    """The fields of a type 2 transaction (EIP-1559), without the access list, which is always empty here. `to` is None
+    if it creates a contract.
     """
 
     chain_id: int
@@ -41,13 +40,13 @@ _TYPE_2 = b"\x02"
 
 
 class Signer(Protocol):
-    """What signs a relayer's transactions. Here a key in memory; elsewhere a hardware module."""
+    """Signs a relayer's transactions. Here with a key in memory; another implementation may be a hardware module."""
 
     @property
     def address(self) -> str: ...
 
     def sign_transaction(self, fields: TransactionFields) -> tuple[bytes, bytes]:
-        """The transaction's hash, and its raw bytes as a node takes them."""
+        """Return the transaction's hash, and its raw bytes as a node takes them."""
 
 
 class RelayerSigner:
@@ -73,7 +72,7 @@ class RelayerSigner:
 
 
 def fields_of(raw: bytes) -> TransactionFields:
-    """What a raw transaction of ours says."""
+    """Decode a raw transaction that this module has signed."""
     assert raw[:1] == _TYPE_2
     chain_id, nonce, tip, fee, gas_limit, to, value, data = rlp.decode(raw[1:])[:8]
     return TransactionFields(
@@ -94,18 +93,19 @@ def _int(raw: bytes) -> int:
 
 # ---- keys everybody knows -------------------------------------------------------------------------------------------
 
-#: anvil's first key, which pays for gas on the embedded chain: of the mnemonic "test test … junk", known to everybody.
+#: anvil's first key, which pays for gas on the embedded chain: of the mnemonic "test test … junk", and publicly known.
 LOCAL_RELAYER_KEY: Final = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
 
-#: The embedded chain's relayers: that key, and anvil's ninth, which people who try things out rarely take (the tenth is
-#: scripts/wallet's). Two, so that one goes on when the other stands: a block of that chain has room for three full
-#: batches, and one relayer fills it, so a third relayer would bring nothing but two more grants at the first start.
+#: The embedded chain's relayers: that key, and anvil's ninth, which people who experiment rarely use (the tenth is
+#: scripts/wallet's). There are two so that one works while the other is stopped. A block of that chain has room for
+#: three full batches, and one relayer fills it, so a third would only add two more grants to the first start.
 LOCAL_RELAYER_KEYS: Final = (
     LOCAL_RELAYER_KEY,
     bytes.fromhex("dbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97"),
 )
 
-#: The ten addresses whose keys anvil prints when it starts. Undecided, whatever they own is taken within seconds.
+#: The ten addresses whose keys anvil prints when it starts. On a public chain, whatever they own is taken within
+#: seconds.
 WELL_KNOWN_ADDRESSES: Final = frozenset(
     {
         "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
@@ -123,7 +123,7 @@ WELL_KNOWN_ADDRESSES: Final = frozenset(
 
 
 def refuse_well_known(signer: Signer, embedded: bool) -> None:
-    """Raises Misconfigured when a chain other than the embedded one would be signed for with a key everybody has."""
+    """Raise Misconfigured if the signer has a publicly known key and the chain is not the embedded one."""
     if not embedded and signer.address in WELL_KNOWN_ADDRESSES:
         raise Misconfigured(
             f"the relayer {signer.address} is one of the test accounts whose keys everybody knows: "

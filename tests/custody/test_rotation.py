@@ -321,7 +321,7 @@ async def test_a_run_that_comes_late_encrypts_nothing_back_under_an_older_key(se
 
 async def test_a_file_that_cannot_be_read_for_a_moment_takes_no_key_from_who_has_it(setup: Setup) -> None:
     people = await setup.claim("alice")
-    stale = Vault(*setup.in_file(), again=lambda: key_files.load_master_keys(setup.file))
+    stale = Vault(*setup.in_file(), reload=lambda: key_files.load_master_keys(setup.file))
     before = await setup.signs(stale, people)
     await setup.claim("bob")
     whole = setup.file.read_text()
