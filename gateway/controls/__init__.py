@@ -1,6 +1,6 @@
-"""What may leave a wallet. Knows wallets, and no payment.
+"""Controls on what may leave a wallet. The package knows wallets, and no payments.
 
-    wallet_freeze.py   a frozen wallet, why it is, and until when
+    wallet_freeze.py   freeze and unfreeze a wallet: why it is frozen, and until when
 
-The checks of a payment that read this are in payments/.
+The checks of a payment that read these controls are in payments/.
 """

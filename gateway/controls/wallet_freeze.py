@@ -1,6 +1,6 @@
-"""Frozen wallets: nothing leaves them while a reason not to let it has not ended; what comes in goes on.
+"""Wallet freezes: nothing leaves a frozen wallet; incoming payments continue.
 
-A wallet may be frozen for several reasons at once; it is unfrozen with the last. A reason may lapse by itself.
+A wallet can be frozen for several reasons at once; it is unfrozen when the last of them ends. A reason may expire.
 
 Lock order: the wallet, then its reasons.
 """
@@ -23,34 +23,38 @@ sql = Statements(__package__, "wallet_freeze.sql")
 async def freeze(
     connection: Connection, wallet: WalletId, reason: str, by: By, lapses_at: datetime | None, now: datetime
 ) -> UUID:
-    """A reason why nothing leaves the wallet, from now on, until it is ended or lapses."""
+    """Freeze the wallet for a reason, until it is ended or expires. Returns the reason's id."""
     await lock_wallet(connection, wallet)
     id = new_id(now)
     await connection.execute(sql.place_freeze, id, wallet, reason, now, lapses_at)
-    await _tell(connection, "wallet.frozen", wallet, by, lapses_at, now)
+    await _record(connection, "wallet.frozen", wallet, by, lapses_at, now)
     return id
 
 
-async def keep(connection: Connection, id: UUID, wallet: WalletId, by: By, now: datetime) -> bool:
-    """It lapses no more. False where it has ended."""
+async def remove_expiry(connection: Connection, id: UUID, wallet: WalletId, by: By, now: datetime) -> bool:
+    """Remove the expiry of a reason. Returns False if it has ended already."""
     await lock_wallet(connection, wallet)
-    kept: bool = await connection.fetchval(sql.keep_freeze, id) is not None
-    if kept:
-        await _tell(connection, "wallet.frozen", wallet, by, None, now)
-    return kept
+    found: bool = await connection.fetchval(sql.remove_expiry, id) is not None
+    if found:
+        await _record(connection, "wallet.frozen", wallet, by, None, now)
+    return found
 
 
 async def unfreeze(connection: Connection, wallet: WalletId, by: By, now: datetime) -> bool:
-    """End every reason. False where there was none."""
+    """End every reason. Returns False if there was none."""
     await lock_wallet(connection, wallet)
     ended = await connection.fetch(sql.end_freezes, wallet, now)
     if ended:
-        await _tell(connection, "wallet.unfrozen", wallet, by, None, now)
+        await _record(connection, "wallet.unfrozen", wallet, by, None, now)
     return bool(ended)
 
 
-async def freeze_over(connection: Connection, wallet: WalletId, payment: PaymentId, by: By, now: datetime) -> bool:
-    """Its owner, or a link that was sent to them, says that this payment was not theirs. False: it was said before."""
+async def freeze_for_payment(
+    connection: Connection, wallet: WalletId, payment: PaymentId, by: By, now: datetime
+) -> bool:
+    """Freeze the wallet because a payment was reported as unauthorized, by its owner or by a link that was sent to
+    them. Returns False if it was reported before.
+    """
     await lock_wallet(connection, wallet)
     if await connection.fetchval(sql.is_frozen_over, payment):
         return False
@@ -60,18 +64,18 @@ async def freeze_over(connection: Connection, wallet: WalletId, payment: Payment
 
 
 async def unfreeze_own(connection: Connection, wallet: WalletId, before: datetime, by: By, now: datetime) -> bool:
-    """End the owner's own reasons that were there `before`; an operator's stay. False where there was none."""
+    """End the reasons that the owner placed `before` that time; an operator's stay. Returns False if there was none."""
     await lock_wallet(connection, wallet)
     ended = await connection.fetch(sql.end_own_freezes, wallet, now, before)
     if ended:
-        await _tell(connection, "wallet.unfrozen", wallet, by, None, now)
+        await _record(connection, "wallet.unfrozen", wallet, by, None, now)
     return bool(ended)
 
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """One reason why nothing leaves the wallet of a handle, or did not. `payment` is the one that its owner reported;
-    None: it is an operator's.
+    """One reason why a wallet is or was frozen. `payment` is the one that its owner reported; None if an operator froze
+    it.
     """
 
     handle: str
@@ -83,12 +87,12 @@ class Freeze:
 
 
 async def in_force(connection: Connection) -> list[Freeze]:
-    """What is frozen now, the newest first, the first two hundred."""
+    """Return the reasons in force of all wallets, newest first: at most 200."""
     return [_freeze(row) for row in await connection.fetch(sql.freezes_in_force)]
 
 
 async def of_wallet(connection: Connection, wallet: WalletId) -> list[Freeze]:
-    """The last twenty of a wallet, those in force first."""
+    """Return the last twenty reasons of a wallet, those in force first."""
     return [_freeze(row) for row in await connection.fetch(sql.freezes_of_wallet, wallet)]
 
 
@@ -98,20 +102,20 @@ def _freeze(row: Record) -> Freeze:
     )
 
 
-async def lapse(connection: Connection, now: datetime) -> int:
-    """End the reasons whose time is over; how many there were."""
-    due = await connection.fetch(sql.lapsing, now)
+async def end_expired(connection: Connection, now: datetime) -> int:
+    """End the reasons that have expired. Returns how many were due."""
+    due = await connection.fetch(sql.expired, now)
     for row in due:
         await lock_wallet(connection, row["wallet_id"])
         if await connection.fetchval(sql.end_freeze, row["id"], now) is not None:
-            await _tell(connection, "wallet.freeze_lapsed", row["wallet_id"], WORKER, None, now)
+            await _record(connection, "wallet.freeze_lapsed", row["wallet_id"], WORKER, None, now)
     return len(due)
 
 
-async def _tell(
+async def _record(
     connection: Connection, kind: str, wallet: WalletId, by: By, lapses_at: datetime | None, now: datetime
 ) -> None:
-    """Set what payments look at, and tell the owner and the audit log."""
+    """Set the flag that payments read, and append the event and the audit event."""
     await connection.execute(sql.set_frozen, wallet)
     details: dict[str, object] = {"lapses_at": rfc3339(lapses_at)} if lapses_at else {}
     await log.append(connection, [log.Event(kind, wallet, wallet, details)], now)

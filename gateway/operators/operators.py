@@ -382,7 +382,7 @@ async def _do_to_wallet(connection: Connection, found: Proposal, wallet: WalletI
             raise StateConflict(f"@{found.handle}", "not frozen", found.kind)
     else:
         assert found.freeze is not None
-        if not await wallet_freeze.keep(connection, found.freeze, wallet, by, now):
+        if not await wallet_freeze.remove_expiry(connection, found.freeze, wallet, by, now):
             raise StateConflict(f"@{found.handle}", "not frozen", found.kind)
 
 

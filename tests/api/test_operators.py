@@ -357,7 +357,7 @@ async def test_a_code_that_was_replaced_enrols_nobody(api: Api) -> None:
 async def lapse(api: Api, ahead: timedelta) -> None:
     """What the worker does, so much later."""
     async with api.services.database.transaction() as connection:
-        await wallet_freeze.lapse(connection, api.clock() + ahead)
+        await wallet_freeze.end_expired(connection, api.clock() + ahead)
 
 
 @pytest.mark.parametrize("name", ["", "Ann", "a" * 60_000, "a\u0000", "a b", "é" * 5])

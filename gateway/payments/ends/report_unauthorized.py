@@ -58,7 +58,7 @@ async def report(
         payment = await records.payment(connection, settings.assets, id, caller)
         if payment.payer != caller:
             raise Forbidden("only the payer of a payment can say that it was somebody else's doing")
-        await wallet_freeze.freeze_over(connection, caller, id, by, now)
+        await wallet_freeze.freeze_for_payment(connection, caller, id, by, now)
     async with database.transaction() as connection:
         return await _end(connection, settings, caller, id, now)
 

@@ -19,7 +19,7 @@ async def run(worker: Worker) -> bool:
     async with worker.database.transaction() as connection:
         expired += await capture_void.expire_unsigned(connection, worker.settings, worker.clock())
     async with worker.database.transaction() as connection:
-        expired += await wallet_freeze.lapse(connection, worker.clock())
+        expired += await wallet_freeze.end_expired(connection, worker.clock())
     async with worker.database.transaction() as connection:
         expired += await undo_window.send_due(connection, await worker.settings_now(connection), worker.clock())
     async with worker.database.transaction() as connection:
