@@ -1,7 +1,6 @@
-"""What a block range comes to, decided before anything is written. Pure.
+"""Decide what a block range settles, before anything is written. Pure.
 
-Every movement is posted: as the end of what somebody was waiting for, or as an observation of tokens that moved without
-the gateway.
+Every movement is posted: it settles an authorization, or it is an observation of tokens that moved without the gateway.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +26,7 @@ Kinds = Sequence[Settles[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Authorizations that wait for their end, by key, and what each of them is for: its kind and the thing."""
+    """Open authorizations by key, and by id the kind and the thing that each belongs to."""
 
     authorizations: Mapping[message.Key, Authorization]
     of: Mapping[UUID, tuple[Settles[Any], Any]]
@@ -43,11 +42,11 @@ class Decision:
 
     steps: list[Transfer | End] = field(default_factory=list)
     observed: list[tuple[Movement, TransferId]] = field(default_factory=list)
-    changed: list[tuple[Settles[Any], Any]] = field(default_factory=list)  #: Things that settled or failed.
-    begun: list[tuple[Settles[Any], Any]] = field(default_factory=list)  #: Things that a movement made begin.
-    own_nonces: list[message.Key] = field(default_factory=list)  #: Used by owners, without the gateway.
-    settled: list[UUID] = field(default_factory=list)  #: Authorizations, by id.
-    failed: dict[UUID, str] = field(default_factory=dict)  #: Authorizations, and why.
+    changed: list[tuple[Settles[Any], Any]] = field(default_factory=list)  # Things that settled or failed.
+    begun: list[tuple[Settles[Any], Any]] = field(default_factory=list)  # Things that a movement started.
+    own_nonces: list[message.Key] = field(default_factory=list)  # Used by owners, without the gateway.
+    settled: list[UUID] = field(default_factory=list)  # Authorizations, by id.
+    failed: dict[UUID, str] = field(default_factory=dict)  # Authorizations, and why they failed.
     events: list[Event] = field(default_factory=list)
 
     def add(self, kind: Settles[Any], outcome: Outcome[Any]) -> None:
@@ -56,13 +55,13 @@ class Decision:
         self.events += outcome.events
 
     def of(self, kind: Settles[Any]) -> list[Any]:
-        """The things of this kind that settled or failed."""
+        """Return the things of this kind that settled or failed."""
         return [thing for by, thing in self.changed if by is kind]
 
 
 def key_of(movement: Movement) -> message.Key:
-    """The key of the authorization that a movement may settle; its nonce is -1 where it used neither a nonce nor a
-    reference.
+    """Return the key of the authorization that a movement may settle. Its nonce is -1 if the movement used neither a
+    nonce nor a reference.
     """
     nonce = movement.reference if movement.reference is not None else movement.nonce
     return movement.asset_code, movement.from_address, nonce if nonce is not None else -1
@@ -71,8 +70,8 @@ def key_of(movement: Movement) -> message.Key:
 def decide(
     kinds: Kinds, known: Known, expected: Expected, block_range: BlockRange, now: datetime, again: bool = False
 ) -> Decision:
-    """What the block range's movements and skips come to. What moved within one wallet leaves no observation, so where
-    a block is read `again` it makes nothing begin a second time.
+    """Decide what the block range's movements and skips settle. A movement within one wallet leaves no observation, so
+    when a block is read `again`, it does not start anything a second time.
     """
     decision = Decision()
     for movement in block_range.movements:
@@ -90,7 +89,7 @@ def decide(
 
 
 def fail(expected: Expected, key: message.Key, reason: str, decision: Decision) -> None:
-    """The contract can never settle this any more. Nothing happens to what has its end already."""
+    """Fail an authorization that the contract can never settle any more. Does nothing if it has ended already."""
     authorization = expected.authorizations.get(key)
     if authorization is None or authorization.id in decision.settled or authorization.id in decision.failed:
         return
@@ -119,7 +118,9 @@ def _post(known: Known, expected: Expected, movement: Movement, decision: Decisi
 
 
 def _hand_on(known: Known, posted: Posted, movement: Movement, decision: Decision, now: datetime) -> None:
-    """The address that was paid may be another's in the ledger by now: bound meanwhile, or left by its wallet."""
+    """Move the amount on if the address that was paid has another account in the ledger by now: it was bound in the
+    meantime, or its wallet has left it.
+    """
     there = known.account_at(movement.to_address, known.assets[movement.asset_code])
     if movement.to_address != ZERO and posted.to != there:
         id = TransferId(new_id(now))
@@ -128,7 +129,9 @@ def _hand_on(known: Known, posted: Posted, movement: Movement, decision: Decisio
 
 
 def _observe(known: Known, movement: Movement, decision: Decision, now: datetime) -> None:
-    """Post tokens that moved without the gateway. The ledger has nothing to do with what moves between strangers."""
+    """Post tokens that moved without the gateway. A movement between two addresses that belong to no wallet is not
+    posted.
+    """
     token = known.assets[movement.asset_code]
     sender = known.account_at(movement.from_address, token)
     receiver = known.account_at(movement.to_address, token)
@@ -139,8 +142,8 @@ def _observe(known: Known, movement: Movement, decision: Decision, now: datetime
     owner = known.wallets.get(movement.from_address)
     fiat = at_par_floor(Money(movement.value, token), known.assets.backing(token))
     if movement.to_address == ZERO and owner is not None and fiat.units and owner.id not in known.closed:
-        # A wallet's owner redeemed at the contract itself: the reserve pays out what it is due. A closed wallet takes
-        # no fiat, so its stays in the reserve.
+        # The wallet's owner redeemed at the contract directly: the reserve pays out at par. A closed wallet takes no
+        # fiat, so the reserve keeps it.
         reserve, credited = account.system_account("reserve", fiat.asset), account.wallet(owner.handle, fiat.asset)
         legs.append(Leg(known.accounts[reserve], known.accounts[credited], fiat.units))
     decision.steps.append(Transfer(id, "observation", id, tuple(legs), unconditional=True))
@@ -169,8 +172,8 @@ def _notice(kinds: Kinds, known: Known, movement: Movement, decision: Decision, 
 
 
 def _note_nonce(known: Known, expected: Expected, key: message.Key, decision: Decision) -> None:
-    """A nonce of a wallet's that nobody waited for: its owner has used it, with a key of their own or one that was
-    handed to them.
+    """Record that a wallet's nonce was used without an authorization here: its owner has signed with their own or an
+    exported key.
     """
     if key[1] in known.wallets and key[2] >= 0 and key not in expected.authorizations:
         decision.own_nonces.append(key)

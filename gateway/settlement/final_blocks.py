@@ -1,7 +1,7 @@
-"""Write final blocks into the ledger: in block order, each Transfer log once, whatever had been expected.
+"""Write final blocks into the ledger: in block order, each Transfer log once, whatever was expected.
 
-The block range and the contract's answers were read from the node beforehand. Here is one PostgreSQL transaction, and
-the cursor moves in it. Lock order: see the package's page.
+The block range and the contract's answers were read from the node before. All writes are one PostgreSQL transaction,
+which also moves the cursor. The lock order is in the package's docstring.
 """
 
 import logging
@@ -31,7 +31,7 @@ sql = Statements(__package__, "settlement.sql")
 
 complaints = logging.getLogger(__name__)
 
-#: Why an authorization is left without an end: the contract has used it, and no log said for what.
+#: Why an authorization is left open: the contract says that its nonce was used, and no log says for what.
 USED_WITHOUT_A_LOG = "used_without_a_log"
 
 
@@ -44,12 +44,11 @@ async def settle(
     used: Mapping[UUID, bool],
     now: datetime,
 ) -> Decision | None:
-    """Write everything that the block range says and move the cursor to its end.
+    """Write everything that the block range says, and move the cursor to its end.
 
-    `used` is what the contract answered, at the block range's last block, of the authorizations that are overdue there.
-
-    Returns what was decided; None, having written nothing, when another worker wrote it first or there is a contract
-    that the block range was read without.
+    `used` is the contract's answer, at the range's last block, for each authorization that is overdue there. Returns
+    the decision. Returns None, and writes nothing, if another worker wrote the range first or if a contract was added
+    that it was read without.
     """
     if not await cursors.advance(connection, cursor, block_range):
         return None
@@ -60,7 +59,7 @@ async def settle(
         if not used[one.id]:
             fail(expected, one.key, "expired", decision)
     ended = {*decision.settled, *decision.failed}
-    await _doubt(connection, [one for one in overdue if used[one.id] and one.id not in ended])
+    await _flag_used(connection, [one for one in overdue if used[one.id] and one.id not in ended])
     await _conclude(connection, known, block_range, decision, now)
     await _write(connection, kinds, cursor.chain_id, decision, now)
     return decision
@@ -69,8 +68,8 @@ async def settle(
 async def settle_again(
     connection: Connection, assets: Assets, kinds: Kinds, chain_id: int, block: BlockRange, now: datetime
 ) -> int:
-    """Write what one block says that was read before; the caller has locked the cursor and left out the movements that
-    are in the ledger. Returns how many are now. What is not new ends nothing a second time.
+    """Write a block that was read before. The caller has locked the cursor and left out the movements that the ledger
+    has. Returns how many movements were posted. Whatever has ended stays as it is.
     """
     known, expected = await _look_up(connection, assets, kinds, block, [], again_at=block.first)
     decision = decide(kinds, known, expected, block, now, again=True)
@@ -87,8 +86,8 @@ async def refuse(
     now: datetime,
     of: Mapping[UUID, tuple[Settles[Any], Any]] | None = None,
 ) -> None:
-    """Give back the money of authorizations that were never sent, each for its reason; the caller has locked them, and
-    may have found what they are for.
+    """Fail authorizations that were never sent, each with its reason, and release their money. The caller has locked
+    them, and may have found the things that they belong to.
     """
     if of is None:
         of = await things(connection, assets, kinds, [one.id for one, _ in refused])
@@ -102,7 +101,9 @@ async def refuse(
 async def things(
     connection: Connection, assets: Assets, kinds: Kinds, authorizations: Iterable[UUID]
 ) -> dict[UUID, tuple[Settles[Any], Any]]:
-    """What these authorizations are for, locked. Each kind is asked for those that no kind before it knows."""
+    """Return the things that these authorizations belong to, locked. Each kind is asked for those that no earlier kind
+    knows.
+    """
     of: dict[UUID, tuple[Settles[Any], Any]] = {}
     left = list(authorizations)
     for kind in kinds:
@@ -123,7 +124,7 @@ async def _look_up(
     overdue: Sequence[message.Key],
     again_at: int | None = None,
 ) -> tuple[Known, Expected]:
-    """Every row that the block range concerns: authorizations are locked, then what they are for."""
+    """Read every row that the block range concerns: lock the authorizations, then the things that they belong to."""
     keys: list[message.Key] = [key for movement in block_range.movements if (key := key_of(movement))[2] >= 0]
     keys += [(skip.asset_code, skip.from_address, skip.nonce) for skip in block_range.skips]
     found = await authorization.find(connection, {*keys, *overdue}, for_update=True)
@@ -143,7 +144,7 @@ async def _look_up(
 
 
 def _accounts(assets: Assets, block_range: BlockRange, wallets: Mapping[str, Wallet]) -> list[tuple[str, Asset]]:
-    """The accounts that the block range's movements may touch, whatever they are for."""
+    """Return the accounts that the block range's movements may touch."""
     accounts: list[tuple[str, Asset]] = []
     for code in {movement.asset_code for movement in block_range.movements}:
         token = assets[code]
@@ -161,8 +162,10 @@ def _accounts(assets: Assets, block_range: BlockRange, wallets: Mapping[str, Wal
 # ---- write ----------------------------------------------------------------------------------------------------------
 
 
-async def _doubt(connection: Connection, used: Sequence[Authorization]) -> None:
-    """The contract has used these, and no log that was read said for what: nobody is given the money back."""
+async def _flag_used(connection: Connection, used: Sequence[Authorization]) -> None:
+    """Flag authorizations whose nonce the contract says is used, although no log says for what. Their money is not
+    released.
+    """
     for one in used:
         complaints.error(
             "authorization %s of %s is used, the contract says, and no log of it was seen: it is left as it is, "
@@ -177,15 +180,17 @@ async def _doubt(connection: Connection, used: Sequence[Authorization]) -> None:
 async def _conclude(
     connection: Connection, known: Known, block_range: BlockRange, decision: Decision, now: datetime
 ) -> None:
-    """Conclude the gateway's own chain transactions: what they cost, and what is sent again because one reverted."""
+    """Conclude the gateway's own chain transactions: post what they cost, and queue the authorizations of those that
+    reverted.
+    """
     concluded = await relayers.conclude(connection, block_range.receipts, now)
     decision.steps += gas.transfers(known.assets, concluded, known.accounts, now)
     await authorization.requeue(connection, [one.id for one in concluded if not one.succeeded])
 
 
 async def _write(connection: Connection, kinds: Kinds, chain_id: int, decision: Decision, now: datetime) -> None:
-    """The ledger is written late, since it locks the accounts of every wallet in the block range, and payments of those
-    wallets wait until this commits.
+    """Write the decision. The ledger is written late: it locks the accounts of every wallet in the block range, and
+    payments of those wallets wait until this commits.
     """
     await _observe(connection, chain_id, decision)
     await authorization.settle(connection, decision.settled)
@@ -196,19 +201,19 @@ async def _write(connection: Connection, kinds: Kinds, chain_id: int, decision: 
     await log.append(connection, decision.events, now)
     if decision.steps:
         ledger.all_done(await ledger.write(connection, decision.steps, now))
-    # Nonces are locked after accounts, as by everybody who pays.
+    # Lock nonces after accounts, as payments do.
     for kind in kinds:
         if begun := [thing for by, thing in decision.begun if by is kind]:
             await kind.start(connection, begun, now)
     await authorization.pass_over(connection, decision.own_nonces)
-    # And what counts against limits after those.
+    # Then write the things, which count against limits.
     for kind in kinds:
         if things := decision.of(kind):
             await kind.write(connection, things, now)
 
 
 async def _observe(connection: Connection, chain_id: int, decision: Decision) -> None:
-    """Note which transfer posts which log. The constraint `observation_once` refuses a second posting of one."""
+    """Record which transfer posts which log. The constraint `observation_once` refuses a second posting of a log."""
     if not decision.observed:
         return
     movements = [movement for movement, _ in decision.observed]

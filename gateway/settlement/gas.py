@@ -1,6 +1,6 @@
-"""Gas: post what the gateway's chain transactions cost, whatever they were for and whether they succeeded.
+"""Gas: post what the gateway's chain transactions cost, whatever they were for and whether or not they succeeded.
 
-Each is posted once, by whoever sees its end first: a worker that writes final blocks, or `gateway deploy`.
+Each is posted once, by the process that first sees it conclude: a worker that writes final blocks, or `gateway deploy`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,12 +17,12 @@ from gateway.postgres.pool import Connection
 
 
 def coin_of(assets: Assets) -> Asset:
-    """The coin that gas is paid in."""
+    """Return the coin that gas is paid in."""
     return next(asset for asset in assets if asset.kind == "native")
 
 
 def accounts(assets: Assets) -> list[tuple[str, Asset]]:
-    """The accounts that gas is posted to: what was spent, and what it was paid from. Pure."""
+    """Return the accounts that gas is posted to: the expense, and the account that pays it. Pure."""
     coin = coin_of(assets)
     return [(account.system_account("gas", coin), coin), (account.system_account("liquidity", coin), coin)]
 
@@ -30,7 +30,9 @@ def accounts(assets: Assets) -> list[tuple[str, Asset]]:
 def transfers(
     assets: Assets, concluded: Sequence[Concluded], ids: Mapping[str, AccountId], now: datetime
 ) -> list[Transfer]:
-    """A transfer for each of these that cost anything; `ids` are of `accounts`, by code. Pure."""
+    """Return a transfer for each concluded transaction that cost anything. `ids` are those of `accounts`, by code.
+    Pure.
+    """
     spent, paid_from = (code for code, _ in accounts(assets))
     return [
         Transfer(
@@ -42,7 +44,7 @@ def transfers(
 
 
 async def conclude(connection: Connection, assets: Assets, receipts: Iterable[Receipt], now: datetime) -> None:
-    """End the chain transactions of these receipts, which are all of final blocks, and post what they cost."""
+    """Conclude the chain transactions of these receipts, all from final blocks, and post what they cost."""
     concluded = await relayers.conclude(connection, receipts, now)
     if concluded:
         steps = transfers(assets, concluded, await ledger.accounts(connection, accounts(assets)), now)

@@ -1,4 +1,4 @@
-"""Between the queue and the chain: what was submitted, in which chain transaction, and what was refused."""
+"""Between the queue and the chain: record what was submitted, in which chain transaction, and what was refused."""
 
 from datetime import datetime
 
@@ -11,12 +11,13 @@ from gateway.settlement import final_blocks
 from gateway.settlement.decision import Kinds
 
 
-async def formed(connection: Connection, assets: Assets, kinds: Kinds, batch: Batch, now: datetime) -> list[Event]:
-    """Write what became of a batch's authorizations, in the transaction that stores the batch.
+async def record(connection: Connection, assets: Assets, kinds: Kinds, batch: Batch, now: datetime) -> list[Event]:
+    """Record a batch's authorizations as submitted or refused, in the transaction that stores the batch.
 
-    Returns the events of what was submitted. An authorization that was in a chain transaction before (which reverted,
-    or was replaced) only changes its hash.
-    Raises StateConflict where a thing is in a state that this does not follow from: the transaction then has to end.
+    Returns the events of what was submitted. An authorization that was in a chain transaction before, which reverted or
+    was replaced, only gets the new hash.
+
+    Raises StateConflict if a thing is in a state that does not allow it: then the transaction has to be rolled back.
     """
     submitted, refused = [one.id for one in batch.submitted], [one.id for one, _ in batch.refused]
     of = await final_blocks.things(connection, assets, kinds, [*submitted, *refused])

@@ -1,4 +1,4 @@
-"""Relayer accounts as those who run the gateway see them, and letting a stopped one go on."""
+"""Relayer accounts as operators see them, and resuming a stopped one."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
@@ -18,19 +18,21 @@ from gateway.money import Asset, Assets, Money
 from gateway.postgres.pool import Connection, Database
 from gateway.settlement import gas
 
-#: Raises where somebody may not do, or may no more, what the transaction of this connection does.
+#: Raises if the caller may not, or may no longer, do what this connection's transaction does.
 Authorize = Callable[[Connection], Awaitable[None]]
 
 
-#: `low`: its gas balance runs out. `dry`: it pays for nothing more. `refused`: the node takes nothing of it.
+#: `low`: the gas balance is running out. `dry`: it cannot pay for another batch. `refused`: the node refuses its
+#: transactions.
 State = Literal["runs", "low", "dry", "refused", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A relayer account in its `state`, with the `reason` and, in `advice`, what to do; `open` counts what no final
-    block has; the balance is in the coin of the chain, less what is in no block yet may cost, and lasts for so many
-    `payments`.
+    """A relayer account: its `state`, the `reason`, and in `advice` what to do.
+
+    `open` counts its transactions that are in no final block. `balance` is in the chain's coin, less the most that its
+    unmined transactions may cost, and is enough for so many `payments`.
     """
 
     address: str
@@ -46,7 +48,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """A relayer that goes on from `next_nonce`; `ended` counts its transactions that others had overtaken."""
+    """A relayer that was resumed from `next_nonce`. `ended` counts its transactions whose nonces others had used."""
 
     relayer: str
     next_nonce: int
@@ -54,7 +56,7 @@ class Resumed:
 
 
 async def read(database: Database, node: Node, assets: Assets, batches_least: int) -> list[Row]:
-    """Every relayer of the node's chain, as it stands now. Raises NodeUnavailable."""
+    """Return every relayer of the node's chain, as it is now. Raises NodeUnavailable."""
     chain_id, fees = await node.chain_id(), await node.fees()
     async with database.reading() as connection:
         known = await relayers.addresses(connection, chain_id)
@@ -66,7 +68,7 @@ async def read(database: Database, node: Node, assets: Assets, batches_least: in
 
 
 def row_of(relayer: Relayer, fees: Fees, batches_least: int, coin: Asset) -> Row:
-    """What is shown of a relayer, at these fees. Pure."""
+    """Return a relayer's row, at these fees. Pure."""
     state: State = "low" if gas_balance.is_low(relayer, fees, batches_least) else "runs"
     state = "dry" if relayer.left_wei < gas_balance.cost_wei(batches.gas_most(1), fees) else state
     state = "refused" if relayer.refused is not None else state
@@ -86,9 +88,9 @@ def row_of(relayer: Relayer, fees: Fees, batches_least: int, coin: Asset) -> Row
 async def resume(
     database: Database, node: Node, text: str, finality: int | None, by: By, authorize: Authorize | None = None
 ) -> Resumed:
-    """Let the stopped relayer of an address go on, once the ledger is read up to what stopped it.
+    """Resume the stopped relayer of an address, once the ledger is read up to what stopped it.
 
-    `authorize` says first, in the transaction that does it, whether `by` still may. Raises what it raises, NotFound,
+    `authorize` first checks, in the transaction that does it, that `by` still may. Raises what it raises, NotFound,
     RelayerNotResumable and NodeUnavailable.
     """
     address, chain_id = addresses.read(text), await node.chain_id()

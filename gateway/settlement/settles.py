@@ -1,8 +1,8 @@
-"""What a final block can settle: the protocol, with one module for each kind.
+"""The protocol of what a final block can settle, with one module for each kind.
 
-A thing settles if it has put an authorization into the queue (gateway/chain/token/authorization.py): a signed transfer
-or a mint, which a block then settles, or which the contract can never settle any more. Payments, conversions and sweeps
-are such things. Settlement knows none of them; it knows whose an authorization is by asking each kind.
+A thing has put an authorization into the queue (gateway/chain/token/authorization.py): a signed transfer or a mint. A
+final block settles it, or the contract can never settle it any more. Payments, conversions and sweeps are such things.
+Settlement knows none of them; it asks each kind which authorizations are its own.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -28,8 +28,8 @@ Thing = TypeVar("Thing")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the ledger has of the parties of a block range: wallets by address, ids of accounts by code, and which of
-    those who redeemed have closed their wallets.
+    """What the ledger knows of the parties of a block range: wallets by address, account ids by code, and which wallets
+    that redeemed are closed.
     """
 
     assets: Assets
@@ -38,7 +38,7 @@ class Known:
     closed: Collection[WalletId] = ()
 
     def account_at(self, address: str, token: Asset) -> str:
-        """The code of the account that has the tokens at an address; those that are minted come from `supply`."""
+        """Return the code of the account that has the tokens at an address. Minted tokens come from `supply`."""
         if address == ZERO:
             return account.system_account("supply", token)
         owner = self.wallets.get(address)
@@ -46,17 +46,17 @@ class Known:
 
 
 class Posted(Struct, frozen=True):
-    """A movement is posted by this transfer, to the account with this code."""
+    """The transfer that posts a movement, and the code of the account that it credits."""
 
     by: TransferId
     to: str
 
 
 class Outcome(Struct, Generic[Thing], frozen=True):
-    """What became of a thing: as it is now, what follows in the ledger, and who is told.
+    """The outcome for a thing: the thing as it is now, the ledger's steps, and the events.
 
-    `posted` says how the ledger has the movement that settled it. Without it, the movement is posted as every movement
-    is that nobody was waiting for.
+    `posted` says how the ledger has posted the movement that settled it. Without it, the movement is posted as an
+    observation.
     """
 
     thing: Thing
@@ -66,9 +66,9 @@ class Outcome(Struct, Generic[Thing], frozen=True):
 
 
 class Settles(Protocol[Thing]):
-    """One kind of thing that a final block can settle. The kinds there are stand in `PaymentSettings.settles`.
+    """One kind of thing that a final block can settle. `PaymentSettings.settles` lists the kinds.
 
-    A block range is decided in memory and written in whole columns: `find`, `write` and `start` take all things of
+    A block range is decided in memory and written column by column: `find`, `write` and `start` take all things of
     their kind at once, so the number of statements does not depend on how many there are. `settle`, `fail` and `notice`
     are pure.
     """
@@ -76,35 +76,41 @@ class Settles(Protocol[Thing]):
     async def find(
         self, connection: Connection, assets: Assets, authorizations: Sequence[UUID]
     ) -> Mapping[UUID, Thing]:
-        """The things of this kind that these authorizations are for, by authorization. The caller has locked the
-        authorizations. Rows that anybody else changes without locking the authorization first are locked here, in id
+        """Return the things of this kind that these authorizations belong to, by authorization. The caller has locked
+        the authorizations. Rows that others change without locking the authorization first are locked here, in id
         order, until the transaction ends.
         """
 
     def accounts(self, thing: Thing) -> Sequence[tuple[str, Asset]]:
-        """Codes of the accounts that `settle` needs, beside those of the movement's own parties. They are opened."""
+        """Return the codes of the accounts that `settle` needs, besides those of the movement's parties. They are
+        opened.
+        """
 
     def settle(self, thing: Thing, movement: Movement, known: Known, now: datetime) -> Outcome[Thing]:
-        """The movement is what the thing's authorization asked for, and is final."""
+        """Settle the thing: the movement is what its authorization asked for, and is final."""
 
     def fail(self, thing: Thing, reason: str) -> Outcome[Thing]:
-        """The contract can never settle it any more; its money goes back."""
+        """Fail the thing: the contract can never settle it any more, and its money is released."""
 
     async def write(self, connection: Connection, things: Sequence[Thing], now: datetime) -> None:
-        """Write what became of these, in the caller's transaction: the last that it does, with accounts locked."""
+        """Write the new state of these things, in the caller's transaction: its last step, with the accounts locked."""
 
     # ---- what only some kinds need ----------------------------------------------------------------------------------
 
     def notice(self, movement: Movement, known: Known, now: datetime) -> Sequence[Outcome[Any]]:
-        """What begins because tokens moved, whoever moved them, and what it holds in the ledger. `start` takes it."""
+        """Return what a movement of tokens starts, whoever made it, and what that holds in the ledger. `start` gets
+        it.
+        """
         return ()
 
     async def start(self, connection: Connection, things: Sequence[Any], now: datetime) -> None:
-        """Write what `notice` began, and queue its authorizations. The ledger is written: nonces are locked last."""
+        """Write what `notice` started, and queue its authorizations. The ledger is written already: nonces are locked
+        last.
+        """
         assert not things
 
     async def submit(self, connection: Connection, things: Sequence[Thing], tx_hash: str) -> Sequence[Event]:
-        """A stored chain transaction carries the authorizations of these, which `find` has found: write it, and return
-        what is told of it.
+        """Record that a stored chain transaction carries the authorizations of these things, which `find` returned.
+        Returns the events.
         """
         return ()

@@ -96,7 +96,7 @@ async def _batch(
         batch = await batches.form(connection, contract, ripe.kind, relayer, fees, sign, now, ripe.count)
         if batch is None:
             return False
-        submitted = await relay.formed(connection, settings.assets, settings.settles, batch, now)
+        submitted = await relay.record(connection, settings.assets, settings.settles, batch, now)
     for one, reason in batch.refused:
         log.error("authorization %s of %s was not sent, and its money given back: %s", one.id, one.from_address, reason)
     if batch.transaction is not None:
