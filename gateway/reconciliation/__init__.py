@@ -1,12 +1,9 @@
-"""Reconciles the ledger with the chain and the bank: names every difference, and stops withdrawals if one is confirmed.
+"""Reconcile the ledger with the chain and the bank: name every difference, and freeze withdrawals if one is confirmed.
 
-solvency.py   the comparison: every wallet against balanceOf, supply against totalSupply, reserves against supply
-monitor.py    that, all the time: who does the next run, what it found, what is confirmed
-history.py    what there was of each token over time
-unfreeze.py   let withdrawals of an asset go on
-reread.py     final blocks read again, and what the ledger lacks of them
-recovery.py   the chain has payments that a restored database has not
-readiness.py  whether a payment would be taken now
-diagnosis.py  what of an installation can be checked from inside, and what to do about it
-health.py     queues, lag, backlogs and sizes, as they are now
+solvency.py   the comparison: every wallet with balanceOf, supply with totalSupply, reserves with supply monitor.py
+continuous reconciliation: the lease of a run, suspected and confirmed differences history.py    the totals of each
+token over time unfreeze.py   unfreeze withdrawals of an asset reread.py     read final blocks again, and post what the
+ledger lacks recovery.py   detect and read payments that the chain has and a restored database has not readiness.py
+whether a payment would be accepted now diagnosis.py  the diagnostics that a running process can make health.py
+queues, lag, backlogs and sizes, as they are now
 """

@@ -1,6 +1,6 @@
-"""What of an installation can be checked from inside a process that uses it: what was found, and what to do about it.
+"""The diagnostics that a running process can make: what it found, and what to do about it.
 
-`gateway doctor` says the same, beside what can only be seen from the machine or by asking the node.
+`gateway doctor` shows them too, with those that need the machine or the node.
 """
 
 from collections.abc import Sequence
@@ -17,16 +17,16 @@ from gateway.settlement.relayer_accounts import Row
 
 sql = Statements(__package__, "diagnosis.sql")
 
-#: A worker writes a checkpoint every second; one that is so far behind does not.
+#: A worker writes a checkpoint every second. One that is so far behind has stopped doing it.
 _PENDING_LONG: Final = timedelta(minutes=1)
 
-#: `warning`: it works, but somebody should know. `skipped`: something that it needs was not found.
+#: `warning`: it works, but somebody should know. `skipped`: something that it depends on was not found.
 State = Literal["ok", "warning", "failed", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was found, in a sentence; for a warning or a failure also what to do."""
+    """What a diagnostic found, in a sentence. For a warning or a failure, the sentence also says what to do."""
 
     state: State
     says: str
@@ -45,14 +45,14 @@ def failed(says: str) -> Result:
 
 
 async def server(connection: Connection) -> Record:
-    """The server, and what a commit is worth on this connection."""
+    """Return the server's version, and the settings that decide whether a commit on this connection is durable."""
     row = await connection.fetchrow(sql.server)
     assert row is not None
     return row
 
 
 async def durability(database: Database) -> Result:
-    """Whether a commit survives a crash of the database's machine."""
+    """Check that a commit survives a crash of the database's machine."""
     async with database.reading(answers=False) as connection:
         row = await server(connection)
     off = [name for name in ("fsync", "full_page_writes") if not row[name]]
@@ -66,7 +66,7 @@ async def durability(database: Database) -> Result:
 
 
 async def clock(database: Database) -> Result:
-    """Whether this machine has the database's time."""
+    """Check that this machine's clock agrees with the database's."""
     off = database.clock.off_seconds()
     if off:
         way = "ahead of" if off > 0 else "behind"
@@ -77,9 +77,9 @@ async def clock(database: Database) -> Result:
 
 
 async def worker(database: Database, settings: PaymentSettings) -> Result:
-    """Whether a worker does its rounds, and whether what it sends becomes final."""
+    """Check that a worker runs, and that the transactions it sends become final."""
     async with database.reading() as connection:
-        found, _ = await readiness.of_tokens(connection, settings)
+        found, _ = await readiness.token_readiness(connection, settings)
     if found.worker != "ok":
         ever = "has ever run" if found.worker == "none" else "runs"
         return failed(f"no worker {ever}, so token payments wait: start 'gateway work'")
@@ -89,16 +89,16 @@ async def worker(database: Database, settings: PaymentSettings) -> Result:
 
 
 async def recovery(database: Database, settings: PaymentSettings) -> Result:
-    """Whether the database is older than the chain, as after a restore."""
+    """Check that the database is not older than the chain, as it is after a restore."""
     async with database.reading() as connection:
-        found, _ = await readiness.of_tokens(connection, settings)
+        found, _ = await readiness.token_readiness(connection, settings)
     if found.recovery is not None:
         return failed(f"{found.recovery}: see 'gateway recovery'")
     return ok("the database is not older than the chain")
 
 
 async def checkpoints(database: Database) -> Result:
-    """Whether checkpoints cover both logs."""
+    """Check that checkpoints cover both logs."""
     async with database.reading() as connection:
         newest = await checkpoint.head(connection)
         since = await checkpoint.pending_since(connection)
@@ -109,7 +109,7 @@ async def checkpoints(database: Database) -> Result:
 
 
 def relayers(rows: Sequence[Row]) -> Result:
-    """Whether the relayers can carry what is queued. Pure."""
+    """Check that the relayers have the gas balance for what is queued. Pure."""
     if not rows:
         return failed("no relayer is known: run 'gateway deploy'")
     wrong = [row for row in rows if row.state in ("dry", "refused", "stopped")]

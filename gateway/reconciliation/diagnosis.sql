@@ -1,5 +1,6 @@
 -- server
--- The server, and what a commit is worth on the connection that asks. Where its files are is shown to few roles.
+-- The server's version, and the settings that decide whether a commit on this connection is durable. It leaves out the
+-- data directory, which few roles may read.
 SELECT
     current_setting('server_version') AS version,
     pg_is_in_recovery() AS standby,

@@ -1,4 +1,4 @@
-"""What reconciliation finds in the way."""
+"""Errors of reconciliation."""
 
 from dataclasses import dataclass
 

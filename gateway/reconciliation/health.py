@@ -1,7 +1,7 @@
-"""How the gateway gets on: what waits and since when, how far the chain was read, and how large the tables are.
+"""The gateway's health: what is queued and since when, how far the chain was read, and how large the tables are.
 
-All of it is read from the database in a few statements, each of which counts up to a limit or reads an index; no node
-is asked.
+All of it is read from the database in a few statements, each of which counts up to a limit or reads an index. No node
+is called.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ sql = Statements(__package__, "health.sql")
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many wait, counted up to a limit, and since when the oldest does."""
+    """How many are waiting, counted up to a limit, and since when the oldest is."""
 
     count: int
     oldest: datetime | None
@@ -32,7 +32,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The final block that the ledger is read up to, when that block was made, and up to which one was reconciled."""
+    """The final block that the ledger is read up to, its time, and the block up to which the ledger was reconciled."""
 
     block: int
     block_at: datetime
@@ -41,9 +41,11 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`queued` is of token payments, by token; `submitted` of chain transactions that are in no final block;
-    `due_since` of webhooks at endpoints that do not fail; `behind` how many events are not looked through yet;
-    `stopped`, `refused` and `low` count relayers.
+    """The gateway's health.
+
+    `queued`: token payments, by token. `submitted`: chain transactions that are in no final block.
+    `webhooks_due_since`: the oldest webhook that is due, at endpoints that are not failing. `webhooks_behind` and
+    `notifications_behind`: how many events are not processed yet. `stopped`, `refused` and `low`: numbers of relayers.
     """
 
     queued: dict[str, Waiting]
@@ -63,7 +65,7 @@ class Health:
 
 
 async def health(connection: Connection, settings: PaymentSettings) -> Health:
-    """As it is at the moment."""
+    """Return the gateway's health as it is now."""
     position = await log.last(connection)
     submitted = await connection.fetchrow(sql.submitted)
     relayers = await connection.fetchrow(sql.relayers)
@@ -98,7 +100,7 @@ async def _chain(connection: Connection, settings: PaymentSettings) -> Chain | N
 
 
 async def checks(database: Database, settings: PaymentSettings) -> Sequence[tuple[str, Result]]:
-    """The diagnostics of `gateway doctor` that this process can make, by their names there."""
+    """Run the diagnostics of `gateway doctor` that this process can make. Returns them by their names there."""
     return [
         ("durability", await diagnosis.durability(database)),
         ("clock", await diagnosis.clock(database)),

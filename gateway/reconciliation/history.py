@@ -1,7 +1,7 @@
-"""Solvency over time: what there was of each token, once an hour and whenever what differs has changed.
+"""Solvency over time: the totals of each token, once an hour and whenever its confirmed differences have changed.
 
-A worker adds the points as it reconciles. A point adds up all wallets, as `gateway reconcile` does, and asks no node:
-`unreconciled` is what the runs of the monitor have confirmed. Points are kept for `KEPT`.
+A worker adds the points as it reconciles. A point adds up all wallets, as `gateway reconcile` does, and calls no node:
+`unreconciled` is the sum of the differences that the monitor has confirmed. Points are kept for `KEPT`.
 """
 
 from dataclasses import dataclass
@@ -15,17 +15,19 @@ from gateway.reconciliation.solvency import solvency
 
 sql = Statements(__package__, "history.sql")
 
-#: How often a point is added where nothing changes, and how long it is kept.
+#: How often a point is added if nothing changes, and how long it is kept.
 EVERY: Final = timedelta(hours=1)
 KEPT: Final = timedelta(days=400)
 
-#: How many points of a token are shown at the most: as many as a chart has room for.
+#: The most points of a token that are shown: as many as a chart has room for.
 SHOWN_MAX: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What there was of a token. Where several are shown as one: the last of them, with the most that differed."""
+    """The totals of a token at one time. If several points are shown as one, it has the totals of the last and the
+    largest differences of all.
+    """
 
     at: datetime
     block: int | None
@@ -37,8 +39,8 @@ class Point:
     unreconciled: Money
 
 
-async def note(database: Database, settings: PaymentSettings, now: datetime) -> int:
-    """Add a point of each token that is due for one. Returns how many."""
+async def record(database: Database, settings: PaymentSettings, now: datetime) -> int:
+    """Add a point for each token that is due for one. Returns how many."""
     if not settings.contracts:
         return 0
     codes = [token.code for token in settings.assets.tokens()]
@@ -67,7 +69,7 @@ async def note(database: Database, settings: PaymentSettings, now: datetime) -> 
 
 
 async def points(connection: Connection, token: Asset, backing: Asset, since: datetime, now: datetime) -> list[Point]:
-    """A token's points from `since` on, `SHOWN_MAX` at the most, the oldest first."""
+    """Return a token's points from `since` on, oldest first: at most `SHOWN_MAX`."""
     rows = await connection.fetch(sql.points, token.code, since, max((now - since) / SHOWN_MAX, timedelta(seconds=1)))
     return [
         Point(

@@ -1,6 +1,6 @@
 -- due
--- The tokens whose last point was made at $2 or before, or before what confirmed differences come to has changed, with what
--- these come to now.
+-- The tokens whose last point was made at $2 or before, or whose confirmed differences have changed since, with the sum
+-- of these differences now.
 SELECT token.code, open.units AS unreconciled
 FROM unnest($1::text[]) WITH ORDINALITY AS token (code, place)
 LEFT JOIN LATERAL (
@@ -13,7 +13,7 @@ WHERE last.at IS NULL OR last.at <= $2 OR last.unreconciled <> open.units
 ORDER BY token.place;
 
 -- add_points
--- What there is of some tokens now. Two workers at once may each add one, which says the same.
+-- Add the totals of some tokens now. If two workers add a point at once, both say the same, and one is kept.
 INSERT INTO solvency_point (asset, at, block, supply, wallets, outside, reserve, difference, unreconciled)
 SELECT asset, $9, block, supply, wallets, outside, reserve, difference, unreconciled
 FROM unnest($1::text[], $2::bigint[], $3::numeric[], $4::numeric[], $5::numeric[], $6::numeric[], $7::numeric[], $8::numeric[])
@@ -21,11 +21,11 @@ FROM unnest($1::text[], $2::bigint[], $3::numeric[], $4::numeric[], $5::numeric[
 ON CONFLICT ON CONSTRAINT solvency_point_pkey DO NOTHING;
 
 -- forget_points
--- Those that are too old to be shown.
+-- Delete the points that are too old to be shown.
 DELETE FROM solvency_point WHERE asset = ANY ($1) AND at < $2;
 
 -- points
--- A token's points from $2 on, one for each $3 at the most: the last of that time, and the most that differed in it.
+-- A token's points from $2 on, at most one for each interval of $3: its last totals, and its largest differences.
 SELECT max(at) AS at,
     (array_agg(block ORDER BY at DESC))[1] AS block,
     (array_agg(supply::numeric ORDER BY at DESC))[1] AS supply,

@@ -1,17 +1,17 @@
-"""Reconciliation, all the time: who does the next run, and what became of what it found.
+"""Continuous reconciliation: which worker does the next run, and what becomes of the differences that it finds.
 
     a block range is in the ledger ──> a worker takes the lease ──> compares, in no transaction ──> writes what differs
                                                                 │
       seen once: suspected ── found again, a while later ──> confirmed: an event; withdrawals of its asset are frozen
-              │                   └─ the ledger lacks something of it: that is posted, and the next run compares again
+              │                   └─ the ledger lacks a movement: it is posted, and the next run compares again
               └──────────── not found again ──────────────> forgotten: a node was behind
 
-One worker runs at a time, over all that came since the last run began, so a busy hour costs one run after the other and
-no more. The lease is a row. A worker that is killed leaves it, and another takes it after a while; the row says up to
-which block everything was compared. A worker that was only slow finds that its lease is over, and writes nothing.
+One worker runs at a time, over everything since the last run began, so that a busy hour costs one run after another and
+no more. The lease is a row, which also says up to which block everything was compared. If a worker is killed, another
+takes its lease after a while. A worker that was only slow finds that it has lost its lease, and writes nothing.
 
-A run compares what the blocks since the last one have moved, the supply, the reserves and the bank. Once a day it
-compares every wallet, which also finds what nobody told the gateway: a transfer whose log a node left out, say.
+A run compares the wallets that the blocks since the last run have changed, the supply, the reserves and the bank. Once
+a day it compares every wallet, which also finds changes without a log: a transfer whose log a node left out, say.
 """
 
 import logging
@@ -38,14 +38,14 @@ sql = Statements(__package__, "monitor.sql")
 
 log = logging.getLogger(__name__)
 
-#: What does not agree at the bank, read in a snapshot.
+#: The differences with the bank, read in a snapshot.
 Bank = Callable[[Connection, Assets], Awaitable[list[Difference]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How often every wallet is compared, how old a suspicion is before it is compared again, and after what time
-    without a sign of life another worker takes the lease.
+    """How often every wallet is compared, how old a suspicion is before it is compared again, and how long after its
+    last renewal another worker may take the lease.
     """
 
     all_every: timedelta = timedelta(days=1)
@@ -58,22 +58,22 @@ SCHEDULE = Schedule()
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """What a run has found, and no second one has compared again."""
+    """A difference that one run has found and no second run has compared again."""
 
     id: int
     account: str
 
     @property
     def handle(self) -> str | None:
-        """Whose wallet it is; None where it is a system account."""
+        """The handle of its wallet; None for a system account."""
         kind, _, rest = self.account.partition(":")
         return rest.partition(":")[0] if kind == "wallet" else None
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to do run `number`, over what final blocks after `since` have moved and what is suspected, or every
-    wallet.
+    """The right to do run `number`, over the wallets that final blocks after `since` have changed and those that are
+    suspected, or over every wallet.
     """
 
     chain_id: int
@@ -84,17 +84,17 @@ class Lease:
 
     @property
     def thorough(self) -> bool:
-        """Whether all wallets are added up, which takes a while where there are many."""
+        """Whether all wallets are added up, which takes a while if there are many."""
         return self.every or bool(self.suspicions)
 
 
 async def reconcile(
     database: Database, node: Node, settings: PaymentSettings, bank: Bank, schedule: Schedule, clock: Clock
 ) -> list[Difference]:
-    """Do a run, if one is due and nobody else does. Returns what is confirmed now: this run found it, and one a while
-    before.
+    """Do a run, if one is due and no other worker does it. Returns the differences that are now confirmed: this run
+    found them, and so did one a while before.
 
-    Raises what the node raises; the lease is free again then.
+    Raises what the node raises, after releasing the lease.
     """
     if not settings.contracts:
         return []
@@ -106,14 +106,14 @@ async def reconcile(
         to, wallets = await _scope(database, settings, lease)
         async with database.snapshot() as connection:
             found = await bank(connection, settings.assets)
-            found += await solvency.within(connection, settings, lease.thorough)
-        async for part in solvency.parts(database, node, settings, wallets):
-            found += part
+            found += await solvency.ledger_differences(connection, settings, lease.thorough)
+        async for batch in solvency.chain_differences(database, node, settings, wallets):
+            found += batch
             async with database.one_statement() as connection:
                 if not await renew(connection, lease):
                     return []
         found = solvency.distinct(found)
-        if not await _read_again(database, node, settings, lease, found, clock):
+        if not await _reread(database, node, settings, lease, found, clock):
             return []
         async with database.transaction() as connection:
             return await end(connection, lease, to, found, schedule, clock())
@@ -124,16 +124,16 @@ async def reconcile(
 
 
 async def differences(connection: Connection) -> dict[str, tuple[int, int]]:
-    """How many differences there are that have not ended, by asset: suspected, and confirmed."""
+    """Return the number of open differences by asset: suspected, and confirmed."""
     rows = await connection.fetch(sql.differences)
     return {row["asset"]: (row["suspected"], row["confirmed"]) for row in rows}
 
 
-async def _read_again(
+async def _reread(
     database: Database, node: Node, settings: PaymentSettings, lease: Lease, found: Sequence[Difference], clock: Clock
 ) -> bool:
-    """Before something that is found again is confirmed, search for what the ledger lacks of it. False when there was
-    something, or the lease is another worker's by now: then what was found says nothing any more.
+    """Before a difference is confirmed, search for movements that the ledger lacks. Returns False if it posted some, or
+    if another worker has the lease by now: then the differences found by this run are no longer valid.
     """
     suspected = {one.account for one in lease.suspicions}
     again = [one for one in found if one.account in suspected and one.block is not None]
@@ -151,8 +151,8 @@ async def _read_again(
 
 
 async def _scope(database: Database, settings: PaymentSettings, lease: Lease) -> tuple[int, list[WalletId] | None]:
-    """Up to which final block the run compares, and which wallets; None is all."""
-    to, wallets = await solvency.moved(database, settings, lease.since)
+    """Return the final block up to which the run compares, and the wallets; None means all."""
+    to, wallets = await solvency.moved_wallets(database, settings, lease.since)
     if lease.every:
         return to, None
     handles = [one.handle for one in lease.suspicions if one.handle is not None]
@@ -164,7 +164,9 @@ async def _scope(database: Database, settings: PaymentSettings, lease: Lease) ->
 
 
 async def take(connection: Connection, chain_id: int, schedule: Schedule) -> Lease | None:
-    """The lease, if there is anything to compare and nobody has it. Its writes are one statement each."""
+    """Return the lease, if there is anything to compare and no other worker has it. Each write is a single
+    statement.
+    """
     await connection.execute(sql.begin_runs)
     row = await connection.fetchrow(sql.take_lease, chain_id, schedule.lease, schedule.all_every, schedule.again_after)
     if row is None:
@@ -174,20 +176,21 @@ async def take(connection: Connection, chain_id: int, schedule: Schedule) -> Lea
 
 
 async def renew(connection: Connection, lease: Lease) -> bool:
-    """Say that this run goes on. False when the lease is another worker's by now: then stop."""
+    """Renew the lease. Returns False if another worker has it by now: then stop."""
     return await connection.fetchval(sql.renew_lease, lease.chain_id, lease.number) is not None
 
 
 async def release(connection: Connection, lease: Lease) -> None:
-    """Let another run begin at once: this one came to nothing."""
+    """Release the lease of a run that was not finished, so that another run can begin at once."""
     await connection.execute(sql.release_lease, lease.chain_id, lease.number)
 
 
 async def end(
     connection: Connection, lease: Lease, to: int, found: Sequence[Difference], schedule: Schedule, now: datetime
 ) -> list[Difference]:
-    """Write what a run found, over a ledger that is read up to block `to`. Returns what is confirmed now: each has its
-    event, and withdrawals of its asset are frozen. Nothing is written when the lease is another worker's by now.
+    """Write the differences that a run found, over a ledger that is read up to block `to`. Returns those that are now
+    confirmed: each gets an event, and withdrawals of its asset are frozen. Writes nothing if another worker has the
+    lease by now.
     """
     if await connection.fetchval(sql.end_run, lease.chain_id, lease.number, to, lease.every) is None:
         return []
@@ -220,7 +223,9 @@ async def end(
 
 
 async def suspect(connection: Connection, found: Sequence[Difference]) -> None:
-    """Note what was found; what is noted already stays as it is. A worker's run confirms it, or forgets it."""
+    """Record suspected differences. Those that are recorded already stay as they are. A later run confirms or forgets
+    them.
+    """
     await connection.execute(
         sql.suspect,
         [one.account for one in found],
@@ -233,7 +238,7 @@ async def suspect(connection: Connection, found: Sequence[Difference]) -> None:
 
 
 async def reconciled_to(connection: Connection, chain_id: int) -> int | None:
-    """The final block up to which the ledger was reconciled with the chain; None where it was not yet."""
+    """Return the final block up to which the ledger was reconciled with the chain; None if it was not yet."""
     number: int | None = await connection.fetchval(sql.reconciled_to, chain_id)
     return number
 

@@ -1,9 +1,10 @@
-"""Whether a payment would be taken now, and whether those of tokens get on.
+"""Whether a payment would be accepted now, and whether token payments make progress.
 
-Now means that the database commits, which is tried. A process whose machine has another time than the database is not
-ready: payments go by the database's, but whoever set that clock wrong should hear of it. A node that answers and is
-where the ledger is, a worker that does its rounds, and transactions that the node takes and that become final, keep no
-payment from being taken: those in the ledger need none of them, and those of tokens wait in the queue.
+Ready means that the database commits, which is tried. A process whose machine's clock differs from the database's is
+not ready: payments use the database's time, but the operator should learn that a clock is wrong.
+
+No payment is refused because a node is away or behind, because no worker runs, or because the relayers' transactions
+are refused or late. Ledger payments need none of them, and token payments wait in the queue.
 """
 
 import asyncio
@@ -21,42 +22,44 @@ from gateway.postgres.pool import Connection, Database
 from gateway.reconciliation import recovery
 from gateway.reconciliation.errors import ClockOff
 
-#: `behind`: it has no block yet that was final before. `replaced`: another is where that one was.
+#: `behind`: the node does not have a block that was final before. `replaced`: it has another block at that height.
 NodeState = Literal["ok", "away", "behind", "replaced", "not_set"]
 
-#: `late`: none has looked after a relayer for so long as it takes several times over. `none`: none ever has.
+#: `late`: no relayer was maintained for several times the usual interval. `none`: no relayer ever was.
 WorkerState = Literal["ok", "late", "none"]
 
-#: `refused`: a node does not take what a relayer sends. `late`: what was sent is in no final block, long after it
-#: should.
+#: `refused`: a node refuses a relayer's transactions. `late`: a transaction is in no final block long after it should
+#: be.
 RelayerState = Literal["ok", "refused", "late"]
 
 _LATE: Final = timedelta(seconds=30)
 
-#: How long a transaction may take to be final before it is late: so many times what finality takes, and a while.
-_FINALITIES, _A_WHILE = 3.0, timedelta(seconds=60)
+#: How long a transaction may take to become final before it is late: so many times the chain's finality, and a
+#: constant.
+_FINALITIES, _FINALITY_SLACK = 3.0, timedelta(seconds=60)
 
-#: How long whoever asks may be kept waiting, with something left of the two seconds for a machine that is busy, and how
-#: long one answer serves everybody, in seconds.
-_WITHIN: Final = 1.5
-_GOOD_FOR: Final = 1.0
+#: How long a caller waits, which leaves some of the two seconds for a busy machine, and how long a result is reused; in
+#: seconds.
+_TIMEOUT_SECONDS: Final = 1.5
+_REUSED_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """`reason` is why relayers are not ok, in a sentence."""
+    """The state of what token payments depend on. `reason` says in a sentence why relayers are not ok."""
 
     node: NodeState
     worker: WorkerState
     relayers: RelayerState
     reason: str | None = None
-    recovery: str | None = None  #: Why token payments wait for operators, in a sentence.
+    recovery: str | None = None  # Why token payments wait for operators, in a sentence.
 
 
 class Probe:
-    """Tries database and node, once a second at the most and once at a time, and never keeps anybody waiting.
+    """Tries the database and the node, at most once a second and one try at a time. It never keeps a caller waiting.
 
-    A try is not cut short, since a commit that waits for a standby would then be waiting in the server many times over.
+    A try is never cancelled: a commit that waits for a standby would go on in the server, and each new try would add
+    one.
     """
 
     def __init__(self, database: Database, node: Node | None, settings: PaymentSettings) -> None:
@@ -66,13 +69,15 @@ class Probe:
         self._without_node: Readiness | None = None
 
     async def readiness(self) -> Readiness:
-        """Within two seconds, whatever hangs: a node is then `away`. Raises DatabaseUnavailable, ClockOff."""
+        """Return the readiness within two seconds, whatever hangs: a node that hangs is `away`. Raises
+        DatabaseUnavailable, ClockOff.
+        """
         now = asyncio.get_running_loop().time()
-        if self._trying is None or (self._trying.done() and now - self._begun_at > _GOOD_FOR):
+        if self._trying is None or (self._trying.done() and now - self._begun_at > _REUSED_SECONDS):
             self._begun_at, self._without_node = now, None
             self._trying = asyncio.create_task(self._try())
-            self._trying.add_done_callback(_hear)
-        done, _ = await asyncio.wait({self._trying}, timeout=_WITHIN)
+            self._trying.add_done_callback(_consume_exception)
+        done, _ = await asyncio.wait({self._trying}, timeout=_TIMEOUT_SECONDS)
         if done:
             return self._trying.result()
         if self._without_node is not None:
@@ -84,17 +89,17 @@ class Probe:
         if off := self._database.clock.off_seconds():
             raise ClockOff(round(off, 1))
         async with self._database.reading() as connection:
-            found, cursor = await of_tokens(connection, self._settings)
+            found, cursor = await token_readiness(connection, self._settings)
         if self._node is None:
             return found
         self._without_node = replace(found, node="away")
-        return replace(found, node=await _account_state(self._node, cursor))
+        return replace(found, node=await _node_state(self._node, cursor))
 
 
-async def of_tokens(connection: Connection, settings: PaymentSettings) -> tuple[Readiness, cursors.Cursor | None]:
-    """What the database knows of the workers and relayers, without a node; and how far it has read the chain."""
+async def token_readiness(connection: Connection, settings: PaymentSettings) -> tuple[Readiness, cursors.Cursor | None]:
+    """Return what the database knows of the workers and relayers, without a node, and how far it has read the chain."""
     chain_id = next((contract.chain_id for contract in settings.contracts.values()), None)
-    allowed = _A_WHILE + timedelta(seconds=_FINALITIES * settings.finality_seconds)
+    allowed = _FINALITY_SLACK + timedelta(seconds=_FINALITIES * settings.finality_seconds)
     cursor = None if chain_id is None else await cursors.read(connection, chain_id)
     looked_after = await relayers.looked_after_within(connection, _LATE)
     refusal = await outbox.refused_anywhere(connection)
@@ -109,8 +114,8 @@ async def of_tokens(connection: Connection, settings: PaymentSettings) -> tuple[
     return found, cursor
 
 
-def _hear(tried: "asyncio.Task[Readiness]") -> None:
-    """Take note of a failure that may come when nobody waits for it any more: asyncio logs what nobody has."""
+def _consume_exception(tried: "asyncio.Task[Readiness]") -> None:
+    """Retrieve the exception of a try that nobody awaits any more; otherwise asyncio logs it."""
     if not tried.cancelled():
         tried.exception()
 
@@ -123,9 +128,9 @@ def _why_late(allowed: timedelta, cursor: cursors.Cursor | None) -> str:
     )
 
 
-async def _account_state(node: Node, cursor: cursors.Cursor | None) -> NodeState:
+async def _node_state(node: Node, cursor: cursors.Cursor | None) -> NodeState:
     try:
-        async with asyncio.timeout(_WITHIN):
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
             head = await node.block("latest")
             if cursor is None:
                 return "ok"

@@ -1,23 +1,23 @@
-"""Recovery: the chain has payments of ours that the database does not know, since it was restored from an older copy.
+"""Recovery: the chain has payments by this gateway that the database does not know, because an older copy was restored.
 
     running ──a final block has a batch that no row knows──> reading ──the ledger has all of it──> read ──confirmed──┐
        ^                                                        ^                                  │               │
        │                                                        └────── another such batch ────────┘               │
        └───────────────────────────────────────────────────────────────────────────────────────────────────────────┘
 
-The evidence is a call of a token's `settle` or `mint`, which the contract takes from our relayers alone, in a final
-block and in a transaction that this database has not stored. Nothing else raises it: what we send is stored before, so
-a crash in between leaves none; a reorganisation undoes no final block; a node that is behind shows less, never more;
-and the owner of an exported key calls other functions.
+The evidence is a call of a token's `settle` or `mint`, in a final block, in a transaction that this database has not
+stored. The contract accepts these calls from the gateway's relayers alone. There are no false alarms: transactions are
+stored before they are sent, so a crash in between leaves none unknown; a reorganisation undoes no final block; a node
+that is behind shows less, never more; and the owner of an exported key calls other functions.
 
-Until two operators have confirmed what was found (operators/operators.py), no token payment, conversion, withdrawal or
-new handle is accepted and no relayer sends anything. Payments in the ledger go on: all there is of them is in this
-database, so one that is repeated after a restore moves money once. What the chain says is booked as ever.
+Until two operators have confirmed the payments that were found (operators/operators.py), no token payment, conversion,
+withdrawal or new handle is accepted, and no relayer sends. Ledger payments continue: everything about them is in this
+database, so one that is repeated after a restore moves money once. Movements on the chain are booked as usual.
 
-What the batches moved is kept, for the idempotency keys are lost: the first request for the same again meets it
-(`restored_payment`), keeps that answer under its key, and moves nothing. No relayer sends before the ledger has read
-every transaction that the relayers have on the chain, so a request that came before anybody knew is found in the queue
-and given back.
+The movements of unknown batches are kept, because their idempotency keys are lost. The first new request for the same
+payment is matched with one (`restored_payment`): its answer is stored under the request's key, and no money moves. No
+relayer sends until the ledger has read every transaction that the relayers have on the chain. So a request that came
+before the recovery was known is still queued, and fails with its money released.
 
 Lock order: the cursor, restored payments, authorizations in id order, then as in gateway/settlement/.
 """
@@ -61,7 +61,7 @@ PAID_BEFORE: Final = "paid_before_restore"
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """The recovery that the gateway is in. `read_at`: since when the ledger has all that the relayers did."""
+    """The current recovery. `read_at`: when the ledger had read all of the relayers' transactions."""
 
     id: UUID
     chain_id: int
@@ -78,7 +78,7 @@ class Recovery:
 
 
 async def current(connection: Connection) -> Recovery | None:
-    """The recovery that the gateway is in; None while it is in none."""
+    """Return the current recovery; None if there is none."""
     row = await connection.fetchrow(sql.recovery)
     return None if row is None else Recovery(*row)
 
@@ -86,11 +86,11 @@ async def current(connection: Connection) -> Recovery | None:
 # ---- finding it -----------------------------------------------------------------------------------------------------
 
 
-async def unknown(
+async def unknown_movements(
     database: Database, node: Node, settings: PaymentSettings, movements: Iterable[Movement]
 ) -> list[Movement]:
-    """Those of these movements that batches of ours have made and this database has not stored. The node is asked only
-    where there are transactions that we have not stored. Raises NodeUnavailable.
+    """Return the movements that batches of this gateway have made and that this database has not stored. Calls the node
+    only if some of the transactions are not stored. Raises NodeUnavailable.
     """
     told = [one for one in movements if one.nonce is not None or one.reference is not None]
     hashes = sorted({one.transaction_hash for one in told})
@@ -98,20 +98,21 @@ async def unknown(
         return []
     async with database.reading() as connection:
         known = {row["hash"] for row in await connection.fetch(sql.known_attempts, hashes)}
-    strange = [hash_ for hash_ in hashes if hash_ not in known]
-    calls = await node.sent(strange) if strange else {}
-    if len(calls) < len(strange):
+    not_stored = [hash_ for hash_ in hashes if hash_ not in known]
+    calls = await node.sent(not_stored) if not_stored else {}
+    if len(calls) < len(not_stored):
         raise NodeUnavailable("it has the logs of a transaction, and not the transaction")
     contracts = {contract.address for contract in settings.contracts.values()}
     ours = {hash_ for hash_, call in calls.items() if call.to in contracts and is_batch(call.data)}
     return [one for one in told if one.transaction_hash in ours]
 
 
-async def look(
+async def detect(
     database: Database, node: Node, settings: PaymentSettings, finality: int | None, clock: Clock
 ) -> Recovery | None:
-    """At a start, before anything is accepted: whether the gateway is in recovery, or has to be. Reads final blocks
-    only where a relayer has more transactions on the chain than in the rows. Raises NodeUnavailable, ChainReplaced.
+    """At the start, before anything is accepted: return the recovery that the gateway is in, or has to enter. Reads
+    final blocks only if a relayer has more transactions on the chain than in its rows. Raises NodeUnavailable,
+    ChainReplaced.
     """
     chain_id = next((contract.chain_id for contract in settings.contracts.values()), None)
     async with database.reading() as connection:
@@ -127,7 +128,7 @@ async def look(
         return None
     batch, contracts = list[Movement](), list(settings.contracts.values())
     while not batch and (block_range := await watch.read(node, contracts, cursor, finality, {})) is not None:
-        batch = await unknown(database, node, settings, block_range.movements)
+        batch = await unknown_movements(database, node, settings, block_range.movements)
         cursor = Cursor(cursor.chain_id, block_range.last.number, block_range.last.hash, block_range.last.timestamp)
     if batch:
         async with database.transaction() as connection:
@@ -137,8 +138,9 @@ async def look(
 
 
 async def may_send(database: Database, node: Node, chain_id: int, account_states: Sequence[AccountState]) -> bool:
-    """Whether a relayer may send: not in recovery, nor while one of them has transactions on the chain that neither the
-    rows know nor the ledger has read. `account_states` are of every relayer of the chain, from before this is called.
+    """Return whether a relayer may send. It may not in recovery, nor while any relayer has transactions on the chain
+    that are neither in the rows nor read by the ledger. `account_states` are of every relayer of the chain, read before
+    this call.
     """
     async with database.reading() as connection:
         rows = await connection.fetch(sql.relayers, chain_id)
@@ -152,8 +154,8 @@ async def may_send(database: Database, node: Node, chain_id: int, account_states
 
 
 def _ahead(rows: Sequence[Record], account_states: Sequence[AccountState]) -> list[AccountState]:
-    """The relayers that have more transactions on the chain than the rows know. The rows were read after the chain, and
-    what is sent is in the rows before: so these are others'.
+    """Return the relayers that have more transactions on the chain than in the rows. The rows were read after the
+    chain, and a transaction is stored before it is sent, so these were sent by somebody else.
     """
     next_nonce = {row["address"]: row["next_nonce"] for row in rows}
     return [one for one in account_states if one.mined > next_nonce.get(one.address, one.mined)]
@@ -163,8 +165,8 @@ def _ahead(rows: Sequence[Record], account_states: Sequence[AccountState]) -> li
 
 
 async def enter(connection: Connection, chain_id: int, batch: Sequence[Movement], now: datetime) -> UUID:
-    """Enter recovery because of what batches of ours moved and no row knows; once, however many processes find it.
-    Where the gateway is in recovery already, there is more to read. Returns which recovery it is.
+    """Enter recovery because of batches that no row knows; once, however many processes find them. If the gateway is in
+    recovery already, there is more to read. Returns the recovery's id.
     """
     first = batch[0]
     reason = (
@@ -184,12 +186,11 @@ async def enter(connection: Connection, chain_id: int, batch: Sequence[Movement]
     return found.id
 
 
-async def note(
+async def record(
     connection: Connection, settings: PaymentSettings, block_range: BlockRange, batch: Sequence[Movement], now: datetime
 ) -> None:
-    """In the transaction that books a block range, and after that: enter recovery because of the batches in it that no
-    row knows, and keep what they moved. Of a block range that is read in recovery, keep the addresses that are no
-    wallet's.
+    """In the transaction that books a block range, after it was booked: enter recovery because of unknown batches, and
+    keep their movements. In recovery, also keep the addresses of a block range that belong to no wallet.
     """
     found = await current(connection)
     if not batch and found is None:
@@ -198,7 +199,7 @@ async def note(
         chain_id = next(iter(settings.contracts.values())).chain_id
         recovery_id = await enter(connection, chain_id, batch, now)
         await _keep(connection, recovery_id, batch, now)
-        await _give_back(connection, settings, now)
+        await _fail_queued(connection, settings, now)
     else:
         assert found is not None
         recovery_id = found.id
@@ -229,9 +230,9 @@ def _kind(one: Movement) -> str:
     return "redemption" if one.to_address == ZERO else "transfer"
 
 
-async def _give_back(connection: Connection, settings: PaymentSettings, now: datetime) -> None:
-    """Requests that came after the restore, before anybody knew of it, for what the chain has: each fails, and its
-    money is given back. Nothing of them was sent (`may_send`).
+async def _fail_queued(connection: Connection, settings: PaymentSettings, now: datetime) -> None:
+    """Fail requests that came after the restore and before the recovery was known, for payments that the chain has, and
+    release their money. None of them was sent (`may_send`).
     """
     refused: dict[UUID, tuple[Authorization, str]] = {}
     met: set[UUID] = set()
@@ -247,9 +248,9 @@ async def _give_back(connection: Connection, settings: PaymentSettings, now: dat
 # ---- reading, until all of it is in the ledger -----------------------------------------------------------------------
 
 
-async def read_up(database: Database, node: Node, now: datetime) -> bool:
-    """In recovery, once the ledger has every transaction that the relayers have on the chain: let their nonces follow
-    those, and say that there is something to confirm. Returns whether that is so since now.
+async def finish_reading(database: Database, node: Node, now: datetime) -> bool:
+    """In recovery, once the ledger has every transaction that the relayers have on the chain: set the relayers' nonces
+    to the chain's, and mark the recovery as ready to confirm. Returns whether this call did it.
     """
     async with database.reading() as connection:
         found = await current(connection)
@@ -264,7 +265,7 @@ async def read_up(database: Database, node: Node, now: datetime) -> bool:
     for address, count in counts.items():
         late = [one.hash for one in attempts[address] if one.nonce < count]
         if await node.transaction_count(address, cursor.number) < count or await node.receipts(late):
-            return False  # in blocks that are not final yet, or not booked
+            return False  # they are in blocks that are not final yet, or not booked
     async with database.transaction() as connection:
         if not await cursors.stands(connection, cursor):
             return False
@@ -285,12 +286,11 @@ async def read_up(database: Database, node: Node, now: datetime) -> bool:
     return True
 
 
-async def open_returned(database: Database, node: Node, settings: PaymentSettings, now: datetime) -> int:
-    """Bring into the ledger what lies at the addresses of handles that were lost and are claimed again; returns how
-    many.
+async def post_returned(database: Database, node: Node, settings: PaymentSettings, now: datetime) -> int:
+    """Post the balances of addresses whose handles were lost and are claimed again. Returns how many addresses.
 
-    It is read at the block up to which the ledger had seen the chain when the handle was claimed: later blocks are
-    booked as any wallet's.
+    Each balance is read at the block that the ledger was at when the handle was claimed. Later blocks are booked as for
+    any wallet.
     """
     async with database.reading() as connection:
         rows = await connection.fetch(sql.to_open)

@@ -1,16 +1,16 @@
-"""Reading final blocks again that are in the ledger, and posting what was left out of them.
+"""Read final blocks again that the ledger has read, and post the movements that it lacks.
 
-A node that answered for a block as if nothing had been in it leaves the ledger wrong: a deposit is not credited, a
-payment that is done stays submitted. What a block says is read and posted as the first time (gateway/settlement/), less
-the movements that the ledger has, each known by its block and its place in it. So nothing is posted twice, however
-often a block is read.
+A node that answered for a block without its logs leaves the ledger wrong: a deposit is not credited, or a payment that
+has settled stays submitted. The block is read and posted as it was the first time (gateway/settlement/), without the
+movements that the ledger has, which are identified by block and log index. So nothing is posted twice, however often a
+block is read.
 
-Two ask for it: an operator (`gateway chain reread`), and a reconciliation that finds for the second time that a wallet
-or a supply is not what the chain says. Before it believes that, the token's own Transfer logs are searched for those of
-that wallet that the ledger lacks, and their blocks are read again.
+It is used by operators (`gateway chain reread`), and by a reconciliation run that finds for the second time that a
+wallet or a supply differs from the chain. Before that is confirmed, the token's Transfer logs are searched for
+movements that the ledger lacks, and their blocks are read again.
 
-A movement between addresses that were strangers' then is not the ledger's. Nor is one of an address that was bound
-later: what lay there came into the ledger as one sum then.
+The ledger has no movements between addresses that were not a wallet's at the time. Nor has it those of an address
+before it was bound: binding posted its balance as one sum.
 """
 
 import logging
@@ -35,13 +35,13 @@ sql = Statements(__package__, "reread.sql")
 
 log = logging.getLogger(__name__)
 
-#: Blocks read at once; and blocks whose Transfer logs are searched before a sign of life is given.
-_PART, _SEARCHED = 500, 50_000
+#: Blocks read at once; and blocks whose Transfer logs are searched between two renewals of the lease.
+_BATCH, _SEARCH = 500, 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """The blocks that were read again, and how many movements they had that the ledger lacked."""
+    """The blocks that were read again, and how many movements were posted that the ledger lacked."""
 
     first: int
     last: int
@@ -51,20 +51,20 @@ class Reread:
 async def reread(
     database: Database, node: Node, settings: PaymentSettings, first: int, last: int, clock: Clock
 ) -> Reread:
-    """Read the final blocks from `first` to `last` again and post what the ledger lacks of them.
+    """Read the final blocks from `first` to `last` again and post the movements that the ledger lacks.
 
-    Raises InvalidRequest where they are not all in the ledger or `last` is before `first`, ChainReplaced and
+    Raises InvalidRequest if the ledger has not read all of them or `last` is before `first`, ChainReplaced and
     NodeUnavailable.
     """
     if last < first:
         raise InvalidRequest("blocks", f"block {last} is before block {first}: name the first block first")
     contracts = list(settings.contracts.values())
     posted = 0
-    for start in range(first, last + 1, _PART):
+    for start in range(first, last + 1, _BATCH):
         async with database.reading() as connection:
             cursor = await cursors.read(connection, contracts[0].chain_id) if contracts else None
             hashes = await relayers.open_hashes(connection, contracts[0].chain_id, clock()) if contracts else {}
-        end = min(start + _PART - 1, last)
+        end = min(start + _BATCH - 1, last)
         if cursor is None or not 0 < start <= end <= cursor.number:
             read = "nothing is read yet" if cursor is None else f"blocks 1 to {cursor.number} are in the ledger"
             raise InvalidRequest("blocks", f"blocks {first} to {last} cannot be read again: {read}")
@@ -76,7 +76,7 @@ async def reread(
 async def _post(
     database: Database, settings: PaymentSettings, chain_id: int, block_range: BlockRange, clock: Clock
 ) -> int:
-    """Post what the ledger lacks, block by block, in one transaction; returns how many movements that were."""
+    """Post the movements that the ledger lacks, block by block, in one transaction. Returns how many."""
     async with database.transaction() as connection:
         await cursors.lock(connection, chain_id)
         missing = await _missing(connection, chain_id, block_range)
@@ -110,8 +110,8 @@ async def _missing(connection: Connection, chain_id: int, block_range: BlockRang
 async def search(
     database: Database, node: Node, settings: PaymentSettings, differences: Sequence[Difference], clock: Clock
 ) -> AsyncIterator[int]:
-    """Search what the ledger may lack of these accounts, and post it. Gives, now and then, how many movements it has
-    posted so far: whoever asked may have to say that they are busy.
+    """Search for movements of these accounts that the ledger lacks, and post them. Yields the number posted so far,
+    often enough for the caller to renew its lease.
 
     Raises NodeUnavailable and ChainReplaced.
     """
@@ -122,10 +122,10 @@ async def search(
             continue
         numbers = set[int]()
         for party in await _parties(database, one):
-            for first in range(contract.deployed_block + 1, one.block + 1, _SEARCHED):
-                last = min(first + _SEARCHED - 1, one.block)
+            for first in range(contract.deployed_block + 1, one.block + 1, _SEARCH):
+                last = min(first + _SEARCH - 1, one.block)
                 logs = await node.transfer_logs(contract.address, party, first, last)
-                numbers |= await _lacking(database, contract, logs, first, last)
+                numbers |= await _missing_blocks(database, contract, logs, first, last)
                 yield posted
         for number in sorted(numbers):
             posted += (await reread(database, node, settings, number, number, clock)).posted
@@ -133,7 +133,9 @@ async def search(
 
 
 async def _parties(database: Database, one: Difference) -> list[str]:
-    """The addresses by whose logs an account can be wrong; a supply is by what is minted and burnt."""
+    """Return the addresses whose logs change an account. A supply is changed by mints and burns, which name the zero
+    address.
+    """
     kind, _, rest = one.account.partition(":")
     if kind != "wallet":
         return [ZERO]
@@ -142,8 +144,10 @@ async def _parties(database: Database, one: Difference) -> list[str]:
     return [row["address"] for row in rows]
 
 
-async def _lacking(database: Database, contract: Contract, logs: Sequence[Log], first: int, last: int) -> set[int]:
-    """The blocks of those logs that moved tokens and that the ledger does not have."""
+async def _missing_blocks(
+    database: Database, contract: Contract, logs: Sequence[Log], first: int, last: int
+) -> set[int]:
+    """Return the blocks of those logs that moved tokens and that the ledger lacks."""
     async with database.reading() as connection:
         rows = await connection.fetch(sql.observed, contract.chain_id, first, last)
     observed = {(row["block_hash"], row["log_index"]) for row in rows}

@@ -1,12 +1,12 @@
-"""The ledger against the chain: every wallet against the sum of `balanceOf` of its addresses, `supply` against
-`totalSupply`, and the reserve against the supply at par.
+"""Compare the ledger with the chain: every wallet with the sum of `balanceOf` of its addresses, `supply` with
+`totalSupply`, and the reserve with the supply at par.
 
-The ledger is read first, in one snapshot with the cursor, then the chain at that very block: what moves meanwhile is in
-neither. Wallets are looked at in parts, each as of its own block, so however many there are, no node is asked of a
-block that it has forgotten. What is `outside` is what the supply leaves once every wallet is counted, so it is held
-against the sum of all wallets, where all of them are looked at.
+The ledger is read first, in one snapshot with the cursor, then the chain at the cursor's block, so neither has what
+moves in the meantime. Wallets are compared in batches, each at its own block, so that no node is asked for a block that
+it has pruned, however many wallets there are. `outside` is the supply less all wallets, so it is compared only when all
+of them are added up.
 
-What differs once may be a node that is not quite there yet: monitor.py compares again before it is confirmed.
+A difference that is seen once may come from a node that is behind: monitor.py compares again before it is confirmed.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -25,15 +25,15 @@ from gateway.postgres.pool import Connection, Database, Statements
 
 sql = Statements(__package__, "solvency.sql")
 
-#: How many wallets are looked at as of one block.
-_PART = 1_000
+#: How many wallets are compared at one block.
+_BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An account that does not agree with what it is held `against`: what the ledger says it has, and what the other
-    side says, in the asset whose withdrawals it stops. `block` is the final block that the chain was asked at; None
-    where it was not asked.
+    """An account that differs from what it is compared with (`against`): the balance in the ledger, and that of the
+    other side, in the asset whose withdrawals it freezes. `block` is the final block that was compared; None if it is
+    not of the chain.
     """
 
     account: str
@@ -58,7 +58,7 @@ class Difference:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What makes it the same difference when it is seen again."""
+        """What identifies the same difference when it is seen again."""
         return self.account, self.against
 
     def __str__(self) -> str:
@@ -67,8 +67,8 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Solvency:
-    """One token as the ledger has it: what is issued, who has it, and what backs it. `difference` is zero when what is
-    issued is just what wallets and the outside have, and the reserve covers it; else by how much it is not so.
+    """The totals of one token in the ledger: what is issued, who has it, and what backs it. `difference` is zero if the
+    supply equals wallets plus outside and the reserve covers it; otherwise the amount by which it does not.
     """
 
     asset: Asset
@@ -84,14 +84,14 @@ class Solvency:
 
 
 async def solvency(connection: Connection, settings: PaymentSettings) -> list[Solvency]:
-    """The totals of every token, as of one moment: call it inside a snapshot. It adds up all wallets."""
+    """Return the totals of every token at one moment: call it in a snapshot. It adds up all wallets."""
     posted = await _of_system_accounts(connection, settings)
     needed = _needed(settings, posted)
     return [await _token(connection, settings, token, posted, needed) for token in settings.assets.tokens()]
 
 
 async def _of_system_accounts(connection: Connection, settings: PaymentSettings) -> dict[str, int]:
-    """What system accounts of every token have, by code."""
+    """Return the balances of every token's system accounts, by code."""
     tokens = settings.assets.tokens()
     codes = [account.system_account(kind, token) for token in tokens for kind in ("supply", "outside")]
     codes += [account.system_account("reserve", settings.backing(token)) for token in tokens]
@@ -100,7 +100,7 @@ async def _of_system_accounts(connection: Connection, settings: PaymentSettings)
 
 
 def _needed(settings: PaymentSettings, posted: Mapping[str, int]) -> dict[Asset, int]:
-    """What all tokens of one currency together take to be covered, by currency."""
+    """Return the reserve that all tokens of each currency together need, by currency."""
     needed: dict[Asset, int] = {}
     for token in settings.assets.tokens():
         supply, fiat = Money(posted[account.system_account("supply", token)], token), settings.backing(token)
@@ -133,16 +133,16 @@ async def _token(
     )
 
 
-async def within(connection: Connection, settings: PaymentSettings, thorough: bool) -> list[Difference]:
-    """What does not agree within the ledger itself: the reserves and, where it is `thorough`, which adds up all
-    wallets, what is outside.
+async def ledger_differences(connection: Connection, settings: PaymentSettings, thorough: bool) -> list[Difference]:
+    """Return the differences within the ledger itself: of the reserves and, if `thorough`, of `outside`, which adds up
+    all wallets.
     """
     outside = [one for totals in await solvency(connection, settings) for one in _outside(totals)] if thorough else []
     return [*outside, *await _reserves(connection, settings)]
 
 
 async def _reserves(connection: Connection, settings: PaymentSettings) -> list[Difference]:
-    """The reserves that do not cover their tokens. One that has more than it needs is no difference."""
+    """Return the reserves that do not cover their tokens. A surplus is no difference."""
     posted = await _of_system_accounts(connection, settings)
     return [
         Difference(code, Money(posted[code], fiat), Money(needed, fiat), "the supply at par")
@@ -152,7 +152,7 @@ async def _reserves(connection: Connection, settings: PaymentSettings) -> list[D
 
 
 def _outside(totals: Solvency) -> list[Difference]:
-    """What is outside, against what the supply leaves when every wallet has what it has."""
+    """Compare `outside` with the supply less all wallets."""
     left = totals.supply - totals.wallets
     code = account.system_account("outside", totals.asset)
     return [] if left == totals.outside else [Difference(code, totals.outside, left, "the supply less all wallets")]
@@ -164,35 +164,37 @@ def _outside(totals: Solvency) -> list[Difference]:
 async def reconcile(
     database: Database, node: Node, settings: PaymentSettings
 ) -> tuple[list[Solvency], list[Difference]]:
-    """Hold every wallet and the totals against the chain; name every difference. Raises NodeUnavailable, and
-    ChainReplaced where what differs is that this is another chain.
+    """Compare every wallet and the totals with the chain. Returns the totals and every difference. Raises
+    NodeUnavailable, and ChainReplaced if the node is on another chain.
     """
     async with database.snapshot() as connection:
         totals = await solvency(connection, settings)
-        differences = await within(connection, settings, thorough=True)
-    async for part in parts(database, node, settings):
-        differences += part
+        differences = await ledger_differences(connection, settings, thorough=True)
+    async for batch in chain_differences(database, node, settings):
+        differences += batch
     return totals, distinct(differences)
 
 
-async def parts(
+async def chain_differences(
     database: Database, node: Node, settings: PaymentSettings, only: Sequence[WalletId] | None = None
 ) -> AsyncIterator[list[Difference]]:
-    """Hold the supply of each token and the wallets (`only` these; all) against the chain, part by part: what differs
-    in each. The node is asked once for each address, and once for the supply in each part.
+    """Compare the supply of each token and the wallets (`only` these, or all) with the chain. Yields the differences of
+    each batch. The node is asked once for each address, and once for the supply in each batch.
     """
     for contract in settings.contracts.values():
-        async for part in _wallets(database, only):
-            yield await _part(database, node, settings, contract, part)
+        async for batch in _wallets(database, only):
+            yield await _compare(database, node, settings, contract, batch)
 
 
-async def moved(database: Database, settings: PaymentSettings, since: int) -> tuple[int, list[WalletId]]:
-    """The wallets whose tokens final blocks after `since` have moved, and up to which block that is known."""
+async def moved_wallets(database: Database, settings: PaymentSettings, since: int) -> tuple[int, list[WalletId]]:
+    """Return the final block that the ledger is read up to, and the wallets whose tokens final blocks after `since`
+    have moved.
+    """
     found: set[WalletId] = set()
     contracts = settings.contracts.values()
     async with database.snapshot() as connection:
         read_to = [await cursors.read(connection, chain_id) for chain_id in {one.chain_id for one in contracts}]
-        (to,) = [cursor.number for cursor in read_to if cursor is not None]  # contracts are all of one chain
+        (to,) = [cursor.number for cursor in read_to if cursor is not None]  # all contracts are on one chain
         for contract in contracts:
             rows = await connection.fetch(sql.wallets_moved, contract.chain_id, since, to, contract.asset.code)
             found |= {WalletId(row["id"]) for row in rows}
@@ -200,22 +202,22 @@ async def moved(database: Database, settings: PaymentSettings, since: int) -> tu
 
 
 async def _wallets(database: Database, only: Sequence[WalletId] | None) -> AsyncIterator[Sequence[WalletId]]:
-    """The wallets in parts, of which there is at least one."""
+    """Yield the wallets in batches, at least one."""
     if only is not None:
-        for start in range(0, max(len(only), 1), _PART):
-            yield only[start : start + _PART]
+        for start in range(0, max(len(only), 1), _BATCH):
+            yield only[start : start + _BATCH]
         return
     last: WalletId | UUID = UUID(int=0)
     while True:
         async with database.reading() as connection:
-            part = [WalletId(row["id"]) for row in await connection.fetch(sql.wallets_after, last, _PART)]
-        yield part
-        if len(part) < _PART:
+            batch = [WalletId(row["id"]) for row in await connection.fetch(sql.wallets_after, last, _BATCH)]
+        yield batch
+        if len(batch) < _BATCH:
             return
-        last = part[-1]
+        last = batch[-1]
 
 
-async def _part(
+async def _compare(
     database: Database, node: Node, settings: PaymentSettings, contract: Contract, wallets: Sequence[WalletId]
 ) -> list[Difference]:
     token = contract.asset
@@ -240,5 +242,5 @@ async def _part(
 
 
 def distinct(differences: Iterable[Difference]) -> list[Difference]:
-    """Each difference once, as it was seen last: the supply is looked at with every part."""
+    """Return each difference once, as it was seen last: the supply is compared in every batch."""
     return list({one.key: one for one in differences}.values())

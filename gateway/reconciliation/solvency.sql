@@ -1,11 +1,11 @@
 -- sum_of_wallets
--- What all handles together have of an asset.
+-- The sum of all wallets' balances of an asset.
 SELECT coalesce(sum(credits_posted - debits_posted), 0) FROM account
 WHERE asset = $1 AND code LIKE 'wallet:%';
 
 -- wallets_holding
--- What the ledger says that these wallets have of a token, and the addresses where it should lie; one without an account
--- has nothing.
+-- The balance of a token that the ledger has for these wallets, and the addresses that should hold it. A wallet without
+-- an account has 0.
 SELECT 'wallet:' || wallet.handle || ':' || $1 AS code,
     (SELECT array_agg(address ORDER BY address) FROM counted_address WHERE wallet_id = wallet.id) AS addresses,
     coalesce(account.credits_posted - account.debits_posted, 0) AS posted
@@ -14,11 +14,11 @@ WHERE wallet.id = ANY ($2)
 ORDER BY wallet.id;
 
 -- wallets_after
--- The next wallets of all, in order.
+-- The next batch of all wallets, in id order.
 SELECT id FROM wallet WHERE id > $1 ORDER BY id LIMIT $2;
 
 -- wallets_moved
--- The wallets whose addresses tokens moved from or to in the final blocks after one, up to another.
+-- The wallets whose addresses sent or received tokens in the final blocks after one, up to another.
 SELECT DISTINCT wallet_address.wallet_id AS id
 FROM observation, LATERAL (VALUES (from_address), (to_address)) AS side (address)
 JOIN wallet_address ON wallet_address.address = side.address

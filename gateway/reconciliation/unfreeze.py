@@ -1,4 +1,4 @@
-"""Let withdrawals of an asset go on, once everything of it agrees again.
+"""Unfreeze withdrawals of an asset, once everything of it agrees again.
 
 Lock order: the lease of reconciliation runs (monitor.py), differences, freezes, then authorizations in id order.
 """
@@ -30,11 +30,11 @@ async def unfreeze(
     by: By,
     now: datetime,
 ) -> datetime:
-    """Let withdrawals of the asset go on. Returns since when they were stopped.
+    """Unfreeze withdrawals of the asset. Returns since when they were frozen.
 
-    The caller has read which differences are `known`, then looked at everything; `still` is what of the asset does not
-    agree. Raises FreezeStays where there is any, or a difference that was confirmed since: then it has to look again.
-    Raises NotFound when nothing was stopped.
+    The caller has read which differences are `known`, then compared everything; `still` are the differences that this
+    found for the asset. Raises FreezeStays if there are any, or if one was confirmed since: then the caller has to
+    compare again. Raises NotFound if withdrawals are not frozen.
     """
     await connection.execute(sql.lock_runs)
     there = {id: one for id, one in (await differences(connection, settings.assets)).items() if one.asset == asset}
@@ -55,7 +55,7 @@ async def unfreeze(
 
 
 async def differences(connection: Connection, assets: Assets) -> dict[int, Difference]:
-    """What was confirmed and is the reason of a freeze, by number, the oldest first."""
+    """Return the confirmed differences that are the reason of a freeze, by id, oldest first."""
     return {
         row["id"]: Difference(
             row["account"],

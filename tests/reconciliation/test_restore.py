@@ -409,12 +409,12 @@ async def test_a_gateway_that_starts_without_a_worker_finds_it_before_it_accepts
     town = after.town
     finality, clock = town.FINALITY, town.clock
 
-    found = [await recovery.look(town.database, town.node, town.settings, finality, clock) for _ in range(2)]
+    found = [await recovery.detect(town.database, town.node, town.settings, finality, clock) for _ in range(2)]
 
     assert found[0] is not None
     assert found[0] == found[1]
     assert code_of(await alice.pay("@bob", "5.00 USDX", "lost")) == (503, "in_recovery")
-    assert await recovery.look(*(before.town.database, town.node, town.settings, finality, clock)) is None
+    assert await recovery.detect(*(before.town.database, town.node, town.settings, finality, clock)) is None
     await after.watch()  # a worker that comes later reads on in the same recovery
     assert await after.audit_events("recovery.entered") == ["recovery.entered"]
     assert await jobs.recover.run(town.worker())
@@ -458,7 +458,7 @@ async def test_what_is_ordinary_raises_no_recovery(before: Gateway) -> None:
     town.chain.mine(1 + town.FINALITY)
     await before.watch()
 
-    assert await recovery.look(town.database, town.node, town.settings, town.FINALITY, town.clock) is None
+    assert await recovery.detect(town.database, town.node, town.settings, town.FINALITY, town.clock) is None
     assert await before.recovery() is None
     assert await town.on_chain(OUTSIDE) == "2.000000 USDX"
 

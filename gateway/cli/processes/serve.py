@@ -71,7 +71,7 @@ async def _look(services: Services, config: Config) -> None:
     if services.node is None:
         return
     try:
-        found = await recovery.look(
+        found = await recovery.detect(
             services.database, services.node, services.settings, config.finality, services.clock
         )
     except (NodeUnavailable, DatabaseUnavailable, ChainReplaced) as unknown:

@@ -23,5 +23,5 @@ async def run(worker: Worker) -> bool:
             "%s: withdrawals of %s are frozen. Find out why, put it right, then run 'gateway withdrawals unfreeze %s'",
             *(one, one.asset.code, one.asset.code),
         )
-    await history.note(worker.database, settings, worker.clock())
+    await history.record(worker.database, settings, worker.clock())
     return False

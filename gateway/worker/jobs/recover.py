@@ -8,5 +8,5 @@ async def run(worker: Worker) -> bool:
     """In recovery, say when all is read; afterwards, bring in what lies at the addresses that were given back."""
     async with worker.database.reading() as connection:
         settings = await worker.settings_now(connection)
-    read = await recovery.read_up(worker.database, worker.node, worker.clock())
-    return await recovery.open_returned(worker.database, worker.node, settings, worker.clock()) > 0 or read
+    read = await recovery.finish_reading(worker.database, worker.node, worker.clock())
+    return await recovery.post_returned(worker.database, worker.node, settings, worker.clock()) > 0 or read

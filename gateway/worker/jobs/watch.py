@@ -41,13 +41,13 @@ async def run(worker: Worker) -> bool:
     if not block_range.newest:
         worker.block_time.at_once()
     used = await _used(worker, settings, block_range) if block_range.newest else {}
-    unknown = await recovery.unknown(worker.database, worker.node, settings, block_range.movements)
+    unknown = await recovery.unknown_movements(worker.database, worker.node, settings, block_range.movements)
     async with worker.database.transaction() as connection:
         written = await final_blocks.settle(
             connection, settings.assets, settings.settles, cursor, block_range, used, worker.clock()
         )
         if written:
-            await recovery.note(connection, settings, block_range, unknown, worker.clock())
+            await recovery.record(connection, settings, block_range, unknown, worker.clock())
     if written and worker.tracer is not None:
         traces.final(worker.tracer, written.events, block_range, read)
     line = worker.catch_up.line(block_range, worker.clock()) if written else None

@@ -49,7 +49,7 @@ async def test_a_point_is_noted_once_an_hour_and_kept_for_so_long(house: House, 
     begun = house.api.clock()
 
     async def noted(after: timedelta) -> int:
-        return await history.note(database, settings, begun + after)
+        return await history.record(database, settings, begun + after)
 
     tokens = len(settings.assets.tokens())
     assert await noted(timedelta()) == tokens
