@@ -14,6 +14,7 @@ from gateway.errors import InvalidRequest
 
 WalletId = NewType("WalletId", UUID)
 PaymentId = NewType("PaymentId", UUID)
+RequestId = NewType("RequestId", UUID)
 ConversionId = NewType("ConversionId", UUID)
 BankMovementId = NewType("BankMovementId", UUID)
 TransferId = NewType("TransferId", UUID)

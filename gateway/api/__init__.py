@@ -11,6 +11,7 @@ methods.py           HEAD, OPTIONS and the Allow header
 A folder for each subject has its routes, what comes in and goes out (shapes.py), how answers are made from the
 packages' own values (views.py) and examples of both (examples.py):
 
+requests/   requests for money
 payments/   payments, batches, mandates, approvals, authorizations, the bank
 identity/   handles, sign-up, sign-in, sessions, passkeys, API keys, addresses
 wallets/    balances and statements

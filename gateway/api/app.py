@@ -23,6 +23,7 @@ from gateway.api.operators import wallets as operator_wallets
 from gateway.api.operators.running import routes as running
 from gateway.api.payments import approvals, authorizations, bank, batches, mandates, payments, unauthorized
 from gateway.api.payments.fast.fast_payments import FastPayments
+from gateway.api.requests import requests
 from gateway.api.status import status
 from gateway.api.wallets import statements, wallets
 from gateway.api.webhooks import deliveries, webhooks
@@ -72,6 +73,11 @@ ROUTES = [
     mandates.challenge_mandate_approval,
     mandates.approve_mandate,
     mandates.draw,
+    requests.create_request,
+    requests.list_requests,
+    requests.get_request,
+    requests.decline_request,
+    requests.cancel_request,
     api_keys.create_api_key,
     api_keys.list_api_keys,
     api_keys.replace_api_key,

@@ -24,6 +24,8 @@ from gateway.api.payments.shapes import (
     BulkPaymentRequest,
     BulkResultView,
 )
+from gateway.api.requests import examples as requests
+from gateway.api.requests.examples import REQUEST
 from gateway.api.status import examples as status
 from gateway.api.story import ALICE_ADDRESS, BOB_ADDRESS, EUR, NONCE, NOW, TX_HASH, USDX
 from gateway.api.wallets import examples as wallets
@@ -59,6 +61,9 @@ from gateway.payments.errors import (
     PaymentCapExceeded,
     PaymentRestored,
     RefundExceedsPayment,
+    RequestLimit,
+    RequestMismatch,
+    RequestNotOpen,
     SelfPayment,
     UnknownPayee,
     WalletFrozen,
@@ -73,6 +78,7 @@ REQUESTS: Final[Mapping[str, Struct | list[BulkPaymentRequest]]] = {
     **identity.REQUESTS,
     **wallets.REQUESTS,
     **payments.REQUESTS,
+    **requests.REQUESTS,
     **operators.REQUESTS,
     **running.REQUESTS,
     **webhooks.REQUESTS,
@@ -85,6 +91,7 @@ ANSWERS: Final[Mapping[str, Struct | list[BulkResultView]]] = {
     **events.ANSWERS,
     **wallets.ANSWERS,
     **payments.ANSWERS,
+    **requests.ANSWERS,
     **operators.ANSWERS,
     **running.ANSWERS,
     **status.ANSWERS,
@@ -149,6 +156,9 @@ PROBLEM_EXAMPLES: Final[tuple[GatewayError, ...]] = (
     MandateTotalExceeded(EUR.parse("12.50"), EUR.parse("5.00"), EUR.parse("5.00")),
     PaymentCapExceeded(EUR.parse("90.00"), EUR.parse("50.00")),
     RefundExceedsPayment(EUR.parse("12.50"), EUR.parse("2.50")),
+    RequestMismatch(REQUEST.id, "amount", "12.50", "10.00"),
+    RequestNotOpen(REQUEST.id, "paid"),
+    RequestLimit(10),
     PaymentRestored(SETTLED.id, TX_HASH),
     InRecovery(),
     DatabaseUnavailable("the connection was refused"),

@@ -67,6 +67,7 @@ Time = Annotated[
     ),
 ]
 PaymentIdText = Annotated[str, typed_id("pay", "A payment's id.")]
+RequestIdText = Annotated[str, typed_id("req", "A request's id.")]
 WalletIdText = Annotated[str, typed_id("wal", "A wallet's id. It stays the same when the wallet gets another address.")]
 PaymentState = Annotated[str, one_of([state.value for state in State], "The payment's state.")]
 ReasonText = Annotated[str, one_of(get_args(Reason), "Why an approval is needed.")]

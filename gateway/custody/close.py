@@ -3,9 +3,9 @@
 A frozen wallet cannot be closed until it is unfrozen: the investigation still needs it, and money may still be returned
 to it.
 
-A closed wallet has no money and nothing under way. Its keys, passkeys, sessions, mandates, webhooks and recovery codes
-are ended, and its notification addresses and preferences are deleted. Its handle is never given out again. Its history
-stays, because it is also the history of its counterparties.
+A closed wallet has no money and nothing under way. Its keys, passkeys, sessions, mandates, open requests, webhooks and
+recovery codes are ended, and its notification addresses and preferences are deleted. Its handle is never given out
+again. Its history stays, because it is also the history of its counterparties.
 
 Tokens that somebody sends to its address on the chain stay there: a transfer cannot be refused, and the gateway keeps
 the key. Tokens that reach a previous address of the wallet are still swept to the owner's address. Tokens that the
@@ -14,7 +14,8 @@ owner redeems at the contract are not paid out: a closed account takes no fiat, 
 All of it is one transaction. If a payment commits first, closing is refused. A payment that comes later finds the
 account closed (account_is_closed, schema/01_ledger.sql), on every path.
 
-Lock order, the same as for payments: the wallet's keys, the wallet, its policy, its mandates, its accounts.
+Lock order, the same as for payments: the wallet's keys, the wallet, its policy, its mandates, its requests,
+its accounts.
 """
 
 from datetime import datetime
@@ -29,7 +30,9 @@ from gateway.identity import wallet as wallets
 from gateway.identity.wallet import Wallet
 from gateway.ledger import account, ledger
 from gateway.money import Assets, Money
+from gateway.payments import request_money
 from gateway.payments.checks import wallet_freeze
+from gateway.payments.requests import rows as requests
 from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "close.sql")
@@ -52,6 +55,7 @@ async def close(connection: Connection, assets: Assets, owner: Wallet, confirm: 
     await wallets.check_guard(connection, owner)
     await connection.execute(sql.lock_policy, owner.id)
     await connection.execute(sql.lock_mandates, owner.id)
+    await requests.lock_open(connection, owner.id, now)
     before: datetime | None = await connection.fetchval(wallets.sql.closed_at, owner.id)
     if before is not None:
         return before
@@ -66,6 +70,7 @@ async def close(connection: Connection, assets: Assets, owner: Wallet, confirm: 
     await connection.execute(wallets.sql.close, owner.id, now)
     for statement in _ENDS:
         await connection.execute(statement, owner.id, now)
+    await request_money.cancel_all(connection, assets, owner.id, now)
     for statement in _FORGETS:
         await connection.execute(statement, owner.id)
     await log.append(connection, [log.Event("wallet.closed", owner.id, owner.id, {})], now)

@@ -124,6 +124,11 @@ async def lock_wallet(connection: Connection, id: WalletId) -> None:
     await connection.execute(sql.lock_wallet, id)
 
 
+async def share(connection: Connection, ids: Iterable[WalletId]) -> None:
+    """Until the transaction ends, none of these wallets is frozen, closed or given a passkey."""
+    await connection.execute(sql.share, list(ids))
+
+
 async def guard(connection: Connection, id: WalletId) -> None:
     """From now on the wallet's policy holds, and its API keys do not act as its owner: it has its first passkey. What
     was granted before waits or ends, in the same transaction (schema/10_controls.sql).

@@ -105,6 +105,10 @@ SELECT address FROM wallet_address WHERE wallet_id = $1 ORDER BY since;
 -- What is decided about one wallet is decided by one after the other.
 SELECT id FROM wallet WHERE id = $1 FOR NO KEY UPDATE;
 
+-- share
+-- Wallets that stay as they are, in id order.
+SELECT id FROM wallet WHERE id = ANY ($1) ORDER BY id FOR SHARE;
+
 -- close
 -- It is closed for ever; no row where it was.
 UPDATE wallet SET closed_at = $2 WHERE id = $1 AND closed_at IS NULL RETURNING closed_at;

@@ -1723,6 +1723,46 @@ CREATE INDEX mandate_of_payer ON mandate (payer, id DESC);
 CREATE INDEX mandate_of_payee ON mandate (payee, id DESC);
 CREATE TRIGGER mandate_is_kept BEFORE DELETE OR TRUNCATE ON mandate
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+-- Requests for money: one wallet asks another to pay it an amount.
+
+-- A request is paid by an ordinary payment. `payment_id` is set in the transaction that accepts the payment, while the
+-- request's row is locked, and replaced only where that payment has ended without paying. The state is not stored; see
+-- request_state.
+CREATE TABLE payment_request (
+    id uuid PRIMARY KEY,
+    requester uuid NOT NULL REFERENCES wallet (id),
+    payer uuid NOT NULL REFERENCES wallet (id),
+    asset text NOT NULL REFERENCES asset (code),
+    amount amount NOT NULL,
+    memo memo,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    declined_at timestamptz,
+    cancelled_at timestamptz,
+    payment_id uuid,                   -- the payment that pays it, or the last one that did not
+    paid_at timestamptz,               -- when that payment settled
+    CONSTRAINT payment_request_is_not_to_oneself CHECK (requester <> payer),
+    CONSTRAINT payment_request_expires_later CHECK (expires_at > created_at),
+    CONSTRAINT payment_request_ends_once CHECK (num_nonnulls(declined_at, cancelled_at, paid_at) <= 1),
+    CONSTRAINT payment_request_is_paid_by_a_payment CHECK (paid_at IS NULL OR payment_id IS NOT NULL)
+);
+CREATE UNIQUE INDEX payment_request_of_payment ON payment_request (payment_id) WHERE payment_id IS NOT NULL;
+CREATE INDEX payment_request_of_requester ON payment_request (requester, id DESC);
+CREATE INDEX payment_request_of_payer ON payment_request (payer, id DESC);
+CREATE INDEX payment_request_waiting ON payment_request (payer, requester, id DESC)
+    WHERE declined_at IS NULL AND cancelled_at IS NULL AND paid_at IS NULL;
+
+-- The state of a request whose payment is in the state `payment` (NULL: it has none, or one that settled at once). A payment
+-- that ends without paying leaves the request as it was.
+CREATE FUNCTION request_state(request payment_request, payment text, now timestamptz) RETURNS text LANGUAGE sql IMMUTABLE
+    RETURN CASE
+        WHEN request.paid_at IS NOT NULL THEN 'paid'
+        WHEN payment NOT IN ('failed', 'voided', 'expired', 'refused') THEN 'pending'
+        WHEN request.declined_at IS NOT NULL THEN 'declined'
+        WHEN request.cancelled_at IS NOT NULL THEN 'cancelled'
+        WHEN request.expires_at <= now THEN 'expired'
+        ELSE 'open'
+    END;
 -- Captures and voids of payments that are held on the ledger rail.
 
 -- Captures and voids payments, independently of each other, in a fixed number of statements. Each argument and result is an
@@ -2790,9 +2830,11 @@ END $$;
 
 -- Locks the rows that payments are decided by until the transaction ends. The order is the same everywhere, and by id within
 -- a kind: API keys, so that payments of one key are decided one at a time; wallets, so that none gets its first passkey
--- meanwhile; policies, so that the room of a day is not used twice; mandates. Statements after it see what was committed
--- during the wait. Its plans are made with the settings of the functions that call it.
-CREATE FUNCTION lock_limits(api_keys uuid[], wallets uuid[], policies uuid[], mandates uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+-- meanwhile; policies, so that the room of a day is not used twice; mandates; requests. Statements after it see what was
+-- committed during the wait. Its plans are made with the settings of the functions that call it.
+CREATE FUNCTION lock_limits(
+    api_keys uuid[], wallets uuid[], policies uuid[], mandates uuid[], requests uuid[] DEFAULT NULL
+) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF cardinality(api_keys) > 0 THEN
         PERFORM FROM api_key AS key WHERE key.id = ANY (api_keys) ORDER BY key.id FOR NO KEY UPDATE;
@@ -2806,18 +2848,22 @@ BEGIN
     IF cardinality(mandates) > 0 THEN
         PERFORM FROM mandate WHERE mandate.id = ANY (mandates) ORDER BY mandate.id FOR NO KEY UPDATE;
     END IF;
+    IF cardinality(requests) > 0 THEN
+        PERFORM FROM payment_request AS asked WHERE asked.id = ANY (requests) ORDER BY asked.id FOR NO KEY UPDATE;
+    END IF;
 END $$;
 
 -- The same, and the payers as they are then.
-CREATE FUNCTION locked_payers(payers uuid[], api_keys uuid[], wallets uuid[], policies uuid[], mandates uuid[])
-RETURNS TABLE (id uuid, handle text, frozen_at timestamptz, guarded boolean, ask_new_payee boolean, ask_address boolean,
+CREATE FUNCTION locked_payers(
+    payers uuid[], api_keys uuid[], wallets uuid[], policies uuid[], mandates uuid[], requests uuid[] DEFAULT NULL
+) RETURNS TABLE (id uuid, handle text, frozen_at timestamptz, guarded boolean, ask_new_payee boolean, ask_address boolean,
     changed_days smallint, device_hours smallint, undo_seconds smallint, limit_assets text[], limit_payments numeric[],
     limit_days numeric[], trusted_payees uuid[], trusted_addresses text[]) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM lock_limits(api_keys, wallets, policies, mandates);
+    PERFORM lock_limits(api_keys, wallets, policies, mandates, requests);
     RETURN QUERY SELECT * FROM payers(payers);  -- a statement of its own: it sees what was committed during the wait
 END $$;
 

@@ -43,6 +43,10 @@ def _payer(name: str) -> _Rule:
     return lambda facts, me: name if facts["from"] == me else ""
 
 
+def _payee(name: str) -> _Rule:
+    return lambda facts, me: name if facts["to"] == me else ""
+
+
 def _settled(facts: Mapping[str, Any], me: str) -> str:
     return "money_out" if facts["from"] == me else "money_in"
 
@@ -64,6 +68,8 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "payment.queued": _payer("money_out"),
     "payment.failed": _payer("money_out"),
     "payment.requires_confirmation": _needs_approval,
+    "request.created": _payer("request"),
+    "request.declined": _payee("request"),
     "token.observed": _settled,
     "ledger.corrected": _corrected,
     "deposit.settled": _always("bank_movement"),

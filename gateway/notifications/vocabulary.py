@@ -40,6 +40,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         Kind("money_in", False, "Money came in."),
         Kind("money_out", False, "Money leaves the wallet, or came back since a payment failed."),
         Kind("needs_approval", False, "A payment waits for the owner's approval."),
+        Kind("request", False, "Somebody asks the wallet for money, or has declined what it asked for."),
         Kind("bank_movement", False, "Money came in from the bank, or went out to it."),
         Kind("new_sign_in", True, "Somebody signed in, or a session was ended as stolen."),
         Kind("new_key", True, "A passkey, an API key, recovery codes or the wallet's own key: made, ended or shown."),

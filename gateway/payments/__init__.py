@@ -6,12 +6,14 @@
     approve.py               a payment approved by a passkey over its details, or refused
     policy_change.py         another policy: tightened at once, loosened with an approval
     draw.py                  draw by a mandate
+    request_money.py         ask another wallet for money, decline or cancel it
     first_answer.py          a payment as it was when a call was answered whose answer is not kept
     restored.py              requests that repeat a payment which a restored database has lost
     ends/                    captures, voids, refunds, reports: the ends of a payment, and what becomes of it
     own_key/                 payments of wallets whose owners keep the key
     model/                   what a payment is, and its settings
     records/                 the rows of payments and conversions
+    requests/                requests for money, and their rows
     payees/                  who is paid: one resolver for each way to name a payee
     checks/                  what a payment has to pass: one file for each check
     rails/                   what money moves by: one file for each rail
@@ -28,6 +30,7 @@ Order inside a transaction, so that nobody waits in a ring:
     API keys with caps             by origin
     policies                       in the order of their wallets
     a mandate                      that is drawn by
+    a request                      that is paid, declined or cancelled; to make one, its two wallets are shared
     the lease of a run             only where a run ends or withdrawals are unfrozen, and then differences and freezes
     the chain's cursor             only where a block range is written or an address bound, and then its challenge
     the relayer                    where a batch is stored, which waits for none, or a relayer stopped or resumed
@@ -38,6 +41,7 @@ Order inside a transaction, so that nobody waits in a ring:
     transfers, then accounts       in id order, in one call of the ledger
     sweeps                         in id order, those to be tried again first of all
     nonces of new authorizations   by asset and address
+    requests that are paid now     whose payments were accepted before: nobody else locks those
     buckets of what was spent      in the order of their keys
     the wallet                     where its address changes
 """

@@ -255,3 +255,40 @@ class TokenNotDeployed(Unavailable):
         "{asset} has no contract on the chain yet: send the same request again once the gateway's operator has run "
         "'gateway deploy'"
     )
+
+
+@dataclass(eq=False)
+class RequestMismatch(Refused):
+    """A payment that is not what the request asks for. `field` is the payment's field that differs."""
+
+    id: str
+    field: str
+    wanted: str
+    given: str
+    says = "{id} asks for the {field} {wanted}, and the payment has {given}: pay what it asks for, or pay without it"
+
+
+@dataclass(eq=False)
+class RequestNotOpen(Conflict):
+    """`state` is what the request is: `pending`, `paid`, `declined`, `cancelled` or `expired`."""
+
+    id: str
+    state: str
+    says = "{id} is {state}: only an open request is paid"
+
+
+@dataclass(eq=False)
+class RequestLimit(Conflict):
+    """Too many requests: `most` may be open to one wallet."""
+
+    most: int
+    kind: str = "pair"
+    says = "{most} of your requests to this wallet are open: wait until it has paid or declined, or cancel one of them"
+
+
+@dataclass(eq=False)
+class RequestDayLimit(RequestLimit):
+    """`most` may be made in twenty-four hours."""
+
+    kind: str = "day"
+    says = "a wallet makes {most} requests at most in any 24 hours: ask again later"

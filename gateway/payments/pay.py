@@ -10,7 +10,7 @@ from gateway.errors import GatewayError, InvalidRequest
 from gateway.idempotency import Claim, Unbatched
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
-from gateway.ids import PaymentId, TransferId, WalletId, new_id
+from gateway.ids import PaymentId, RequestId, TransferId, WalletId, new_id
 from gateway.ledger import account, ledger
 from gateway.ledger.errors import InsufficientFunds
 from gateway.money import Money
@@ -43,6 +43,7 @@ class PayRequest(Struct, frozen=True):
     by: Credential | None = None  #: Who asks, where the payer's policy wants to know.
     note: Note | None = None
     claim: Claim | None = None  #: The caller's idempotency key, for a payment that settles at once to keep.
+    request: RequestId | None = None  #: The request for money that it pays.
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ async def pay(
     event are one transaction.
 
     Raises UnknownPayee, SelfPayment, InvalidRequest (the memo), OwnKey (a hold of tokens), WithdrawalsFrozen,
-    WalletFrozen, InsufficientFunds.
+    WalletFrozen, InsufficientFunds; for a request, NotFound, RequestMismatch, RequestNotOpen.
     """
     payee = await find_payee(connection, settings, payer, request.to)
     return await start(connection, settings, payer, payee, request, now)
@@ -93,7 +94,7 @@ async def pay_together(
             results.append(refusal)
         else:
             results.append(payment)
-            ready.append(Proposed(payment, payer, payee, request.by))
+            ready.append(Proposed(payment, payer, payee, request.by, request=request.request))
             places.append(place)
     for place, started in zip(places, await start_together(connection, settings, ready, now), strict=True):
         results[place] = started
@@ -131,8 +132,9 @@ async def preview(
     a payer who has too little still wants to know the rail, the fee, and how much is missing.
     """
     payee = await find_payee(connection, settings, payer, request.to)
+    payment = accepted(settings, payer, payee, request, now)
     checked = await checks.preview(
-        connection, settings, Proposed(accepted(settings, payer, payee, request, now), payer, payee, request.by), now
+        connection, settings, Proposed(payment, payer, payee, request.by, request=request.request), now
     )
     if isinstance(checked, GatewayError):
         raise checked
@@ -155,7 +157,8 @@ async def start(
 ) -> Payment:
     """`pay`, with the payee found."""
     payment = accepted(settings, payer, payee, request, now, refund_of)
-    (result,) = await start_all(connection, settings, [Proposed(payment, payer, payee, request.by)], now)
+    proposed = Proposed(payment, payer, payee, request.by, request=request.request)
+    (result,) = await start_all(connection, settings, [proposed], now)
     if isinstance(result, GatewayError):
         raise result
     return result

@@ -203,9 +203,11 @@ END $$;
 
 -- Locks the rows that payments are decided by until the transaction ends. The order is the same everywhere, and by id within
 -- a kind: API keys, so that payments of one key are decided one at a time; wallets, so that none gets its first passkey
--- meanwhile; policies, so that the room of a day is not used twice; mandates. Statements after it see what was committed
--- during the wait. Its plans are made with the settings of the functions that call it.
-CREATE FUNCTION lock_limits(api_keys uuid[], wallets uuid[], policies uuid[], mandates uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+-- meanwhile; policies, so that the room of a day is not used twice; mandates; requests. Statements after it see what was
+-- committed during the wait. Its plans are made with the settings of the functions that call it.
+CREATE FUNCTION lock_limits(
+    api_keys uuid[], wallets uuid[], policies uuid[], mandates uuid[], requests uuid[] DEFAULT NULL
+) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF cardinality(api_keys) > 0 THEN
         PERFORM FROM api_key AS key WHERE key.id = ANY (api_keys) ORDER BY key.id FOR NO KEY UPDATE;
@@ -219,18 +221,22 @@ BEGIN
     IF cardinality(mandates) > 0 THEN
         PERFORM FROM mandate WHERE mandate.id = ANY (mandates) ORDER BY mandate.id FOR NO KEY UPDATE;
     END IF;
+    IF cardinality(requests) > 0 THEN
+        PERFORM FROM payment_request AS asked WHERE asked.id = ANY (requests) ORDER BY asked.id FOR NO KEY UPDATE;
+    END IF;
 END $$;
 
 -- The same, and the payers as they are then.
-CREATE FUNCTION locked_payers(payers uuid[], api_keys uuid[], wallets uuid[], policies uuid[], mandates uuid[])
-RETURNS TABLE (id uuid, handle text, frozen_at timestamptz, guarded boolean, ask_new_payee boolean, ask_address boolean,
+CREATE FUNCTION locked_payers(
+    payers uuid[], api_keys uuid[], wallets uuid[], policies uuid[], mandates uuid[], requests uuid[] DEFAULT NULL
+) RETURNS TABLE (id uuid, handle text, frozen_at timestamptz, guarded boolean, ask_new_payee boolean, ask_address boolean,
     changed_days smallint, device_hours smallint, undo_seconds smallint, limit_assets text[], limit_payments numeric[],
     limit_days numeric[], trusted_payees uuid[], trusted_addresses text[]) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM lock_limits(api_keys, wallets, policies, mandates);
+    PERFORM lock_limits(api_keys, wallets, policies, mandates, requests);
     RETURN QUERY SELECT * FROM payers(payers);  -- a statement of its own: it sees what was committed during the wait
 END $$;
 

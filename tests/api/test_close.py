@@ -72,6 +72,26 @@ async def test_all_that_a_closed_wallet_had_ends_and_its_handle_stays_taken(api:
         assert await row(api, f"SELECT count(*) FROM {table} WHERE kind = 'wallet.closed'") == 1, table
 
 
+async def test_open_requests_of_a_closed_wallet_are_cancelled_and_nobody_asks_it_for_money(api: Api) -> None:
+    alice, _, browser = await browsing(api, "alice")
+    bob = await api.person("bob", "10.00 EUR")
+    money = {"amount": "1.00", "asset": "EUR"}
+    asked = (await alice.post("/v1/requests", {"from": "@bob", **money})).json()["id"]
+    asking = (await bob.post("/v1/requests", {"from": "@alice", **money})).json()["id"]
+    declined = (await alice.post("/v1/requests", {"from": "@bob", **money})).json()["id"]
+    await bob.post(f"/v1/requests/{declined}/decline", {})
+
+    assert (await close(browser)).status_code == 200
+
+    states = {one["id"]: one["state"] for one in (await bob.get("/v1/requests")).json()["items"]}
+    assert states == {asked: "cancelled", asking: "cancelled", declined: "declined"}
+    told = [one["type"] for one in (await bob.get("/v1/events?type=request.cancelled")).json()["items"]]
+    assert told == ["request.cancelled"] * 2
+    assert code_of(await bob.post("/v1/requests", {"from": "@alice", **money})) == (404, "unknown_handle")
+    refused = await bob.pay("@alice", "1.00 EUR", request=asked)
+    assert code_of(refused) == (404, "unknown_payee")
+
+
 async def test_it_is_closed_by_its_owner_a_moment_after_the_passkey_and_in_so_many_words(api: Api) -> None:
     alice, _, browser = await browsing(api, "alice")
     _, _, eve = await browsing(api, "eve")

@@ -36,7 +36,18 @@ FROM_OWN_PAGES: dict[str, Any] = {
     },
 }
 
-KEYED = ("batch", "deposits", "withdrawals", "conversions", "payments", "capture", "void", "refund", "draws")
+KEYED = (
+    "batch",
+    "deposits",
+    "withdrawals",
+    "conversions",
+    "payments",
+    "capture",
+    "void",
+    "refund",
+    "draws",
+    "requests",
+)
 
 
 @pytest.fixture
@@ -111,7 +122,7 @@ async def test_every_code_stands_at_some_route_under_its_own_status_with_an_exam
     assert announced == {(problem.status, problem.code) for problem in (*PROBLEMS.values(), INTERNAL)} - of_no_route
 
 
-async def test_every_call_that_moves_money_asks_for_a_key_and_no_other_does(document: Any) -> None:
+async def test_every_call_that_moves_or_asks_for_money_has_a_key_and_no_other_does(document: Any) -> None:
     for method, path, operation in operations(document):
         named = [one["name"] for one in parameters(document, operation) if one["in"] == "header"]
         moves = method == "post" and path.rpartition("/")[2] in KEYED
@@ -255,6 +266,7 @@ async def test_examples_of_calls_are_answered_as_their_examples_say(api: Api, do
     await calls(alice, "/v1/withdrawals")
     await calls(alice, "/v1/conversions")
     await calls(alice, "/v1/mandates")
+    await calls(alice, "/v1/requests")
     await calls(alice, "/v1/keys")
 
 

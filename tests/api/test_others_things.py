@@ -38,6 +38,8 @@ BODIES: dict[str, Any] = {
     "/v1/payments/{id}/approval": ASSERTION,
     "/v1/mandates/{id}/draws": {"amount": "1.00"},
     "/v1/mandates/{id}/approval": ASSERTION,
+    "/v1/requests/{id}/decline": {},
+    "/v1/requests/{id}/cancel": {},
     "/v1/keys/{id}/replacement": {"overlap": 60},
     "/v1/webhooks/{id}": {"url": "https://other.example/", "types": ["*"]},
     "/v1/webhooks/{id}/redeliveries": {"since": "2030-01-31T12:00:00Z"},
@@ -63,6 +65,7 @@ class Things:
             "events",
             "keys",
             "mandates",
+            "requests",
             "passkeys",
             "sessions",
             "webhooks",
@@ -92,6 +95,7 @@ async def alices(api: Api) -> Things:
     alice = await api.person("alice", "1000.00 EUR", "100.00 USD", "10 USDX")
     held = (await alice.pay("@carol", "10.00 EUR", capture=False)).json()["id"]
     mandate = (await alice.post("/v1/mandates", {"payee": "@carol", "asset": "EUR", "period": "5.00"})).json()["id"]
+    request = (await alice.post("/v1/requests", {"from": "@carol", "amount": "1.00", "asset": "EUR"})).json()["id"]
     made = (await alice.post("/v1/keys", {"name": "Shop", "scopes": ["read"]})).json()["id"]
     body = {"amount": "1.00", "asset": "USD", "to_asset": "USDX"}
     conversion = (await alice.post("/v1/conversions", body)).json()["id"]
@@ -101,7 +105,7 @@ async def alices(api: Api) -> Things:
     device = Authenticator()
     passkey = (await registered(alice, device)).json()["id"]
     browser = Browser(api, await signed_in(api, device))
-    things = (held, mandate, made, conversion, passkey, hook, address, browser.id)
+    things = (held, mandate, request, made, conversion, passkey, hook, address, browser.id)
     return Things(alice, browser, {one.partition("_")[0]: one for one in things})
 
 
@@ -119,7 +123,14 @@ async def named(api: Api) -> list[tuple[str, str]]:
 def prefix_of(path: str) -> str:
     """What ids at this place begin with."""
     _, _, collection, *_ = path.split("/")
-    prefixes = {"payments": "pay", "mandates": "mdt", "keys": "key", "conversions": "cnv", "passkeys": "psk"}
+    prefixes = {
+        "payments": "pay",
+        "mandates": "mdt",
+        "keys": "key",
+        "requests": "req",
+        "conversions": "cnv",
+        "passkeys": "psk",
+    }
     return {**prefixes, "sessions": "ses", "operator": "pro", "webhooks": "whk", "notifications": "nad"}[collection]
 
 

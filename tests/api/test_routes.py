@@ -21,6 +21,8 @@ ROUTES = {
     ("POST", "/v1/wallet/key/export"),
     ("POST", "/v1/wallet/close"),
     *((method, f"/v1/{name}") for method in ("GET", "POST") for name in ("passkeys", "keys", "mandates")),
+    *(("GET", f"/v1/requests{rest}") for rest in ("", "/{id}")),
+    *(("POST", f"/v1/requests{rest}") for rest in ("", "/{id}/decline", "/{id}/cancel")),
     ("DELETE", "/v1/mandates/{id}"),
     *(("POST", f"/v1/mandates/{rest}") for rest in ("challenge", "{id}/draws")),
     ("DELETE", "/v1/keys/{id}"),

@@ -77,7 +77,8 @@ def test_every_call_is_there(generated: dict[str, str]) -> None:
 
     assert len(calls) == len(set(calls)) == len(ROUTES)
     assert (
-        "| `to`, `amount`, `asset`, `memo`?, `capture`?, `reference`?, `metadata`? | pay \\* |" in generated["http.md"]
+        "| `to`, `amount`, `asset`, `memo`?, `capture`?, `reference`?, `metadata`?, `request`? | pay \\* |"
+        in generated["http.md"]
     )
 
 

@@ -147,7 +147,7 @@ async def test_a_push_says_who_sends_it_until_when_and_how_urgent_it_is(service:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_its_owner_may_have_to_act_on_wakes_a_device_at_once(kind: str) -> None:
-    assert urgency_of(message(kind=kind)) == ("normal" if kind in ("money_in", "bank_movement") else "high")
+    assert urgency_of(message(kind=kind)) == ("normal" if kind in ("money_in", "bank_movement", "request") else "high")
 
 
 async def test_without_a_subject_none_is_made_up(service: Receiver) -> None:

@@ -28,6 +28,7 @@ MONEY = {"from": "@alice", "to": "@bob", "amount": "10.00", "asset": "EUR", "tx_
 FACTS: dict[str, dict[str, Any]] = {
     "payment.requires_confirmation": {**MONEY, "expires_at": "2030-01-31T12:15:00.000000Z"},
     "ledger.corrected": {**MONEY, "debit": "wallet:alice:EUR", "credit": "suspense:EUR", "reason": "because"},
+    "request.declined": {**MONEY, "from": "@bob", "to": "@alice"},
     "session.started": {"session": "ses_1", "begun_by": "passkey"},
     "session.ended": {"session": "ses_1", "why": "stolen"},
     "api_key.created": {"key": "key_1", "name": "Shop", "scopes": ["read"]},
@@ -89,6 +90,9 @@ def test_every_event_that_people_are_told_of_has_words(kind: str, locale: str) -
         ("payment.requires_confirmation", {**MONEY, "from": "@bob", "to": "@alice"}),
         ("payment.held", {**MONEY, "from": "@bob", "to": "@alice"}),
         ("payment.submitted", MONEY),
+        ("request.created", {**MONEY, "from": "@bob", "to": "@alice"}),
+        ("request.declined", {**MONEY, "from": "@alice", "to": "@bob"}),
+        ("request.paid", MONEY),
         ("webhook.test", {}),
     ],
 )

@@ -19,6 +19,7 @@ from gateway.api.fields import (
     WalletIdText,
 )
 from gateway.api.payments.shapes import BankMovementView, ConversionView, MandateView, PaymentView
+from gateway.api.requests.shapes import RequestView
 from gateway.http.schema import one_of, typed_id
 
 EventIdText = Annotated[str, typed_id("evt", "An event's id. It is the same in lists, streams and webhooks.")]
@@ -38,6 +39,10 @@ class BankMovementData(BankMovementView, tag_field="object", tag="bank_movement"
 
 class MandateData(MandateView, tag_field="object", tag="mandate"):
     """A mandate."""
+
+
+class RequestData(RequestView, tag_field="object", tag="request"):
+    """A request for money."""
 
 
 class ObservationData(Struct, tag_field="object", tag="observation", rename={"from_": "from"}):
@@ -146,6 +151,7 @@ EventData = (
     | ConversionData
     | BankMovementData
     | MandateData
+    | RequestData
     | ObservationData
     | CorrectionData
     | WalletData

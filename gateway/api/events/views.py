@@ -23,17 +23,19 @@ from gateway.api.events.shapes import (
     PaymentData,
     PolicyData,
     RecoveryCodesData,
+    RequestData,
     SessionData,
     WalletData,
     WebhookData,
 )
 from gateway.api.payments.views import conversion_view, mandate_view, payment_view
+from gateway.api.requests.views import request_view
 from gateway.bank.movements import PREFIX as BANK_PREFIX
 from gateway.clock import rfc3339
 from gateway.events import event_id
 from gateway.events.log import LoggedEvent
 from gateway.identity import wallet
-from gateway.ids import ConversionId, PaymentId, WalletId, show
+from gateway.ids import ConversionId, PaymentId, RequestId, WalletId, show
 from gateway.money import Assets
 from gateway.notifications import vocabulary
 from gateway.operators import repairs
@@ -44,6 +46,9 @@ from gateway.payments.model.conversion import Conversion
 from gateway.payments.model.payment import Payment
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.records import records
+from gateway.payments.requests import request as requests
+from gateway.payments.requests import rows as request_rows
+from gateway.payments.requests.request import Request
 from gateway.postgres.pool import Connection
 from gateway.webhooks.dispatcher import Render
 from gateway.webhooks.vocabulary import PREFIX
@@ -56,6 +61,7 @@ class Objects:
     payments: Mapping[PaymentId, Payment]
     conversions: Mapping[ConversionId, Conversion]
     mandates: Mapping[UUID, Mandate]
+    requests: Mapping[RequestId, Request]
     handles: Mapping[WalletId, str]
 
 
@@ -72,8 +78,9 @@ async def objects(connection: Connection, assets: Assets, events: Sequence[tuple
     payments = await records.payments_shown(connection, assets, of["payment"]) if "payment" in of else {}
     conversions = await records.conversions_of(connection, assets, of["conversion"]) if "conversion" in of else {}
     mandates = await mandate.by_ids(connection, assets, of["mandate"]) if "mandate" in of else {}
+    asked = await request_rows.by_ids(connection, assets, of["request"], events[-1][1].at) if "request" in of else {}
     handles = await wallet.handles(connection, wallets) if wallets else {}
-    return Objects(payments, conversions, mandates, handles)
+    return Objects(payments, conversions, mandates, asked, handles)
 
 
 async def views(
@@ -130,6 +137,11 @@ def _bank_movement(behind: Objects, viewer: WalletId, event: LoggedEvent) -> Eve
 
 def _mandate(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
     return MandateData(*astuple(mandate_view(mandate.at_event(behind.mandates[_subject(event)], event.kind, event.at))))
+
+
+def _request(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
+    then = requests.at_event(behind.requests[RequestId(_subject(event))], event.kind, event.at)
+    return RequestData(*astuple(request_view(then, viewer)))
 
 
 def _observation(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
@@ -200,6 +212,7 @@ _DATA: Mapping[str, Callable[[Objects, WalletId, LoggedEvent], EventData]] = {
     "conversion": _conversion,
     "bank_movement": _bank_movement,
     "mandate": _mandate,
+    "request": _request,
     "observation": _observation,
     "correction": _correction,
     "wallet": _wallet,

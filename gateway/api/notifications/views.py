@@ -95,7 +95,7 @@ def notice_view(of: Listed, handle: str, language: Language) -> NotificationView
 
 def _money(event: LoggedEvent, me: str) -> NotificationMoneyView | None:
     facts = event.facts
-    if "amount" not in facts:
+    if "amount" not in facts or event.kind.startswith("request."):  # a request moves none
         return None
     if "from" in facts:
         payer, payee = facts["from"], facts["to"]

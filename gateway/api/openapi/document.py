@@ -67,6 +67,7 @@ _TAGS: Final = {
     "Handles": "Claim a handle, and look one up.",
     "Bank": "Deposits, withdrawals, and conversions between a currency and its token.",
     "API keys": "Keys for programs, with scopes, caps and networks.",
+    "Requests": "Ask another wallet for money; it pays with a payment, or declines.",
     "Mandates": "What an owner lets somebody draw without an approval.",
     "Approvals": "The policy of a wallet, and the passkey approvals that payments need.",
     "Sign-in": "Sign-up, passkeys, sessions and recovery codes. For pages of the gateway.",

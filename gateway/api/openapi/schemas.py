@@ -26,6 +26,8 @@ from gateway.payments.life.step import KINDS as STEPS
 from gateway.payments.model.payment import State
 from gateway.payments.model.reason import Reason
 from gateway.payments.model.route import RailName
+from gateway.payments.requests.rows import Direction
+from gateway.payments.requests.state import STATES
 from gateway.reconciliation.diagnosis import State as CheckState
 from gateway.settlement.relayer_accounts import State as RelayerState
 from gateway.webhooks.vocabulary import OUTCOMES
@@ -36,6 +38,8 @@ Json = Any
 #: The values of a text that several schemas have, under one name.
 _ENUMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "PaymentState": ("The state of a payment.", tuple(state.value for state in State)),
+    "RequestState": ("The state of a request for money.", STATES),
+    "RequestDirection": ("Asked of the wallet, or by it.", get_args(Direction)),
     "Rail": ("How a payment is settled.", get_args(RailName)),
     "Scope": ("What an API key or a session may do.", SCOPES),
     "Custody": (

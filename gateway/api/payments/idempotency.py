@@ -217,6 +217,9 @@ def _as_meant(asked: msgspec.Struct, payees: Sequence[PayeeResolver]) -> msgspec
         spelled["amount"] = amount.rstrip("0").rstrip(".")
     if to is not None and (name := spelling(payees, to)) != to:
         spelled["to"] = name
+    asked_of = getattr(asked, "from_", None)
+    if asked_of is not None and (name := spelling(payees, asked_of)) != asked_of:
+        spelled["from_"] = name
     if (metadata := getattr(asked, "metadata", None)) is not None:
         spelled["metadata"] = dict(sorted(metadata.items())) or None
     return msgspec.structs.replace(asked, **spelled) if spelled else asked

@@ -26,7 +26,7 @@ from gateway.api.payments.shapes import (
 from gateway.api.payments.views import payment_view, preview_view
 from gateway.errors import AmountTooPrecise, GatewayError, InvalidAmount, InvalidRequest, NotFound
 from gateway.http import observed
-from gateway.http.answer.problems import END_PROBLEMS, KEY_PROBLEMS, MONEY_PROBLEMS, PAY_PROBLEMS
+from gateway.http.answer.problems import END_PROBLEMS, KEY_PROBLEMS, MONEY_PROBLEMS, PAY_PROBLEMS, REQUEST_PROBLEMS
 from gateway.http.request.cursor import cursor_position, cursor_text
 from gateway.http.request.parameters import Cursor, Limit, asset_parameter, path_id, refused
 from gateway.http.request.times import period_of, time_parameter
@@ -34,7 +34,7 @@ from gateway.http.services import Services
 from gateway.idempotency import Unbatched
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
-from gateway.ids import PaymentId, read, show
+from gateway.ids import PaymentId, RequestId, read, show
 from gateway.metrics.traffic import NO_RAIL
 from gateway.money import Asset, Assets, Money
 from gateway.payments import pay as paying
@@ -49,6 +49,7 @@ from gateway.payments.own_key import sign
 from gateway.payments.pay import PayRequest
 from gateway.payments.records import records, search
 from gateway.payments.records.search import Wanted
+from gateway.payments.requests.request import PREFIX
 from gateway.postgres.pool import Connection
 
 #: Whose payment a path names.
@@ -77,7 +78,10 @@ ACCEPTED = {
     needs="pay",
     names=True,
     capped=True,
-    problems=(*MONEY_PROBLEMS, *KEY_PROBLEMS, *PAY_PROBLEMS, "insufficient_funds", "in_recovery", "payment_restored"),
+    problems=(
+        *(*MONEY_PROBLEMS, *KEY_PROBLEMS, *PAY_PROBLEMS, *REQUEST_PROBLEMS),
+        *("insufficient_funds", "in_recovery", "payment_restored"),
+    ),
 )
 async def pay(
     request: Request[Any, Any, Any], data: PaymentRequest, services: Services, credential: Credential
@@ -112,7 +116,7 @@ async def pay(
     status_code=200,
     needs="read",
     names=True,
-    problems=(*MONEY_PROBLEMS, *PAY_PROBLEMS, "in_recovery"),
+    problems=(*MONEY_PROBLEMS, *PAY_PROBLEMS, *REQUEST_PROBLEMS, "in_recovery"),
 )
 async def preview(data: PaymentRequest, services: Services, caller: Wallet, credential: Credential) -> PreviewView:
     """Returns the route, the fee, the balance that would be available afterwards, and why the payment would need an
@@ -377,15 +381,18 @@ def shares_commits(caller: Wallet, asked: PayRequest) -> bool:
 
 def asked_of(services: Services, data: PaymentRequest, by: Credential) -> PayRequest:
     """The payment that a request asks for. Raises UnknownAsset, InvalidAmount, AmountTooPrecise, InvalidRequest (its
-    note).
+    note), NotFound (the request for money that it pays).
     """
     return pay_request(data, services.settings.assets.of_wallet(data.asset).parse_positive(data.amount), by)
 
 
 def pay_request(data: PaymentRequest, money: Money, by: Credential) -> PayRequest:
-    """The payment of `money` that a request asks for. Raises InvalidRequest (its note)."""
+    """The payment of `money` that a request asks for. Raises InvalidRequest (its note), NotFound (the request for money
+    that it pays).
+    """
     written = note_of(by.wallet.id, data.reference, data.metadata)
-    return PayRequest(data.to, money, data.memo, data.capture, by, written)
+    paid = None if data.request is None else request_id(data.request)
+    return PayRequest(data.to, money, data.memo, data.capture, by, written, request=paid)
 
 
 def _amount(name: str, text: str | None, asset: Asset | None) -> Money | None:
@@ -398,6 +405,14 @@ def _amount(name: str, text: str | None, asset: Asset | None) -> Money | None:
         return asset.parse(text)
     except (InvalidAmount, AmountTooPrecise) as refusal:
         raise refused(name, text, str(refusal)) from None
+
+
+def request_id(text: str) -> RequestId:
+    """The id of a request for money. Raises NotFound if it is none."""
+    try:
+        return RequestId(read(PREFIX, text))
+    except InvalidRequest:
+        raise NotFound(f"request {text[:60]}") from None
 
 
 def payment_id(text: str) -> PaymentId:

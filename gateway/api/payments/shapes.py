@@ -18,6 +18,7 @@ from gateway.api.fields import (
     PaymentState,
     ReasonText,
     Reference,
+    RequestIdText,
     Signature,
     Time,
     TxHash,
@@ -51,6 +52,7 @@ class PaymentRequest(Struct, forbid_unknown_fields=True):
     capture: Capture = True
     reference: Reference | None = None
     metadata: MetadataObject | None = None
+    request: Annotated[RequestIdText, Meta(description="The request that this payment pays.")] | None = None
 
 
 class BulkPaymentRequest(Struct, forbid_unknown_fields=True):

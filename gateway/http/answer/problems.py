@@ -55,6 +55,9 @@ from gateway.payments.errors import (
     OwnKey,
     PaymentRestored,
     RefundExceedsPayment,
+    RequestLimit,
+    RequestMismatch,
+    RequestNotOpen,
     SelfPayment,
     UnknownPayee,
     WalletFrozen,
@@ -130,6 +133,9 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
     CapExceeded: Problem(409, "cap_exceeded"),
     DayCapExceeded: Problem(409, "cap_exceeded", retryable=True),
     RefundExceedsPayment: Problem(409, "refund_exceeds_payment"),
+    RequestMismatch: Problem(422, "request_mismatch"),
+    RequestNotOpen: Problem(409, "request_not_open"),
+    RequestLimit: Problem(409, "request_limit", retryable=True),
     PaymentRestored: Problem(409, "payment_restored"),
     InRecovery: Problem(503, "in_recovery", retryable=True),
     errors.Unavailable: Problem(503, "unavailable", retryable=True),
@@ -139,13 +145,14 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
 INTERNAL = Problem(500, "internal_error", retryable=True)
 
 #: Codes that come together, for the routes that say which they may answer (`problems=`): of an amount of an asset, of
-#: an Idempotency-Key, of whom is paid and how, of the end of a payment.
+#: an Idempotency-Key, of whom is paid and how, of the request that is paid, of the end of a payment.
 MONEY_PROBLEMS = ("unknown_asset", "invalid_amount", "amount_too_precise")
 KEY_PROBLEMS = ("idempotency_key_missing", "idempotency_key_reused", "idempotency_key_in_progress")
 PAY_PROBLEMS = (
     *("unknown_payee", "self_payment", "cap_exceeded", "grant_not_approved"),
     *("withdrawals_frozen", "wallet_frozen", "own_key"),
 )
+REQUEST_PROBLEMS = ("not_found", "request_mismatch", "request_not_open")
 END_PROBLEMS = ("invalid_amount", "amount_too_precise", "not_found", "state_conflict", "insufficient_funds")
 
 _MEDIA_TYPE = "application/problem+json"

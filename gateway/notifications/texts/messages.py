@@ -177,6 +177,22 @@ def _needs_approval(facts: Mapping[str, Any], reader: Reader) -> Words:
     )
 
 
+def _asked(facts: Mapping[str, Any], reader: Reader) -> Words:
+    say, values = reader.language.say, {"amount": _amount(facts, reader), "payee": facts["to"]}
+    return (
+        say("{payee} asks you for {amount}", **values),
+        say("{payee} asks you to pay {amount}. Pay or decline it in your wallet; nothing is paid by itself.", **values),
+    )
+
+
+def _declined(facts: Mapping[str, Any], reader: Reader) -> Words:
+    say, values = reader.language.say, {"amount": _amount(facts, reader), "payer": facts["from"]}
+    return (
+        say("{payer} declined your request", payer=facts["from"]),
+        say("{payer} does not pay the {amount} that you asked for.", **values),
+    )
+
+
 def _observed(facts: Mapping[str, Any], reader: Reader) -> Words:
     say, amount = reader.language.say, _amount(facts, reader)
     if facts["from"] != f"@{reader.handle}":
@@ -282,6 +298,8 @@ _WORDS: Final[Mapping[str, Callable[[Mapping[str, Any], Reader], Words]]] = {
     "payment.queued": _queued,
     "payment.failed": _failed,
     "payment.requires_confirmation": _needs_approval,
+    "request.created": _asked,
+    "request.declined": _declined,
     "token.observed": _observed,
     "ledger.corrected": _corrected,
     "deposit.settled": _deposit,

@@ -60,7 +60,7 @@ PASSED: Final = Passed()
 
 
 #: What is locked, by kind, and the ids of it that are locked together.
-Lockable = Literal["api_keys", "wallets", "policies", "mandates"]
+Lockable = Literal["api_keys", "wallets", "policies", "mandates", "requests"]
 Locks = Mapping[Lockable, Sequence[UUID]]
 
 #: The kinds in the order in which they are locked (`lock_limits` in schema/10_spending.sql).

@@ -6,10 +6,10 @@ Invariants:
   - locks are taken in one order and before anything is read, so two groups cannot deadlock and what was read cannot
     change. One statement takes the locks of all kinds that it knows.
 
-Lock order: API keys by origin (spending caps), the payers' wallets and policies in id order (policy), mandates in id
-order (`lock_limits` in schema/10_spending.sql). Then come payments, accounts, and what is counted: the buckets of
-spending.py, in the order of their keys. Captures, voids, refunds, refusals and expiry lock what the payment counts
-against in the same way (`lock`) before they lock the payment. Only settlement by the chain does not: it locks
+Lock order: API keys by origin (spending caps), the payers' wallets and policies in id order (policy), mandates and
+requests in id order (`lock_limits` in schema/10_spending.sql). Then come payments, accounts, and what is counted: the
+buckets of spending.py, in the order of their keys. Captures, voids, refunds, refusals and expiry lock what the payment
+counts against in the same way (`lock`) before they lock the payment. Only settlement by the chain does not: it locks
 authorizations first, and gives back as if it came after every payment that is being decided.
 
 A preview runs the same checks, and locks and writes nothing.
@@ -31,6 +31,7 @@ from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions
 from gateway.payments.checks.grant_approval import GrantApproval
 from gateway.payments.checks.mandate import MandateLimits
 from gateway.payments.checks.policy import WalletPolicy
+from gateway.payments.checks.request import OpenRequest
 from gateway.payments.checks.wallet_freeze import WalletFreeze
 from gateway.payments.checks.withdrawal_freeze import WithdrawalFreeze
 from gateway.payments.model.payment import Payment, State
@@ -40,6 +41,7 @@ from gateway.postgres.pool import Connection
 
 #: Every rule that can refuse a payment or require an approval, in the order in which they lock and decide.
 CHECKS: Final[Sequence[Check]] = (
+    OpenRequest(),
     SpendingCaps(),
     WithdrawalFreeze(),
     WalletFreeze(),

@@ -35,7 +35,7 @@ from gateway.errors import GatewayError, InvalidRequest
 from gateway.ids import PaymentId, WalletId, first_id, show
 from gateway.money import Asset, Assets, Money
 from gateway.payments.checks import spending
-from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Locks, Passed
+from gateway.payments.checks.check import LOCKED, PASSED, Check, CheckContext, Decisions, Locks, Passed
 from gateway.payments.checks.spending import Counted
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.policy import Limit, Policy
@@ -218,8 +218,8 @@ async def policies(
 ) -> dict[WalletId, Policy]:
     """The policies of the guarded ones among these wallets; locked in id order if asked."""
     asked = list(set(wallets))
-    locked = (sql.locked_payers, asked, None, None, asked, None)
-    rows = await (connection.fetch(*locked) if lock else connection.fetch(sql.payers, asked))
+    locks = [asked if kind == "policies" else None for kind in LOCKED]
+    rows = await (connection.fetch(sql.locked_payers, asked, *locks) if lock else connection.fetch(sql.payers, asked))
     return {WalletId(row["id"]): policy for row in rows if (policy := of_row(assets, row)) is not None}
 
 

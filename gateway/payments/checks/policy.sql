@@ -62,7 +62,7 @@ FROM payers($1);
 -- The same, once what their payments are decided by is locked.
 SELECT id, handle, frozen_at, guarded, ask_new_payee, ask_address, changed_days, device_hours, undo_seconds,
     limit_assets, limit_payments, limit_days, trusted_payees, trusted_addresses
-FROM locked_payers($1, $2, $3, $4, $5);
+FROM locked_payers($1, $2, $3, $4, $5, $6);
 
 -- add_link
 -- A link that says "this was not me", by its hash alone.

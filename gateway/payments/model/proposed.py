@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
+from gateway.ids import RequestId
 from gateway.payments.model.payment import Payment
 from gateway.payments.payees.resolver import Payee
 
@@ -22,8 +23,9 @@ class Counter(Struct, frozen=True, order=True):
 
 
 class Proposed(Struct, frozen=True):
-    """A payment before any money moves, its two sides, and who asks for it. `counters` are the limits over time that it
-    counts against once it is accepted: the checks say so of a payment that has passed them.
+    """A payment before any money moves, its two sides, and who asks for it. `request` is the request for money that it
+    is to pay. `counters` are the limits over time that it counts against once it is accepted: the checks say so of a
+    payment that has passed them.
     """
 
     payment: Payment
@@ -31,6 +33,7 @@ class Proposed(Struct, frozen=True):
     payee: Payee
     by: Credential | None = None
     counters: tuple[Counter, ...] = ()
+    request: RequestId | None = None
 
     def having(self, payment: Payment) -> "Proposed":
         """The same with the payment as it is now."""

@@ -3,6 +3,7 @@
 A payment gives back to the limits that it counts against when it changes state: all of it if it failed or was voided,
 expired or refused, the part that was not captured, or what was refunded. That is done here, in `update` and
 `add_refunded`, and nowhere else. Both come after the accounts are locked, since they lock buckets (spending.py).
+A request whose payment settles later than it is accepted is marked as paid here, too.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ from gateway.payments.model.conversion import Conversion
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import ENDED_UNPAID, Payment, State
 from gateway.payments.model.route import restored, stored
+from gateway.payments.requests import rows as requests
 from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "records.sql")
@@ -87,6 +89,7 @@ async def update(connection: Connection, payments: Sequence[Payment]) -> None:
         [payment.undo_until for payment in payments],
         [not payment.visible_to_payee for payment in payments],
     )
+    await requests.mark_paid(connection, payments)
     back = given_back(payments)
     if refunds := [one for one in payments if one.state in ENDED_UNPAID and one.refund_of is not None]:
         await connection.execute(
@@ -107,6 +110,7 @@ async def settle(connection: Connection, payments: Sequence[Payment], now: datet
         [payment.tx_hash for payment in payments],
         now,
     )
+    await requests.mark_paid(connection, payments)
     await spending.give_back(connection, given_back(payments))
 
 

@@ -12,6 +12,7 @@ const KINDS = {
   money_in: [words("Money in"), words("Somebody has paid you.")],
   money_out: [words("Money out"), words("Money leaves your wallet, or came back.")],
   needs_approval: [words("Needs your approval"), words("A payment waits for you.")],
+  request: [words("Requests"), words("Somebody asks you for money, or declined your request.")],
   bank_movement: [words("Bank"), words("You deposited or withdrew.")],
   new_sign_in: [words("Sign-ins"), words("Somebody signed in to your wallet.")],
   new_key: [words("Passkeys and keys"), words("One was added, ended or shown.")],

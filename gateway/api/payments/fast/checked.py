@@ -1,7 +1,7 @@
 """What has to pass the checks: one transaction finds all callers, then does what the ordinary handlers do.
 
-It takes what no other way takes: payments to addresses or with a note, tokens in a session, holds with a fee, and what
-the other ways have found to need the checks.
+It takes what no other way takes: payments to addresses, with a note or of a request, tokens in a session, holds with a
+fee, and what the other ways have found to need the checks.
 """
 
 from abc import abstractmethod

@@ -65,7 +65,7 @@ def read_payment(settings: PaymentSettings, head: Head, path: str, whole: bytes)
         check_memo(asked.memo)
     except GatewayError:
         return None
-    is_plain = asked.reference is None and asked.metadata is None
+    is_plain = asked.reference is None and asked.metadata is None and asked.request is None
     return PaymentRequested(head, fingerprint_of(_PAY, asked, settings.payees), is_plain, asked, money)
 
 

@@ -1,0 +1,1 @@
+"""Routes about requests for money. They are paid in api/payments/."""

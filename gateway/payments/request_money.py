@@ -1,0 +1,112 @@
+"""Ask another wallet for money, decline what is asked, or cancel it.
+
+Invariants:
+  - a request is asked of one wallet, and only those two wallets know of it;
+  - it ends once: paid, declined, cancelled or expired;
+  - while a payment of it is under way it is neither declined nor cancelled;
+  - no money moves here: a request is paid by an ordinary payment (checks/request.py).
+
+Lock order: the requester's requests, the two wallets in id order; to decline or cancel, the request.
+"""
+
+from datetime import datetime
+
+from gateway.clock import rfc3339
+from gateway.errors import Forbidden, InvalidRequest, StateConflict
+from gateway.events import log
+from gateway.identity import wallet as wallets
+from gateway.identity.errors import UnknownHandle
+from gateway.identity.wallet import Wallet
+from gateway.ids import RequestId, WalletId, new_id
+from gateway.money import Assets, Money
+from gateway.payments.checks import wallet_freeze
+from gateway.payments.errors import RequestDayLimit, RequestLimit, SelfPayment
+from gateway.payments.pay import check_memo
+from gateway.payments.requests import rows
+from gateway.payments.requests.request import DAY_MAX, OPEN_FOR, OPEN_FOR_MAX, OPEN_MAX, Request, event
+from gateway.postgres.pool import Connection
+
+
+async def create(
+    connection: Connection,
+    requester: Wallet,
+    payer: str,
+    amount: Money,
+    memo: str | None,
+    expires_at: datetime | None,
+    now: datetime,
+) -> Request:
+    """Ask the wallet with the handle `payer` for an amount.
+
+    Raises InvalidHandle, UnknownHandle (nobody has it, or its owner has closed the wallet), SelfPayment, InvalidRequest
+    (the memo, the expiry), WalletFrozen (of the requester), RequestLimit, RequestDayLimit.
+    """
+    check_memo(memo)
+    until = now + OPEN_FOR if expires_at is None else expires_at
+    if not now < until <= now + OPEN_FOR_MAX:
+        raise InvalidRequest(
+            "expires_at",
+            f"a request expires in the future, within {OPEN_FOR_MAX.days} days; {rfc3339(until)} is not",
+        )
+    asked = await wallets.by_handle(connection, payer)
+    if asked.id == requester.id:
+        raise SelfPayment(requester.handle)
+    open_now, made = await rows.counts(connection, requester.id, asked.id, now)
+    await wallets.share(connection, [requester.id, asked.id])
+    if await wallets.closed(connection, [asked.id]):
+        raise UnknownHandle(asked.handle)
+    await wallet_freeze.check(connection, requester.id)
+    if open_now >= OPEN_MAX:
+        raise RequestLimit(OPEN_MAX)
+    if made >= DAY_MAX:
+        raise RequestDayLimit(DAY_MAX)
+    fresh = Request(
+        id=RequestId(new_id(now)),
+        state="open",
+        requester=requester.id,
+        requester_handle=requester.handle,
+        payer=asked.id,
+        payer_handle=asked.handle,
+        amount=amount,
+        memo=memo,
+        created_at=now,
+        expires_at=until,
+    )
+    await rows.insert(connection, fresh)
+    await log.append(connection, [event("request.created", fresh)], now)
+    return fresh
+
+
+async def decline(connection: Connection, assets: Assets, caller: WalletId, id: RequestId, now: datetime) -> Request:
+    """Decline what the caller is asked; idempotent. Raises NotFound, Forbidden (the requester asks), StateConflict."""
+    found = await rows.one(connection, assets, id, caller, now, for_update=True)
+    if found.payer != caller:
+        raise Forbidden("only who is asked declines a request; to take back your own, cancel it")
+    return await _end(connection, assets, found, declined=True, now=now)
+
+
+async def cancel(connection: Connection, assets: Assets, caller: WalletId, id: RequestId, now: datetime) -> Request:
+    """Cancel what the caller asks; idempotent. Raises NotFound, Forbidden (who is asked asks), StateConflict."""
+    found = await rows.one(connection, assets, id, caller, now, for_update=True)
+    if found.requester != caller:
+        raise Forbidden("only who made a request cancels it; to pay nothing, decline it")
+    return await _end(connection, assets, found, declined=False, now=now)
+
+
+async def cancel_all(connection: Connection, assets: Assets, wallet: WalletId, now: datetime) -> None:
+    """Cancel every open request from and to a wallet that is being closed, whose open requests are locked
+    (`rows.lock_open`). One that somebody has begun to pay since is left: its payment finds the wallet closed.
+    """
+    cancelled = await rows.by_ids(connection, assets, await rows.cancel_open(connection, wallet, now), now)
+    await log.append(connection, [event("request.cancelled", one) for one in cancelled.values()], now)
+
+
+async def _end(connection: Connection, assets: Assets, found: Request, declined: bool, now: datetime) -> Request:
+    state = "declined" if declined else "cancelled"
+    if found.state == state:
+        return found
+    if found.state != "open":
+        raise StateConflict(found.shown_id, found.state, "decline" if declined else "cancel")
+    await rows.end(connection, found.id, declined, now)
+    await log.append(connection, [event(f"request.{state}", found)], now)
+    return await rows.one(connection, assets, found.id, found.payer, now)

@@ -1,0 +1,92 @@
+"""A request for money: a wallet asks another to pay it an amount. Pure."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.events.log import Event
+from gateway.ids import PaymentId, RequestId, WalletId, show
+from gateway.money import Money
+from gateway.payments.requests.state import RequestState
+
+#: What the ids of requests begin with.
+PREFIX: Final = "req"
+
+#: How long a request is open, unless its requester says so, and at the most.
+OPEN_FOR: Final = timedelta(days=30)
+OPEN_FOR_MAX: Final = timedelta(days=366)
+
+#: How many requests of one wallet to another may be open, and how many one wallet may make in DAY.
+OPEN_MAX: Final = 10
+DAY_MAX: Final = 100
+DAY: Final = timedelta(hours=24)
+
+
+class Request(Struct, frozen=True):
+    """`payment` is the payment that pays it, in the states `pending` and `paid`; `payment_hidden`: its payer has not
+    agreed to that yet, so the requester is not told which it is. `ended_at`: when it was paid, declined or cancelled.
+    """
+
+    id: RequestId
+    state: RequestState
+    requester: WalletId
+    requester_handle: str
+    payer: WalletId
+    payer_handle: str
+    amount: Money
+    memo: str | None
+    created_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None = None
+    payment: PaymentId | None = None
+    payment_hidden: bool = False
+    last_payment: PaymentId | None = None  #: The payment that pays it, or the last one that ended without paying.
+
+    @property
+    def shown_id(self) -> str:
+        """`req_…`."""
+        return show(PREFIX, self.id)
+
+    def payment_seen_by(self, viewer: WalletId) -> PaymentId | None:
+        """The payment that pays it, as far as this wallet may know."""
+        return None if self.payment_hidden and viewer != self.payer else self.payment
+
+
+def event(kind: str, request: Request) -> Event:
+    """The event of this kind, for both wallets."""
+    return event_of(
+        *(kind, request.id, request.requester, request.payer),
+        *(f"@{request.payer_handle}", f"@{request.requester_handle}", request.amount),
+    )
+
+
+def event_of(
+    kind: str, id: RequestId, requester: WalletId, payer: WalletId, payer_name: str, requester_name: str, amount: Money
+) -> Event:
+    """`event`, of a request whose values are known without its row."""
+    facts = {"from": payer_name, "to": requester_name, "amount": amount.amount, "asset": amount.asset.code}
+    return Event(kind, requester, id, facts, other=payer)
+
+
+#: What each event leaves a request as.
+_STATES: Final[dict[str, RequestState]] = {
+    "request.created": "open",
+    "request.paid": "paid",
+    "request.declined": "declined",
+    "request.cancelled": "cancelled",
+}
+KINDS: Final = tuple(_STATES)
+
+
+def at_event(request: Request, kind: str, at: datetime) -> Request:
+    """The request as it was when an event of that kind told of it, from what it is now."""
+    state = _STATES[kind]
+    return replace(
+        request,
+        state=state,
+        ended_at=None if state == "open" else at,
+        payment=request.last_payment if state == "paid" else None,
+        payment_hidden=False,
+    )

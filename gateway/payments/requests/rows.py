@@ -1,0 +1,164 @@
+"""Requests for money as rows: write, find, list, pay.
+
+A request is paid once: `begin_payment` sets its payment in the transaction that accepts it, only where nothing has
+changed since the request was read, and `mark_paid` notes that it has settled in the transaction that settles it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from gateway.errors import NotFound
+from gateway.events import log
+from gateway.ids import PaymentId, RequestId, WalletId, first_id, show
+from gateway.money import Assets, Money
+from gateway.payments.model.payment import Payment, State
+from gateway.payments.requests.request import DAY, KINDS, PREFIX, Request, event_of
+from gateway.payments.requests.state import RequestState
+from gateway.postgres.pool import Connection, Record, Statements
+
+sql = Statements(__package__, "rows.sql")
+
+#: An id after that of every request.
+_NEWEST = UUID(int=2**128 - 1)
+
+#: Asked of the wallet, or by it.
+Direction = Literal["in", "out"]
+
+
+class Wanted(Struct, frozen=True):
+    """A filter of a wallet's requests; None matches any. `counterparty` is the handle of the other side."""
+
+    direction: Direction | None = None
+    state: RequestState | None = None
+    counterparty: str | None = None
+
+
+async def insert(connection: Connection, request: Request) -> None:
+    """Write a new request."""
+    await connection.execute(
+        sql.insert,
+        *(request.id, request.requester, request.payer, request.amount.asset.code, request.amount.units),
+        *(request.memo, request.created_at, request.expires_at),
+    )
+
+
+async def counts(connection: Connection, requester: WalletId, payer: WalletId, now: datetime) -> tuple[int, int]:
+    """How many requests of one wallet to the other are open or pending, and how many it made in the last DAY. Until the
+    transaction ends, only the caller makes requests for it.
+    """
+    await connection.execute(sql.lock_requester, requester)
+    row = await connection.fetchrow(sql.counts, requester, payer, now, first_id(now - DAY))
+    assert row is not None
+    return row["open"], row["day"]
+
+
+async def end(connection: Connection, id: RequestId, declined: bool, now: datetime) -> None:
+    """Write that it was declined or cancelled; its row is locked by the caller."""
+    await connection.execute(sql.decline if declined else sql.cancel, id, now)
+
+
+async def lock_open(connection: Connection, party: WalletId, now: datetime) -> None:
+    """Lock the open requests from and to a wallet until the transaction ends: nobody begins to pay one."""
+    await connection.execute(sql.lock_open, party, now)
+
+
+async def cancel_open(connection: Connection, party: WalletId, now: datetime) -> list[RequestId]:
+    """Write that they are cancelled, but for those that others have locked; returns which."""
+    return [RequestId(row["id"]) for row in await connection.fetch(sql.cancel_open, party, now)]
+
+
+async def one(
+    connection: Connection, assets: Assets, id: RequestId, party: WalletId, now: datetime, for_update: bool = False
+) -> Request:
+    """The request, for its two wallets; `for_update`: its row is locked until the transaction ends. Raises NotFound for
+    anybody else, as if it did not exist.
+    """
+    if for_update:
+        await connection.execute(sql.lock, id)
+    found = (await by_ids(connection, assets, [id], now)).get(id)
+    if found is None or party not in (found.requester, found.payer):
+        raise NotFound(f"request {show(PREFIX, id)}")
+    return found
+
+
+async def by_ids(
+    connection: Connection, assets: Assets, ids: Iterable[UUID], now: datetime
+) -> dict[RequestId, Request]:
+    """Those of these requests that there are, as they are at that time."""
+    rows = await connection.fetch(sql.by_ids, list(ids), now)
+    return {RequestId(row["id"]): _of_row(assets, row) for row in rows}
+
+
+async def page(
+    connection: Connection,
+    assets: Assets,
+    party: WalletId,
+    wanted: Wanted,
+    before: RequestId | None,
+    limit: int,
+    now: datetime,
+) -> list[Request]:
+    """Up to `limit` requests that the wallet has made or is asked, newest first, older than `before`."""
+    rows = await connection.fetch(
+        *(sql.page, party, now, before or _NEWEST, limit),
+        *(wanted.direction, wanted.state, wanted.counterparty),
+    )
+    return [_of_row(assets, row) for row in rows]
+
+
+async def begin_payment(connection: Connection, paying: Mapping[RequestId, tuple[Request, Payment]]) -> None:
+    """Have each request be paid by an accepted payment, as part of the payment's transaction. The rows are locked, and
+    each is as it was read.
+    """
+    values = paying.values()
+    changed = await connection.fetch(
+        sql.begin_payment,
+        list(paying),
+        [request.last_payment for request, _ in values],
+        [payment.id for _, payment in values],
+    )
+    assert len(changed) == len(paying), "a request that is being paid was paid or ended by somebody else"
+    await mark_paid(connection, [payment for _, payment in values])
+
+
+async def mark_paid(connection: Connection, payments: Sequence[Payment]) -> None:
+    """Write of those of these payments that have settled, and that pay a request, that it is paid. Called wherever a
+    payment that may pay a request settles (records/records.py, checks/request.py), in the same transaction.
+    """
+    settled = {one.id: one for one in payments if one.state is State.SETTLED}
+    if not settled:
+        return
+    at = next(one.settled_at for one in settled.values())
+    assert at is not None
+    rows = await connection.fetch(sql.mark_paid, list(settled), at)
+    if rows:
+        await log.append(connection, [_paid(row, settled[PaymentId(row["payment_id"])]) for row in rows], at)
+
+
+def _paid(row: Record, by: Payment) -> log.Event:
+    requester, payer = WalletId(row["requester"]), WalletId(row["payer"])
+    return event_of(KINDS[1], RequestId(row["id"]), requester, payer, by.payer_name, by.payee_name, by.amount)
+
+
+def _of_row(assets: Assets, row: Record) -> Request:
+    state: RequestState = row["state"]
+    return Request(
+        id=RequestId(row["id"]),
+        state=state,
+        requester=WalletId(row["requester"]),
+        requester_handle=row["requester_handle"],
+        payer=WalletId(row["payer"]),
+        payer_handle=row["payer_handle"],
+        amount=Money(row["amount"], assets[row["asset"]]),
+        memo=row["memo"],
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        ended_at=row["paid_at"] or row["declined_at"] or row["cancelled_at"],
+        payment=row["payment_id"] if state in ("pending", "paid") else None,
+        payment_hidden=bool(row["payment_hidden"]),
+        last_payment=row["payment_id"],
+    )

@@ -1,0 +1,92 @@
+-- insert
+-- A new request.
+INSERT INTO payment_request (id, requester, payer, asset, amount, memo, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5::numeric, $6, $7, $8);
+
+-- lock_requester
+-- One wallet's requests are counted and made one after the other.
+SELECT pg_advisory_xact_lock(1919250805, uuid_hash($1));
+
+-- counts
+-- How many requests of a wallet to another are open or pending, and how many it made from an id on.
+SELECT (
+    SELECT count(*) FROM payment_request
+    WHERE payer = $2 AND requester = $1 AND declined_at IS NULL AND cancelled_at IS NULL AND paid_at IS NULL
+        AND expires_at > $3
+) AS open, (
+    SELECT count(*) FROM payment_request WHERE requester = $1 AND id >= $4
+) AS day;
+
+-- lock
+-- One request, whose payments and ends come one after the other.
+SELECT FROM payment_request WHERE id = $1 FOR NO KEY UPDATE;
+
+-- decline
+-- Nothing is paid by it any more.
+UPDATE payment_request SET declined_at = $2 WHERE id = $1;
+
+-- cancel
+-- Neither here.
+UPDATE payment_request SET cancelled_at = $2 WHERE id = $1;
+
+-- lock_open
+-- The open requests of a wallet, of both sides.
+SELECT FROM payment_request AS request LEFT JOIN staged_payment AS paid ON paid.id = request.payment_id
+WHERE $1 IN (request.requester, request.payer) AND request_state(request, paid.state, $2) = 'open'
+ORDER BY request.id FOR NO KEY UPDATE OF request;
+
+-- cancel_open
+-- They are cancelled. One that somebody else has locked is left out, since we hold accounts, which its payment waits for.
+UPDATE payment_request SET cancelled_at = $2 WHERE id IN (
+    SELECT request.id FROM payment_request AS request LEFT JOIN staged_payment AS paid ON paid.id = request.payment_id
+    WHERE $1 IN (request.requester, request.payer) AND request_state(request, paid.state, $2) = 'open'
+    FOR NO KEY UPDATE OF request SKIP LOCKED)
+RETURNING id;
+
+-- by_ids
+-- Requests by their ids.
+SELECT request.*, requester.handle AS requester_handle, payer.handle AS payer_handle,
+    paid.hidden_from_payee AS payment_hidden, request_state(request, paid.state, $2) AS state
+FROM payment_request AS request
+JOIN wallet AS requester ON requester.id = request.requester
+JOIN wallet AS payer ON payer.id = request.payer
+LEFT JOIN staged_payment AS paid ON paid.id = request.payment_id
+WHERE request.id = ANY ($1);
+
+-- page
+-- What a wallet asks and is asked, newest first. Each side has an index in that order.
+SELECT request.*, requester.handle AS requester_handle, payer.handle AS payer_handle,
+    paid.hidden_from_payee AS payment_hidden, request_state(request, paid.state, $2) AS state
+FROM payment_request AS request
+JOIN wallet AS requester ON requester.id = request.requester
+JOIN wallet AS payer ON payer.id = request.payer
+LEFT JOIN staged_payment AS paid ON paid.id = request.payment_id
+WHERE request.id IN (
+    (SELECT asked.id FROM payment_request AS asked
+     LEFT JOIN staged_payment AS by ON by.id = asked.payment_id LEFT JOIN wallet AS other ON other.id = asked.payer
+     WHERE asked.requester = $1 AND asked.id < $3 AND $5::text IS DISTINCT FROM 'in'
+        AND ($6::text IS NULL OR request_state(asked, by.state, $2) = $6)
+        AND ($7::text IS NULL OR other.handle = $7)
+     ORDER BY asked.id DESC LIMIT $4)
+    UNION ALL
+    (SELECT asked.id FROM payment_request AS asked
+     LEFT JOIN staged_payment AS by ON by.id = asked.payment_id LEFT JOIN wallet AS other ON other.id = asked.requester
+     WHERE asked.payer = $1 AND asked.id < $3 AND $5::text IS DISTINCT FROM 'out'
+        AND ($6::text IS NULL OR request_state(asked, by.state, $2) = $6)
+        AND ($7::text IS NULL OR other.handle = $7)
+     ORDER BY asked.id DESC LIMIT $4)
+)
+ORDER BY request.id DESC LIMIT $4;
+
+-- begin_payment
+-- Requests that are paid by accepted payments, where nothing has changed since they were read.
+UPDATE payment_request AS request SET payment_id = new.payment
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS new (id, before, payment)
+WHERE request.id = new.id AND request.payment_id IS NOT DISTINCT FROM new.before
+    AND request.declined_at IS NULL AND request.cancelled_at IS NULL AND request.paid_at IS NULL
+RETURNING request.id;
+
+-- mark_paid
+-- Requests whose payments have settled.
+UPDATE payment_request SET paid_at = $2 WHERE payment_id = ANY ($1) AND paid_at IS NULL
+RETURNING id, requester, payer, payment_id;

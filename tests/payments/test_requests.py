@@ -1,0 +1,127 @@
+"""A request for money is paid once, though each payment of it has a transaction of its own, and by either rail."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gateway.clock import system_clock
+from gateway.errors import GatewayError, StateConflict
+from gateway.events import log
+from gateway.identity.wallet import Wallet
+from gateway.ids import RequestId
+from gateway.money import Assets
+from gateway.payments import request_money
+from gateway.payments.errors import RequestNotOpen
+from gateway.payments.model.payment import Payment, State
+from gateway.payments.requests import rows
+from gateway.payments.requests.request import Request
+from gateway.postgres.pool import Database
+from gateway.worker import jobs
+from tests.factory import Town
+from tests.payments.test_ledger_rail import LedgerTown
+
+pytestmark = pytest.mark.anyio
+
+
+async def asked(town: Town, by: Wallet, of: str, money: str) -> Request:
+    async with town.database.transaction() as connection:
+        return await request_money.create(connection, by, of, town.money(money), None, None, town.clock())
+
+
+async def seen(town: Town, id: RequestId, by: Wallet) -> Request:
+    async with town.database.reading() as connection:
+        return await rows.one(connection, town.assets, id, by.id, town.clock())
+
+
+async def decline(town: Town, by: Wallet, id: RequestId) -> Request:
+    async with town.database.transaction() as connection:
+        return await request_money.decline(connection, town.assets, by.id, id, town.clock())
+
+
+async def told(town: Town, of: Wallet) -> list[str]:
+    async with town.database.reading() as connection:
+        return [one.kind for one in (await log.read(connection, of.id)).events if one.kind.startswith("request.")]
+
+
+@pytest.fixture
+async def ledger_town(database: Database, assets: Assets) -> LedgerTown:
+    return LedgerTown(database, assets)
+
+
+async def test_of_payments_in_transactions_of_their_own_one_pays_the_request(ledger_town: LedgerTown) -> None:
+    town = ledger_town
+    alice, bob = await town.person("alice"), await town.person("bob", "100.00 EUR")
+    for _ in range(20):
+        request = await asked(town, alice, "@bob", "1.00 EUR")
+        paying = [town.pay(bob, "@alice", "1.00 EUR", request=request.id) for _ in range(4)]
+        results = await asyncio.gather(*paying, return_exceptions=True)
+        paid = [one for one in results if isinstance(one, Payment)]
+        assert len(paid) == 1, results
+        assert {type(one) for one in results} == {Payment, RequestNotOpen}
+        now = await seen(town, request.id, alice)
+        assert (now.state, now.payment) == ("paid", paid[0].id)
+    assert await town.available(alice, "EUR") == "20.00 EUR"
+    assert await town.wrong() == []
+
+
+async def test_a_request_that_is_declined_while_it_is_paid_is_one_or_the_other(ledger_town: LedgerTown) -> None:
+    town = ledger_town
+    alice, bob = await town.person("alice"), await town.person("bob", "100.00 EUR")
+    paid = 0
+    for turn in range(20):
+        request = await asked(town, alice, "@bob", "1.00 EUR")
+        both: list[Any] = [town.pay(bob, "@alice", "1.00 EUR", request=request.id), decline(town, bob, request.id)]
+        results = await asyncio.gather(*(both if turn % 2 else both[::-1]), return_exceptions=True)
+        refused = [one for one in results if isinstance(one, GatewayError)]
+        assert len(refused) == 1, results
+        now = await seen(town, request.id, bob)
+        paid += now.state == "paid"
+        assert (now.state, type(refused[0])) in (("paid", StateConflict), ("declined", RequestNotOpen))
+    assert await town.available(alice, "EUR") == f"{paid}.00 EUR"
+
+
+async def test_a_request_of_tokens_is_paid_when_its_payment_is_final(town: Town) -> None:
+    alice, bob = await town.person("alice"), await town.person("bob", "10 USDX")
+    request = await asked(town, alice, "@bob", "4 USDX")
+    payment = await town.pay(bob, "@alice", "4 USDX", request=request.id)
+    pending = await seen(town, request.id, alice)
+    assert (pending.state, pending.payment, pending.ended_at) == ("pending", payment.id, None)
+
+    await town.settle()
+
+    paid = await seen(town, request.id, alice)
+    assert (paid.state, paid.payment, paid.ended_at) == ("paid", payment.id, (await town.payment(payment)).settled_at)
+    assert await told(town, bob) == await told(town, alice) == ["request.created", "request.paid"]
+    assert await town.differences() == []
+
+
+async def test_a_request_whose_payment_failed_is_open_again_and_paid_by_another(town: Town) -> None:
+    alice, bob = await town.person("alice"), await town.person("bob", "10 USDX")
+    request = await asked(town, alice, "@bob", "4 USDX")
+    payment = await town.pay(bob, "@alice", "4 USDX", request=request.id)
+    town.chain.rpc("evm_increaseTime", 4000)  # past the authorization's hour, before anybody relayed it
+    town.chain.mine(2)
+    await jobs.watch.run(town.worker())
+    assert (await town.payment(payment)).state is State.FAILED
+
+    town.clock = lambda: system_clock() + timedelta(seconds=4100)  # as the chain's
+    again = await seen(town, request.id, bob)
+    assert (again.state, again.payment) == ("open", None)
+    second = await town.pay(bob, "@alice", "4 USDX", request=request.id)
+    await town.settle()
+
+    paid = await seen(town, request.id, alice)
+    assert (paid.state, paid.payment) == ("paid", second.id)
+    assert await told(town, alice) == ["request.created", "request.paid"]
+
+
+async def test_a_request_that_is_over_when_its_payment_ends_unpaid_stays_over(ledger_town: LedgerTown) -> None:
+    town = ledger_town
+    alice, bob = await town.person("alice"), await town.person("bob", "10.00 EUR")
+    request = await asked(town, alice, "@bob", "1.00 EUR")
+    town.now += timedelta(days=31)
+    assert (await seen(town, request.id, bob)).state == "expired"
+    with pytest.raises(RequestNotOpen):
+        await town.pay(bob, "@alice", "1.00 EUR", request=request.id)
