@@ -5,7 +5,7 @@ A key is kept in the transaction that moves the money, so either both are there 
 the same key waits for that transaction, briefly, then finds its answer. Keys belong to the wallet that used them.
 Refusals are not kept: they moved nothing, so the same key may be tried again. (IETF draft idempotency-key-header-07.)
 
-Keys are locked before anything else is, and in one order (`lock_keys` in schema/07_payments.sql): by the calls that
+Keys are locked before anything else is, and in one order (`lock_keys` in schema/07_idempotency.sql): by the calls that
 share a transaction (group_commit.py), and by the functions of the fast path. Of two groups that want the same keys one
 waits for the other, then, and never each for the other.
 """

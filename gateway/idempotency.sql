@@ -1,5 +1,5 @@
 -- use_keys
--- The caller's from now on, but for those that it gives; see schema/07_payments.sql.
+-- The caller's from now on, but for those that it gives; see schema/07_idempotency.sql.
 SELECT place, fingerprint, status, answer, payment_id FROM use_keys($1, $2);
 
 -- insert_answers
@@ -10,20 +10,14 @@ FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::smallint[], $5::bytea[], $6
     AS new (wallet_id, key, fingerprint, status, answer, payment_id);
 
 -- claim_keys
--- Those are ours whose places it gives, from 1; see schema/07_payments.sql.
-SELECT place FROM claim_keys($1, $2, $3, NULL, array_fill(NULL::uuid, ARRAY[cardinality($2::text[])]), $4) AS place;
+-- Those are ours whose places it gives, from 1; see schema/07_idempotency.sql.
+SELECT place FROM claim_keys($1, $2, $3, $4) AS place;
 
 -- answers_of_keys
 -- What the first calls with these keys asked and answered; a look-up each, however many keys there are.
 SELECT asked.wallet_id, asked.key, used.fingerprint, used.status, used.answer, used.payment_id
 FROM unnest($1::uuid[], $2::text[]) AS asked (wallet_id, key),
-    LATERAL (
-        SELECT fingerprint, status, answer, payment_id FROM idempotency_key
-        WHERE wallet_id = asked.wallet_id AND key = asked.key
-        UNION ALL
-        SELECT fingerprint, 201, NULL, id FROM ledger_payment WHERE request = request_of(asked.wallet_id, asked.key)
-        LIMIT 1
-    ) AS used;
+    LATERAL used_key(asked.wallet_id, asked.key, request_of(asked.wallet_id, asked.key)) AS used;
 
 -- keep_answers
 -- The answers of the calls that claimed the keys. A key that has one already is left out and keeps it.

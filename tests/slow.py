@@ -67,7 +67,7 @@ SLOW: Final = [
         "webhooks/test_killed.py",
         "notifications/test_notices.py",
         "identity/test_passkey.py",
-        "payments/test_pay_by_ledger.py",
+        "payments/test_settle_payments.py",
         "payments/test_chain_rail.py",
         "postgres/test_primary.py",
         "client/test_owners_calls.py",

@@ -433,7 +433,7 @@ BEGIN
 END $$;
 
 -- Writes steps as ledger_decide decides them, each transfer as a row. The one writer of everything but payments that
--- settle at once (pay_by_ledger).
+-- settle at once (settle_payments).
 CREATE FUNCTION ledger_write(
     at timestamptz, accounts bigint[],
     step_id uuid[], step_new boolean[], step_state hold_state[], step_unconditional boolean[],
@@ -570,6 +570,38 @@ BEGIN
     INSERT INTO hold (id, leg, state, debit_id, credit_id, amount, purpose, subject, created_at)
     SELECT new.id, 1, 'pending', new.debit, new.credit, new.amount, purpose, new.id, at
     FROM unnest(hold_id, debit, credit, amount) AS new (id, debit, credit, amount);
+END $$;
+
+-- Holds amounts in order, each if the payer has it. `enough` says that every payer seems to have enough: then ledger_hold sets
+-- all of it aside; if not, or if a balance has shrunk since, ledger_write decides hold by hold. Returns what the payer had
+-- available where a hold is refused, and NULL where it is not.
+CREATE FUNCTION ledger_hold_each(
+    at timestamptz, enough boolean, hold_id uuid[], debit bigint[], credit bigint[], amount numeric[], purpose text
+) RETURNS numeric[] LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    count CONSTANT integer := cardinality(hold_id);
+    accounts bigint[];
+BEGIN
+    IF enough THEN
+        BEGIN
+            PERFORM ledger_hold(at, hold_id, debit, credit, amount, purpose);
+            RETURN array_fill(NULL::numeric, ARRAY[count]);
+        EXCEPTION WHEN check_violation THEN
+            enough := false;
+        END;
+    END IF;
+    accounts := ARRAY(SELECT DISTINCT account FROM unnest(debit || credit) AS account ORDER BY account);
+    RETURN (
+        SELECT short_available
+        FROM ledger_write(
+            at, accounts, hold_id, array_fill(true, ARRAY[count]), array_fill('pending'::hold_state, ARRAY[count]),
+            array_fill(false, ARRAY[count]), array_fill(purpose, ARRAY[count]), hold_id,
+            ARRAY(SELECT n FROM generate_series(1, count) AS n),
+            ARRAY(SELECT width_bucket(account, accounts) FROM unnest(debit) AS account),
+            ARRAY(SELECT width_bucket(account, accounts) FROM unnest(credit) AS account),
+            array_fill(0::numeric, ARRAY[count]), amount)
+    );
 END $$;
 
 -- Ends holds: of each leg `units` are posted, and the rest is given back. It writes what ledger_write would, for less: the
@@ -1016,7 +1048,7 @@ END $$;
 CREATE TRIGGER api_key_has_origin BEFORE INSERT ON api_key FOR EACH ROW EXECUTE FUNCTION api_key_has_origin();
 
 -- A key is `plain` if it may pay and only its existence and expiry have to be checked, and `only_caps` if its spending caps
--- have to be checked as well. pay_by_ledger takes payments of both, hold_on_ledger and pay_on_chain those of plain keys; all
+-- have to be checked as well. settle_payments takes payments of both, hold_payments those of plain keys; all
 -- other payments pass the checks first. The wallet is locked, so that it does not become guarded or frozen while a key is
 -- added.
 CREATE FUNCTION api_key_is_checked() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -1107,7 +1139,7 @@ CREATE TRIGGER logged_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE O
 
 -- Tells readers that this transaction will write events numbered above the last one so far, by an advisory lock that pg_locks
 -- shows until the transaction ends. Until then no reader goes past that number (events/log.py). Call it before a number is
--- taken from event_id_seq: log_events does, and pay_by_ledger, whose payments are events. (PL/pgSQL keeps the plan of its
+-- taken from event_id_seq: log_events does, and settle_payments, whose payments are events. (PL/pgSQL keeps the plan of its
 -- query; a function in SQL that locks cannot be inlined, and would cost more at each call.)
 CREATE FUNCTION announce_events() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -1260,6 +1292,44 @@ CREATE INDEX token_authorization_due ON token_authorization (asset, valid_before
 CREATE TRIGGER token_authorization_is_kept BEFORE DELETE OR TRUNCATE ON token_authorization
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
+-- Queues transfers of tokens that the gateway signs, with their nonces. Nonces are locked in order, and follow the order of the
+-- transfers. A payer that was bound to another address since `from_address` was read did so before its nonces were locked
+-- here, so the join sees it. Then nothing is queued, and the caller begins again.
+CREATE FUNCTION queue_transfers(
+    at timestamptz, valid_before bigint, id uuid[], asset text[], payer uuid[], from_address text[], to_address text[],
+    amount numeric[]
+) RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    next numeric[];  -- per payer, by asset and address: the nonce after the last one taken here
+    queued integer;
+BEGIN
+    -- Take as many nonces for each payer as it needs, like take_nonces of authorization.sql.
+    WITH taken AS (
+        INSERT INTO authorization_nonce AS handed_out (asset, address, next)
+        SELECT new.asset, new.address, count(*) FROM unnest(asset, from_address) AS new (asset, address)
+        GROUP BY new.asset, new.address
+        ORDER BY new.asset, new.address
+        ON CONFLICT (asset, address) DO UPDATE SET next = handed_out.next + excluded.next
+        RETURNING asset, address, next
+    )
+    SELECT array_agg(taken.next ORDER BY taken.asset, taken.address) INTO next FROM taken;
+    INSERT INTO token_authorization (id, kind, asset, from_address, to_address, value, nonce, valid_before, created_at)
+    SELECT new.id, 'transfer', new.asset, new.giver, new.taker, new.amount, next[new.place] - new.left, valid_before, at
+    FROM (
+        SELECT *,
+            dense_rank() OVER (ORDER BY asset, giver)::integer AS place,
+            count(*) OVER (PARTITION BY asset, giver ORDER BY n DESC) AS left  -- nonces are counted back from the next one
+        FROM unnest(id, asset, payer, from_address, to_address, amount) WITH ORDINALITY
+            AS one (id, asset, payer, giver, taker, amount, n)
+    ) AS new
+    JOIN wallet ON wallet.id = new.payer AND wallet.address = new.giver AND wallet.custody = 'gateway';
+    GET DIAGNOSTICS queued = ROW_COUNT;
+    IF queued < cardinality(id) THEN
+        RAISE EXCEPTION 'a payer has another address now';
+    END IF;
+END $$;
+
 -- A relayer account, shared by the workers of several machines. Times are by the database's clock, since machines' clocks
 -- differ.
 CREATE TABLE relayer (
@@ -1335,18 +1405,7 @@ CREATE TABLE observation (
 CREATE INDEX observation_of_transfer ON observation (transfer_id);
 CREATE TRIGGER observation_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON observation
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
--- Payments, conversions, mandates, and the keys that make each request happen once.
---
--- Payments and idempotency keys name wallets, assets and authorizations without a foreign key: the statement that
--- writes looks those rows up or has just written them, they are never deleted, and a foreign key would look each up
--- again.
-
--- A CHECK of a table is parsed and planned again by every statement that writes to it; that of a domain is cached. So a
--- rule about one column is in its domain.
-CREATE DOMAIN payment_state AS text CONSTRAINT payment_state_known CHECK (VALUE IN (
-    'requires_confirmation', 'held', 'queued', 'submitted', 'settled', 'failed', 'voided', 'expired', 'refused'));
-CREATE DOMAIN payment_rail AS text CONSTRAINT payment_rail_is_a_name CHECK (VALUE ~ '^[a-z_]{1,30}$');
-CREATE DOMAIN payment_fee AS units CONSTRAINT payment_fee_not_negative CHECK (VALUE >= 0);
+-- The keys that make each request happen once. A key names its wallet without a foreign key; 07_payments.sql says why.
 
 -- The first answer to each request, written in the transaction that moved the money. An answer that follows from a
 -- payment's row is not stored: the key refers to the payment. A payment that is a `ledger_payment` has its key in its own row.
@@ -1383,8 +1442,20 @@ BEGIN
     ) AS parts;
 END $$;
 
--- Claims these keys for the caller until its transaction ends. Returns those that were used before, with what they were
--- used for. Waits while another transaction is using one of them.
+-- What a key was used for, if it was used before; `request` is its request_of. The caller has locked it. PostgreSQL inlines
+-- this function into those that use it (tests/postgres/test_inlined.py).
+CREATE FUNCTION used_key(wallet uuid, key text, request bytea)
+RETURNS TABLE (fingerprint bytea, status smallint, answer bytea, payment_id uuid) LANGUAGE sql STABLE AS $$
+    SELECT kept.fingerprint, kept.status, kept.answer, kept.payment_id FROM idempotency_key AS kept
+    WHERE kept.wallet_id = used_key.wallet AND kept.key = used_key.key
+    UNION ALL
+    SELECT paid.fingerprint, 201::smallint, NULL, paid.id FROM ledger_payment AS paid
+    WHERE paid.request = used_key.request
+    LIMIT 1
+$$;
+
+-- Locks these keys. Returns those that were used before, with what they were used for; the others are the caller's until its
+-- transaction ends. Waits while another transaction is using one of them.
 CREATE FUNCTION use_keys(wallet uuid[], key text[])
 RETURNS TABLE (place integer, fingerprint bytea, status smallint, answer bytea, payment_id uuid) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
@@ -1397,28 +1468,34 @@ BEGIN
     PERFORM lock_keys(wallet, request);
     RETURN QUERY
     SELECT asked.n::integer, used.*
-    FROM unnest(wallet, key, request) WITH ORDINALITY AS asked (wallet, key, request, n), LATERAL (
-        SELECT kept.fingerprint, kept.status, kept.answer, kept.payment_id FROM idempotency_key AS kept
-        WHERE kept.wallet_id = asked.wallet AND kept.key = asked.key
-        UNION ALL
-        SELECT paid.fingerprint, 201::smallint, NULL, paid.id FROM ledger_payment AS paid WHERE paid.request = asked.request
-        LIMIT 1
-    ) AS used;
+    FROM unnest(wallet, key, request) WITH ORDINALITY AS asked (wallet, key, request, n),
+        LATERAL used_key(asked.wallet, asked.key, asked.request) AS used;
 END $$;
 
--- Claims keys and stores them at once, with what is known of the answer. Returns the places of those that were unused.
-CREATE FUNCTION claim_keys(wallet uuid[], key text[], fingerprint bytea[], status smallint, payment uuid[], at timestamptz)
+-- The same, and stores those that were not used, without an answer. Returns their places.
+CREATE FUNCTION claim_keys(wallet uuid[], key text[], fingerprint bytea[], at timestamptz)
 RETURNS SETOF integer LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     used CONSTANT integer[] := ARRAY(SELECT place FROM use_keys(wallet, key));
 BEGIN
-    INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
-    SELECT asked.wallet, asked.key, asked.fingerprint, status, asked.payment, at
-    FROM unnest(wallet, key, fingerprint, payment) WITH ORDINALITY AS asked (wallet, key, fingerprint, payment, n)
+    INSERT INTO idempotency_key (wallet_id, key, fingerprint, created_at)
+    SELECT asked.wallet, asked.key, asked.fingerprint, at
+    FROM unnest(wallet, key, fingerprint) WITH ORDINALITY AS asked (wallet, key, fingerprint, n)
     WHERE NOT asked.n = ANY (used);
     RETURN QUERY SELECT n FROM generate_subscripts(key, 1) AS n WHERE NOT n = ANY (used);
 END $$;
+-- Payments, conversions and mandates.
+--
+-- Payments name wallets, assets and authorizations without a foreign key: the statement that writes looks those rows up
+-- or has just written them, they are never deleted, and a foreign key would look each up again.
+
+-- A CHECK of a table is parsed and planned again by every statement that writes to it; that of a domain is cached. So a
+-- rule about one column is in its domain.
+CREATE DOMAIN payment_state AS text CONSTRAINT payment_state_known CHECK (VALUE IN (
+    'requires_confirmation', 'held', 'queued', 'submitted', 'settled', 'failed', 'voided', 'expired', 'refused'));
+CREATE DOMAIN payment_rail AS text CONSTRAINT payment_rail_is_a_name CHECK (VALUE ~ '^[a-z_]{1,30}$');
+CREATE DOMAIN payment_fee AS units CONSTRAINT payment_fee_not_negative CHECK (VALUE >= 0);
 
 -- A payment that takes several steps: it is held, waits for an approval or a signature, or goes by the chain. (One that
 -- settles at once by the ledger is a `ledger_payment`.)
@@ -1775,7 +1852,7 @@ CREATE FUNCTION request_state(request payment_request, payment text, now timesta
 --
 -- Lock order: idempotency keys, payments, holds, accounts, each sorted, as everywhere. The conditions are read after the locks;
 -- whether a payment counts against limits is fixed when it is accepted.
-CREATE FUNCTION end_on_ledger(
+CREATE FUNCTION end_payments(
     at timestamptz, api_key_hash bytea[], idempotency text[], fingerprint bytea[],
     payment uuid[], capture boolean[], amount text[],
     OUT outcome text[], OUT caller uuid[], OUT payer uuid[], OUT payee uuid[], OUT payer_handle text[], OUT payee_handle text[],
@@ -1828,9 +1905,7 @@ BEGIN
                         AND (asked.amount IS NULL OR scale(asked.amount::numeric) <= known.decimals))
                 AND NOT EXISTS (SELECT FROM counted_payment AS counted
                     WHERE counted.scope = ANY ('{cap,policy,mandate,mandate_total}') AND counted.payment_id = held.id)
-                AND NOT EXISTS (SELECT FROM ledger_payment AS used WHERE used.request = asked.request)
-                AND NOT EXISTS (SELECT FROM idempotency_key AS used
-                    WHERE used.wallet_id = asked.caller AND used.key = asked.idempotency) AS fits,
+                AND NOT EXISTS (SELECT FROM used_key(asked.caller, asked.idempotency, asked.request)) AS fits,
             jsonb_strip_nulls(jsonb_build_object(
                 'from', '@' || giver.handle, 'to', '@' || taker.handle, 'amount', amount_text(held.amount, known.decimals),
                 'asset', held.asset, 'captured',
@@ -1869,182 +1944,275 @@ BEGIN
     INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
     SELECT caller[g], idempotency[g], fingerprint[g], 200, payment[g], at FROM unnest(good) AS g;
 END $$;
--- Payments of plain API keys whose money is held: on the ledger rail until they are captured or voided (below), on the chain
--- rail until the chain has settled them (09_pay_on_chain.sql).
+-- Payments whose money is held first: on the ledger rail until they are captured or voided (08_end_payments.sql), on the chain
+-- rail until the chain has settled them.
 
--- Holds the money of payments and stores their idempotency keys with the status of the answer. Each argument and result is
--- an array with one element per payment. Outcomes: `done`; `used`, if the idempotency key was used before; `short`, with what
--- the payer had available, in which case the key can be used again.
+-- Accepts payments of plain API keys, without a fee. A payment is written with its hold, idempotency key and event, or not at
+-- all; on the chain rail also with its authorization and nonce, and it is queued. The payment, its hold and its authorization
+-- share one id: an authorization with its payment's id was queued when the payment was accepted. Each argument and result is an
+-- array with one element per payment. Outcomes:
+--   done             held or queued
+--   short            the payer has too little: `available` says how much; the idempotency key can be used again
+--   used             the idempotency key was used before
+--   own_key          the payer keeps the key of the address, and has to sign
+--   checks           as of payment_parties, or the API key has caps
+--   unauthenticated, unknown  as of payment_parties
 --
--- Lock order: idempotency keys, then accounts, each sorted. If `enough` says that every payer can pay, ledger_hold holds the
--- money; if not, or if a balance has shrunk since, ledger_write decides payment by payment who is short.
-CREATE FUNCTION hold_with_keys(
-    at timestamptz, status smallint, enough boolean, payer uuid[], idempotency text[], fingerprint bytea[],
-    from_account bigint[], to_account bigint[], amount numeric[], id uuid[],
-    OUT outcome text[], OUT available numeric[]
-) LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-DECLARE
-    claimed integer[];
-    holds boolean := enough;  -- all of it is held at once
-    good integer[];           -- payments whose keys were not used before, in order
-    accounts bigint[]; written record;
-    step_id uuid[]; leg_step integer[]; leg_debit integer[]; leg_credit integer[]; leg_pend numeric[]; nothing numeric[];
-BEGIN
-    outcome := array_fill('done'::text, ARRAY[cardinality(id)]);
-    available := array_fill(NULL::numeric, ARRAY[cardinality(id)]);
-    claimed := ARRAY(SELECT claim_keys(payer, idempotency, fingerprint, status, id, at));
-    IF cardinality(claimed) < cardinality(id) THEN
-        FOR i IN 1 .. cardinality(id) LOOP
-            IF NOT i = ANY (claimed) THEN
-                outcome[i] := 'used';
-            END IF;
-        END LOOP;
-        IF claimed = '{}' THEN
-            RETURN;
-        END IF;
-    END IF;
-    good := array_positions(outcome, 'done');
-
-    IF holds THEN
-        BEGIN
-            PERFORM ledger_hold(at, ARRAY(SELECT id[g] FROM unnest(good) AS g),
-                ARRAY(SELECT from_account[g] FROM unnest(good) AS g),
-                ARRAY(SELECT to_account[g] FROM unnest(good) AS g),
-                ARRAY(SELECT amount[g] FROM unnest(good) AS g), 'payment');
-        EXCEPTION WHEN check_violation THEN
-            holds := false;
-        END;
-    END IF;
-    IF NOT holds THEN
-        SELECT array_agg(DISTINCT account ORDER BY account) INTO accounts
-        FROM unnest(good) AS g, LATERAL (VALUES (from_account[g]), (to_account[g])) AS half (account);
-        SELECT array_agg(id[g] ORDER BY n), array_agg(n::integer ORDER BY n), array_agg(amount[g] ORDER BY n),
-            array_agg(0::numeric), array_agg(width_bucket(from_account[g], accounts) ORDER BY n),
-            array_agg(width_bucket(to_account[g], accounts) ORDER BY n)
-        INTO step_id, leg_step, leg_pend, nothing, leg_debit, leg_credit
-        FROM unnest(good) WITH ORDINALITY AS step (g, n);
-
-        SELECT * INTO written FROM ledger_write(
-            at, accounts, step_id,
-            array_fill(true, ARRAY[cardinality(good)]),
-            array_fill('pending'::hold_state, ARRAY[cardinality(good)]),
-            array_fill(false, ARRAY[cardinality(good)]),
-            array_fill('payment'::text, ARRAY[cardinality(good)]),
-            step_id, leg_step, leg_debit, leg_credit, nothing, leg_pend
-        );
-        FOR i IN 1 .. cardinality(good) LOOP
-            IF written.outcome[i] = 'short' THEN
-                outcome[good[i]] := 'short';
-                available[good[i]] := written.short_available[i];
-            END IF;
-        END LOOP;
-        DELETE FROM idempotency_key USING unnest(outcome, payer, idempotency) AS asked (outcome, payer, key)
-        WHERE asked.outcome = 'short' AND wallet_id = asked.payer AND idempotency_key.key = asked.key;
-    END IF;
-END $$;
-
--- Holds for fiat payments without a fee that are captured later. A payment is written with its hold, idempotency key and
--- event, or not at all. Arguments, results and outcomes are those of hold_with_keys, and also
---   unauthenticated  no such API key
---   checks           the API key is not plain: the payment has to pass the checks
---   unknown          no such payee, the payee is closed or is the payer, or an account is not open yet
+-- When a wallet gets its first passkey, what it holds on the ledger rail begins to wait for an approval (wallet_has_policy). So
+-- the payers' wallets are locked between the idempotency keys and the accounts, and `plain` is read again under that lock. On the
+-- chain rail they are not: whoever binds a wallet to another address locks accounts and nonces first (custody/bind.py).
 --
--- When a wallet gets its first passkey, its holds begin to wait for an approval (wallet_has_policy). So the payers' wallets
--- are locked between the idempotency keys and the accounts, and `plain` is read under that lock.
-CREATE FUNCTION hold_on_ledger(
-    at timestamptz, expires_at timestamptz,
+-- Lock order: idempotency keys, wallets, accounts, nonces, each sorted.
+CREATE FUNCTION hold_payments(
+    at timestamptz, rail text,
+    expires_at timestamptz,     -- on the ledger rail: until when it is held
+    valid_before bigint,        -- on the chain rail: of the authorizations, in Unix seconds
     api_key_hash bytea[], idempotency text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
-    facts text[],   -- the event's payload without the payer, as a JSON object
+    route text[],               -- on the chain rail, as JSON
+    facts text[],               -- the event's payload without the payer, as a JSON object
     OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; request bytea[];
-    enough boolean;           -- every payer has enough for all of their payments
-    good integer[];           -- requests whose money is held, in order
-    held record;
+    on_chain CONSTANT boolean := rail = 'chain';
+    payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; from_address text[]; to_address text[];
+    request bytea[];
+    enough boolean;             -- every payer has enough for all of their payments
+    good integer[];             -- the payments to accept, in order
+    left_over numeric[]; one record;
 BEGIN
-    SELECT array_agg(key.wallet_id), array_agg(request_of(key.wallet_id, asked.idempotency)) INTO payer, request
-    FROM unnest(api_key_hash, idempotency) AS asked (hash, idempotency)
-    JOIN api_key AS key ON key.hash = asked.hash AND key.plain;
-    PERFORM lock_keys(payer, request);
-    PERFORM FROM wallet WHERE wallet.id = ANY (payer) ORDER BY wallet.id FOR SHARE;
-
-    SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n), array_agg(found.handle ORDER BY n),
-        array_agg(found.payee ORDER BY n), array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
+    SELECT array_agg(CASE
+            WHEN found.origin IS NOT NULL THEN 'checks'
+            WHEN found.outcome IN ('done', 'unknown') AND giver.custody <> 'gateway' THEN 'own_key'
+            ELSE found.outcome END ORDER BY n),
+        array_agg(found.payer ORDER BY n), array_agg(found.payer_handle ORDER BY n), array_agg(found.payee ORDER BY n),
+        array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
+        array_agg(found.request ORDER BY n), array_agg(giver.address ORDER BY n), array_agg(taker.address ORDER BY n),
         array_agg(NULL::numeric), bool_and(found.enough) FILTER (WHERE found.outcome = 'done')
-    INTO outcome, payer, payer_handle, payee, from_account, to_account, available, enough
-    FROM (
-        SELECT asked.n, own.owner AS payer, split_part(own.code, ':', 2) AS handle, other.owner AS payee,
-            own.id AS from_account, other.id AS to_account,
-            CASE
-                WHEN key.wallet_id IS NULL THEN 'unauthenticated'
-                WHEN NOT key.plain THEN 'checks'
-                WHEN own.id IS NULL OR other.owner IS NULL OR other.closed OR own.id = other.id THEN 'unknown'
-                ELSE 'done' END AS outcome,
-            own.credits_posted - own.debits_posted - own.debits_pending
-                >= sum(asked.amount) OVER (PARTITION BY own.id) AS enough
-        FROM unnest(api_key_hash, payee_handle, asset, amount) WITH ORDINALITY
-            AS asked (api_key_hash, payee_handle, asset, amount, n)
-        LEFT JOIN api_key AS key ON key.hash = asked.api_key_hash AND key.revoked_at IS NULL
-            AND (key.expires_at IS NULL OR key.expires_at > at)
-        LEFT JOIN account AS own ON own.owner = key.wallet_id AND own.asset = asked.asset
-        LEFT JOIN account AS other ON other.code = 'wallet:' || asked.payee_handle || ':' || asked.asset
-    ) AS found;
+    INTO outcome, payer, payer_handle, payee, from_account, to_account, request, from_address, to_address, available, enough
+    FROM payment_parties(api_key_hash, NULL, NULL, idempotency, payee_handle, asset, amount, NULL, at) AS found
+    LEFT JOIN wallet AS giver ON giver.id = CASE WHEN on_chain THEN found.payer END
+    LEFT JOIN wallet AS taker ON taker.id = CASE WHEN on_chain THEN found.payee END;
+    good := array_positions(outcome, 'done');
+    IF good = '{}' THEN
+        RETURN;
+    END IF;
+    PERFORM lock_keys(array_agg(payer[g]), array_agg(request[g])) FROM unnest(good) AS g;
+    FOR one IN SELECT g FROM unnest(good) AS g, LATERAL used_key(payer[g], idempotency[g], request[g]) LOOP
+        outcome[one.g] := 'used';
+    END LOOP;
+    IF NOT on_chain THEN
+        PERFORM FROM wallet WHERE wallet.id = ANY (ARRAY(SELECT payer[g] FROM unnest(good) AS g))
+        ORDER BY wallet.id FOR SHARE;
+        FOR one IN SELECT g FROM unnest(good) AS g JOIN api_key AS key ON key.hash = api_key_hash[g] WHERE NOT key.plain LOOP
+            outcome[one.g] := 'checks';
+        END LOOP;
+    END IF;
     good := array_positions(outcome, 'done');
     IF good = '{}' THEN
         RETURN;
     END IF;
 
-    SELECT * INTO held
-    FROM hold_with_keys(
-        at, 201::smallint, enough,
-        ARRAY(SELECT payer[g] FROM unnest(good) AS g), ARRAY(SELECT idempotency[g] FROM unnest(good) AS g),
-        ARRAY(SELECT fingerprint[g] FROM unnest(good) AS g), ARRAY(SELECT from_account[g] FROM unnest(good) AS g),
-        ARRAY(SELECT to_account[g] FROM unnest(good) AS g), ARRAY(SELECT amount[g] FROM unnest(good) AS g),
-        ARRAY(SELECT id[g] FROM unnest(good) AS g)
-    );
-    IF 'done' <> ANY (held.outcome) THEN
-        FOR i IN 1 .. cardinality(good) LOOP
-            outcome[good[i]] := held.outcome[i]; available[good[i]] := held.available[i];
-        END LOOP;
-        IF NOT 'done' = ANY (outcome) THEN
-            RETURN;
-        END IF;
+    left_over := ledger_hold_each(
+        at, enough, ARRAY(SELECT id[g] FROM unnest(good) AS g), ARRAY(SELECT from_account[g] FROM unnest(good) AS g),
+        ARRAY(SELECT to_account[g] FROM unnest(good) AS g), ARRAY(SELECT amount[g] FROM unnest(good) AS g), 'payment');
+    FOR one IN
+        SELECT good[n] AS place, there FROM unnest(left_over) WITH ORDINALITY AS short (there, n) WHERE there IS NOT NULL
+    LOOP
+        outcome[one.place] := 'short'; available[one.place] := one.there;
+    END LOOP;
+    good := array_positions(outcome, 'done');
+    IF good = '{}' THEN
+        RETURN;
     END IF;
 
-    INSERT INTO staged_payment (id, state, rail, payer, payee, asset, amount, fee, memo, transfer_id, created_at, expires_at,
-        capture)
-    SELECT asked.id, 'held', 'ledger', asked.payer, asked.payee, asked.asset, asked.amount, 0, asked.memo, asked.id, at,
-        expires_at, false
-    FROM unnest(outcome, id, payer, payee, asset, amount, memo) AS asked (outcome, id, payer, payee, asset, amount, memo)
-    WHERE asked.outcome = 'done';
-    PERFORM log_events(array_agg('payment.held'::text), array_agg(asked.payer), array_agg(asked.payee), array_agg(asked.id),
-        array_agg(('{"from":"@' || asked.handle || '",' || substr(asked.facts, 2))::jsonb), at)
-    FROM unnest(outcome, id, payer, payer_handle, payee, facts)
-        AS asked (outcome, id, payer, handle, payee, facts)
-    WHERE asked.outcome = 'done';
+    IF on_chain THEN
+        PERFORM queue_transfers(at, valid_before, array_agg(id[g]), array_agg(asset[g]), array_agg(payer[g]),
+            array_agg(from_address[g]), array_agg(to_address[g]), array_agg(amount[g]))
+        FROM unnest(good) AS g;
+    END IF;
+    INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
+    SELECT payer[g], idempotency[g], fingerprint[g], CASE WHEN on_chain THEN 202 ELSE 201 END, id[g], at
+    FROM unnest(good) AS g;
+    INSERT INTO staged_payment (id, state, rail, payer, payee, asset, amount, fee, memo, route, transfer_id, authorization_id,
+        created_at, expires_at, capture)
+    SELECT new.id, CASE WHEN on_chain THEN 'queued' ELSE 'held' END, rail, new.payer, new.payee, new.asset, new.amount, 0,
+        new.memo, new.route::json, new.id, CASE WHEN on_chain THEN new.id END, at, expires_at, on_chain
+    FROM unnest(outcome, id, payer, payee, asset, amount, memo, route)
+        AS new (outcome, id, payer, payee, asset, amount, memo, route)
+    WHERE new.outcome = 'done';
+    PERFORM log_events(array_agg(CASE WHEN on_chain THEN 'payment.queued' ELSE 'payment.held' END), array_agg(new.payer),
+        array_agg(new.payee), array_agg(new.id),
+        array_agg(('{"from":"@' || new.handle || '",' || substr(new.facts, 2))::jsonb), at)
+    FROM unnest(outcome, id, payer, payer_handle, payee, facts) AS new (outcome, id, payer, handle, payee, facts)
+    WHERE new.outcome = 'done';
+END $$;
+-- Who asks for payments, and from which account to which they go.
+
+-- Looks up, for each payment, its caller, payer, payee and accounts; settle_payments and hold_payments begin with it. The caller
+-- is an API key (`api_key_hash`, SHA-256), a session (`session_hash`, the SHA-256 of its token) or, of payments that have passed
+-- every check already, named by the payer's `wallet`. An argument is NULL if no payment has it. `outcome` is
+--   unauthenticated  no such API key, or no such session
+--   checks           the payment has to pass the checks: its API key is neither plain nor limited by caps alone
+--   unknown          no such payee, the payee is closed or is the payer, or an account is not open yet
+--   done             none of these
+-- `enough`: the payer seems to have enough for all payments of the call from this account. `last` is the time of the latest
+-- entry of the accounts. `origin` is that of a key with caps, and `session` that of a session: those have limits to check.
+--
+-- PostgreSQL inlines this function into those that call it (tests/postgres/test_inlined.py), where its plan is kept.
+CREATE FUNCTION payment_parties(
+    api_key_hash bytea[], session_hash bytea[], wallet uuid[], idempotency text[], payee_handle text[], asset text[],
+    amount numeric[], fee numeric[], at timestamptz
+) RETURNS TABLE (
+    n bigint, outcome text, payer uuid, payer_handle text, payee uuid, from_account bigint, to_account bigint,
+    fee_account bigint, fee numeric, request bytea, enough boolean, last timestamptz, origin uuid, session uuid,
+    token_made_at timestamptz
+) LANGUAGE sql STABLE AS $$
+    SELECT asked.n,
+        CASE
+            WHEN coalesce(asked.wallet, token.wallet_id, key.wallet_id) IS NULL THEN 'unauthenticated'
+            WHEN NOT (key.plain OR key.only_caps) THEN 'checks'
+            WHEN own.id IS NULL OR other.owner IS NULL OR own.id = other.id OR asked.fee > 0 AND fees.id IS NULL
+                OR other.closed AND asked.wallet IS NULL
+                THEN 'unknown'
+            ELSE 'done' END,
+        own.owner, split_part(own.code, ':', 2), other.owner, own.id, other.id, fees.id, asked.fee,
+        CASE WHEN asked.idempotency IS NOT NULL THEN request_of(own.owner, asked.idempotency) END,
+        own.credits_posted - own.debits_posted - own.debits_pending
+            >= sum(asked.amount + coalesce(asked.fee, 0)) OVER (PARTITION BY own.id),
+        greatest(own.posted_at, other.posted_at, fees.posted_at),
+        CASE WHEN key.only_caps THEN key.origin END, token.session_id, token.made_at
+    FROM unnest(api_key_hash, session_hash, wallet, idempotency, payee_handle, asset, amount, fee) WITH ORDINALITY
+        AS asked (api_key_hash, session_hash, wallet, idempotency, payee_handle, asset, amount, fee, n)
+    LEFT JOIN api_key AS key ON key.hash = asked.api_key_hash AND key.revoked_at IS NULL
+        AND (key.expires_at IS NULL OR key.expires_at > at)
+    LEFT JOIN session_token AS token ON token.hash = asked.session_hash AND token.replaced_at IS NULL
+    LEFT JOIN account AS own ON own.owner = coalesce(asked.wallet, token.wallet_id, key.wallet_id) AND own.asset = asked.asset
+    LEFT JOIN account AS other ON other.code = 'wallet:' || asked.payee_handle || ':' || asked.asset
+    LEFT JOIN account AS fees ON fees.code = CASE WHEN asked.fee > 0 THEN 'fees:' || asked.asset END
+$$;
+-- Refunds of payments on the ledger rail that settled at once.
+
+-- Refunds payments for plain API keys of their payees, independently of each other, in a fixed number of statements. A refund is
+-- a payment of its own, written by settle_payments. Each argument and result is an array with one element per request. `amount` is
+-- the part to refund, as a decimal; NULL: all that is left. Outcomes:
+--   done        refunded; the other results are the refund
+--   checks      nothing is refunded (a row of `refunded_payment` may be written, with 0), and payments/ends/refund.py decides:
+--               there is no such key, it is not plain or may not refund; the idempotency key was used before; or the payment is
+--               not a ledger payment to the caller, counts against a limit, has less left than asked, the caller has less
+--               available, or an earlier request of this call refunds it
+--
+-- Lock order: idempotency keys, rows of `refunded_payment`, accounts, each sorted. The row of `refunded_payment` is written before
+-- money moves, so concurrent refunds never exceed the payment.
+CREATE FUNCTION refund_payments(
+    at timestamptz, api_key_hash bytea[], idempotency text[], fingerprint bytea[], payment uuid[], amount text[],
+    OUT outcome text[], OUT id uuid[], OUT paid_at timestamptz, OUT caller uuid[], OUT payee uuid[],
+    OUT caller_handle text[], OUT payee_handle text[], OUT asset text[], OUT units numeric[], OUT memo text[]
+) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    paid numeric[];           -- the amount of each payment
+    good integer[];           -- requests to carry out, in order
+    one record; written record;
+BEGIN
+    SELECT array_agg(CASE WHEN found.fits THEN 'done' ELSE 'checks' END ORDER BY n), array_agg(found.caller ORDER BY n),
+        array_agg(found.payee ORDER BY n), array_agg(split_part(found.from_code, ':', 2) ORDER BY n),
+        array_agg(split_part(found.to_code, ':', 2) ORDER BY n), array_agg(found.asset ORDER BY n),
+        array_agg(found.units ORDER BY n), array_agg(found.memo ORDER BY n), array_agg(found.paid ORDER BY n),
+        array_agg(NULL::uuid)
+    INTO outcome, caller, payee, caller_handle, payee_handle, asset, units, memo, paid, id
+    FROM (
+        SELECT asked.n, key.wallet_id AS caller, other.owner AS payee, own.code AS from_code, other.code AS to_code,
+            own.asset, part.units, first.memo::text AS memo, first.amount::numeric AS paid,
+            asked.again = 1 AND key.plain AND 'refund' = ANY (key.scopes) AND own.owner = key.wallet_id
+                AND other.owner IS NOT NULL AND NOT other.closed
+                AND (asked.amount IS NULL OR part.units BETWEEN 1 AND first.amount
+                    AND scale(asked.amount::numeric) <= known.decimals)
+                AND NOT EXISTS (SELECT FROM counted_payment AS counted
+                    WHERE counted.scope = ANY ('{cap,policy,mandate,mandate_total}') AND counted.payment_id = first.id) AS fits
+        FROM (
+            SELECT *, row_number() OVER (PARTITION BY payment ORDER BY n) AS again
+            FROM unnest(api_key_hash, payment, amount) WITH ORDINALITY AS asked (hash, payment, amount, n)
+        ) AS asked
+        LEFT JOIN api_key AS key ON key.hash = asked.hash AND key.revoked_at IS NULL
+            AND (key.expires_at IS NULL OR key.expires_at > at)
+        LEFT JOIN ledger_payment AS first ON first.id = asked.payment AND first.leg = 1
+        LEFT JOIN account AS own ON own.id = first.credit_id
+        LEFT JOIN account AS other ON other.id = first.debit_id
+        LEFT JOIN asset AS known ON known.code = own.asset
+        CROSS JOIN LATERAL (
+            SELECT trunc(asked.amount::numeric * ('1e' || known.decimals)::numeric) AS units) AS part
+    ) AS found;
+    good := array_positions(outcome, 'done');
+    IF good = '{}' THEN
+        RETURN;
+    END IF;
+    PERFORM lock_keys(array_agg(caller[g]), array_agg(request_of(caller[g], idempotency[g]))) FROM unnest(good) AS g;
+
+    outcome := array_fill('checks'::text, ARRAY[cardinality(payment)]);
+    FOR one IN
+        INSERT INTO refunded_payment AS kept (payment_id, amount, refunded)
+        SELECT payment[g], paid[g], coalesce(units[g], paid[g]) FROM unnest(good) AS g ORDER BY payment[g]
+        ON CONFLICT (payment_id) DO UPDATE SET refunded = kept.refunded + coalesce(
+            units[array_position(payment, kept.payment_id)], kept.amount - kept.refunded)
+        WHERE kept.refunded < kept.amount
+            AND kept.refunded + coalesce(units[array_position(payment, kept.payment_id)], 0) <= kept.amount
+            -- `refunded` is compared with its value in this statement's snapshot: if another refund committed since, the
+            -- outcome is `checks`.
+            AND (units[array_position(payment, kept.payment_id)] IS NOT NULL OR kept.refunded = (
+                SELECT before.refunded FROM refunded_payment AS before WHERE before.payment_id = kept.payment_id))
+        RETURNING array_position(payment, kept.payment_id) AS place,
+            coalesce(units[array_position(payment, kept.payment_id)], kept.refunded::numeric - coalesce((
+                SELECT before.refunded::numeric FROM refunded_payment AS before
+                WHERE before.payment_id = kept.payment_id), 0)) AS units
+    LOOP
+        outcome[one.place] := 'done'; units[one.place] := one.units;
+    END LOOP;
+    good := array_positions(outcome, 'done');
+    IF good = '{}' THEN
+        RETURN;
+    END IF;
+
+    SELECT * INTO written
+    FROM settle_payments(
+        at, NULL, ARRAY(SELECT caller[g] FROM unnest(good) AS g), ARRAY(SELECT idempotency[g] FROM unnest(good) AS g),
+        ARRAY(SELECT fingerprint[g] FROM unnest(good) AS g), ARRAY(SELECT payee_handle[g] FROM unnest(good) AS g),
+        ARRAY(SELECT asset[g] FROM unnest(good) AS g), ARRAY(SELECT units[g] FROM unnest(good) AS g),
+        array_fill(0::numeric, ARRAY[cardinality(good)]), ARRAY(SELECT memo[g] FROM unnest(good) AS g),
+        ARRAY(SELECT payment[g] FROM unnest(good) AS g),
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+    paid_at := written.paid_at;
+    FOR i IN 1 .. cardinality(good) LOOP
+        id[good[i]] := written.id[i];
+        IF written.outcome[i] <> 'done' OR written.id[i] IS NULL THEN
+            outcome[good[i]] := 'checks';
+        END IF;
+    END LOOP;
+    IF 'checks' = ANY (ARRAY(SELECT outcome[g] FROM unnest(good) AS g)) THEN
+        UPDATE refunded_payment AS kept SET refunded = kept.refunded - back.units
+        FROM (SELECT payment[g] AS id, units[g] AS units, outcome[g] AS outcome FROM unnest(good) AS g) AS back
+        WHERE kept.payment_id = back.id AND back.outcome = 'checks';
+    END IF;
 END $$;
 -- Payments on the ledger rail that settle at once. A payment is one row of `ledger_payment`, written with its entries or not at
 -- all. One function takes any number of payments, of any payers and any kind of caller.
 
--- The caller of a payment is an API key (`api_key_hash`, SHA-256) or a session (`session_hash`, the SHA-256 of its token). If
--- `api_key_hash` is NULL, the payments have passed every check already and `wallet` names their payers. `refund_of` is the
--- payment that a refund is of. `idempotency` is NULL if the caller has stored the key. Each argument and result is an array
--- with one element per payment. Nothing is written for an outcome other than `done`:
---   done             settled
---   short            the payer has too little: `available` says how much; the idempotency key can be used again
---   unauthenticated  no such API key, or no such session
---   checks           the payment has to pass the checks: its API key is neither plain nor limited by caps alone, or a rule of the
---                    wallet's policy may concern it
---   caps             the payments of this API key in the call do not all fit its caps, as far as can be seen here
---   used             the idempotency key was used before
---   unknown          no such payee, the payee is closed or is the payer, or an account is not open yet. If `wallet` names the
---                    payers, nothing at all is written: the caller opens the accounts and calls again
+-- Callers are those of payment_parties; if `api_key_hash` is NULL, the payments have passed every check already and `wallet`
+-- names their payers. `refund_of` is the payment that a refund is of. `idempotency` is NULL if the caller has stored the key.
+-- Each argument and result is an array with one element per payment. Nothing is written for an outcome other than `done`:
+--   done     settled
+--   short    the payer has too little: `available` says how much; the idempotency key can be used again
+--   checks   as of payment_parties, or a rule of the wallet's policy may concern the payment
+--   caps     the payments of this API key in the call do not all fit its caps, as far as can be seen here
+--   used     the idempotency key was used before
+--   unknown  as of payment_parties. If `wallet` names the payers, nothing at all is written: the caller opens the accounts and
+--            calls again
+--   unauthenticated  as of payment_parties
 -- Two payments with the same idempotency key must not be in one call.
 --
 -- Ids are UUIDv7 (RFC 9562, section 6.2, method 3) of the time of the payments (`paid_at`: `at`, or later if an account has
@@ -2057,7 +2225,7 @@ END $$;
 --
 -- Lock order: idempotency keys, limits, accounts, each sorted, so two calls never deadlock. If every payer seems to have enough,
 -- ledger_post moves the money; if not, or if a balance has shrunk since, ledger_decide decides payment by payment who is short.
-CREATE FUNCTION pay_by_ledger(
+CREATE FUNCTION settle_payments(
     at timestamptz,
     api_key_hash bytea[], wallet uuid[], idempotency text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[],
@@ -2087,7 +2255,8 @@ DECLARE
     accounts bigint[]; written record; event bigint[];
     micros bigint; stamp text;
 BEGIN
-    SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n), array_agg(found.handle ORDER BY n),
+    SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n),
+        array_agg(found.payer_handle ORDER BY n),
         array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
         array_agg(found.fee_account ORDER BY n), array_agg(found.request ORDER BY n), array_agg(NULL::numeric),
         array_agg(found.payee ORDER BY n), array_agg(found.origin ORDER BY n),
@@ -2097,31 +2266,7 @@ BEGIN
         greatest(at, max(found.last) + interval '1 microsecond')
     INTO outcome, payer, payer_handle, from_account, to_account, fee_account, found_by, available,
         payee, origin, session, token_made_at, with_limits, with_fees, enough, start
-    FROM (
-        SELECT asked.n, own.owner AS payer, split_part(own.code, ':', 2) AS handle,
-            own.id AS from_account, other.id AS to_account, fees.id AS fee_account, asked.fee,
-            other.owner AS payee, CASE WHEN key.only_caps THEN key.origin END AS origin,
-            token.session_id AS session, token.made_at AS token_made_at,
-            CASE WHEN asked.idempotency IS NOT NULL THEN request_of(own.owner, asked.idempotency) END AS request,
-            greatest(own.posted_at, other.posted_at, fees.posted_at) AS last,
-            CASE
-                WHEN coalesce(asked.wallet, token.wallet_id, key.wallet_id) IS NULL THEN 'unauthenticated'
-                WHEN NOT (key.plain OR key.only_caps) THEN 'checks'
-                WHEN own.id IS NULL OR other.owner IS NULL OR own.id = other.id OR asked.fee > 0 AND fees.id IS NULL
-                    OR other.closed AND asked.wallet IS NULL
-                    THEN 'unknown'
-                ELSE 'done' END AS outcome,
-            own.credits_posted - own.debits_posted - own.debits_pending
-                >= sum(asked.amount + asked.fee) OVER (PARTITION BY own.id) AS enough
-        FROM unnest(api_key_hash, session_hash, wallet, idempotency, payee_handle, asset, amount, fee) WITH ORDINALITY
-            AS asked (api_key_hash, session_hash, wallet, idempotency, payee_handle, asset, amount, fee, n)
-        LEFT JOIN api_key AS key ON key.hash = asked.api_key_hash AND key.revoked_at IS NULL
-            AND (key.expires_at IS NULL OR key.expires_at > at)
-        LEFT JOIN session_token AS token ON token.hash = asked.session_hash AND token.replaced_at IS NULL
-        LEFT JOIN account AS own ON own.owner = coalesce(asked.wallet, token.wallet_id, key.wallet_id) AND own.asset = asked.asset
-        LEFT JOIN account AS other ON other.code = 'wallet:' || asked.payee_handle || ':' || asked.asset
-        LEFT JOIN account AS fees ON asked.fee > 0 AND fees.code = 'fees:' || asked.asset
-    ) AS found;
+    FROM payment_parties(api_key_hash, session_hash, wallet, idempotency, payee_handle, asset, amount, fee, at) AS found;
 
     good := array_positions(outcome, 'done');
     IF good = '{}' OR 'unknown' = ANY (outcome) AND api_key_hash IS NULL THEN
@@ -2131,10 +2276,7 @@ BEGIN
         PERFORM lock_keys(array_agg(payer[g]), array_agg(found_by[g]))
         FROM unnest(good) AS g WHERE found_by[g] IS NOT NULL;
         FOR written IN
-            SELECT g FROM unnest(good) AS g
-            WHERE (SELECT ledger_payment.id FROM ledger_payment WHERE request = found_by[g] LIMIT 1) IS NOT NULL
-                OR (SELECT wallet_id FROM idempotency_key WHERE wallet_id = payer[g] AND key = idempotency[g] LIMIT 1)
-                    IS NOT NULL
+            SELECT g FROM unnest(good) AS g, LATERAL used_key(payer[g], idempotency[g], found_by[g])
         LOOP
             outcome[written.g] := 'used';
         END LOOP;
@@ -2265,237 +2407,6 @@ BEGIN
         PERFORM know_payees(at, array_agg(payer[g]), array_agg(payee[g]), NULL)
         FROM unnest(met) AS g WHERE outcome[g] = 'done';
     END IF;
-END $$;
--- Refunds of payments on the ledger rail that settled at once.
-
--- Refunds payments for plain API keys of their payees, independently of each other, in a fixed number of statements. A refund is
--- a payment of its own, written by pay_by_ledger. Each argument and result is an array with one element per request. `amount` is
--- the part to refund, as a decimal; NULL: all that is left. Outcomes:
---   done        refunded; the other results are the refund
---   checks      nothing is refunded (a row of `refunded_payment` may be written, with 0), and payments/ends/refund.py decides:
---               there is no such key, it is not plain or may not refund; the idempotency key was used before; or the payment is
---               not a ledger payment to the caller, counts against a limit, has less left than asked, the caller has less
---               available, or an earlier request of this call refunds it
---
--- Lock order: idempotency keys, rows of `refunded_payment`, accounts, each sorted. The row of `refunded_payment` is written before
--- money moves, so concurrent refunds never exceed the payment.
-CREATE FUNCTION refund_on_ledger(
-    at timestamptz, api_key_hash bytea[], idempotency text[], fingerprint bytea[], payment uuid[], amount text[],
-    OUT outcome text[], OUT id uuid[], OUT paid_at timestamptz, OUT caller uuid[], OUT payee uuid[],
-    OUT caller_handle text[], OUT payee_handle text[], OUT asset text[], OUT units numeric[], OUT memo text[]
-) LANGUAGE plpgsql
-    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
-    SET plan_cache_mode = force_generic_plan AS $$
-#variable_conflict use_column
-DECLARE
-    paid numeric[];           -- the amount of each payment
-    good integer[];           -- requests to carry out, in order
-    one record; written record;
-BEGIN
-    SELECT array_agg(CASE WHEN found.fits THEN 'done' ELSE 'checks' END ORDER BY n), array_agg(found.caller ORDER BY n),
-        array_agg(found.payee ORDER BY n), array_agg(split_part(found.from_code, ':', 2) ORDER BY n),
-        array_agg(split_part(found.to_code, ':', 2) ORDER BY n), array_agg(found.asset ORDER BY n),
-        array_agg(found.units ORDER BY n), array_agg(found.memo ORDER BY n), array_agg(found.paid ORDER BY n),
-        array_agg(NULL::uuid)
-    INTO outcome, caller, payee, caller_handle, payee_handle, asset, units, memo, paid, id
-    FROM (
-        SELECT asked.n, key.wallet_id AS caller, other.owner AS payee, own.code AS from_code, other.code AS to_code,
-            own.asset, part.units, first.memo::text AS memo, first.amount::numeric AS paid,
-            asked.again = 1 AND key.plain AND 'refund' = ANY (key.scopes) AND own.owner = key.wallet_id
-                AND other.owner IS NOT NULL AND NOT other.closed
-                AND (asked.amount IS NULL OR part.units BETWEEN 1 AND first.amount
-                    AND scale(asked.amount::numeric) <= known.decimals)
-                AND NOT EXISTS (SELECT FROM counted_payment AS counted
-                    WHERE counted.scope = ANY ('{cap,policy,mandate,mandate_total}') AND counted.payment_id = first.id) AS fits
-        FROM (
-            SELECT *, row_number() OVER (PARTITION BY payment ORDER BY n) AS again
-            FROM unnest(api_key_hash, payment, amount) WITH ORDINALITY AS asked (hash, payment, amount, n)
-        ) AS asked
-        LEFT JOIN api_key AS key ON key.hash = asked.hash AND key.revoked_at IS NULL
-            AND (key.expires_at IS NULL OR key.expires_at > at)
-        LEFT JOIN ledger_payment AS first ON first.id = asked.payment AND first.leg = 1
-        LEFT JOIN account AS own ON own.id = first.credit_id
-        LEFT JOIN account AS other ON other.id = first.debit_id
-        LEFT JOIN asset AS known ON known.code = own.asset
-        CROSS JOIN LATERAL (
-            SELECT trunc(asked.amount::numeric * ('1e' || known.decimals)::numeric) AS units) AS part
-    ) AS found;
-    good := array_positions(outcome, 'done');
-    IF good = '{}' THEN
-        RETURN;
-    END IF;
-    PERFORM lock_keys(array_agg(caller[g]), array_agg(request_of(caller[g], idempotency[g]))) FROM unnest(good) AS g;
-
-    outcome := array_fill('checks'::text, ARRAY[cardinality(payment)]);
-    FOR one IN
-        INSERT INTO refunded_payment AS kept (payment_id, amount, refunded)
-        SELECT payment[g], paid[g], coalesce(units[g], paid[g]) FROM unnest(good) AS g ORDER BY payment[g]
-        ON CONFLICT (payment_id) DO UPDATE SET refunded = kept.refunded + coalesce(
-            units[array_position(payment, kept.payment_id)], kept.amount - kept.refunded)
-        WHERE kept.refunded < kept.amount
-            AND kept.refunded + coalesce(units[array_position(payment, kept.payment_id)], 0) <= kept.amount
-            -- `refunded` is compared with its value in this statement's snapshot: if another refund committed since, the
-            -- outcome is `checks`.
-            AND (units[array_position(payment, kept.payment_id)] IS NOT NULL OR kept.refunded = (
-                SELECT before.refunded FROM refunded_payment AS before WHERE before.payment_id = kept.payment_id))
-        RETURNING array_position(payment, kept.payment_id) AS place,
-            coalesce(units[array_position(payment, kept.payment_id)], kept.refunded::numeric - coalesce((
-                SELECT before.refunded::numeric FROM refunded_payment AS before
-                WHERE before.payment_id = kept.payment_id), 0)) AS units
-    LOOP
-        outcome[one.place] := 'done'; units[one.place] := one.units;
-    END LOOP;
-    good := array_positions(outcome, 'done');
-    IF good = '{}' THEN
-        RETURN;
-    END IF;
-
-    SELECT * INTO written
-    FROM pay_by_ledger(
-        at, NULL, ARRAY(SELECT caller[g] FROM unnest(good) AS g), ARRAY(SELECT idempotency[g] FROM unnest(good) AS g),
-        ARRAY(SELECT fingerprint[g] FROM unnest(good) AS g), ARRAY(SELECT payee_handle[g] FROM unnest(good) AS g),
-        ARRAY(SELECT asset[g] FROM unnest(good) AS g), ARRAY(SELECT units[g] FROM unnest(good) AS g),
-        array_fill(0::numeric, ARRAY[cardinality(good)]), ARRAY(SELECT memo[g] FROM unnest(good) AS g),
-        ARRAY(SELECT payment[g] FROM unnest(good) AS g),
-        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
-    paid_at := written.paid_at;
-    FOR i IN 1 .. cardinality(good) LOOP
-        id[good[i]] := written.id[i];
-        IF written.outcome[i] <> 'done' OR written.id[i] IS NULL THEN
-            outcome[good[i]] := 'checks';
-        END IF;
-    END LOOP;
-    IF 'checks' = ANY (ARRAY(SELECT outcome[g] FROM unnest(good) AS g)) THEN
-        UPDATE refunded_payment AS kept SET refunded = kept.refunded - back.units
-        FROM (SELECT payment[g] AS id, units[g] AS units, outcome[g] AS outcome FROM unnest(good) AS g) AS back
-        WHERE kept.payment_id = back.id AND back.outcome = 'checks';
-    END IF;
-END $$;
--- Payments of plain API keys on the chain rail; 08_pay_on_ledger.sql is their counterpart on the ledger rail.
-
--- Queues payments of any payers. Each is written with its hold, authorization, nonce, idempotency key and event. The payment,
--- its hold and its authorization share one id: an authorization with its payment's id was queued when the payment was
--- accepted. Outcomes:
---   done             queued
---   short, used      as of hold_with_keys
---   unauthenticated  no such API key
---   checks           the API key is not plain: the payment has to pass the checks
---   own_key          the payer keeps the key of the address, and has to sign
---   unknown          no such payee, the payee is closed or is the payer, or an account is not open yet
---
--- Lock order: idempotency keys, accounts, nonces, each sorted.
-CREATE FUNCTION pay_on_chain(
-    at timestamptz, valid_before bigint,
-    api_key_hash bytea[], idempotency text[], fingerprint bytea[],
-    payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
-    route text[],   -- as JSON
-    facts text[],   -- the event's payload without the payer, as a JSON object
-    OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
-) LANGUAGE plpgsql
-    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
-    SET plan_cache_mode = force_generic_plan AS $$
-#variable_conflict use_column
-DECLARE
-    payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; from_address text[]; to_address text[];
-    enough boolean;           -- every payer has enough for all of their payments
-    good integer[];           -- requests whose money is held, in order
-    written record;
-    next numeric[];           -- per payer, by asset and address: the nonce after the last one taken here
-    queued integer;
-BEGIN
-    SELECT array_agg(found.outcome), array_agg(found.payer), array_agg(found.handle), array_agg(found.payee),
-           array_agg(found.from_account), array_agg(found.to_account),
-           array_agg(found.from_address), array_agg(found.to_address), array_agg(NULL::numeric),
-           bool_and(found.enough) FILTER (WHERE found.outcome = 'done')
-    INTO outcome, payer, payer_handle, payee, from_account, to_account, from_address, to_address, available, enough
-    FROM (
-        SELECT key.wallet_id AS payer, giver.handle, taker.id AS payee,
-            from_account.id AS from_account, to_account.id AS to_account,
-            giver.address AS from_address, taker.address AS to_address,
-            CASE
-                WHEN key.wallet_id IS NULL THEN 'unauthenticated'
-                WHEN NOT key.plain THEN 'checks'
-                WHEN giver.custody <> 'gateway' THEN 'own_key'
-                WHEN key.wallet_id = taker.id OR taker.closed_at IS NOT NULL OR taker.id IS NULL OR from_account.id IS NULL
-                    THEN 'unknown'
-                ELSE 'done'
-            END AS outcome,
-            from_account.credits_posted - from_account.debits_posted - from_account.debits_pending
-                >= sum(asked.amount) OVER (PARTITION BY from_account.id) AS enough
-        FROM unnest(api_key_hash, payee_handle, asset, amount) WITH ORDINALITY
-            AS asked (api_key_hash, payee_handle, asset, amount, n)
-        LEFT JOIN api_key AS key ON key.hash = asked.api_key_hash AND key.revoked_at IS NULL
-            AND (key.expires_at IS NULL OR key.expires_at > at)
-        LEFT JOIN wallet AS giver ON giver.id = key.wallet_id
-        LEFT JOIN account AS from_account ON from_account.owner = key.wallet_id AND from_account.asset = asked.asset
-        LEFT JOIN account AS to_account ON to_account.code = 'wallet:' || asked.payee_handle || ':' || asked.asset
-        LEFT JOIN wallet AS taker ON taker.id = to_account.owner
-        ORDER BY asked.n
-    ) AS found;
-    good := array_positions(outcome, 'done');
-    IF good = '{}' THEN
-        RETURN;
-    END IF;
-
-    SELECT * INTO written
-    FROM hold_with_keys(
-        at, 202::smallint, enough,
-        ARRAY(SELECT payer[g] FROM unnest(good) AS g), ARRAY(SELECT idempotency[g] FROM unnest(good) AS g),
-        ARRAY(SELECT fingerprint[g] FROM unnest(good) AS g), ARRAY(SELECT from_account[g] FROM unnest(good) AS g),
-        ARRAY(SELECT to_account[g] FROM unnest(good) AS g), ARRAY(SELECT amount[g] FROM unnest(good) AS g),
-        ARRAY(SELECT id[g] FROM unnest(good) AS g)
-    );
-    IF 'done' <> ANY (written.outcome) THEN
-        FOR i IN 1 .. cardinality(good) LOOP
-            outcome[good[i]] := written.outcome[i]; available[good[i]] := written.available[i];
-        END LOOP;
-        good := array_positions(outcome, 'done');
-        IF good = '{}' THEN
-            RETURN;
-        END IF;
-    END IF;
-
-    -- Take as many nonces for each payer as it needs, like take_nonces of authorization.sql.
-    WITH taken AS (
-        INSERT INTO authorization_nonce AS handed_out (asset, address, next)
-        SELECT asset[g], from_address[g], count(*) FROM unnest(good) AS g
-        GROUP BY asset[g], from_address[g]
-        ORDER BY asset[g], from_address[g]
-        ON CONFLICT (asset, address) DO UPDATE SET next = handed_out.next + excluded.next
-        RETURNING asset, address, next
-    )
-    SELECT array_agg(taken.next ORDER BY taken.asset, taken.address) INTO next FROM taken;
-    -- Nonces are counted back from the payer's next one. A wallet that has been bound to another address since the first
-    -- statement did so before its nonces were locked here, so the join sees it; the caller then retries each payment alone.
-    INSERT INTO token_authorization (id, kind, asset, from_address, to_address, value, nonce, valid_before, created_at)
-    SELECT asked.id, 'transfer', asked.asset, asked.giver, asked.taker, asked.amount, next[asked.place] - asked.left,
-        valid_before, at
-    FROM (
-        SELECT id[g] AS id, asset[g] AS asset, payer[g] AS payer, from_address[g] AS giver, to_address[g] AS taker,
-            amount[g] AS amount,
-            dense_rank() OVER (ORDER BY asset[g], from_address[g])::integer AS place,
-            count(*) OVER (PARTITION BY asset[g], from_address[g] ORDER BY g DESC) AS left
-        FROM unnest(good) AS g
-    ) AS asked
-    JOIN wallet ON wallet.id = asked.payer AND wallet.address = asked.giver AND wallet.custody = 'gateway';
-    GET DIAGNOSTICS queued = ROW_COUNT;
-    IF queued < cardinality(good) THEN
-        RAISE EXCEPTION 'a payer has another address now';
-    END IF;
-
-    INSERT INTO staged_payment (id, state, rail, payer, payee, asset, amount, fee, memo, route, transfer_id, authorization_id,
-        created_at)
-    SELECT asked.id, 'queued', 'chain', asked.payer, asked.payee, asked.asset, asked.amount, 0, asked.memo,
-        asked.route::json, asked.id, asked.id, at
-    FROM unnest(outcome, id, payer, payee, asset, amount, memo, route)
-        AS asked (outcome, id, payer, payee, asset, amount, memo, route)
-    WHERE asked.outcome = 'done';
-
-    PERFORM log_events(array_agg('payment.queued'::text), array_agg(asked.payer), array_agg(asked.payee), array_agg(asked.id),
-        array_agg(('{"from":"@' || asked.handle || '",' || substr(asked.facts, 2))::jsonb), at)
-    FROM unnest(outcome, id, payer, payer_handle, payee, facts)
-        AS asked (outcome, id, payer, handle, payee, facts)
-    WHERE asked.outcome = 'done';
 END $$;
 -- What may leave a wallet: freezes, and the policy of a guarded wallet. Spending caps are in 10_spending.sql.
 
@@ -2948,7 +2859,7 @@ END $$;
 -- Which of these ledger payments made in sessions need no further check: the session may pay (identity/sign_in/session.py),
 -- the wallet is not frozen, and no approval is needed (`decide` in payments/checks/policy.py). If in doubt it leaves a payment
 -- to the checks: it does not look at trusted payees, and either all payments of one payer fit into the day or none. The caller
--- has locked the policies. Arrays are those of pay_by_ledger; payments whose outcome is not `done`, or that have no session, are
+-- has locked the policies. Arrays are those of settle_payments; payments whose outcome is not `done`, or that have no session, are
 -- passed over. Each row is read once: the session, the policy (which is frozen with its wallet; where there is none, the wallet),
 -- the payee's wallet, and what was spent.
 --

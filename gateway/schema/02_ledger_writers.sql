@@ -155,7 +155,7 @@ BEGIN
 END $$;
 
 -- Writes steps as ledger_decide decides them, each transfer as a row. The one writer of everything but payments that
--- settle at once (pay_by_ledger).
+-- settle at once (settle_payments).
 CREATE FUNCTION ledger_write(
     at timestamptz, accounts bigint[],
     step_id uuid[], step_new boolean[], step_state hold_state[], step_unconditional boolean[],
@@ -292,6 +292,38 @@ BEGIN
     INSERT INTO hold (id, leg, state, debit_id, credit_id, amount, purpose, subject, created_at)
     SELECT new.id, 1, 'pending', new.debit, new.credit, new.amount, purpose, new.id, at
     FROM unnest(hold_id, debit, credit, amount) AS new (id, debit, credit, amount);
+END $$;
+
+-- Holds amounts in order, each if the payer has it. `enough` says that every payer seems to have enough: then ledger_hold sets
+-- all of it aside; if not, or if a balance has shrunk since, ledger_write decides hold by hold. Returns what the payer had
+-- available where a hold is refused, and NULL where it is not.
+CREATE FUNCTION ledger_hold_each(
+    at timestamptz, enough boolean, hold_id uuid[], debit bigint[], credit bigint[], amount numeric[], purpose text
+) RETURNS numeric[] LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    count CONSTANT integer := cardinality(hold_id);
+    accounts bigint[];
+BEGIN
+    IF enough THEN
+        BEGIN
+            PERFORM ledger_hold(at, hold_id, debit, credit, amount, purpose);
+            RETURN array_fill(NULL::numeric, ARRAY[count]);
+        EXCEPTION WHEN check_violation THEN
+            enough := false;
+        END;
+    END IF;
+    accounts := ARRAY(SELECT DISTINCT account FROM unnest(debit || credit) AS account ORDER BY account);
+    RETURN (
+        SELECT short_available
+        FROM ledger_write(
+            at, accounts, hold_id, array_fill(true, ARRAY[count]), array_fill('pending'::hold_state, ARRAY[count]),
+            array_fill(false, ARRAY[count]), array_fill(purpose, ARRAY[count]), hold_id,
+            ARRAY(SELECT n FROM generate_series(1, count) AS n),
+            ARRAY(SELECT width_bucket(account, accounts) FROM unnest(debit) AS account),
+            ARRAY(SELECT width_bucket(account, accounts) FROM unnest(credit) AS account),
+            array_fill(0::numeric, ARRAY[count]), amount)
+    );
 END $$;
 
 -- Ends holds: of each leg `units` are posted, and the rest is given back. It writes what ledger_write would, for less: the

@@ -20,7 +20,7 @@ CREATE TRIGGER logged_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE O
 
 -- Tells readers that this transaction will write events numbered above the last one so far, by an advisory lock that pg_locks
 -- shows until the transaction ends. Until then no reader goes past that number (events/log.py). Call it before a number is
--- taken from event_id_seq: log_events does, and pay_by_ledger, whose payments are events. (PL/pgSQL keeps the plan of its
+-- taken from event_id_seq: log_events does, and settle_payments, whose payments are events. (PL/pgSQL keeps the plan of its
 -- query; a function in SQL that locks cannot be inlined, and would cost more at each call.)
 CREATE FUNCTION announce_events() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN

@@ -321,7 +321,7 @@ END $$;
 -- Which of these ledger payments made in sessions need no further check: the session may pay (identity/sign_in/session.py),
 -- the wallet is not frozen, and no approval is needed (`decide` in payments/checks/policy.py). If in doubt it leaves a payment
 -- to the checks: it does not look at trusted payees, and either all payments of one payer fit into the day or none. The caller
--- has locked the policies. Arrays are those of pay_by_ledger; payments whose outcome is not `done`, or that have no session, are
+-- has locked the policies. Arrays are those of settle_payments; payments whose outcome is not `done`, or that have no session, are
 -- passed over. Each row is read once: the session, the policy (which is frozen with its wallet; where there is none, the wallet),
 -- the payee's wallet, and what was spent.
 --

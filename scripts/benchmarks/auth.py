@@ -19,7 +19,7 @@ from gateway.secret import hash_of
 #: Keys in a call: what 64 connections have in one, in the median.
 _AT_ONCE = 32
 
-#: As pay_by_ledger looks a key up, and the same without looking.
+#: As settle_payments looks a key up, and the same without looking.
 _FOUND = """
 SELECT count(key.wallet_id), bool_and(key.plain) FROM (
     SELECT payer.wallet_id, payer.plain FROM unnest($1::bytea[]) WITH ORDINALITY AS asked (hash, n)

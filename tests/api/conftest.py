@@ -218,7 +218,7 @@ async def at_the_same_moment(
 
 
 def keys_apart(wallet_id: str) -> tuple[str, str]:
-    """Two idempotency keys of the wallet that share no lock (`lock_keys` in gateway/schema/07_payments.sql), so that
+    """Two idempotency keys of the wallet that share no lock (`lock_keys` in gateway/schema/07_idempotency.sql), so that
     neither of two transactions waits for the other before it decides.
     """
     of_wallet = read("wal", wallet_id).bytes

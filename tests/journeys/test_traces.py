@@ -23,14 +23,14 @@ def test_a_payment_is_one_trace_over_gateway_database_worker_and_node() -> None:
         spans = collector.until(lambda spans: ends <= {(one.trace, one.name) for one in spans})
 
     assert [(one.service, one.name) for one in of(spans, paid["EUR"])] == [
-        ("gateway-serve", "PostgreSQL pay_by_ledger"),
+        ("gateway-serve", "PostgreSQL settle_payments"),
         ("gateway-serve", "POST /v1/payments"),
     ]
     trace = of(spans, paid["USDX"])
     (root,) = (one for one in trace if not one.parent)
     assert (root.service, root.name, root.kind) == ("gateway-serve", "POST /v1/payments", "server")
     steps = {one.name: one for one in trace if one.parent == root.span}
-    assert set(steps) == {"PostgreSQL pay_on_chain", "submit", "mined", "final"}
+    assert set(steps) == {"PostgreSQL hold_payments", "submit", "mined", "final"}
     assert {steps[name].service for name in ("submit", "mined", "final")} == {"gateway-work"}
     below = {name: {one.name for one in trace if one.parent == steps[name].span} for name in ("submit", "final")}
     assert {"sign", "PostgreSQL transaction", "eth_sendRawTransaction"} <= below["submit"]

@@ -1,6 +1,6 @@
 """Captures, voids and refunds that one statement does: only such as the checks would do, with the same rows, and once.
 
-end_on_ledger and refund_on_ledger (schema/) say that no rule has anything to say; capture_void.py and refund.py say it
+end_payments and refund_payments (schema/) say that no rule has anything to say; capture_void.py and refund.py say it
 with their reasons. Both are driven over payments in every state, by their parties and by others.
 """
 
@@ -23,7 +23,7 @@ from gateway.payments.model.payment import Payment, State
 from gateway.postgres.pool import Connection, Database
 from gateway.secret import hash_of
 from tests.databases import until_waiting
-from tests.payments.test_pay_by_ledger import Street, undone
+from tests.payments.test_settle_payments import Street, undone
 
 pytestmark = pytest.mark.anyio
 

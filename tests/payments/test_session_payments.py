@@ -1,4 +1,4 @@
-"""Payments in sessions that pay_by_ledger settles by itself: only such as the checks let through, and most of those.
+"""Payments in sessions that settle_payments settles by itself: only such as the checks let through, and most of those.
 
 `sessions_with_room` (schema/10_spending.sql) says in one statement that no check has anything to say; session.py and
 the checks say it with their reasons. Hypothesis drives both over sessions, policies and days that are partly spent.
@@ -37,7 +37,7 @@ from gateway.secret import hash_of
 from tests.databases import until_waiting
 from tests.factory import NOW
 from tests.payments.test_ledger_rail import LedgerTown
-from tests.payments.test_pay_by_ledger import WRITTEN, undone
+from tests.payments.test_settle_payments import WRITTEN, undone
 
 pytestmark = pytest.mark.anyio
 

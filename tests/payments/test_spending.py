@@ -109,7 +109,7 @@ class Street(LedgerTown):
         return Credential("api_key", self.origin, self.alice, frozenset({"pay"}), capped_by=self.origin, approved=True)
 
     def by_key(self, *moneys: Money, to: str | None = None) -> list[LedgerPayment]:
-        """Payments of bob or somebody else by the key, as pay_by_ledger takes them."""
+        """Payments of bob or somebody else by the key, as settle_payments takes them."""
         key, handle = hash_of("key" + self.origin.hex), to or self.bob.handle
         return [LedgerPayment(key, f"{new_id(self.now)}", bytes(32), handle, money, None) for money in moneys]
 
@@ -171,7 +171,7 @@ class SpendingMachine(RuleBasedStateMachine):
 
     @rule(target=paid, cents=st.lists(st.integers(1, 2600), min_size=1, max_size=3))
     def pay_in_one_statement(self, cents: list[int]) -> Any:
-        """Payments by the key as pay_by_ledger takes them: all have room by the old sums, or it leaves all to `pay`."""
+        """Payments by the key as settle_payments takes them: all have room by the old sums, or `pay` decides."""
         town = self.town
         fit = sum(cents) <= min(4000 - self.old("cap"), 3000 - self.old("cap of bob")) and max(cents) <= 2500
         moneys = [self.request(units, by_key=True).money for units in cents]

@@ -78,7 +78,7 @@ def of(spans: list[Seen], payment: str) -> list[Seen]:
 
 
 @pytest.mark.parametrize("way", ["before the router", "behind the router"])
-@pytest.mark.parametrize(("asset", "function"), [("EUR", "pay_by_ledger"), ("USDX", "pay_on_chain")])
+@pytest.mark.parametrize(("asset", "function"), [("EUR", "settle_payments"), ("USDX", "hold_payments")])
 async def test_a_payment_is_a_trace_with_its_request_and_its_commit(
     database: Database,
     assets: Assets,
@@ -128,7 +128,7 @@ async def test_payments_that_share_a_commit_are_linked_with_it_and_keep_their_ow
         paid = [one["id"] for (one,) in await asyncio.gather(*asking)]
 
     commits = [of(collector.spans, id)[-1] for id in paid]
-    assert {commit.name for commit in commits} == {"PostgreSQL pay_by_ledger"}
+    assert {commit.name for commit in commits} == {"PostgreSQL settle_payments"}
     assert sorted(int(commit.attributes["gateway.group.size"]) for commit in commits) == [1, 4, 4, 4, 4]
     (group,) = {link for commit in commits for link in commit.links}
     (whole,) = (span for span in collector.spans if (span.trace, span.span) == group)
@@ -158,7 +158,7 @@ async def test_what_is_done_to_a_payment_is_in_its_trace(
     assert list(requests) == ["POST /v1/payments", "POST /v1/payments/{id}/capture", "POST /v1/payments/{id}/void"]
     assert {span.parent for span in requests.values()} == {"", root.span}
     assert requests["POST /v1/payments/{id}/void"].attributes["http.response.status_code"] == 409
-    statement = "PostgreSQL " + ("end_on_ledger" if way == "before the router" else "captures and voids")
+    statement = "PostgreSQL " + ("end_payments" if way == "before the router" else "captures and voids")
     assert [span.name for span in trace if span.kind == "client"].count(statement) == 1
     its_own = of(collector.spans, refund["id"])
     assert [span.name for span in its_own] == ["POST /v1/payments/{id}/refund", "PostgreSQL refunds"]

@@ -1,8 +1,8 @@
 """Captures, voids and refunds of API keys to which no check applies, many in one statement.
 
 Only payments on the ledger rail, without a fee and without a limit that they count against. The statement finds out who
-is calling, uses the idempotency key and writes all there is to write (schema/08_end_on_ledger.sql,
-schema/08_refund_on_ledger.sql), in a PostgreSQL transaction of its own. What it does not do comes back as NeedsChecks:
+is calling, uses the idempotency key and writes all there is to write (schema/08_end_payments.sql,
+schema/08_refund_payments.sql), in a PostgreSQL transaction of its own. What it does not do comes back as NeedsChecks:
 capture_void.py and refund.py decide it, and say why where it is refused.
 
 The answers of captures and voids are not kept with their keys: they follow from the payment (first_answer.py).
@@ -68,7 +68,7 @@ async def end_in(
 ) -> list[Outcome]:
     """`end_all` as a part of the caller's transaction."""
     row = await connection.fetchrow(
-        records.sql.end_on_ledger,
+        records.sql.end_payments,
         *(now, *_columns(asked)),
         [one.payment for one in asked],
         [one.end == "capture" for one in asked],
@@ -149,7 +149,7 @@ async def refund_in(
 ) -> list[Outcome]:
     """`refund_all` as a part of the caller's transaction."""
     row = await connection.fetchrow(
-        records.sql.refund_on_ledger,
+        records.sql.refund_payments,
         *(now, *_columns(asked)),
         [one.payment for one in asked],
         if_any([one.amount for one in asked]),

@@ -4,8 +4,8 @@ A payment is held from its acceptance to the final block that has its transfer (
 queued with its authorization, whose nonce is stored before anything is signed; where the payer keeps the key it waits
 for its signature (sign.py).
 
-Payments of plain API keys (`pay_all`) are one call of `pay_on_chain` (schema/09_pay_on_chain.sql), a PostgreSQL
-transaction of its own, which also finds who pays and claims the idempotency key.
+Payments of plain API keys (`pay_all`) are one call of `hold_payments` (holding.py), a PostgreSQL transaction of its
+own, which also finds who pays and uses the idempotency key.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from gateway.errors import GatewayError
 from gateway.events import log
 from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
-from gateway.ids import PaymentId, TransferId, new_id
+from gateway.ids import TransferId, new_id
 from gateway.ledger import ledger, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Money
@@ -28,13 +28,14 @@ from gateway.payments.checks import withdrawal_freeze
 from gateway.payments.errors import OwnKey
 from gateway.payments.model import payment_events
 from gateway.payments.model.payment import Event, Payment, State, after
-from gateway.payments.model.plain import NotDone, PlainPayment, columns_of, facts_of, handle_of, not_done
+from gateway.payments.model.plain import NotDone, handle_of
 from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.rail import Rail
 from gateway.payments.model.rail_settings import RailSettings
 from gateway.payments.model.route import Route, stored, token_route
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.rails import holding
+from gateway.payments.rails.holding import HeldFirst
 from gateway.payments.records import records
 from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Database
@@ -145,10 +146,8 @@ def _order(settings: RailSettings, money: Money, payer: Wallet, receiver: str, n
 # ---- payments of plain API keys --------------------------------------------------------------------------------------
 
 
-class TokenPayment(PlainPayment, frozen=True):
-    """A payment of tokens by a payer whose key the gateway keeps, with a fresh id: that of everything it writes."""
-
-    payment_id: PaymentId
+class TokenPayment(HeldFirst, frozen=True):
+    """A payment of tokens by a payer whose key the gateway keeps."""
 
 
 class Queued(Struct, frozen=True):
@@ -174,28 +173,12 @@ def payee_of(settings: PaymentSettings, to: str, money: Money, capture: bool) ->
 async def pay_all(
     database: Database, settings: PaymentSettings, asked: Sequence[TokenPayment], now: datetime
 ) -> list[Outcome]:
-    """Queue the payments, independently, in one PostgreSQL transaction that is committed when this returns.
-
-    Raises DatabaseUnavailable: the outcome is unknown then; retry each payment with its idempotency key.
-    """
-    ways, fees = (
-        [settings.route(one.money, outside=None) for one in asked],
-        [Money(0, one.money.asset) for one in asked],
-    )
-    async with database.one_statement() as connection:
-        row = await connection.fetchrow(
-            records.sql.pay_on_chain,
-            now,
-            int(now.timestamp()) + settings.authorization_seconds,
-            *columns_of(asked),
-            [one.payment_id for one in asked],
-            [stored(way, fee, outside=False) for way, fee in zip(ways, fees, strict=True)],
-            [facts_of(one) for one in asked],
-        )
-    assert row is not None
+    """Queue the payments, as `holding.hold_all` does."""
+    ways = [settings.route(one.money, outside=None) for one in asked]
+    routes = [stored(way, Money(0, one.money.asset), outside=False) for one, way in zip(asked, ways, strict=True)]
+    valid_before = int(now.timestamp()) + settings.authorization_seconds
+    outcomes = await holding.hold_all(database, ChainRail.name, asked, now, valid_before=valid_before, routes=routes)
     return [
-        Queued(one, handle, way, now) if outcome == "done" else not_done(one.money, outcome, handle, fee, available)
-        for one, way, fee, outcome, handle, available in zip(
-            asked, ways, fees, row["outcome"], row["payer_handle"], row["available"], strict=True
-        )
+        Queued(one, outcome, way, now) if isinstance(outcome, str) else outcome
+        for one, way, outcome in zip(asked, ways, outcomes, strict=True)
     ]

@@ -1,18 +1,20 @@
-"""Shared by the rails: the accounts of a payment, and the hold on them."""
+"""Shared by the rails: the accounts of a payment, the hold on them, and payments of plain API keys that are held."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from gateway.errors import GatewayError
 from gateway.identity import wallet
-from gateway.ids import AccountId
+from gateway.ids import AccountId, PaymentId
 from gateway.ledger import account, ledger
 from gateway.ledger.transfer import Leg, State, Transfer
-from gateway.money import Asset
+from gateway.money import Asset, Money
 from gateway.payments.model.payment import Payment
+from gateway.payments.model.plain import NotDone, PlainPayment, columns_of, facts_of, not_done
 from gateway.payments.model.proposed import Proposed
 from gateway.payments.payees.resolver import Payee
-from gateway.postgres.pool import Connection
+from gateway.payments.records import records
+from gateway.postgres.pool import Connection, Database
 
 #: Why tokens are not held for a payer who keeps the key.
 NO_HOLD = "tokens cannot be set aside at an address that only its owner signs for; pay them at once, and sign"
@@ -59,3 +61,46 @@ def _hold(payment: Payment, payee: Payee, ids: Mapping[str, AccountId]) -> Trans
     legs = tuple(Leg(sender, receiver, part) for receiver, part in zip(receivers, units, strict=False))
     purpose = "payment" if payment.refund_of is None else "refund"
     return Transfer(payment.transfer_id, purpose, payment.id, legs, hold=True)
+
+
+# ---- payments of plain API keys --------------------------------------------------------------------------------------
+
+
+class HeldFirst(PlainPayment, frozen=True):
+    """A payment to a handle, without a fee, with a fresh id: that of everything that is written for it."""
+
+    payment_id: PaymentId
+
+
+async def hold_all(
+    database: Database,
+    rail: str,
+    asked: Sequence[HeldFirst],
+    now: datetime,
+    *,
+    expires_at: datetime | None = None,
+    valid_before: int | None = None,
+    routes: Sequence[str | None] | None = None,
+) -> list[str | NotDone]:
+    """Hold the money of the payments, and queue what goes by the chain; independently, by one call of `hold_payments`
+    (schema/08_hold_payments.sql), in a PostgreSQL transaction that is committed when this returns. Returns the handle
+    of each payer, or why the payment was not accepted.
+
+    Raises DatabaseUnavailable: the outcome is unknown then; retry each payment with its idempotency key.
+    """
+    async with database.one_statement() as connection:
+        row = await connection.fetchrow(
+            records.sql.hold_payments,
+            *(now, rail, expires_at, valid_before),
+            *columns_of(asked),
+            [one.payment_id for one in asked],
+            routes,
+            [facts_of(one, expires_at) for one in asked],
+        )
+    assert row is not None
+    return [
+        handle if outcome == "done" else not_done(one.money, outcome, handle, Money(0, one.money.asset), available)
+        for one, outcome, handle, available in zip(
+            asked, row["outcome"], row["payer_handle"], row["available"], strict=True
+        )
+    ]

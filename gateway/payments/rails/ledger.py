@@ -1,9 +1,10 @@
 """The ledger rail: fiat, settled in the transaction that accepts it.
 
-Payments that settle at once are one call of `pay_by_ledger` (schema/08_pay_on_ledger.sql), which finds payer and payee,
-moves the money, and writes one row per payment with its entries, event and idempotency key. `pay_all` settles payments
-of plain API keys, of keys with caps, and of sessions that need no check, in a PostgreSQL transaction of its own. All
-others pass the checks first, in the caller's transaction (checks.py).
+Payments that settle at once are one call of `settle_payments` (schema/08_settle_payments.sql), which finds payer and
+payee, moves the money, and writes one row per payment with its entries, event and idempotency key. `pay_all` settles
+payments of plain API keys, of keys with caps, and of sessions that need no check, in a PostgreSQL transaction of its
+own; `hold_all` holds those of plain keys (holding.py). All others pass the checks first, in the caller's transaction
+(checks.py).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -34,7 +35,6 @@ from gateway.payments.model.plain import (
     NotDone,
     PlainPayment,
     columns_of,
-    facts_of,
     handle_of,
     not_done,
 )
@@ -45,6 +45,7 @@ from gateway.payments.model.rail_settings import RailSettings
 from gateway.payments.model.route import Route, ledger_route
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.rails import holding
+from gateway.payments.rails.holding import HeldFirst
 from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database, Record, if_any
 
@@ -116,7 +117,7 @@ async def _hold(
 
 
 async def _settle(connection: Connection, asked: Sequence[Proposed], now: datetime) -> list[Payment | GatewayError]:
-    """Settle the payments. Accounts that are missing are opened first, as `pay_by_ledger` needs them."""
+    """Settle the payments. Accounts that are missing are opened first, as `settle_payments` needs them."""
     payments = [one.payment for one in asked]
     row = await _pay(connection, asked, now)
     if "unknown" in row["outcome"]:
@@ -133,12 +134,12 @@ async def _settle(connection: Connection, asked: Sequence[Proposed], now: dateti
 
 
 async def _pay(connection: Connection, asked: Sequence[Proposed], now: datetime) -> Record:
-    """The outcomes, as `pay_by_ledger` returns them."""
+    """The outcomes, as `settle_payments` returns them."""
     payments = [one.payment for one in asked]
     claims = [one.claim for one in payments]
     counters = [(place, counter) for place, one in enumerate(asked, 1) for counter in one.counters]
     row = await connection.fetchrow(
-        records.sql.pay_by_ledger,
+        records.sql.settle_payments,
         *(now, None, [one.payer for one in payments]),
         if_any([claim and claim.key for claim in claims]),
         if_any([claim and claim.fingerprint for claim in claims]),
@@ -281,7 +282,7 @@ class Sessions(NamedTuple):
     left_out: Collection[str]
 
     def rules(self, settings: PaymentSettings, assets: Sequence[str], now: datetime) -> tuple[object, ...]:
-        """The arguments of `pay_by_ledger` that `sessions_with_room` needs."""
+        """The arguments of `settle_payments` that `sessions_with_room` needs."""
         usual = {code: usual_limit(settings.assets[code]) for code in set(assets)}
         return (
             self.hashes,
@@ -307,7 +308,7 @@ async def pay_columns(
     """
     since = now - caps.DAY
     row = await connection.fetchrow(
-        records.sql.pay_by_ledger,
+        records.sql.settle_payments,
         *(now, asked.api_key_hashes, None, asked.idempotency_keys, asked.fingerprints, asked.payee_handles),
         *(asked.assets, asked.amounts, asked.fees, if_any(asked.memos), None),
         *(None, None, None, None, since, bucket_of(since)),
@@ -345,10 +346,8 @@ def _not_done(
 # ---- payments of plain API keys that are only held -------------------------------------------------------------------
 
 
-class HeldPayment(PlainPayment, frozen=True):
-    """A fiat payment to a handle, without a fee, that is held for a later capture; with a fresh id."""
-
-    payment_id: PaymentId
+class HeldPayment(HeldFirst, frozen=True):
+    """A fiat payment that is held for a later capture."""
 
 
 class Held(Struct, frozen=True):
@@ -368,26 +367,10 @@ def payee_of_hold(settings: PaymentSettings, to: str, money: Money) -> str | Non
 async def hold_all(
     database: Database, settings: PaymentSettings, asked: Sequence[HeldPayment], now: datetime
 ) -> list[Held | NotDone]:
-    """Hold the money of payments, independently, in one PostgreSQL transaction that is committed when this returns.
-
-    Raises DatabaseUnavailable: the outcome is unknown then; retry each payment with its idempotency key.
-    """
+    """Hold the money of payments, as `holding.hold_all` does."""
     expires_at = now + timedelta(seconds=settings.hold_seconds)
-    async with database.one_statement() as connection:
-        row = await connection.fetchrow(
-            records.sql.hold_on_ledger,
-            now,
-            expires_at,
-            *columns_of(asked),
-            [one.payment_id for one in asked],
-            [facts_of(one, expires_at) for one in asked],
-        )
-    assert row is not None
+    outcomes = await holding.hold_all(database, LedgerRail.name, asked, now, expires_at=expires_at)
     return [
-        Held(one, handle, now, expires_at)
-        if outcome == "done"
-        else not_done(one.money, outcome, handle, Money(0, one.money.asset), available)
-        for one, outcome, handle, available in zip(
-            asked, row["outcome"], row["payer_handle"], row["available"], strict=True
-        )
+        Held(one, outcome, now, expires_at) if isinstance(outcome, str) else outcome
+        for one, outcome in zip(asked, outcomes, strict=True)
     ]

@@ -104,7 +104,7 @@ async def update(connection: Connection, payments: Sequence[Payment]) -> None:
 async def settle(connection: Connection, payments: Sequence[Payment], now: datetime) -> None:
     """Like `update`, for payments that have just settled on the chain: only what changes then."""
     await connection.execute(
-        sql.settle_payments,
+        sql.settle_staged,
         [payment.id for payment in payments],
         [payment.captured.units for payment in payments],
         [payment.tx_hash for payment in payments],

@@ -36,7 +36,7 @@ WHERE staged_payment.id = new.id;
 -- Payments that a stored chain transaction carries.
 UPDATE staged_payment SET state = 'submitted', tx_hash = $2 WHERE id = ANY ($1);
 
--- settle_payments
+-- settle_staged
 -- Payments that a final log has settled, with what was captured and the hash of what settled each.
 UPDATE staged_payment AS payment SET state = 'settled', captured = new.captured, tx_hash = new.tx_hash, settled_at = $4,
     hidden_from_payee = false
@@ -217,32 +217,27 @@ LEFT JOIN wallet AS sender ON sender.id = sent.wallet_id
 LEFT JOIN wallet_address AS received ON received.address = to_address
 LEFT JOIN wallet AS receiver ON receiver.id = received.wallet_id;
 
--- pay_by_ledger
--- Any number of payments on the ledger rail, a row each; see schema/08_pay_on_ledger.sql.
+-- settle_payments
+-- Any number of payments on the ledger rail, a row each; see schema/08_settle_payments.sql.
 SELECT outcome, payer_handle, available, id, paid_at, CASE WHEN $18::bytea[] IS NOT NULL THEN payer END AS payer
-FROM pay_by_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+FROM settle_payments($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
     $24, $25);
 
--- pay_on_chain
--- Many payments on the chain rail, each with its hold, nonce, authorization, key and event; see
--- schema/09_pay_on_chain.sql.
-SELECT outcome, payer_handle, available FROM pay_on_chain($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+-- hold_payments
+-- Many payments whose money is held first, on either rail; see schema/08_hold_payments.sql.
+SELECT outcome, payer_handle, available
+FROM hold_payments($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
 
--- hold_on_ledger
--- Many payments on the ledger rail that are only held, each with its hold, key and event; see
--- schema/08_hold_on_ledger.sql.
-SELECT outcome, payer_handle, available FROM hold_on_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
-
--- end_on_ledger
--- Captures and voids on the ledger rail; see schema/08_end_on_ledger.sql.
+-- end_payments
+-- Captures and voids on the ledger rail; see schema/08_end_payments.sql.
 SELECT outcome, caller, payer, payee, payer_handle, payee_handle, asset, units, captured, memo, created_at, expires_at,
     reference, metadata
-FROM end_on_ledger($1, $2, $3, $4, $5, $6, $7);
+FROM end_payments($1, $2, $3, $4, $5, $6, $7);
 
--- refund_on_ledger
--- Refunds on the ledger rail; see schema/08_refund_on_ledger.sql.
+-- refund_payments
+-- Refunds on the ledger rail; see schema/08_refund_payments.sql.
 SELECT outcome, id, paid_at, caller, payee, caller_handle, payee_handle, asset, units, memo
-FROM refund_on_ledger($1, $2, $3, $4, $5, $6);
+FROM refund_payments($1, $2, $3, $4, $5, $6);
 
 -- insert_sweeps
 -- Tokens that follow their wallet to its new address.

@@ -23,7 +23,7 @@ _encode = msgspec.json.Encoder().encode
 class Ends(Way[EndRequested, PlainEnd, Payment]):
     """Captures and voids. Answered 200: the payment as it is now."""
 
-    name, statement, status = "captures_and_voids", "end_on_ledger", 200
+    name, statement, status = "captures_and_voids", "end_payments", 200
 
     def read(self, request: EndRequested) -> PlainEnd | None:
         head = request.head
@@ -54,7 +54,7 @@ class Ends(Way[EndRequested, PlainEnd, Payment]):
 class Refunds(Ends):
     """Answered 201: the refund."""
 
-    name, statement, status = "refunds", "refund_on_ledger", 201
+    name, statement, status = "refunds", "refund_payments", 201
 
     async def commit(self, asked: Sequence[PlainEnd]) -> list[Outcome]:
         services = self.services

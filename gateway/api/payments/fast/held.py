@@ -32,7 +32,7 @@ _NO_ID: Final = PaymentId(UUID(int=0))
 class Holds(Way[PaymentRequested, HeldPayment, Held]):
     """Fiat that is held in the ledger. Answered 201, held."""
 
-    name, statement = "holds", "hold_on_ledger"
+    name, statement = "holds", "hold_payments"
 
     def read(self, request: PaymentRequested) -> HeldPayment | None:
         asked, head, money = request.asked, request.head, request.money
@@ -73,7 +73,7 @@ class Holds(Way[PaymentRequested, HeldPayment, Held]):
 class Tokens(Way[PaymentRequested, TokenPayment, Queued]):
     """Tokens, queued for the chain. Answered 202."""
 
-    name, statement = "chain_payments", "pay_on_chain"
+    name, statement = "chain_payments", "hold_payments"
 
     def read(self, request: PaymentRequested) -> TokenPayment | None:
         asked, head = request.asked, request.head

@@ -24,7 +24,7 @@ _encode = msgspec.json.Encoder().encode
 class SettledPayments(Way[PaymentRequested, LedgerPayment, Settled]):
     """Answered 201, settled."""
 
-    name, statement = "ledger_payments", "pay_by_ledger"
+    name, statement = "ledger_payments", "settle_payments"
 
     def read(self, request: PaymentRequested) -> LedgerPayment | None:
         asked, head = request.asked, request.head

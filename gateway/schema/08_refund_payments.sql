@@ -1,7 +1,7 @@
 -- Refunds of payments on the ledger rail that settled at once.
 
 -- Refunds payments for plain API keys of their payees, independently of each other, in a fixed number of statements. A refund is
--- a payment of its own, written by pay_by_ledger. Each argument and result is an array with one element per request. `amount` is
+-- a payment of its own, written by settle_payments. Each argument and result is an array with one element per request. `amount` is
 -- the part to refund, as a decimal; NULL: all that is left. Outcomes:
 --   done        refunded; the other results are the refund
 --   checks      nothing is refunded (a row of `refunded_payment` may be written, with 0), and payments/ends/refund.py decides:
@@ -11,7 +11,7 @@
 --
 -- Lock order: idempotency keys, rows of `refunded_payment`, accounts, each sorted. The row of `refunded_payment` is written before
 -- money moves, so concurrent refunds never exceed the payment.
-CREATE FUNCTION refund_on_ledger(
+CREATE FUNCTION refund_payments(
     at timestamptz, api_key_hash bytea[], idempotency text[], fingerprint bytea[], payment uuid[], amount text[],
     OUT outcome text[], OUT id uuid[], OUT paid_at timestamptz, OUT caller uuid[], OUT payee uuid[],
     OUT caller_handle text[], OUT payee_handle text[], OUT asset text[], OUT units numeric[], OUT memo text[]
@@ -83,7 +83,7 @@ BEGIN
     END IF;
 
     SELECT * INTO written
-    FROM pay_by_ledger(
+    FROM settle_payments(
         at, NULL, ARRAY(SELECT caller[g] FROM unnest(good) AS g), ARRAY(SELECT idempotency[g] FROM unnest(good) AS g),
         ARRAY(SELECT fingerprint[g] FROM unnest(good) AS g), ARRAY(SELECT payee_handle[g] FROM unnest(good) AS g),
         ARRAY(SELECT asset[g] FROM unnest(good) AS g), ARRAY(SELECT units[g] FROM unnest(good) AS g),

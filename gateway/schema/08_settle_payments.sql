@@ -1,19 +1,17 @@
 -- Payments on the ledger rail that settle at once. A payment is one row of `ledger_payment`, written with its entries or not at
 -- all. One function takes any number of payments, of any payers and any kind of caller.
 
--- The caller of a payment is an API key (`api_key_hash`, SHA-256) or a session (`session_hash`, the SHA-256 of its token). If
--- `api_key_hash` is NULL, the payments have passed every check already and `wallet` names their payers. `refund_of` is the
--- payment that a refund is of. `idempotency` is NULL if the caller has stored the key. Each argument and result is an array
--- with one element per payment. Nothing is written for an outcome other than `done`:
---   done             settled
---   short            the payer has too little: `available` says how much; the idempotency key can be used again
---   unauthenticated  no such API key, or no such session
---   checks           the payment has to pass the checks: its API key is neither plain nor limited by caps alone, or a rule of the
---                    wallet's policy may concern it
---   caps             the payments of this API key in the call do not all fit its caps, as far as can be seen here
---   used             the idempotency key was used before
---   unknown          no such payee, the payee is closed or is the payer, or an account is not open yet. If `wallet` names the
---                    payers, nothing at all is written: the caller opens the accounts and calls again
+-- Callers are those of payment_parties; if `api_key_hash` is NULL, the payments have passed every check already and `wallet`
+-- names their payers. `refund_of` is the payment that a refund is of. `idempotency` is NULL if the caller has stored the key.
+-- Each argument and result is an array with one element per payment. Nothing is written for an outcome other than `done`:
+--   done     settled
+--   short    the payer has too little: `available` says how much; the idempotency key can be used again
+--   checks   as of payment_parties, or a rule of the wallet's policy may concern the payment
+--   caps     the payments of this API key in the call do not all fit its caps, as far as can be seen here
+--   used     the idempotency key was used before
+--   unknown  as of payment_parties. If `wallet` names the payers, nothing at all is written: the caller opens the accounts and
+--            calls again
+--   unauthenticated  as of payment_parties
 -- Two payments with the same idempotency key must not be in one call.
 --
 -- Ids are UUIDv7 (RFC 9562, section 6.2, method 3) of the time of the payments (`paid_at`: `at`, or later if an account has
@@ -26,7 +24,7 @@
 --
 -- Lock order: idempotency keys, limits, accounts, each sorted, so two calls never deadlock. If every payer seems to have enough,
 -- ledger_post moves the money; if not, or if a balance has shrunk since, ledger_decide decides payment by payment who is short.
-CREATE FUNCTION pay_by_ledger(
+CREATE FUNCTION settle_payments(
     at timestamptz,
     api_key_hash bytea[], wallet uuid[], idempotency text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[],
@@ -56,7 +54,8 @@ DECLARE
     accounts bigint[]; written record; event bigint[];
     micros bigint; stamp text;
 BEGIN
-    SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n), array_agg(found.handle ORDER BY n),
+    SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n),
+        array_agg(found.payer_handle ORDER BY n),
         array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
         array_agg(found.fee_account ORDER BY n), array_agg(found.request ORDER BY n), array_agg(NULL::numeric),
         array_agg(found.payee ORDER BY n), array_agg(found.origin ORDER BY n),
@@ -66,31 +65,7 @@ BEGIN
         greatest(at, max(found.last) + interval '1 microsecond')
     INTO outcome, payer, payer_handle, from_account, to_account, fee_account, found_by, available,
         payee, origin, session, token_made_at, with_limits, with_fees, enough, start
-    FROM (
-        SELECT asked.n, own.owner AS payer, split_part(own.code, ':', 2) AS handle,
-            own.id AS from_account, other.id AS to_account, fees.id AS fee_account, asked.fee,
-            other.owner AS payee, CASE WHEN key.only_caps THEN key.origin END AS origin,
-            token.session_id AS session, token.made_at AS token_made_at,
-            CASE WHEN asked.idempotency IS NOT NULL THEN request_of(own.owner, asked.idempotency) END AS request,
-            greatest(own.posted_at, other.posted_at, fees.posted_at) AS last,
-            CASE
-                WHEN coalesce(asked.wallet, token.wallet_id, key.wallet_id) IS NULL THEN 'unauthenticated'
-                WHEN NOT (key.plain OR key.only_caps) THEN 'checks'
-                WHEN own.id IS NULL OR other.owner IS NULL OR own.id = other.id OR asked.fee > 0 AND fees.id IS NULL
-                    OR other.closed AND asked.wallet IS NULL
-                    THEN 'unknown'
-                ELSE 'done' END AS outcome,
-            own.credits_posted - own.debits_posted - own.debits_pending
-                >= sum(asked.amount + asked.fee) OVER (PARTITION BY own.id) AS enough
-        FROM unnest(api_key_hash, session_hash, wallet, idempotency, payee_handle, asset, amount, fee) WITH ORDINALITY
-            AS asked (api_key_hash, session_hash, wallet, idempotency, payee_handle, asset, amount, fee, n)
-        LEFT JOIN api_key AS key ON key.hash = asked.api_key_hash AND key.revoked_at IS NULL
-            AND (key.expires_at IS NULL OR key.expires_at > at)
-        LEFT JOIN session_token AS token ON token.hash = asked.session_hash AND token.replaced_at IS NULL
-        LEFT JOIN account AS own ON own.owner = coalesce(asked.wallet, token.wallet_id, key.wallet_id) AND own.asset = asked.asset
-        LEFT JOIN account AS other ON other.code = 'wallet:' || asked.payee_handle || ':' || asked.asset
-        LEFT JOIN account AS fees ON asked.fee > 0 AND fees.code = 'fees:' || asked.asset
-    ) AS found;
+    FROM payment_parties(api_key_hash, session_hash, wallet, idempotency, payee_handle, asset, amount, fee, at) AS found;
 
     good := array_positions(outcome, 'done');
     IF good = '{}' OR 'unknown' = ANY (outcome) AND api_key_hash IS NULL THEN
@@ -100,10 +75,7 @@ BEGIN
         PERFORM lock_keys(array_agg(payer[g]), array_agg(found_by[g]))
         FROM unnest(good) AS g WHERE found_by[g] IS NOT NULL;
         FOR written IN
-            SELECT g FROM unnest(good) AS g
-            WHERE (SELECT ledger_payment.id FROM ledger_payment WHERE request = found_by[g] LIMIT 1) IS NOT NULL
-                OR (SELECT wallet_id FROM idempotency_key WHERE wallet_id = payer[g] AND key = idempotency[g] LIMIT 1)
-                    IS NOT NULL
+            SELECT g FROM unnest(good) AS g, LATERAL used_key(payer[g], idempotency[g], found_by[g])
         LOOP
             outcome[written.g] := 'used';
         END LOOP;

@@ -19,7 +19,7 @@ from gateway.payments.rails.ledger import Held, HeldPayment
 from gateway.postgres.pool import Connection, Database
 from gateway.secret import hash_of
 from tests.databases import until_waiting
-from tests.payments.test_pay_by_ledger import Street
+from tests.payments.test_settle_payments import Street
 
 pytestmark = pytest.mark.anyio
 

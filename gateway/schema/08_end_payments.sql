@@ -10,7 +10,7 @@
 --
 -- Lock order: idempotency keys, payments, holds, accounts, each sorted, as everywhere. The conditions are read after the locks;
 -- whether a payment counts against limits is fixed when it is accepted.
-CREATE FUNCTION end_on_ledger(
+CREATE FUNCTION end_payments(
     at timestamptz, api_key_hash bytea[], idempotency text[], fingerprint bytea[],
     payment uuid[], capture boolean[], amount text[],
     OUT outcome text[], OUT caller uuid[], OUT payer uuid[], OUT payee uuid[], OUT payer_handle text[], OUT payee_handle text[],
@@ -63,9 +63,7 @@ BEGIN
                         AND (asked.amount IS NULL OR scale(asked.amount::numeric) <= known.decimals))
                 AND NOT EXISTS (SELECT FROM counted_payment AS counted
                     WHERE counted.scope = ANY ('{cap,policy,mandate,mandate_total}') AND counted.payment_id = held.id)
-                AND NOT EXISTS (SELECT FROM ledger_payment AS used WHERE used.request = asked.request)
-                AND NOT EXISTS (SELECT FROM idempotency_key AS used
-                    WHERE used.wallet_id = asked.caller AND used.key = asked.idempotency) AS fits,
+                AND NOT EXISTS (SELECT FROM used_key(asked.caller, asked.idempotency, asked.request)) AS fits,
             jsonb_strip_nulls(jsonb_build_object(
                 'from', '@' || giver.handle, 'to', '@' || taker.handle, 'amount', amount_text(held.amount, known.decimals),
                 'asset', held.asset, 'captured',
