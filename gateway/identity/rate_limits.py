@@ -90,6 +90,11 @@ class Limits:
         until = self._over.get((kind, who))
         return until is not None and until > now
 
+    @property
+    def is_anybody_over(self) -> bool:
+        """Whether `is_over` has to be asked."""
+        return bool(self._over)
+
     def over(self, kinds: Collection[Kind], now: datetime) -> list[str]:
         """Of whom `is_over` would say so, of one of these kinds: mostly nobody."""
         return [who for (kind, who), until in self._over.items() if until > now and kind in kinds]

@@ -28,6 +28,8 @@ class Counts:
 
     def is_over(self, who: str) -> bool:
         """Whether the caller is over a rate limit, so that the ordinary handler has to refuse."""
+        if not self._limits.is_anybody_over:
+            return False
         now = self._clock()
         return any(self._limits.is_over(kind, who, now) for kind in LIMITED)
 

@@ -66,6 +66,7 @@ class FastPayments:
         self.security = security_headers(services.public_url)
         self._settings, self._party = services.settings, party_of(services.public_url)
         self._logs_requests, self._tracer = services.logs_requests, services.tracer
+        self._is_told = self._logs_requests or self._tracer is not None
         self._counts = Counts(services, traffic)
         self._routes = routes_of(services, self._counts, traffic)
         ways = dict.fromkeys(way for route in self._routes.values() for way in (*route.ways, route.checked))
@@ -151,9 +152,10 @@ class FastPayments:
 
     def answered(self, call: Call, scope: Any, status: int, begun: float, body: bytes) -> None:
         """Count, log and trace a call whose time began then, by the monotonic clock, and that is being answered."""
-        route = call.route
-        route.answered.answered(status, begun)
-        told = (scope, "POST", route.template, status, begun, body)
+        call.route.answered.answered(status, begun)
+        if not self._is_told:
+            return
+        told = (scope, "POST", call.route.template, status, begun, body)
         if self._logs_requests:
             access_log.write(*told)
         if (tracer := self._tracer) is not None and (status >= 300 or tracer.takes_answer(body)):
