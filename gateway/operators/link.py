@@ -12,7 +12,8 @@ from gateway.audit.log import AuditEvent, By
 from gateway.identity.errors import InvalidLink
 from gateway.identity.sign_in.link import GOOD_FOR
 from gateway.ids import new_id
-from gateway.operators.operators import Operator, begin_session
+from gateway.operators.operators import Operator
+from gateway.operators.sign_in import begin_session
 from gateway.postgres.pool import Connection, Statements
 from gateway.secret import hash_of, new_secret
 

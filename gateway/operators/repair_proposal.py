@@ -1,4 +1,4 @@
-"""Proposing a repair (repairs.py), which another operator approves as anything else that is proposed (operators.py)."""
+"""Proposing a repair (repairs.py), which another operator approves as anything else that is proposed (approvals.py)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,11 +6,14 @@ from datetime import datetime
 from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent
 from gateway.ids import new_id, show
-from gateway.operators import operators, repairs, roles
-from gateway.operators.operators import Operator, Proposal
+from gateway.operators import operators, proposals, repairs, roles
+from gateway.operators.operators import Operator
+from gateway.operators.proposals import Proposal
 from gateway.operators.repairs import Correction
 from gateway.operators.roles import Repair
-from gateway.postgres.pool import Connection
+from gateway.postgres.pool import Connection, Statements
+
+sql = Statements(__package__, "repair_proposal.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ async def propose(
     elif isinstance(repair, LostHandle):
         kind = "handle.return"
     roles.check_propose(await operators.still(connection, operator), kind)
-    said = operators.read_reason(reason)
+    said = proposals.read_reason(reason)
     recovery, address = None, None
     correction: list[object] = [None] * 4
     if isinstance(repair, Correction):
@@ -45,11 +48,11 @@ async def propose(
         terms = f"@{repair.handle} at {address}"
     else:
         recovery, terms = await repairs.to_confirm(connection)
-    id, until = new_id(now), now + operators.PROPOSED_FOR
+    id, until = new_id(now), now + proposals.PROPOSED_FOR
     await connection.execute(
-        *(operators.sql.propose_repair, id, kind, said, operator.id, now, until, terms, recovery, address),
+        *(sql.propose_repair, id, kind, said, operator.id, now, until, terms, recovery, address),
         *correction,
     )
-    details = {"proposal": show(operators.PROPOSAL_PREFIX, id), "what": kind, "reason": said, "terms": terms}
+    details = {"proposal": show(proposals.PREFIX, id), "what": kind, "reason": said, "terms": terms}
     await audit.append(connection, [AuditEvent("operator.proposed", None, operator.by, id, details)], now)
-    return await operators.proposal(connection, id)
+    return await proposals.proposal(connection, id)

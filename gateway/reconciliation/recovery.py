@@ -10,7 +10,7 @@ stored. The contract accepts these calls from the gateway's relayers alone. Ther
 stored before they are sent, so a crash in between leaves none unknown; a reorganisation undoes no final block; a node
 that is behind shows less, never more; and the owner of an exported key calls other functions.
 
-Until two operators have confirmed the payments that were found (operators/operators.py), no token payment, conversion,
+Until two operators have confirmed the payments that were found (operators/approvals.py), no token payment, conversion,
 withdrawal or new handle is accepted, and no relayer sends. Ledger payments continue: everything about them is in this
 database, so one that is repeated after a restore moves money once. Movements on the chain are booked as usual.
 

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.audit import log as audit
 from gateway.errors import Forbidden, InvalidRequest, NotFound
-from gateway.operators import operators, roles
+from gateway.operators import operators, proposals, roles, sign_in
 from gateway.operators.errors import OperatorSignedOut
 from gateway.operators.operators import Operator
 from gateway.operators.roles import Role, Task
@@ -100,7 +100,7 @@ async def test_a_role_that_was_taken_away_meanwhile_does_nothing_more(api: Api) 
         with pytest.raises(Forbidden):
             await operators.authorize(connection, before, "relayers.resume")
         with pytest.raises(Forbidden):
-            await operators.propose(connection, before, "wallet.freeze", "alice", "because", None, api.clock())
+            await proposals.propose(connection, before, "wallet.freeze", "alice", "because", None, api.clock())
 
 
 async def test_what_somebody_proposed_is_not_approved_once_their_role_does_not_propose_it(api: Api) -> None:
@@ -175,7 +175,7 @@ async def signed_in_as(api: Api, name: str, role: str) -> Operator:
     """As a call has them, once it is known who calls."""
     person = await operator(api, name, role)
     async with api.services.database.reading() as connection:
-        return await operators.open(connection, person.token, api.clock())
+        return await sign_in.open(connection, person.token, api.clock())
 
 
 async def test_a_revoked_operator_does_no_task(api: Api) -> None:

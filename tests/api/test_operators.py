@@ -11,7 +11,7 @@ from gateway.audit import log as audit
 from gateway.audit.log import By
 from gateway.controls import wallet_freeze
 from gateway.errors import InvalidRequest, NotFound, StateConflict
-from gateway.operators import operators
+from gateway.operators import approvals, operators, proposals, sign_in
 from tests.api.browser import browsing, challenge_in, signed
 from tests.api.conftest import Api, code_of
 from tests.authenticator import PRESENT, Authenticator, base64url
@@ -149,7 +149,7 @@ async def test_a_session_ends_by_itself_and_by_signing_out(api: Api) -> None:
     ann, ben = await operator(api, "ann"), await operator(api, "ben")
     assert (await ben.call("DELETE", "/session")).status_code == 200
     assert code_of(await ben.call("GET", "/proposals")) == (401, "unauthenticated")
-    api.clock.ahead = operators.SESSION
+    api.clock.ahead = sign_in.SESSION
     assert code_of(await ann.call("GET", "/proposals")) == (401, "unauthenticated")
 
 
@@ -163,7 +163,7 @@ async def test_a_freeze_is_in_force_when_it_is_proposed_and_stays_once_another_a
     at_once = await is_frozen(api, "alice")
     listed = (await ben.call("GET", "/proposals")).json()["items"]
     approved = await ben.approve(proposed.json()["id"])
-    await lapse(api, operators.PROPOSED_FOR)
+    await lapse(api, proposals.PROPOSED_FOR)
 
     assert (proposed.status_code, at_once, listed) == (201, True, [proposed.json()])
     assert (approved.status_code, approved.json()["approved_by"]) == (200, "ben")
@@ -202,9 +202,9 @@ async def test_nothing_leaves_a_frozen_wallet_while_what_comes_in_goes_on(api: A
 async def test_a_freeze_that_nobody_approves_lapses_within_the_hour(api: Api) -> None:
     alice, ann = await api.person("alice"), await operator(api, "ann")
     await ann.propose("wallet.freeze", "alice")
-    await lapse(api, operators.PROPOSED_FOR - timedelta(seconds=5))
+    await lapse(api, proposals.PROPOSED_FOR - timedelta(seconds=5))
     assert await is_frozen(api, "alice")
-    await lapse(api, operators.PROPOSED_FOR)
+    await lapse(api, proposals.PROPOSED_FOR)
     assert not await is_frozen(api, "alice")
     events = [one["type"] for one in (await alice.get("/v1/events")).json()["items"]]
     assert events[1:] == ["wallet.frozen", "wallet.freeze_lapsed"]
@@ -214,9 +214,9 @@ async def test_a_wallet_that_is_frozen_for_two_reasons_stays_so_when_one_lapses(
     await api.person("alice")
     ann = await operator(api, "ann")
     async with api.services.database.transaction() as connection:
-        await operators.break_glass(connection, "wallet.freeze", "alice", "stolen", AT_MACHINE, api.clock())
+        await approvals.break_glass(connection, "wallet.freeze", "alice", "stolen", AT_MACHINE, api.clock())
     await ann.propose("wallet.freeze", "alice")
-    await lapse(api, operators.PROPOSED_FOR)
+    await lapse(api, proposals.PROPOSED_FOR)
     assert await is_frozen(api, "alice")
 
 
@@ -278,7 +278,7 @@ async def test_a_proposal_expires(api: Api) -> None:
     await api.person("alice")
     ann, ben = await operator(api, "ann"), await operator(api, "ben")
     id = (await ann.propose("wallet.freeze", "alice")).json()["id"]
-    api.clock.ahead = operators.PROPOSED_FOR
+    api.clock.ahead = proposals.PROPOSED_FOR
     await ben.sign_in()
     assert (await ben.call("GET", "/proposals")).json()["items"] == []
     assert code_of(await ben.approve(id)) == (409, "state_conflict")
@@ -329,14 +329,14 @@ async def test_what_is_no_proposal_is_refused(api: Api, body: dict[str, str], co
 async def test_break_glass_does_it_alone_and_every_log_says_so(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     await api.person("alice")
     async with api.services.database.transaction() as connection:
-        await operators.break_glass(connection, "wallet.freeze", "@alice", "nobody is in", AT_MACHINE, api.clock())
+        await approvals.break_glass(connection, "wallet.freeze", "@alice", "nobody is in", AT_MACHINE, api.clock())
     assert await is_frozen(api, "alice")
     assert "break-glass: wallet.freeze of @alice by root alone: nobody is in" in caplog.text
     assert ("operator.break_glass", "root") in await audit_events(api)
     async with api.services.database.reading() as connection:
         assert await connection.fetchval("SELECT count(*) FROM event WHERE kind = 'operator.break_glass'") == 1
     async with api.services.database.transaction() as connection:
-        await operators.break_glass(connection, "wallet.unfreeze", "@alice", "all is well", AT_MACHINE, api.clock())
+        await approvals.break_glass(connection, "wallet.unfreeze", "@alice", "all is well", AT_MACHINE, api.clock())
     assert not await is_frozen(api, "alice")
 
 
@@ -344,7 +344,7 @@ async def test_what_is_not_frozen_is_not_unfrozen_and_nothing_is_written_down(ap
     await api.person("alice")
     with pytest.raises(StateConflict):
         async with api.services.database.transaction() as connection:
-            await operators.break_glass(connection, "wallet.unfreeze", "alice", "x", AT_MACHINE, api.clock())
+            await approvals.break_glass(connection, "wallet.unfreeze", "alice", "x", AT_MACHINE, api.clock())
     assert await audit_events(api) == []
 
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from gateway.ids import read
-from gateway.operators import operators
+from gateway.operators import proposals
 from tests.api.browser import browsing
 from tests.api.conftest import code_of
 from tests.api.test_operators import operator
@@ -167,7 +167,7 @@ async def test_what_the_passkey_signs_is_what_stands_on_the_page(
 async def details(site: Site, id: str) -> list[str]:
     """What an approval is over, as the gateway has it."""
     async with site.api.services.database.reading() as connection:
-        return (await operators.proposal(connection, read("pro", id))).details
+        return (await proposals.proposal(connection, read("pro", id))).details
 
 
 async def test_what_operators_write_is_text(visitor: Visitor, browser: Browser, site: Site) -> None:

@@ -20,7 +20,7 @@ from gateway.api.payments.shapes import BulkPaymentRequest, BulkResultView
 from gateway.http.answer.problems import INTERNAL, PROBLEMS, Problem
 from gateway.identity.credential import SCOPES
 from gateway.notifications.vocabulary import CHANNELS, KINDS, LOCALES, MODES
-from gateway.operators import operators
+from gateway.operators import proposals, roles
 from gateway.operators.roles import ROLES
 from gateway.payments.life.step import KINDS as STEPS
 from gateway.payments.model.payment import State
@@ -48,12 +48,12 @@ _ENUMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     ),
     "ApprovalReason": ("Why a payment needs its payer's approval.", get_args(Reason)),
     "OperatorRole": ("What an operator may do beside reading.", ROLES),
-    "ProposalKind": ("What operators propose.", operators.KINDS),
+    "ProposalKind": ("What operators propose.", roles.KINDS),
     "PaymentStepKind": ("What a step of a payment's life was.", STEPS),
     "RelayerState": ("How a relayer account stands.", get_args(RelayerState)),
     "CheckState": ("How a check of the gateway went.", get_args(CheckState)),
     "WebhookOutcome": ("What came of an attempt to deliver.", OUTCOMES),
-    "ProposalState": ("What became of a proposal.", get_args(operators.ProposalState)),
+    "ProposalState": ("What became of a proposal.", get_args(proposals.ProposalState)),
     "OperatorState": ("Whether somebody is an operator.", get_args(OperatorState)),
     "FoundKind": ("What a search leads to.", get_args(FoundKind)),
     "SearchedFor": ("As what a search has read a text.", get_args(SearchedFor)),

@@ -40,12 +40,12 @@ from gateway.http.services import Services
 from gateway.identity.errors import InvalidPasskey
 from gateway.identity.sign_in.ceremony import ALGORITHMS, Registration, from_base64, party_of, to_base64
 from gateway.ids import new_id, show
-from gateway.operators import link, operators, roles
+from gateway.operators import link, operators, roles, sign_in
 from gateway.operators.errors import OperatorSignedOut
 from gateway.operators.operators import Operator
 
 #: How long a session is.
-_SECONDS: Final = int(operators.SESSION.total_seconds())
+_SECONDS: Final = int(sign_in.SESSION.total_seconds())
 
 
 async def operator_of(request: Request[Any, Any, State], services: Services) -> Operator:
@@ -56,7 +56,7 @@ async def operator_of(request: Request[Any, Any, State], services: Services) -> 
     """
     token = _token_of(request, services)
     async with services.database.reading() as connection:
-        operator = await operators.open(connection, token, services.clock())
+        operator = await sign_in.open(connection, token, services.clock())
     if (task := request.route_handler.opt.get("task")) is not None:
         roles.check_task(operator.role, task)
     check_conditions(request)
@@ -91,7 +91,7 @@ async def challenge_enrolment(data: EnrolmentChallengeRequest, services: Service
     """
     party, now = party_of(services.public_url), services.clock()
     async with services.database.transaction() as connection:
-        asked = await operators.ask(connection, party, None, operators.ENROL, [data.name], now)
+        asked = await sign_in.ask(connection, party, None, sign_in.ENROL, [data.name], now)
     return NewPasskeyChallengeView(
         challenge=to_base64(asked.challenge),
         rp_id=party.id,
@@ -115,7 +115,7 @@ async def enrol_operator(data: EnrolmentRequest, services: Services) -> Operator
     """Registers the passkey that the operator signs in and approves with. The code is good once, within a day."""
     made = Registration(from_base64(data.client_data), from_base64(data.attestation))
     async with told(services, ANYONE, data.name), services.database.transaction() as connection:
-        enrolled = await operators.enrol(connection, data.name, data.code, made, services.clock())
+        enrolled = await sign_in.enrol(connection, data.name, data.code, made, services.clock())
     return _view(enrolled)
 
 
@@ -130,7 +130,7 @@ async def challenge_operator_session(services: Services) -> AssertionChallengeVi
     """Returns a challenge. Pass it to `navigator.credentials.get()`. It is good once, for five minutes."""
     party = party_of(services.public_url)
     async with services.database.transaction() as connection:
-        asked = await operators.ask(connection, party, None, operators.SIGN_IN, [], services.clock())
+        asked = await sign_in.ask(connection, party, None, sign_in.SIGN_IN, [], services.clock())
     return assertion_challenge_view(asked, [])
 
 
@@ -146,7 +146,7 @@ async def start_operator_session(data: AssertionRequest, services: Services) -> 
     """Returns a token for half an hour, which acts for no wallet. For programs: a page signs in with `/cookie`."""
     assertion = assertion_of(data)
     async with told(services, ANYONE), services.database.transaction() as connection:
-        operator, token = await operators.sign_in(connection, assertion, None, services.clock())
+        operator, token = await sign_in.sign_in(connection, assertion, None, services.clock())
     return Response(OperatorSessionView(operator.name, operator.role, token, _SECONDS))
 
 
@@ -167,7 +167,7 @@ async def start_operator_cookie_session(
     refuse_other_origins(request, party)
     assertion, before = assertion_of(data), token_of(request.scope["headers"], party, OPERATOR)
     async with told(services, ANYONE), services.database.transaction() as connection:
-        operator, token = await operators.sign_in(connection, assertion, before, now)
+        operator, token = await sign_in.sign_in(connection, assertion, before, now)
     return _begun(operator, token, services, now)
 
 
@@ -201,7 +201,7 @@ async def end_operator_session(
     """Ends the session that the request is sent with, and takes its cookie away."""
     now = services.clock()
     async with services.database.transaction() as connection:
-        await operators.sign_out(connection, _token_of(request, services), now)
+        await sign_in.sign_out(connection, _token_of(request, services), now)
     gone = (
         [] if "authorization" in request.headers else [holding("", party_of(services.public_url), now, now, OPERATOR)]
     )
@@ -209,7 +209,7 @@ async def end_operator_session(
 
 
 def _begun(operator: Operator, token: str, services: Services, now: datetime) -> Response[OperatorCookieView]:
-    cookie = holding(token, party_of(services.public_url), now + operators.SESSION, now, OPERATOR)
+    cookie = holding(token, party_of(services.public_url), now + sign_in.SESSION, now, OPERATOR)
     return Response(OperatorCookieView(operator.name, operator.role, _SECONDS), cookies=[cookie])
 
 

@@ -19,13 +19,14 @@ from gateway.http.services import Services
 from gateway.identity.handle import fold
 from gateway.identity.sign_in.ceremony import party_of
 from gateway.ids import read, show
-from gateway.operators import operators, repair_proposal
-from gateway.operators.operators import Limit as ProposedLimit
-from gateway.operators.operators import Operator, Proposal
+from gateway.operators import approvals, proposals, repair_proposal
+from gateway.operators.operators import Operator
+from gateway.operators.proposals import Limit as ProposedLimit
+from gateway.operators.proposals import Proposal
 from gateway.operators.repair_proposal import LostHandle
 from gateway.operators.repairs import REPAIRS, Correction
 
-ProposalPath = Annotated[str, path_id(operators.PROPOSAL_PREFIX, "The proposal's id.")]
+ProposalPath = Annotated[str, path_id(proposals.PREFIX, "The proposal's id.")]
 
 
 @get("/v1/operator/proposals", tags=["Operators"], summary="List proposals", needs="operator")
@@ -41,11 +42,11 @@ async def list_proposals(
 ) -> ProposalsPage:
     """Newest first. What is open is listed in full, without pages: at most two hundred of the last hour."""
     now = services.clock()
-    before = read(operators.PROPOSAL_PREFIX, cursor_position(cursor)) if cursor else None
+    before = read(proposals.PREFIX, cursor_position(cursor)) if cursor else None
     async with services.database.reading() as connection:
         if which == "open":
-            return ProposalsPage([proposal_view(one, now) for one in await operators.proposals(connection, now)], None)
-        page = await operators.past_proposals(connection, before, limit, now)
+            return ProposalsPage([proposal_view(one, now) for one in await proposals.proposals(connection, now)], None)
+        page = await proposals.past_proposals(connection, before, limit, now)
     more = cursor_text(page[-1].shown_id) if len(page) == limit else None
     return ProposalsPage([proposal_view(one, now) for one in page], more)
 
@@ -59,9 +60,9 @@ async def list_proposals(
 )
 async def get_proposal(id: ProposalPath, services: Services, operator: Operator) -> ProposalView:
     """A proposal, and what became of it."""
-    number = id_of(operators.PROPOSAL_PREFIX, id, "such proposal")
+    number = id_of(proposals.PREFIX, id, "such proposal")
     async with services.database.reading() as connection:
-        return proposal_view(await operators.proposal(connection, number), services.clock())
+        return proposal_view(await proposals.proposal(connection, number), services.clock())
 
 
 @post(
@@ -88,7 +89,7 @@ async def create_proposal(data: ProposalRequest, services: Services, operator: O
     if data.handle is None or data.correction is not None:
         raise InvalidRequest("handle", f"{data.kind} names a handle, and has no correction")
     async with services.database.transaction() as connection:
-        proposed = await operators.propose(connection, operator, data.kind, data.handle, data.reason, limit, now)
+        proposed = await proposals.propose(connection, operator, data.kind, data.handle, data.reason, limit, now)
     return proposal_view(proposed, now)
 
 
@@ -118,9 +119,9 @@ async def challenge_proposal(id: ProposalPath, services: Services, operator: Ope
     """Returns a challenge over all that is proposed, for the passkey of another operator than the one who proposed it.
     Pass it to `navigator.credentials.get()`. It is good once, for five minutes.
     """
-    party, number = party_of(services.public_url), read(operators.PROPOSAL_PREFIX, id)
+    party, number = party_of(services.public_url), read(proposals.PREFIX, id)
     async with services.database.transaction() as connection:
-        asked = await operators.ask_approval(connection, party, operator, number, services.clock())
+        asked = await approvals.ask_approval(connection, party, operator, number, services.clock())
     return assertion_challenge_view(asked, [])
 
 
@@ -136,10 +137,10 @@ async def approve_proposal(
     id: ProposalPath, data: AssertionRequest, services: Services, operator: Operator
 ) -> ProposalView:
     """It is done when this is answered, once."""
-    number, assertion = read(operators.PROPOSAL_PREFIX, id), assertion_of(data)
+    number, assertion = read(proposals.PREFIX, id), assertion_of(data)
     assets, now = services.settings.assets, services.clock()
     async with told(services, operator.by), services.database.transaction() as connection:
-        return proposal_view(await operators.approve(connection, operator, number, assertion, assets, now), now)
+        return proposal_view(await approvals.approve(connection, operator, number, assertion, assets, now), now)
 
 
 def proposal_view(of: Proposal, now: datetime) -> ProposalView:

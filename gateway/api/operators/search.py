@@ -18,7 +18,7 @@ from gateway.identity.errors import InvalidHandle
 from gateway.identity.handle import fold
 from gateway.ids import WalletId, read, show
 from gateway.notifications import address as addresses
-from gateway.operators import operators
+from gateway.operators import proposals
 from gateway.operators.operators import Operator
 from gateway.payments.records import records, transaction
 from gateway.postgres.pool import Connection
@@ -90,7 +90,7 @@ async def _by_id(connection: Connection, services: Services, prefix: str, text: 
     if prefix == "wal":
         handles = await wallets.handles(connection, [WalletId(id)])
         return FoundPage("wallet", [FoundView("wallet", one, f"@{one}") for one in handles.values()])
-    found = await operators.find(connection, id)
+    found = await proposals.find(connection, id)
     whose = f" of @{found.handle}" if found is not None and found.handle else ""
     items = [] if found is None else [FoundView("proposal", found.shown_id, f"{found.kind}{whose}")]
     return FoundPage("proposal", items)

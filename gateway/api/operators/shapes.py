@@ -7,13 +7,13 @@ from msgspec import Meta, Struct
 from gateway.api.fields import AssetCode, Handle, NextCursor, PaymentIdText, Time, WalletIdText
 from gateway.api.identity.shapes import Base64
 from gateway.http.schema import typed_id
-from gateway.operators import operators
+from gateway.operators import operators, proposals, roles
 from gateway.operators.roles import Role
 
 OperatorName = Annotated[
     str, Meta(pattern="^[a-z0-9_]{2,30}$", description="2 to 30 of a-z, 0-9 and _.", examples=["ann"])
 ]
-Kind = operators.Kind
+Kind = roles.Kind
 RoleText = Annotated[Role, Meta(description="What they may do beside reading.")]
 
 
@@ -82,7 +82,7 @@ class ProposalRequest(Struct, forbid_unknown_fields=True):
 
 
 class ProposalView(Struct):
-    id: Annotated[str, typed_id(operators.PROPOSAL_PREFIX, "A proposal's id.")]
+    id: Annotated[str, typed_id(proposals.PREFIX, "A proposal's id.")]
     kind: Kind
     handle: Annotated[str | None, Meta(description="Whose wallet; null for a repair.")]
     wallet_id: WalletIdText | None
@@ -93,7 +93,7 @@ class ProposalView(Struct):
     expires_at: Time
     approved_by: Annotated[str | None, Meta(description="The name of another operator; null: none yet.")]
     state: Annotated[
-        operators.ProposalState,
+        proposals.ProposalState,
         Meta(description="`withdrawn`: who proposed it was revoked. Only what is `open` can be approved."),
     ]
     done_at: Annotated[Time | None, Meta(description="When it was approved, and so done.")]

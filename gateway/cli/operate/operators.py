@@ -6,8 +6,9 @@ from gateway import assembly
 from gateway.clock import rfc3339
 from gateway.config.config import Config
 from gateway.ids import show
+from gateway.operators import approvals
 from gateway.operators import operators as people
-from gateway.operators.operators import Glass
+from gateway.operators.approvals import Glass
 
 
 async def operators(config: Config) -> dict[str, Any]:
@@ -53,5 +54,5 @@ async def break_glass(config: Config, kind: Glass, handle: str, reason: str) -> 
     """Do alone what needs two. Raises InvalidRequest, InvalidHandle, UnknownHandle, StateConflict."""
     by = assembly.at_machine()
     async with assembly.database(config, "operators") as database, database.transaction() as connection:
-        wallet = await people.break_glass(connection, kind, handle, reason, by, database.clock())
+        wallet = await approvals.break_glass(connection, kind, handle, reason, by, database.clock())
     return {"kind": kind, "wallet": show("wal", wallet), "by": by.id}

@@ -9,7 +9,7 @@ from gateway.identity.handle import fold
 from gateway.ids import show
 from gateway.ledger import ledger
 from gateway.money import Money
-from gateway.operators import operators, repairs
+from gateway.operators import proposals, repairs
 from gateway.operators.repairs import PREFIX, Correction
 from gateway.payments import restored as restored_payments
 from gateway.reconciliation import recovery as recoveries
@@ -55,7 +55,7 @@ async def recovery(config: Config) -> dict[str, Any]:
 
 async def confirm(config: Config, reason: str) -> dict[str, Any]:
     """What was found was looked at. Raises InvalidRequest, Forbidden (there are two operators), StateConflict."""
-    said, by = operators.read_reason(reason), assembly.at_machine()
+    said, by = proposals.read_reason(reason), assembly.at_machine()
     async with assembly.database(config, "recovery") as database, database.transaction() as connection:
         now = database.clock()
         id, terms = await repairs.to_confirm(connection)
@@ -66,7 +66,7 @@ async def confirm(config: Config, reason: str) -> dict[str, Any]:
 
 async def give_back(config: Config, handle: str, reason: str) -> dict[str, Any]:
     """Whoever claims the lost handle next has it. Raises as `confirm`, and InvalidHandle."""
-    said, folded, by = operators.read_reason(reason), fold(handle), assembly.at_machine()
+    said, folded, by = proposals.read_reason(reason), fold(handle), assembly.at_machine()
     async with assembly.database(config, "recovery") as database:
         vault = await assembly.vault_of(config, database)
         async with database.transaction() as connection:
@@ -79,7 +79,7 @@ async def give_back(config: Config, handle: str, reason: str) -> dict[str, Any]:
 
 async def correct(config: Config, debit: str, credit: str, amount: str, code: str, reason: str) -> dict[str, Any]:
     """A correcting transfer. Raises as `confirm`, UnknownAsset, InvalidAmount, UnknownHandle, InsufficientFunds."""
-    said, by = operators.read_reason(reason), assembly.at_machine()
+    said, by = proposals.read_reason(reason), assembly.at_machine()
     async with assembly.database(config, "recovery") as database, database.transaction() as connection:
         now = database.clock()
         asset = (await ledger.with_former(connection, config.assets))[code]

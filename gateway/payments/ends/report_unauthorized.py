@@ -8,7 +8,7 @@ A link in a notification reports it too, without signing in: 256 random bits, st
 days and for nothing else. Opening it only shows a question; a second request reports the payment.
 
 The owner unfreezes the wallet after a day or more, with a passkey that is older than the freeze, so a thief with a
-session or a new passkey cannot. Two operators can do it together (operators/operators.py); only they can end a freeze
+session or a new passkey cannot. Two operators can do it together (operators/approvals.py); only they can end a freeze
 of theirs.
 """
 

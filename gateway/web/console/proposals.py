@@ -12,7 +12,8 @@ from gateway.errors import NotFound
 from gateway.http.services import Services
 from gateway.ids import show
 from gateway.operators import operators, roles
-from gateway.operators.operators import KINDS, Operator
+from gateway.operators.operators import Operator
+from gateway.operators.roles import KINDS
 from gateway.web.console.page import console_answer, console_page
 from gateway.web.owned import reader_for
 

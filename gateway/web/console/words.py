@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gateway.api.operators.found_shapes import FoundKind
-from gateway.operators.operators import ProposalState
+from gateway.operators.proposals import ProposalState
 from gateway.operators.roles import Kind, Role
 from gateway.web.reader import Reader
 

@@ -1,4 +1,4 @@
-// Approve a proposal. The operator's passkey signs what stands on the page (gateway/operators/operators.py).
+// Approve a proposal. The operator's passkey signs what stands on the page (gateway/operators/approvals.py).
 
 import { post } from "./api.js";
 import { partsIn } from "./approve.js";

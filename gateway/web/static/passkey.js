@@ -113,7 +113,7 @@ export async function signIn() {
   return post("/v1/sessions/passkey", await sign(bytesOf(asked.challenge), asked.rp_id));
 }
 
-// Make the passkey of an operator who has a code for it (gateway/operators/operators.py).
+// Make the passkey of an operator who has a code for it (gateway/operators/sign_in.py).
 export async function enrolOperator(name, code) {
   const asked = await post("/v1/operator/enrolment/challenge", { name });
   return register(asked, (made) => post("/v1/operator/enrolment", { name, code, ...made }));

@@ -1,0 +1,4 @@
+-- propose_repair
+INSERT INTO proposal (
+    id, kind, reason, proposed_by, proposed_at, expires_at, terms, recovery_id, address, asset, debit, credit, amount
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
