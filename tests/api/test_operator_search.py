@@ -22,7 +22,7 @@ from tests.api.test_operators import Person as Operator
 from tests.api.test_operators import operator
 from tests.factory import Town
 from tests.notifications.mail_server import MailServer
-from tests.reconciliation.test_restore import Gateway, opened, with_tokens
+from tests.reconciliation.restored import Gateway, opened, with_tokens
 
 pytestmark = pytest.mark.anyio
 

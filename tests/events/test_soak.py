@@ -20,7 +20,7 @@ from tests.api.browser import challenge_in, registered, signed
 from tests.api.conftest import Api, Person, amount
 from tests.authenticator import Authenticator
 from tests.factory import Town
-from tests.reconciliation.test_restore import opened
+from tests.reconciliation.restored import opened
 
 pytestmark = pytest.mark.anyio
 

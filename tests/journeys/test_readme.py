@@ -21,7 +21,7 @@ from tests.running import ROOT, Up, checkout, levelled, running_up, started
 
 README, DEPLOY = ROOT / "README.md", ROOT / "gateway" / "docs" / "operate" / "deploy.md"
 
-#: Pages whose blocks need a database that is lost in between: tests/reconciliation/test_restore.py runs them.
+#: Pages whose blocks need a database that is lost in between: tests/reconciliation/test_restore_page.py runs them.
 RUN_ELSEWHERE = {"backup.md", "restore.md"}
 
 URL = "http://127.0.0.1:8000"

@@ -14,7 +14,7 @@ from gateway.ledger import account, ledger
 from gateway.payments.model.payment import State
 from gateway.payments.records import records
 from tests.factory import Town
-from tests.payments.test_signing import with_authorization
+from tests.payments.test_own_address import with_authorization
 
 pytestmark = pytest.mark.anyio
 

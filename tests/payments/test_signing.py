@@ -10,20 +10,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
-from eth_abi.abi import encode
 from eth_account.signers.local import LocalAccount
-from eth_hash.auto import keccak
 from msgspec import structs
 
-from gateway.address import checksum
 from gateway.chain.errors import InvalidSignature
-from gateway.chain.relayer import batches
-from gateway.chain.token import authorization, message
 from gateway.chain.token.contract import selector
-from gateway.chain.token.message import Authorization
 from gateway.clock import system_clock
 from gateway.errors import NotFound, StateConflict
 from gateway.identity.wallet import Wallet
@@ -36,7 +29,7 @@ from gateway.worker import jobs
 from tests.custody.test_binding import N, a_key
 from tests.cuts import CutDatabase, Fate, Killed
 from tests.factory import Town
-from tests.payments.test_addresses import send, transfer
+from tests.payments.test_addresses import send
 from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio
@@ -197,124 +190,6 @@ async def test_of_a_signature_and_expiry_at_once_one_wins(town: Town, repeat: in
     assert await town.differences() == []
 
 
-# ---- what its owner does meanwhile ----------------------------------------------------------------------------------
-
-
-async def authorization_of(town: Town, payment: Payment) -> Authorization:
-    assert payment.authorization_id is not None
-    async with town.database.reading() as connection:
-        return (await authorization.one(connection, payment.authorization_id)).authorization
-
-
-async def with_authorization(town: Town, one: Authorization, signed: bytes) -> None:
-    """transferWithAuthorization, sent by a stranger, and final."""
-    name = b"transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,bytes)"
-    types = ["address", "address", "uint256", "uint256", "uint256", "bytes32", "bytes"]
-    nonce = one.nonce.to_bytes(32, "big")
-    values = (one.from_address, one.to_address, one.value, 0, one.valid_before, nonce, signed)
-    town.chain.rpc("anvil_impersonateAccount", STRANGER)
-    town.chain.rpc("anvil_setBalance", STRANGER, hex(10**18))
-    data = keccak(name)[:4] + encode(types, values)
-    contract = town.settings.contracts["USDX"].address
-    town.chain.rpc("eth_sendTransaction", {"from": STRANGER, "to": contract, "data": "0x" + data.hex()})
-    town.chain.mine(1 + town.FINALITY)
-
-
-async def test_a_payment_that_its_owner_relays_without_us_is_settled(town: Town) -> None:
-    (alice, key), bob = await own(town, "alice", "10 USDX"), await town.person("bob")
-    asked = await town.pay(alice, "@bob", "4 USDX")
-
-    signed = bytes(key.sign_typed_data(full_message=await town.to_sign(asked)).signature)
-    await with_authorization(town, await authorization_of(town, asked), signed)
-    await town.settle()
-
-    assert (await town.payment(asked)).state is State.SETTLED
-    assert await town.available(bob, "USDX") == "4.000000 USDX"
-    assert await town.available(alice, "USDX") == "6.000000 USDX"
-    assert await town.differences() == []
-
-
-async def test_a_nonce_that_its_owner_spends_otherwise_fails_the_payment(town: Town) -> None:
-    (alice, key), bob = await own(town, "alice", "10 USDX"), await town.person("bob")
-    asked = await town.pay(alice, "@bob", "4 USDX")
-    data = await town.to_sign(asked)
-    data["message"] |= {"to": checksum(b"\x44" * 20), "value": "7000000"}
-    signed = bytes(key.sign_typed_data(full_message=data).signature)
-    other = structs.replace(await authorization_of(town, asked), to_address=checksum(b"\x44" * 20), value=7_000_000)
-
-    await with_authorization(town, other, signed)
-    await town.settle()
-
-    failed = await town.payment(asked)
-    assert (failed.state, failed.failure) == (State.FAILED, "nonce_used_otherwise")
-    assert await town.available(alice, "USDX") == "3.000000 USDX"
-    assert await town.available(bob, "USDX") == "0.000000 USDX"
-    assert await town.differences() == []
-
-
-async def test_a_nonce_that_was_used_without_us_is_not_handed_out(town: Town) -> None:
-    (alice, key), bob = await own(town, "alice", "10 USDX"), await town.person("bob")
-    first = await town.pay(alice, "@bob", "1 USDX")
-    one = await authorization_of(town, first)
-    ahead = structs.replace(one, nonce=one.nonce + 1)
-    data = message.typed_data(town.settings.contracts["USDX"], ahead)
-    await with_authorization(town, ahead, bytes(key.sign_typed_data(full_message=data).signature))
-    await town.settle()
-
-    second = await town.pay(alice, "@bob", "1 USDX")
-    for payment in (first, second):
-        await town.sign(payment, key)
-    await town.settle()
-
-    assert {(await town.payment(payment)).state for payment in (first, second)} == {State.SETTLED}
-    assert await town.available(bob, "USDX") == "3.000000 USDX"
-    assert await town.differences() == []
-
-
-async def test_nonces_of_an_own_address_keep_their_place_though_its_owner_used_others_first(town: Town) -> None:
-    (alice, key), bob = await own(town, "alice", "10 USDX"), await town.person("bob")
-    theirs = Authorization(UUID(int=1), "transfer", "USDX", alice.address, bob.address, 1_000_000, 0, 2**40, None)
-    data = message.typed_data(town.settings.contracts["USDX"], theirs)
-    await with_authorization(town, theirs, bytes(key.sign_typed_data(full_message=data).signature))
-    await town.settle()
-
-    asked = await town.pay(alice, "@bob", "1 USDX")
-
-    assert (await authorization_of(town, asked)).nonce > 2**64
-    assert await town.available(bob, "USDX") == "1.000000 USDX"
-
-
-async def test_an_own_address_that_is_come_back_to_has_its_nonces_where_they_were(town: Town) -> None:
-    wallet, first, second = await town.person("alice"), a_key(), a_key()
-    for key in (first, second, first):
-        wallet = await town.bind(wallet, key)
-    await town.give(wallet, "2 USDX")
-    await town.settle()
-    await town.person("bob")
-
-    asked = await town.pay(wallet, "@bob", "1 USDX")
-
-    assert (await authorization_of(town, asked)).nonce > 2**64
-
-
-async def test_an_address_that_its_owner_empties_fails_the_payment_and_the_ledger_is_right(town: Town) -> None:
-    (alice, key), bob = await own(town, "alice", "10 USDX"), await town.person("bob")
-    signed, unsigned = await town.pay(alice, "@bob", "4 USDX"), await town.pay(alice, "@bob", "1 USDX")
-    await town.sign(signed, key)
-
-    await transfer(town, key.address, STRANGER, 9_500_000)
-    await town.settle()
-
-    failed = await town.payment(signed)
-    assert (failed.state, failed.failure) == (State.FAILED, "insufficient_balance")
-    assert (await town.payment(unsigned)).state is State.REQUIRES_CONFIRMATION
-    town.clock = lambda: system_clock() + STALLED
-    await jobs.expire.run(town.worker())
-    assert await town.available(alice, "USDX") == await town.on_chain(key.address) == "0.500000 USDX"
-    assert await town.available(bob, "USDX") == "0.000000 USDX"
-    assert await town.differences() == []
-
-
 # ---- the other ways of paying ---------------------------------------------------------------------------------------
 
 
@@ -413,81 +288,3 @@ async def test_who_is_cut_off_hands_the_signature_in_again(town: Town, after: bo
 
     assert (await town.payment(asked)).state is State.SETTLED
     assert await town.on_chain(key.address) == "6.000000 USDX"
-
-
-# ---- contracts ------------------------------------------------------------------------------------------------------
-
-
-def wallet_of(owner: str) -> str:
-    """The code of a wallet that is a contract and accepts what the owner's key has signed (ERC-1271)."""
-    hash_, v, rs = "602060046000" + "37", "60a43560f81c602052", "604060646040" + "37"
-    recovered = "602060006080600060015afa50"
-    return f"0x{hash_}{v}{rs}{recovered}60005173{owner[2:].lower()}14631626ba7e60e01b0260005260206000f3"
-
-
-BURNING = "0x5b600056"  # JUMPDEST, jump there again, for ever
-REVERTING = "0x60006000fd"
-
-
-async def contract_wallet(town: Town, handle: str, *moneys: str) -> tuple[Wallet, LocalAccount]:
-    """Somebody with this much money at a contract that takes what a key of theirs signs."""
-    wallet, key, at = await town.person(handle, *moneys), a_key(), a_key().address
-    town.chain.rpc("anvil_setCode", at, wallet_of(key.address))
-    wallet = await town.bind(wallet, key, at)
-    await town.settle()
-    return wallet, key
-
-
-async def test_a_wallet_that_is_a_contract_binds_and_pays(town: Town) -> None:
-    (alice, key), bob = await contract_wallet(town, "alice", "10 USDX"), await town.person("bob")
-    assert alice.custody == "contract"
-
-    for _ in range(3):
-        payment = await town.pay(alice, "@bob", "1 USDX")
-        with pytest.raises(InvalidSignature, match="ERC-1271"):
-            await town.sign(payment, a_key())
-        await town.sign(payment, key)
-    await town.settle()
-
-    assert await town.available(bob, "USDX") == await town.on_chain(bob.address) == "3.000000 USDX"
-    assert await town.available(alice, "USDX") == await town.on_chain(alice.address) == "7.000000 USDX"
-    assert await town.differences() == []
-
-
-@pytest.mark.parametrize("code", [BURNING, REVERTING, "0x", "0x00"], ids=["burning", "reverting", "none", "stopping"])
-async def test_code_that_accepts_nothing_binds_nothing(town: Town, code: str) -> None:
-    alice, at = await town.person("alice"), a_key().address
-    town.chain.rpc("anvil_setCode", at, code)
-
-    with pytest.raises(InvalidSignature):
-        await town.bind(alice, a_key(), at)
-
-
-async def test_a_contract_that_burns_its_gas_costs_its_own_payment_alone(town: Town) -> None:
-    (alice, key), bob = await contract_wallet(town, "alice", "10 USDX"), await town.person("bob")
-    carol = await town.person("carol", "10 USDX")
-    bad = [await town.sign(await town.pay(alice, "@bob", "1 USDX"), key) for _ in range(8)]
-    good = [await town.pay(carol, "@bob", "1 USDX") for _ in range(5)]
-    town.chain.rpc("anvil_setCode", alice.address, BURNING)
-
-    await town.settle()
-
-    assert {(await town.payment(payment)).state for payment in good} == {State.SETTLED}
-    assert {(await town.payment(payment)).state for payment in bad} == {State.SUBMITTED}
-    assert await town.available(bob, "USDX") == "5.000000 USDX"
-    assert await town.differences() == []
-
-
-async def test_a_relayer_is_weighed_with_what_contracts_may_burn(town: Town) -> None:
-    (alice, key), _ = await contract_wallet(town, "alice", "10 USDX"), await town.person("bob")
-    for _ in range(8):
-        await town.sign(await town.pay(alice, "@bob", "1 USDX"), key)
-
-    async with town.database.reading() as connection:
-        (ripe,) = await batches.ripe(connection, town.clock(), timedelta(), town.clock())
-    await jobs.relay.run(town.worker())
-    async with town.database.reading() as connection:
-        limit = await connection.fetchval("SELECT gas_limit FROM chain_transaction WHERE state = 'stored'")
-
-    assert (ripe.count, ripe.by_contracts) == (8, 8)
-    assert batches.gas_most(ripe.count) < limit <= batches.gas_most(ripe.count, ripe.by_contracts)

@@ -1,9 +1,8 @@
 """What is counted against limits agrees with the sums over history that it stands for, whatever happens to payments."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -25,33 +24,23 @@ from msgspec import structs
 
 from gateway.audit.log import ANYONE
 from gateway.errors import GatewayError
-from gateway.identity import wallet as wallets
-from gateway.identity.credential import Credential
-from gateway.ids import first_id, new_id
-from gateway.ledger import account, ledger
-from gateway.money import Assets, Money
+from gateway.ids import first_id
+from gateway.money import Assets
 from gateway.payments import approve, draw, pay
-from gateway.payments.checks import caps, checks, mandate, policy, spending
-from gateway.payments.checks.caps import Cap
-from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Passed
-from gateway.payments.checks.mandate import Wanted
+from gateway.payments.checks import spending
 from gateway.payments.checks.spending import BUCKET, FOR_EVER, Spent, bucket_of
 from gateway.payments.errors import CapExceeded, MandateExceeded
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.plain import NeedsChecks
-from gateway.payments.model.proposed import Counter, Proposed
+from gateway.payments.model.proposed import Counter
 from gateway.payments.pay import PayRequest
 from gateway.payments.rails import ledger as ledger_rail
-from gateway.payments.rails.ledger import LedgerPayment, Settled
+from gateway.payments.rails.ledger import Settled
 from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database, connect
-from gateway.secret import hash_of
 from tests.conftest import seeds
-from tests.databases import until_waiting
 from tests.factory import NOW
-from tests.payments.test_ledger_rail import LedgerTown
-
-DAY = timedelta(days=1)
+from tests.payments.street import DAY, Street, drawn, units
 
 #: What a payment counts against caps and mandates: what was paid or is on its way, and was not given back.
 KEPT = "CASE payment.state WHEN 'settled' THEN captured ELSE amount END - refunded"
@@ -70,59 +59,6 @@ WRONG_BUCKETS = """
     FROM spending LEFT JOIN counted_payment AS counted USING (scope, scope_id, number, asset, bucket)
     GROUP BY scope, scope_id, number, asset, bucket, spending.amount
     HAVING spending.amount IS DISTINCT FROM coalesce(sum(counted.amount), 0)"""
-
-
-class Street(LedgerTown):
-    """alice, whose wallet is guarded, and who has granted bob a mandate and has a key with caps."""
-
-    async def move_in(self, number: int) -> None:
-        self.settings = replace(self.settings, hold_seconds=3600, approval_seconds=900)
-        self.alice = await self.person(f"alice{number}", "900.00 EUR")
-        self.bob = await self.person(f"bob{number}", "100.00 EUR")
-        self.origin = new_id(self.now)
-        eur = self.assets["EUR"]
-        async with self.database.transaction() as connection:
-            await connection.execute("UPDATE wallet SET guarded = true WHERE id = $1", self.alice.id)
-            await connection.execute(
-                "UPDATE policy SET since = $2, ask_new_payee = false WHERE wallet_id = $1", self.alice.id, NOW - 9 * DAY
-            )
-            await connection.execute(
-                "INSERT INTO api_key (id, hash, wallet_id, created_at, scopes, capped, approved)"
-                " VALUES ($1, $4, $2, $3, '{pay}', true, true)",
-                *(self.origin, self.alice.id, self.now, hash_of("key" + self.origin.hex)),
-            )
-            limits = [
-                Cap("EUR", None, None, None, eur.parse("40.00")),
-                Cap("EUR", None, self.bob.id, None, eur.parse("30.00")),
-            ]
-            await caps.give(connection, self.origin, [*limits, Cap("EUR", "ledger", None, eur.parse("25.00"), None)])
-            wanted = Wanted(self.bob, None, None, 2, eur.parse("30.00"), eur.parse("80.00"), None)
-            plain = await wallets.by_id(connection, self.alice.id)
-            self.mandate = await mandate.grant(
-                connection, structs.replace(plain, guarded=False), wanted, None, ANYONE, self.now
-            )
-            await connection.execute("UPDATE mandate SET approved = true WHERE id = $1", self.mandate.id)
-            self.alice = plain
-
-    @property
-    def key(self) -> Credential:
-        return Credential("api_key", self.origin, self.alice, frozenset({"pay"}), capped_by=self.origin, approved=True)
-
-    def by_key(self, *moneys: Money, to: str | None = None) -> list[LedgerPayment]:
-        """Payments of bob or somebody else by the key, as settle_payments takes them."""
-        key, handle = hash_of("key" + self.origin.hex), to or self.bob.handle
-        return [LedgerPayment(key, f"{new_id(self.now)}", bytes(32), handle, money, None) for money in moneys]
-
-    @property
-    def counters(self) -> dict[str, tuple[Counter, Any]]:
-        """Each limit's counter, and since when it counts now."""
-        return {
-            "cap": (Counter("cap", self.origin, "EUR", 1), self.now - DAY),
-            "cap of bob": (Counter("cap", self.origin, "EUR", 2), self.now - DAY),
-            "policy": (policy.day_of(self.alice.id, self.assets["EUR"]), self.now - DAY),
-            "period": (Counter("mandate", self.mandate.id, "EUR"), self.now - 2 * DAY),
-            "total": (Counter("mandate_total", self.mandate.id, "EUR"), None),
-        }
 
 
 class SpendingMachine(RuleBasedStateMachine):
@@ -159,11 +95,11 @@ class SpendingMachine(RuleBasedStateMachine):
         asked = [(self.town.alice, self.request(units, by_key)) for units in cents]
         results = self.run(lambda c: pay.pay_together(c, self.town.settings, asked, self.town.now))
         settled = []
-        for units, result in zip(cents, results, strict=True):
+        for cent, result in zip(cents, results, strict=True):
             if by_key:
-                fits = units <= min(left)
+                fits = cent <= min(left)
                 assert isinstance(result, Payment) if fits else isinstance(result, CapExceeded)
-                left = (left[0] - units * fits, left[1] - units * fits)
+                left = (left[0] - cent * fits, left[1] - cent * fits)
             if isinstance(result, Payment):
                 self.by_key += [result.id] if by_key else []
                 settled += [result] if result.state is State.SETTLED else []
@@ -304,24 +240,6 @@ def test_a_bucket_begins_at_its_own_time_and_room_comes_when_enough_of_them_are_
     assert bucket_of(FOR_EVER - BUCKET) < FOR_EVER
 
 
-@pytest.fixture
-async def street(database: Database, assets: Assets) -> Street:
-    street = Street(database, assets)
-    await street.move_in(0)
-    return street
-
-
-async def units(street: Street, name: str) -> int:
-    counter, since = street.counters[name]
-    async with street.database.reading() as connection:
-        return (await spending.spent(connection, {counter: since}))[counter].units
-
-
-async def drawn(street: Street, text: str) -> Payment:
-    async with street.database.transaction() as connection:
-        return await draw.draw(connection, street.settings, street.bob, street.mandate.id, text, None, street.now)
-
-
 @pytest.mark.anyio
 async def test_of_the_bucket_that_a_window_begins_in_only_what_is_not_older_counts(street: Street) -> None:
     for minutes, text in ((1, "3.00"), (7, "5.00")):
@@ -383,193 +301,3 @@ async def test_a_limit_is_added_up_by_its_own_buckets_however_many_others_there_
         before = await connection.fetchval(read)
         assert (await spending.spent(connection, {mine: now - DAY}))[mine].units == 5
         assert await connection.fetchval(read) - before == 1
-
-
-# ---- in one statement -----------------------------------------------------------------------------------------------
-
-
-async def outcomes(street: Street, asked: Sequence[LedgerPayment]) -> list[str]:
-    done = await ledger_rail.pay_all(street.database, street.settings, asked, street.now)
-    return [type(one).__name__ for one in done]
-
-
-@pytest.mark.anyio
-async def test_what_no_cap_covers_or_one_is_too_small_for_is_left_to_the_checks(street: Street) -> None:
-    eur, jpy = street.assets["EUR"], street.assets["JPY"]
-    await street.person("carol", "1.00 EUR")
-    async with street.database.transaction() as connection:
-        code = account.wallet(street.alice.handle, jpy)
-        await ledger.accounts(connection, [(code, jpy), (account.wallet(street.bob.handle, jpy), jpy)])
-
-    assert await outcomes(street, street.by_key(jpy.parse("5"))) == ["NeedsChecks"]
-    assert await outcomes(street, street.by_key(eur.parse("25.01"))) == ["NeedsChecks"]
-    # 30.00 a day are for bob, and 40.00 for all: of these two the second has no room.
-    assert await outcomes(street, street.by_key(*map(eur.parse, ("20.00", "15.00")))) == ["NeedsChecks"] * 2
-    assert await outcomes(street, street.by_key(*map(eur.parse, ("20.00", "10.00")))) == ["Settled"] * 2
-    assert await outcomes(street, street.by_key(eur.parse("0.01"))) == ["NeedsChecks"]
-    assert await outcomes(street, street.by_key(eur.parse("10.00"), to="carol")) == ["Settled"]
-    assert await outcomes(street, street.by_key(eur.parse("0.01"), to="carol")) == ["NeedsChecks"]
-    assert [await units(street, name) for name in ("cap", "cap of bob", "policy")] == [4000, 3000, 4000]
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize(
-    "change",
-    [
-        "UPDATE wallet SET frozen_at = now() WHERE id = $1",
-        "UPDATE api_key SET approved = false WHERE wallet_id = $1",
-        "UPDATE api_key SET scopes = '{read}' WHERE wallet_id = $1",
-        "UPDATE api_key SET networks = '{10.0.0.0/8}' WHERE wallet_id = $1",
-    ],
-)
-async def test_a_key_of_which_more_than_caps_is_to_be_checked_is_left_to_the_checks(
-    street: Street, change: str
-) -> None:
-    async with street.database.transaction() as connection:
-        await connection.execute(change, street.alice.id)
-
-    assert await outcomes(street, street.by_key(street.money("1.00 EUR"))) == ["NeedsChecks"]
-
-
-@pytest.mark.anyio
-async def test_fifty_groups_at_once_find_no_more_room_than_a_keys_day_has(street: Street) -> None:
-    groups = [street.by_key(*[street.money("1.00 EUR")] * 2) for _ in range(50)]
-
-    done = await asyncio.gather(*(outcomes(street, asked) for asked in groups))
-
-    assert sorted(done) == [["NeedsChecks"] * 2] * 35 + [["Settled"] * 2] * 15
-    assert await units(street, "cap of bob") == 3000
-
-
-@pytest.mark.anyio
-async def test_a_payment_that_is_short_takes_no_room(street: Street) -> None:
-    await street.pay(street.alice, f"@{street.bob.handle}", "885.00 EUR")  # to be approved: only 15.00 are left
-
-    asked = street.by_key(*(street.money(text) for text in ("10.00 EUR", "10.00 EUR", "5.00 EUR")))
-    assert await outcomes(street, asked) == ["Settled", "InsufficientFunds", "Settled"]
-    assert await units(street, "cap of bob") == 1500
-
-
-@pytest.mark.parametrize("seconds", [0, 1, 599, 600, 601, 86399])
-@pytest.mark.anyio
-async def test_the_database_and_the_gateway_mean_the_same_buckets(street: Street, seconds: int) -> None:
-    at = NOW + timedelta(seconds=seconds, microseconds=7)
-    async with street.database.reading() as connection:
-        assert await connection.fetchval("SELECT spending_bucket($1)", at) == bucket_of(at)
-
-
-# ---- given back while a payment is decided ---------------------------------------------------------------------------
-
-
-@dataclass
-class Waits(Check, Decisions):
-    """A rule for these tests, the last: when all others have read what they decide by, the first group waits."""
-
-    decided: asyncio.Event = field(default_factory=asyncio.Event)
-    go_on: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions:
-        if not self.decided.is_set():
-            self.decided.set()
-            await self.go_on.wait()
-        return self
-
-    def decide(self, one: Proposed) -> Passed | GatewayError:
-        return PASSED
-
-
-@dataclass
-class NeedsApproval(Waits):
-    """The same, and every payment has to be approved."""
-
-    def decide(self, one: Proposed) -> Passed | GatewayError:
-        return Passed(("test",))
-
-
-@pytest.fixture
-async def other(database_url: str) -> AsyncIterator[Connection]:
-    async with connect(database_url, 1) as database, database.reading() as connection:
-        yield connection
-
-
-async def events(street: Street) -> list[str]:
-    async with street.database.reading() as connection:
-        rows = await connection.fetch("SELECT kind FROM event WHERE kind LIKE 'payment.%' ORDER BY id")
-    return [row["kind"] for row in rows]
-
-
-async def while_decided(street: Street, other: Connection, rule: Waits, paying: Any, ending: Any) -> list[Any]:
-    """What came of a payment, and of what gives back: begun while the payment is decided, and made to wait for it."""
-    payment = asyncio.create_task(paying)
-    await rule.decided.wait()
-    end, waiting = asyncio.create_task(ending), asyncio.create_task(until_waiting(other, 1))
-    try:
-        await asyncio.wait({end, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        assert not end.done(), "it gave back what was not there when the payment was decided"
-    finally:
-        waiting.cancel()
-        rule.go_on.set()
-        both = await asyncio.gather(payment, end, waiting, return_exceptions=True)
-    return both[:2]
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("by", ["void", "expiry"])
-async def test_a_payment_asked_about_for_its_day_comes_before_what_gives_room_back(
-    street: Street, other: Connection, monkeypatch: pytest.MonkeyPatch, by: str
-) -> None:
-    to = f"@{street.bob.handle}"
-    held = await street.pay(street.alice, to, "100.00 EUR", capture=False)
-    for _ in range(2):
-        await street.pay(street.alice, to, "100.00 EUR")
-    before = await events(street)
-    if by == "expiry":
-        street.now += timedelta(seconds=street.settings.hold_seconds)
-    rule = Waits()
-    monkeypatch.setattr(checks, "CHECKS", (*checks.CHECKS, rule))
-
-    ending = street.expire() if by == "expiry" else street.void(street.alice, held)
-    paying = street.pay(street.alice, to, "50.00 EUR")
-    payment, _ = await while_decided(street, other, rule, paying, ending)
-
-    assert payment.approval == ("day",)
-    end = "expired" if by == "expiry" else "voided"
-    assert (await events(street))[len(before) :] == ["payment.requires_confirmation", f"payment.{end}"]
-    assert (await street.pay(street.alice, to, "50.00 EUR")).state is State.SETTLED
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("by", ["void", "capture", "refund", "refusal", "refund of a draw"])
-async def test_a_payment_that_its_limit_refuses_comes_before_what_gives_room_back(
-    street: Street, other: Connection, monkeypatch: pytest.MonkeyPatch, by: str
-) -> None:
-    to, key = f"@{street.bob.handle}", street.key
-    rule, asks = Waits(), NeedsApproval()
-    if by == "refusal":
-        asks.decided.set()
-        monkeypatch.setattr(checks, "CHECKS", (*checks.CHECKS, asks))
-    if by == "refund of a draw":
-        first = await drawn(street, "20.00")
-    else:
-        first = await street.pay(street.alice, to, "20.00 EUR", capture=by == "refund", by=key)
-    monkeypatch.setattr(checks, "CHECKS", (*checks.CHECKS, rule))
-
-    async def refuse() -> None:
-        async with street.database.transaction() as connection:
-            await approve.refuse(connection, street.settings, street.alice.id, first.id, ANYONE, street.now)
-
-    def pay() -> Any:
-        return drawn(street, "15.00") if "draw" in by else street.pay(street.alice, to, "15.00 EUR", by=key)
-
-    ending = {
-        "void": lambda: street.void(street.alice, first),
-        "capture": lambda: street.capture(street.bob, first, "5.00 EUR"),
-        "refund": lambda: street.refund(street.bob, first, "10.00 EUR"),
-        "refusal": refuse,
-        "refund of a draw": lambda: street.refund(street.bob, first, "10.00 EUR"),
-    }[by]
-    payment, end = await while_decided(street, other, rule, pay(), ending())
-
-    assert isinstance(payment, CapExceeded | MandateExceeded)
-    assert not isinstance(end, BaseException)
-    assert isinstance(await pay(), Payment)

@@ -28,8 +28,10 @@ from gateway.payments.own_key.submit_authorization import SignedAuthorization, s
 from gateway.worker import jobs
 from tests.custody.test_binding import a_key
 from tests.factory import Town
+from tests.payments.test_contract_wallets import contract_wallet
 from tests.payments.test_exported_key import OUTSIDE, exported
-from tests.payments.test_signing import compact, contract_wallet, ledger, own, with_authorization
+from tests.payments.test_own_address import with_authorization
+from tests.payments.test_signing import compact, ledger, own
 
 pytestmark = pytest.mark.anyio
 

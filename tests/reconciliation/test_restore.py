@@ -4,178 +4,30 @@ Nothing is paid twice on the chain, no address is lost, and two operators make t
 """
 
 import asyncio
-import os
-import re
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
 import pytest
 from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
-from gateway.audit import log as audit
 from gateway.chain.node import HttpNode
 from gateway.chain.token import message
 from gateway.chain.token.message import Authorization
 from gateway.clock import system_clock
-from gateway.embedded.postgres import Postgres, binaries
-from gateway.http.services import Services
-from gateway.identity import wallet as wallets
 from gateway.ids import read
-from gateway.keys.vault import Vault
 from gateway.payments.model.payment import State
-from gateway.postgres.pool import Database, connect
 from gateway.reconciliation import recovery, reread
 from gateway.worker import jobs
-from tests.api.conftest import Api, Hands, Person, amount, code_of
-from tests.api.test_operators import Person as Operator
-from tests.api.test_operators import operator
-from tests.applications import application
-from tests.conftest import ASSETS
-from tests.databases import fresh_database, named
+from tests.api.conftest import Person, amount, code_of
 from tests.factory import Town
-from tests.front import client_of
 from tests.payments.test_undo_window import careful
-from tests.processes import HANG_SECONDS, start
+from tests.reconciliation.restored import Copies, Gateway, convert, with_tokens
 
 pytestmark = pytest.mark.anyio
 
-#: The keys that the `town` has.
-MASTER, ROOT = bytes(range(32)), bytes(range(32, 64))
-
 #: Of nobody here.
 OUTSIDE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-
-
-@dataclass
-class Gateway:
-    """A gateway over one database and the chain: its API, and its worker's steps."""
-
-    town: Town
-    api: Api
-    operators: dict[str, tuple[Operator, Operator]] = field(default_factory=dict)
-
-    async def two(self, kind: str) -> tuple[Operator, Operator]:
-        """Two operators whose role this kind is for."""
-        role = "finance" if kind == "ledger.correct" else "security"
-        if role not in self.operators:
-            ann, ben = [await operator(self.api, f"{name}_{role}", role) for name in ("ann", "ben")]
-            self.operators[role] = (ann, ben)
-        return self.operators[role]
-
-    async def propose(self, asked: dict[str, Any]) -> httpx.Response:
-        """What an operator proposes."""
-        ann, _ = await self.two(asked["kind"])
-        return await ann.call("POST", "/proposals", {"reason": "after the restore", **asked})
-
-    async def approved(self, asked: dict[str, Any]) -> int:
-        """What one operator proposes and the other approves; the answer's status."""
-        proposed = await self.propose(asked)
-        assert proposed.status_code == 201, proposed.text
-        _, ben = await self.two(asked["kind"])
-        return (await ben.approve(proposed.json()["id"])).status_code
-
-    async def watch(self) -> None:
-        worker = self.town.worker()
-        while await jobs.watch.run(worker):
-            pass
-
-    async def tokens(self, handle: str) -> str:
-        """What the ledger says that a wallet has."""
-        async with self.town.database.reading() as connection:
-            wallet = await wallets.by_handle(connection, handle)
-        return str((await self.town.balance(wallet, "USDX")).money()[0])
-
-    async def recovery(self) -> recovery.Recovery | None:
-        async with self.town.database.reading() as connection:
-            return await recovery.current(connection)
-
-    async def audit_events(self, *kinds: str) -> list[str]:
-        async with self.town.database.reading() as connection:
-            return [event.kind for event in reversed(await audit.read(connection, limit=500)) if event.kind in kinds]
-
-    def as_person(self, of: Person) -> Person:
-        """Somebody, at this gateway."""
-        return replace(of, api=self.api)
-
-
-@asynccontextmanager
-async def opened(town: Town) -> AsyncIterator[Gateway]:
-    services = Services(town.database, town.settings, town.vault, Hands(), town.node)
-    app = application(services)
-    async with client_of(app) as client:
-        yield Gateway(town, Api(services, Hands(), client))
-
-
-@dataclass
-class Copies:
-    """Copies of databases, made and restored by PostgreSQL's own tools."""
-
-    server: Postgres
-    folder: Path
-    stack: AsyncExitStack
-
-    async def take(self, town: Town) -> Path:
-        async with town.database.reading() as connection:
-            name = await connection.fetchval("SELECT current_database()")
-        file = self.folder / f"{name}.dump"
-        await _run("pg_dump", "--format=custom", f"--file={file}", f"--dbname={named(self.server.dsn, name)}")
-        return file
-
-    async def restore(self, copy: Path, town: Town) -> Gateway:
-        """The copy in a database of its own, and a gateway over that and the same chain."""
-        url = await self.create()
-        await _run("pg_restore", "--exit-on-error", f"--dbname={url}", str(copy))
-        return await self.open(url, town)
-
-    async def create(self) -> str:
-        """An empty database."""
-        return await self.stack.enter_async_context(fresh_database(self.server.dsn))
-
-    async def open(self, url: str, town: Town) -> Gateway:
-        database: Database = await self.stack.enter_async_context(connect(url, connections=10))
-        vault = Vault(MASTER, root=ROOT)
-        again = Town(database, town.chain, town.node, ASSETS, vault)
-        again.settings, again.signers = town.settings, town.signers
-        return await self.stack.enter_async_context(opened(again))
-
-
-async def _run(tool: str, *arguments: str) -> None:
-    process = await asyncio.create_subprocess_exec(binaries() / tool, *arguments, stderr=asyncio.subprocess.PIPE)
-    _, said = await process.communicate()
-    assert process.returncode == 0, said.decode()
-
-
-@pytest.fixture
-async def copies(server: Postgres, tmp_path: Path) -> AsyncIterator[Copies]:
-    async with AsyncExitStack() as stack:
-        yield Copies(server, tmp_path, stack)
-
-
-@pytest.fixture
-async def before(town: Town) -> AsyncIterator[Gateway]:
-    async with opened(town) as gateway:
-        yield gateway
-
-
-async def convert(who: Person, text: str, into: str, key: str) -> httpx.Response:
-    return await who.post("/v1/conversions", {**amount(text), "to_asset": into}, key)
-
-
-async def with_tokens(gateway: Gateway, handle: str, fiat: str, tokens: str) -> Person:
-    """Somebody with fiat, some of which became tokens."""
-    person = await gateway.api.person(handle, fiat)
-    assert (await convert(person, tokens, "USDX", f"first-{handle}")).status_code == 202
-    await gateway.town.settle()
-    return person
 
 
 def send_from(town: Town, stranger: str, to: str, units: int) -> None:
@@ -461,97 +313,3 @@ async def test_what_is_ordinary_raises_no_recovery(before: Gateway) -> None:
     assert await recovery.detect(town.database, town.node, town.settings, town.FINALITY, town.clock) is None
     assert await before.recovery() is None
     assert await town.on_chain(OUTSIDE) == "2.000000 USDX"
-
-
-async def test_the_page_about_restoring_does_what_it_says(
-    before: Gateway, copies: Copies, database_url: str, tmp_path: Path
-) -> None:
-    """Every `sh` block of gateway/docs/operate/{backup,restore}.md, in order, with what happens between them."""
-    backup, restore, look, confirm, give_back, reconcile, correct = blocks()
-    home, url = Home(tmp_path / "home"), await copies.create()
-    environment = {
-        "GATEWAY_HOME": str(home.path),
-        "GATEWAY_RPC_URL": before.town.chain.url,
-        "HOME": str(tmp_path),
-        "BACKUP": str(home.make("backup")),
-        "KEYS": str(home.make("keys")),
-        "RESTORED_DATABASE_URL": url,
-        "PATH": f"{binaries()}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
-    alice = await with_tokens(before, "alice", "100.00 USD", "50.00 USD")
-    await shell(backup, environment | {"GATEWAY_DATABASE_URL": database_url})
-    carol = await before.api.person("carol")
-    assert (await alice.pay("@carol", "5.00 USDX", "lost")).status_code == 202
-    assert (await convert(alice, "25.00 USD", "USDX", "mint")).status_code == 202
-    await before.town.settle()
-    home.lose_keys()
-
-    await shell(restore, environment | {"GATEWAY_DATABASE_URL": database_url})
-    environment["GATEWAY_DATABASE_URL"] = url
-    assert (await asyncio.to_thread(served_once, environment))["recovery"].startswith("in recovery since ")
-    after = await copies.open(url, before.town)
-    await after.watch()
-    await jobs.recover.run(after.town.worker())
-
-    assert "5.000000 USDX" in (shown := await shell(look, environment))
-    assert carol.address in shown
-    assert "token payments and claims go on" in await shell(confirm, environment)
-    assert carol.address in await shell(give_back, environment)
-    assert "reserve:USD" in await shell(reconcile, environment)
-    assert "the mint in block 12 was lost" in (last := await shell(correct, environment))
-    assert last.rstrip().endswith("no difference")
-
-
-def blocks() -> list[str]:
-    pages = Path(__file__).parents[2] / "gateway" / "docs" / "operate"
-    text = "".join((pages / name).read_text() for name in ("backup.md", "restore.md"))
-    found: list[str] = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return found
-
-
-@dataclass
-class Home:
-    """A gateway's folder with its keys, those of the tests' vault."""
-
-    path: Path
-
-    def __post_init__(self) -> None:
-        self.path.mkdir()
-        for name, key in (("master", MASTER), ("root", ROOT)):
-            (self.path / f"{name}.key").write_text(key.hex())
-            (self.path / f"{name}.key").chmod(0o600)
-
-    def make(self, name: str) -> Path:
-        (self.path / name).mkdir()
-        return self.path / name
-
-    def lose_keys(self) -> None:
-        for name in ("master", "root"):
-            (self.path / f"{name}.key").unlink()
-
-
-def served_once(environment: Mapping[str, str]) -> dict[str, Any]:
-    """What `gateway serve` says of itself once it serves."""
-    settings = {"GATEWAY_PORT": "0", "GATEWAY_FINALITY": str(Town.FINALITY)}
-    serve = [sys.executable, "-P", "-m", "gateway", "serve"]
-    with start(serve, env={**environment, **settings}, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            url = process.stdout.readline().rpartition(" ")[2].strip()
-            ready: dict[str, Any] = httpx.get(f"{url}/health/ready", trust_env=False, timeout=HANG_SECONDS).json()
-            return ready
-        finally:
-            process.terminate()
-
-
-async def shell(script: str, environment: Mapping[str, str]) -> str:
-    """What the commands print. Each has to succeed."""
-    process = await asyncio.create_subprocess_exec(
-        *("bash", "-euo", "pipefail", "-c", script),
-        env=dict(environment),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, said = await process.communicate()
-    assert process.returncode == 0, f"{script}\n{out.decode()}\n{said.decode()}"
-    return out.decode()

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.factory import Town
-from tests.reconciliation.test_restore import opened, with_tokens
+from tests.reconciliation.restored import opened, with_tokens
 from tests.web.conftest import Site, served
 from tests.web.operating import operating
 

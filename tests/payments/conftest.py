@@ -1,0 +1,14 @@
+"""What tests of payments share."""
+
+import pytest
+
+from gateway.money import Assets
+from gateway.postgres.pool import Database
+from tests.payments.street import Street
+
+
+@pytest.fixture
+async def street(database: Database, assets: Assets) -> Street:
+    street = Street(database, assets)
+    await street.move_in(0)
+    return street
