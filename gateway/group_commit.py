@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Generic, TypeVar, cast
 
 from gateway.metrics.histogram import SIZES, Histogram
-from gateway.postgres.errors import Contended, DatabaseUnavailable
+from gateway.postgres.errors import DatabaseUnavailable, LockTimeout
 from gateway.tracing import steps
 
 log = logging.getLogger(__name__)
@@ -81,8 +81,9 @@ class GroupCommit(Generic[Asked, Answer]):
 
     async def _batch(self, batch: list[tuple[Asked, Tell[Answer]]]) -> Exception | None:
         """Commit a batch. One that fails for a reason of its own is committed again, each alone, so that the fault of
-        one is not the fault of all; where the database is away, everybody is told so, and so is the rest where somebody
-        holds what even one alone is waiting for: the relayer is not theirs to block. Returns what went wrong at last.
+        one is not the fault of all. Where the database is away, everybody is told so. Where one alone has waited for a
+        lock as long as it may, the rest is told so too: one after the other they would wait longer than their callers
+        do, and so would all who come after them. Returns what went wrong at last.
         """
         self.sizes.observe(len(batch))
         began = monotonic()
@@ -97,7 +98,7 @@ class GroupCommit(Generic[Asked, Answer]):
                 return fault
             for place, one in enumerate(batch):
                 alone = await self._batch([one])
-                if isinstance(alone, Contended | DatabaseUnavailable):
+                if isinstance(alone, LockTimeout | DatabaseUnavailable):
                     _tell_all(batch[place:], alone)
                     return alone
         else:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.group_commit import GroupCommit
-from gateway.postgres.errors import Contended, DatabaseUnavailable
+from gateway.postgres.errors import Contended, DatabaseUnavailable, LockTimeout
 
 pytestmark = pytest.mark.anyio
 
@@ -19,6 +19,7 @@ class Disk:
         self.away = False
         self.contended = 0  # How many commits lose against somebody else's.
         self.held: int | None = None  # What somebody else holds for good.
+        self.refused: int | None = None  # What PostgreSQL refuses at once, each time (40001).
 
     async def commit(self, asked: list[int]) -> list[str]:
         self.commits.append(asked)
@@ -29,6 +30,8 @@ class Disk:
             self.contended -= 1
             raise Contended
         if self.held in asked:
+            raise LockTimeout
+        if self.refused in asked:
             raise Contended
         if 13 in asked:
             raise ValueError("thirteen")
@@ -122,7 +125,20 @@ async def test_a_group_that_had_to_give_way_is_committed_again_one_by_one() -> N
     assert disk.commits == [[0, 1, 2], [0], [1], [2]]
 
 
-async def test_what_somebody_holds_does_not_hold_up_the_relayer() -> None:
+async def test_one_that_has_to_give_way_each_time_does_not_stop_the_rest() -> None:
+    disk = Disk()
+    disk.may_commit.set()
+    disk.refused = 1
+    group = GroupCommit(disk.commit, at_once=1)
+
+    answers = await asyncio.gather(*(group.submit(n) for n in range(4)), return_exceptions=True)
+
+    assert isinstance(answers[1], Contended)
+    assert [answers[0], *answers[2:]] == ["answer 0", "answer 2", "answer 3"]
+    assert disk.commits == [[0, 1, 2, 3], [0], [1], [2], [3]]
+
+
+async def test_a_lock_that_somebody_keeps_holds_up_one_and_not_one_after_the_other() -> None:
     disk = Disk()
     disk.may_commit.set()
     disk.held = 1
@@ -131,7 +147,7 @@ async def test_what_somebody_holds_does_not_hold_up_the_relayer() -> None:
     answers = await asyncio.gather(*(group.submit(n) for n in range(5)), return_exceptions=True)
 
     assert answers[0] == "answer 0"
-    assert all(isinstance(answer, Contended) for answer in answers[1:])
+    assert all(isinstance(answer, LockTimeout) for answer in answers[1:])
     assert disk.commits == [[0, 1, 2, 3, 4], [0], [1]]
 
 

@@ -13,7 +13,7 @@ from gateway.errors import IdempotencyKeyInProgress, IdempotencyKeyReused, Refus
 from gateway.idempotency import Answer, Claim, Outcome, Unbatched
 from gateway.identity.wallet import Wallet
 from gateway.money import Assets
-from gateway.postgres.errors import Contended
+from gateway.postgres.errors import LockTimeout
 from gateway.postgres.pool import Connection, Database
 from tests.databases import statements, until_waiting
 from tests.factory import NOW
@@ -201,7 +201,7 @@ async def test_a_key_that_is_in_use_elsewhere_stops_several_and_names_itself_to_
 
     async with town.database.transaction() as elsewhere:
         await idempotency.claim(elsewhere, alice.id, "busy", ASKED, NOW)
-        with pytest.raises(Contended):
+        with pytest.raises(LockTimeout):
             await impatiently(asking(alice, "free", "x"), asking(alice, "busy", "x"))
         with pytest.raises(IdempotencyKeyInProgress):
             await impatiently(asking(alice, "busy", "x"))

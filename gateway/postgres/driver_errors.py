@@ -13,7 +13,7 @@ import asyncpg
 from gateway.errors import Misconfigured, of_sqlstate
 from gateway.postgres import prerequisites
 from gateway.postgres.connection import why_away
-from gateway.postgres.errors import Contended, DatabaseNotWritable, DatabaseUnavailable
+from gateway.postgres.errors import Contended, DatabaseNotWritable, DatabaseUnavailable, LockTimeout
 
 #: What the driver says when a lock was not to be had within `lock_timeout`.
 LockNotAvailable = asyncpg.LockNotAvailableError
@@ -51,7 +51,7 @@ SPOILS_ALL = (TimeoutError, asyncpg.QueryCanceledError, asyncpg.PostgresSystemEr
 ABANDONS = (asyncio.CancelledError, GeneratorExit)
 
 #: Nothing was committed: the same may be tried again at once.
-CONTENDED = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
+CONTENDED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 
 class _Translation:
@@ -63,6 +63,8 @@ class _Translation:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, LockNotAvailable):
+            raise LockTimeout from error
         if isinstance(error, CONTENDED):
             raise Contended from error
         for kind, reason in NOT_WRITABLE.items():

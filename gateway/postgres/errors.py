@@ -19,3 +19,7 @@ class Contended(Unavailable):
     """Nothing was done: somebody else held what this needed, or PostgreSQL chose this to break a ring of waiting."""
 
     says = "somebody else is using the same accounts at this moment; send it again"
+
+
+class LockTimeout(Contended):
+    """Somebody else held what this needed for as long as it was allowed to wait (`lock_timeout`)."""
