@@ -2,7 +2,7 @@
 
 A wallet can be frozen for several reasons at once; it is unfrozen when the last of them ends. A reason may expire.
 
-Lock order: the wallet, then its reasons.
+Lock order: the wallet's API keys, the wallet (whose trigger changes what its keys may do), then its reasons.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from gateway.audit import log as audit
 from gateway.audit.log import WORKER, AuditEvent, By
 from gateway.clock import rfc3339
 from gateway.events import log
-from gateway.identity.wallet import lock_wallet
+from gateway.identity.wallet import lock_with_keys
 from gateway.ids import PaymentId, WalletId, new_id, show
 from gateway.postgres.pool import Connection, Record, Statements
 
@@ -24,7 +24,7 @@ async def freeze(
     connection: Connection, wallet: WalletId, reason: str, by: By, lapses_at: datetime | None, now: datetime
 ) -> UUID:
     """Freeze the wallet for a reason, until it is ended or expires. Returns the reason's id."""
-    await lock_wallet(connection, wallet)
+    await lock_with_keys(connection, [wallet])
     id = new_id(now)
     await connection.execute(sql.place_freeze, id, wallet, reason, now, lapses_at)
     await _record(connection, "wallet.frozen", wallet, by, lapses_at, now)
@@ -33,7 +33,7 @@ async def freeze(
 
 async def remove_expiry(connection: Connection, id: UUID, wallet: WalletId, by: By, now: datetime) -> bool:
     """Remove the expiry of a reason. Returns False if it has ended already."""
-    await lock_wallet(connection, wallet)
+    await lock_with_keys(connection, [wallet])
     found: bool = await connection.fetchval(sql.remove_expiry, id) is not None
     if found:
         await _record(connection, "wallet.frozen", wallet, by, None, now)
@@ -42,7 +42,7 @@ async def remove_expiry(connection: Connection, id: UUID, wallet: WalletId, by: 
 
 async def unfreeze(connection: Connection, wallet: WalletId, by: By, now: datetime) -> bool:
     """End every reason. Returns False if there was none."""
-    await lock_wallet(connection, wallet)
+    await lock_with_keys(connection, [wallet])
     ended = await connection.fetch(sql.end_freezes, wallet, now)
     if ended:
         await _record(connection, "wallet.unfrozen", wallet, by, None, now)
@@ -55,7 +55,7 @@ async def freeze_for_payment(
     """Freeze the wallet because a payment was reported as unauthorized, by its owner or by a link that was sent to
     them. Returns False if it was reported before.
     """
-    await lock_wallet(connection, wallet)
+    await lock_with_keys(connection, [wallet])
     if await connection.fetchval(sql.is_frozen_over, payment):
         return False
     id = await freeze(connection, wallet, f"not me: {show('pay', payment)}", by, None, now)
@@ -65,7 +65,7 @@ async def freeze_for_payment(
 
 async def unfreeze_own(connection: Connection, wallet: WalletId, before: datetime, by: By, now: datetime) -> bool:
     """End the reasons that the owner placed `before` that time; an operator's stay. Returns False if there was none."""
-    await lock_wallet(connection, wallet)
+    await lock_with_keys(connection, [wallet])
     ended = await connection.fetch(sql.end_own_freezes, wallet, now, before)
     if ended:
         await _record(connection, "wallet.unfrozen", wallet, by, None, now)
@@ -105,8 +105,8 @@ def _freeze(row: Record) -> Freeze:
 async def end_expired(connection: Connection, now: datetime) -> int:
     """End the reasons that have expired. Returns how many were due."""
     due = await connection.fetch(sql.expired, now)
+    await lock_with_keys(connection, {row["wallet_id"] for row in due})
     for row in due:
-        await lock_wallet(connection, row["wallet_id"])
         if await connection.fetchval(sql.end_freeze, row["id"], now) is not None:
             await _record(connection, "wallet.freeze_lapsed", row["wallet_id"], WORKER, None, now)
     return len(due)

@@ -10,7 +10,7 @@ UPDATE wallet_freeze SET lapses_at = NULL WHERE id = $1 AND ended_at IS NULL RET
 UPDATE wallet_freeze SET ended_at = $2 WHERE wallet_id = $1 AND ended_at IS NULL RETURNING id;
 
 -- expired
--- The reasons that have expired, in the order in which their wallets are locked.
+-- The reasons that have expired.
 SELECT id, wallet_id FROM wallet_freeze WHERE ended_at IS NULL AND lapses_at <= $1 ORDER BY wallet_id, id LIMIT 100;
 
 -- end_freeze

@@ -50,8 +50,7 @@ async def close(connection: Connection, assets: Assets, owner: Wallet, confirm: 
     """
     if confirm != (wanted := sentence(owner.handle)):
         raise InvalidRequest("confirm", f"a closed wallet is closed for ever; to close it, say {wanted!r}")
-    await connection.execute(sql.lock_keys, owner.id)
-    await wallets.lock_wallet(connection, owner.id)
+    await wallets.lock_with_keys(connection, [owner.id])
     await wallets.check_guard(connection, owner)
     await connection.execute(sql.lock_policy, owner.id)
     await connection.execute(sql.lock_mandates, owner.id)

@@ -1,7 +1,3 @@
--- lock_keys
--- Lock the wallet's keys: payments with a key lock it first.
-SELECT FROM api_key WHERE wallet_id = $1 AND revoked_at IS NULL ORDER BY id FOR NO KEY UPDATE;
-
 -- lock_policy
 -- Lock the policy: payments of a guarded wallet are decided one at a time.
 SELECT FROM policy WHERE wallet_id = $1 FOR NO KEY UPDATE;

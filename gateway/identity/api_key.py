@@ -9,6 +9,8 @@ with an overlap, in which both are good; that is never made longer.
 
 A key with caps pays without an approval, so a passkey stands behind it (`approved`): one made before the wallet's first
 passkey pays nothing from then on until the owner approves it.
+
+Lock order: a wallet's keys, in the order of their ids, then the wallet.
 """
 
 from collections.abc import Sequence
@@ -27,7 +29,7 @@ from gateway.identity import wallet
 from gateway.identity.credential import KEY_SCOPES, Credential, Scope, scopes_of
 from gateway.identity.errors import LastOwnerKey
 from gateway.identity.label import label
-from gateway.identity.wallet import lock_wallet
+from gateway.identity.wallet import lock_wallet, lock_with_keys
 from gateway.ids import WalletId, new_id, show
 from gateway.postgres.errors import Contended, DatabaseUnavailable
 from gateway.postgres.pool import Connection, Database, Record, Statements
@@ -168,7 +170,7 @@ async def revoke(connection: Connection, of: WalletId, id: UUID, by: By, now: da
     """It is none from now on. Raises NotFound where it is none of the wallet's, or is none already, and LastOwnerKey
     where nobody could act as the owner without it.
     """
-    await lock_wallet(connection, of)
+    await lock_with_keys(connection, [of])
     row = await connection.fetchrow(sql.revoke_api_key, id, of, now)
     if row is None:
         raise NotFound("such key")

@@ -1,6 +1,6 @@
 """Claim a handle, and find the wallet behind a handle or an address."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -121,7 +121,15 @@ async def master_key(connection: Connection) -> tuple[int, bytes | None]:
 
 async def lock_wallet(connection: Connection, id: WalletId) -> None:
     """Take the wallet until the transaction ends: what is decided about it is decided by one after the other."""
-    await connection.execute(sql.lock_wallet, id)
+    await connection.execute(sql.lock_wallets, [id])
+
+
+async def lock_with_keys(connection: Connection, ids: Collection[WalletId]) -> None:
+    """As `lock_wallet`, of several, and before them their API keys, in the lock order of payments: for whoever changes
+    the keys of a wallet or what all of them may do, as its first passkey and a freeze do.
+    """
+    await connection.execute(sql.lock_keys_of_wallets, list(ids))
+    await connection.execute(sql.lock_wallets, list(ids))
 
 
 async def share(connection: Connection, ids: Iterable[WalletId]) -> None:

@@ -101,9 +101,13 @@ UPDATE wallet SET address = $2, custody = $3 WHERE id = $1;
 -- Every address that is a wallet's.
 SELECT address FROM wallet_address WHERE wallet_id = $1 ORDER BY since;
 
--- lock_wallet
+-- lock_wallets
 -- What is decided about one wallet is decided by one after the other.
-SELECT id FROM wallet WHERE id = $1 FOR NO KEY UPDATE;
+SELECT FROM wallet WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE;
+
+-- lock_keys_of_wallets
+-- Payments lock the key that they are paid with before its wallet.
+SELECT FROM api_key WHERE wallet_id = ANY ($1) AND revoked_at IS NULL ORDER BY id FOR NO KEY UPDATE;
 
 -- share
 -- Wallets that stay as they are, in id order.

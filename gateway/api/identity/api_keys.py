@@ -116,6 +116,7 @@ async def approve_api_key(id: KeyPath, services: Services, credential: Credentia
     """A key with caps that was created before the wallet's first passkey pays nothing until its owner approves it."""
     of = id_of(PREFIX, id, "such key")
     async with services.database.transaction() as connection:
+        await wallets.lock_with_keys(connection, [credential.wallet.id])
         await wallets.check_guard(connection, credential.wallet)
         if not credential.approved:
             raise Forbidden("a passkey approves a key: add one to the wallet, and sign in with it")

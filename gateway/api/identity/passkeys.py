@@ -50,6 +50,7 @@ async def add_passkey(data: PasskeyRequest, services: Services, credential: Cred
     """
     made, now, of = registration_of(data), services.clock(), credential.wallet
     async with services.database.transaction() as connection:
+        await wallets.lock_with_keys(connection, [of.id])
         await wallets.check_guard(connection, of)
         if credential.recovers:
             await session.end(connection, of.id, credential.id, credential.by, now)

@@ -38,7 +38,7 @@ from gateway.identity.sign_in.ceremony import (
     register,
 )
 from gateway.identity.sign_in.challenge import Asked
-from gateway.identity.wallet import lock_wallet
+from gateway.identity.wallet import lock_wallet, lock_with_keys
 from gateway.ids import PasskeyId, WalletId, new_id, read, show
 from gateway.postgres.pool import Connection, Record, Statements
 
@@ -148,7 +148,7 @@ async def keep(connection: Connection, wallet: WalletId, called: str, key: NewKe
     """A key that was verified becomes a passkey of the wallet. Raises InvalidRequest for one passkey too many, and
     InvalidPasskey for a key that is a passkey already.
     """
-    await lock_wallet(connection, wallet)
+    await lock_with_keys(connection, [wallet])
     there = len(await connection.fetch(sql.passkeys, wallet))
     if there >= _PASSKEYS_MAX:
         raise InvalidRequest("passkeys", f"a wallet has {_PASSKEYS_MAX} passkeys at the most: revoke one")
