@@ -1,5 +1,5 @@
 -- announce_audit_events
--- Until this transaction ends, let readers see (in pg_locks) that its audit events will be numbered above the last one.
+-- Announce to readers (in pg_locks), until this transaction ends, that its audit events get numbers above the last one.
 SELECT pg_advisory_xact_lock_shared($1 + CASE WHEN is_called THEN last_value ELSE 0 END) FROM audit_event_id_seq;
 
 -- append_audit_events
@@ -11,19 +11,19 @@ FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text
 ORDER BY n;
 
 -- audit_events
--- The newest audit events: of a wallet, of a kind or of all that begin with it, below a number.
+-- The newest audit events: of a wallet, of a kind or of all kinds that begin with it, below a number.
 SELECT id, kind, wallet_id, by_kind, by_id, subject, details, at FROM audit_event
 WHERE ($1::uuid IS NULL OR wallet_id = $1) AND ($2::text IS NULL OR kind = $2 OR starts_with(kind, $2 || '.'))
     AND ($3::bigint IS NULL OR id < $3)
 ORDER BY id DESC LIMIT $4;
 
 -- lock_checkpoints
--- One transaction at a time writes a checkpoint; whoever finds the lock taken does something else.
+-- One transaction at a time writes a checkpoint; the others do not wait for it.
 SELECT pg_try_advisory_xact_lock(7302518002);
 
 -- complete_to
--- The numbers up to which no event and no audit event can be added any more, as in events/log.sql. Locks are looked at
--- after the last numbers, on which the subqueries depend.
+-- The numbers up to which no event and no audit event can be added any more, as in events/log.sql. The locks are read
+-- after the last numbers, because the subqueries depend on these.
 SELECT
     least(last.event, (
         SELECT min((classid::bigint << 32 | objid::bigint) - $1) FROM pg_locks
@@ -58,7 +58,7 @@ INSERT INTO checkpoint
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- checkpoint_before
--- The one before the last so many; no row where there are not more.
+-- The checkpoint before the last so many; no row if there are not more.
 SELECT * FROM checkpoint ORDER BY number DESC OFFSET $1 LIMIT 1;
 
 -- checkpoints
@@ -66,7 +66,7 @@ SELECT * FROM checkpoint ORDER BY number DESC OFFSET $1 LIMIT 1;
 SELECT * FROM checkpoint WHERE number > $1 ORDER BY number LIMIT $2;
 
 -- pending_since
--- When the first row of either log was written that no checkpoint covers yet.
+-- The time of the first row of either log that no checkpoint covers yet.
 SELECT least((SELECT min(at) FROM event WHERE id > $1), (SELECT min(at) FROM audit_event WHERE id > $2));
 
 -- pending

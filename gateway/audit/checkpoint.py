@@ -2,13 +2,13 @@
 
 A checkpoint covers the next rows of both logs, up to a thousand of each, with a leaf for each row (row.py). Its hash is
 an HMAC-SHA-256 (RFC 2104) over its number, the hash of the checkpoint before, its time, the numbers that it covers and
-the leaves. The key is in the database only encrypted under the master key (custody/wallet_keys.py), so
-somebody who can only write to the database cannot make a checkpoint. They can delete the newest ones, so keep a head
-outside the database and verify that it is still in the chain (verify.py).
+the leaves. The key is in the database only encrypted under the master key (custody/wallet_keys.py), so somebody who can
+only write to the database cannot make a checkpoint. They can delete the newest ones, so keep a head outside the
+database and verify that it is still in the chain (verify.py).
 
-A worker covers rows after they were committed; appending never waits for it. A checkpoint ends where no row can be
-added any more: below the numbers that are announced in either log (events/log.py). A row that has a covered number and
-no leaf was inserted later.
+A worker covers rows after they are committed; appending never waits for it. A checkpoint ends where no row can be added
+any more: below the numbers that are announced in either log (events/log.py). A row with a covered number and no leaf
+was inserted later.
 """
 
 import hmac
@@ -28,13 +28,13 @@ sql = log.sql
 #: The most rows of each log under one checkpoint.
 MOST = 1000
 
-#: What is hashed first, so that no other hash with this key is a checkpoint's.
+#: The prefix that is hashed first, so that no other hash with this key is a checkpoint's.
 _DOMAIN = b"wallet-gateway checkpoint 1"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-#: The two logs, the tables and views that each is in, the columns in the order in which they are hashed, the number
-#: always first, and what their numbers are announced from (events/log.py, audit/log.py).
+#: The two logs; the tables and views of each, with the columns in the order in which they are hashed, the number first;
+#: and the base that their numbers are announced from (events/log.py, audit/log.py).
 LOGS: Final = ("event", "audit_event")
 SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "event": {
@@ -48,7 +48,7 @@ ANNOUNCED: Final[Mapping[str, int]] = {"event": 1 << 62, "audit_event": log.ANNO
 
 @dataclass(frozen=True, slots=True)
 class CheckpointKey:
-    """What checkpoints are made with, 32 bytes, and its id."""
+    """The key of checkpoints, 32 bytes, and its id."""
 
     id: UUID
     secret: bytes
@@ -59,7 +59,7 @@ class CheckpointKey:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a checkpoint says of one log: the rows numbered above `after`, up to `to`, by their leaves."""
+    """The rows of one log that a checkpoint covers: those numbered above `after`, up to `to`, and their leaves."""
 
     after: int
     to: int
@@ -68,7 +68,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """One of the chain."""
+    """One checkpoint of the chain."""
 
     number: int
     previous: bytes
@@ -88,8 +88,8 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The newest checkpoint, as far as the next one needs it. Printed as the hash in hex, a colon and the number.
-    `to` is how far it covers each log.
+    """The newest checkpoint: the part of it that the next one needs. Printed as the hash in hex, a colon and the
+    number. `to` is the number up to which it covers each log.
     """
 
     number: int
@@ -101,12 +101,12 @@ class Head:
         return f"{self.hash.hex()}:{self.number}"
 
 
-#: What the first checkpoint follows.
+#: The head before the first checkpoint.
 NOTHING = Head(0, bytes(32), _EPOCH, dict.fromkeys(LOGS, 0))
 
 
 def hash_of(secret: bytes, number: int, previous: bytes, at: datetime, key: UUID, parts: Mapping[str, Part]) -> bytes:
-    """The hash of a checkpoint. Integers are eight bytes, big-endian; the time is in microseconds since 1970."""
+    """Return the hash of a checkpoint. Integers are eight bytes, big-endian; the time is in microseconds since 1970."""
     said = [_DOMAIN, number.to_bytes(8, "big"), previous, ((at - _EPOCH) // _MICROSECOND).to_bytes(8, "big"), key.bytes]
     for name in LOGS:
         part = parts[name]
@@ -118,9 +118,10 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 async def write(connection: Connection, key: CheckpointKey, now: datetime) -> Checkpoint | None:
-    """Write a checkpoint over the next rows of both logs. None where there are none, or another worker is writing one.
+    """Write a checkpoint over the next rows of both logs. Returns None if there are none, or if another worker is
+    writing one.
 
-    Call it outside a snapshot: what it reads has to be what was committed before it looked how far that is complete.
+    Call it outside a snapshot: it must read rows that were committed before it read up to where the logs are complete.
     """
     if not await connection.fetchval(sql.lock_checkpoints):
         return None
@@ -143,28 +144,29 @@ async def write(connection: Connection, key: CheckpointKey, now: datetime) -> Ch
 
 
 async def head(connection: Connection) -> Head | None:
-    """The newest checkpoint, if there is one."""
+    """Return the newest checkpoint; None if there is none."""
     row = await connection.fetchrow(sql.newest_checkpoint)
     return None if row is None else Head(row["number"], row["hash"], row["at"], {n: row[f"{n}s_to"] for n in LOGS})
 
 
 async def pending_since(connection: Connection) -> datetime | None:
-    """The time of the first row of either log that no checkpoint covers yet; None where all are covered."""
+    """Return the time of the first row of either log that no checkpoint covers yet; None if all are covered."""
     last = await head(connection) or NOTHING
     since: datetime | None = await connection.fetchval(sql.pending_since, *(last.to[name] for name in LOGS))
     return since
 
 
 async def _next(connection: Connection, name: str, after: int, complete_to: int) -> Part:
-    """The next rows of a log, up to the last one below which nothing can be added any more. Numbers that no row has are
-    left to the next checkpoint: a server that takes over may give them out yet, where another has passed them over.
+    """Return the next rows of a log, up to the number below which nothing can be added any more. Unused numbers after
+    the last row are left to the next checkpoint: after a failover, the new server may still give out numbers that the
+    old one skipped.
     """
     leaves = await leaves_of(connection, name, after, complete_to, MOST) if complete_to > after else b""
     return Part(after, numbers(leaves)[-1] if leaves else after, leaves)
 
 
 async def leaves_of(connection: Connection, name: str, after: int, to: int, most: int | None = None) -> bytes:
-    """The leaves of the rows of a log numbered above `after`, up to `to`, and of those the first `most`."""
+    """Return the leaves of a log's rows numbered above `after`, up to `to`: of these, the first `most`."""
     leaves = Leaves()
     limit = f"LIMIT {most:d}" if most is not None else ""
     first = f"WHERE id > {after:d} AND id <= {to:d} ORDER BY id {limit}"

@@ -1,8 +1,8 @@
-"""Audit events: appended in the transaction that does what they say, numbered as the event log is, and never changed.
+"""Audit events: appended in the transaction of the action, numbered as the event log is, and never changed.
 
-Writers do not wait for each other. As in events/log.py, a number may be there while a lesser one is still being
-written, so a writer announces what the last number was before it is given any, with an advisory lock that ends with its
-transaction; whoever reads in order stops before what is announced.
+Writers do not wait for each other. As in events/log.py, a number may be visible while a lower one is still being
+written. So a writer announces the last number before it is given any, with an advisory lock that ends with its
+transaction, and a reader in order stops before the announced numbers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,31 +18,32 @@ from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "audit.sql")
 
-#: What announced numbers are counted from; those of events are counted from 1 << 62.
+#: The base of announced numbers; those of events have 1 << 62.
 ANNOUNCED = (1 << 62) + (1 << 61)
 
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """Who did it: the kind of credential, and its id as people see it (`psk_…`, an operator's name, who was logged in
-    at the machine). None if no credential was needed, and for the worker.
+    """Who did it: the kind of credential, and its id as people see it (`psk_…`, an operator's name, the login name at
+    the machine). Empty if no credential was needed, and for the worker.
     """
 
     kind: Literal["anyone", "api_key", "session", "passkey", "recovery", "operator", "worker", "command"]
     id: str = ""
 
 
-#: Whoever asked: what they did needs no credential.
+#: A caller without a credential, because none is needed.
 ANYONE = By("anyone")
 
-#: The worker, by itself.
+#: The worker.
 WORKER = By("worker")
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """An audit event to append. `wallet` is whose it concerns (None: the gateway), `by` who did it, `subject` the id of
-    what it was done to; `details` are plain JSON values: no secrets, and nothing that people wrote to each other.
+    """An audit event to append. `wallet`: the wallet it concerns (None: the gateway). `by`: who did it. `subject`: the
+    id of what it was done to. `details`: plain JSON values, without secrets and without what people wrote to each
+    other.
     """
 
     kind: str
@@ -54,7 +55,7 @@ class AuditEvent:
 
 @dataclass(frozen=True, slots=True)
 class LoggedAuditEvent:
-    """An audit event as it was logged: its number, which only grows, and when it happened."""
+    """An audit event as it was logged: with its number, which only grows, and its time."""
 
     number: int
     kind: str
@@ -66,15 +67,14 @@ class LoggedAuditEvent:
 
     @property
     def shown_subject(self) -> str | None:
-        """The id of what it is about, as people see it elsewhere; None where that is its wallet, or nothing."""
+        """Return the subject's id as people see it elsewhere; None if it is the wallet, or there is none."""
         if self.subject is None or self.subject == self.wallet:
             return None
         prefix = _PREFIXES.get(self.kind) or _PREFIXES.get(self.kind.partition(".")[0])
         return show(prefix, self.subject) if prefix else str(self.subject)
 
 
-#: What the id of a subject begins with, by the kind of the audit event or its first part. Of any other the bare id is
-#: shown.
+#: The id prefix of a subject, by the kind of the audit event or its first part. Other subjects are shown as bare ids.
 _PREFIXES: Final = {
     "api_key": "key",
     "mandate": "mdt",
@@ -92,7 +92,7 @@ _PREFIXES: Final = {
 
 
 async def append(connection: Connection, audit_events: Sequence[AuditEvent], at: datetime) -> None:
-    """Write the audit events, in order, as part of the caller's transaction."""
+    """Append the audit events, in order, in the caller's transaction."""
     if audit_events:
         await connection.execute(sql.announce_audit_events, ANNOUNCED)
         await connection.execute(
@@ -114,8 +114,8 @@ async def read(
     before: int | None = None,
     limit: int = 100,
 ) -> list[LoggedAuditEvent]:
-    """Up to `limit` audit events, newest first: all, or those of a wallet, of a kind (`wallet` means `wallet.created`
-    too), numbered below `before`.
+    """Return up to `limit` audit events, newest first: all, or those of a wallet, of a kind (`wallet` includes
+    `wallet.created`), numbered below `before`.
     """
     rows = await connection.fetch(sql.audit_events, wallet, kind, before, limit)
     return [

@@ -1,9 +1,9 @@
-"""How a row of a log is written down for its checkpoint: as PostgreSQL's binary COPY writes it. Pure.
+"""How a row of a log is serialized for its checkpoint: as PostgreSQL's binary COPY writes it. Pure.
 
-That form is documented, the same in every version, and comes from the server without being made anew: two bytes with
-the number of columns; then for each column its length in four bytes, big-endian, and so many bytes, or the length -1
-for NULL. An integer is eight bytes, a time the microseconds since 2000 in eight, text UTF-8, a UUID its sixteen bytes,
-jsonb a byte 1 and its text, whose keys PostgreSQL has put in order. So no two different rows are the same bytes.
+That format is documented, the same in every version, and comes from the server as it is: two bytes with the number of
+columns; then for each column its length in four bytes, big-endian, and so many bytes, or the length -1 for NULL. An
+integer is eight bytes, a time the microseconds since 2000 in eight, text UTF-8, a UUID its sixteen bytes, jsonb a byte
+1 and its text, whose keys PostgreSQL has sorted. So two different rows never have the same bytes.
 
 The leaf of a row is its number in eight bytes, then the SHA-256 of the row.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from struct import Struct
 
-#: What a binary COPY begins with, before flags and an extension that are empty in ours; and what ends it.
+#: The header of a binary COPY, with its flags and extension, which are empty here; and its trailer.
 _HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
 
@@ -23,7 +23,7 @@ _INT = Struct(">i").unpack_from
 
 
 class Leaves:
-    """The leaves of the rows in a COPY, whose bytes come in any pieces. The first column is the number."""
+    """The leaves of the rows in a COPY, whose bytes arrive in pieces of any size. The first column is the number."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -31,7 +31,7 @@ class Leaves:
         self._leaves: list[bytes] = []
 
     async def take(self, piece: bytes) -> None:
-        """The next bytes of the COPY."""
+        """Take the next bytes of the COPY."""
         self._rest += piece
         if not self._begun:
             if len(self._rest) < len(_HEAD):
@@ -46,18 +46,18 @@ class Leaves:
         self._rest = self._rest[begin:]
 
     def all(self) -> bytes:
-        """Every leaf, one after the other, when the COPY has ended."""
+        """Return all leaves, concatenated, once the COPY has ended."""
         assert self._rest == _END, "all of the COPY"
         return b"".join(self._leaves)
 
 
 def numbers(leaves: bytes) -> list[int]:
-    """The numbers of the rows, in order."""
+    """Return the numbers of the rows, in order."""
     return [int.from_bytes(leaves[at : at + 8], "big", signed=True) for at in range(0, len(leaves), LEAF)]
 
 
 def _ends(copied: bytes) -> Iterator[int]:
-    """Where each whole row ends."""
+    """Yield the end of each whole row."""
     at, size = 0, len(copied)
     while at + 2 <= size:
         columns = int.from_bytes(copied[at : at + 2], "big", signed=True)

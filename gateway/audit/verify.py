@@ -1,8 +1,9 @@
 """Verify both logs against their checkpoints, from the first on, and name the first row of each that differs.
 
-The chain comes first: every checkpoint follows the one before and is as it was made. Then the rows are read as they are
-now, in order, and their leaves made again. Where the chain itself is broken nothing after it is worth anything, so that
-is where it ends. Memory does not grow with the logs. Rows that no checkpoint covers yet are counted, not verified.
+The chain is verified first: every checkpoint follows the one before and has its original hash. Then the rows are read
+in order, and their leaves computed again. If the chain is broken, nothing after that point can be trusted, so
+verification ends there. Memory does not grow with the logs. Rows that no checkpoint covers yet are counted, not
+verified.
 """
 
 import hmac
@@ -15,16 +16,16 @@ from gateway.audit.row import LEAF, numbers
 from gateway.errors import InvalidRequest
 from gateway.postgres.pool import Connection
 
-#: How many checkpoints are read together, at most 80 KB each.
+#: How many checkpoints are read at once, at most 80 KB each.
 _TOGETHER = 100
 
-#: Below every number that there is.
+#: Below every possible number.
 _LEAST = -(1 << 63)
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """What does not match: `what` is `event`, `audit_event` or `checkpoint`, and `fault` says what was done to it."""
+    """A mismatch: `what` is `event`, `audit_event` or `checkpoint`; `fault` says how it was changed."""
 
     what: str
     number: int
@@ -41,7 +42,9 @@ class Broken:
 
 @dataclass(slots=True)
 class Verified:
-    """What was found: how many rows are under checkpoints, how many are pending, and what is `broken`, if anything."""
+    """The result: how many checkpoints and rows were verified, how many rows are pending, and what is `broken`, if
+    anything.
+    """
 
     checkpoints: int = 0
     rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LOGS, 0))
@@ -51,7 +54,7 @@ class Verified:
 
 
 def read_head(text: str) -> tuple[bytes, int]:
-    """A head as it was noted: hash and number. Raises InvalidRequest."""
+    """Parse a head that was noted: hash and number. Raises InvalidRequest."""
     digits, _, number = text.strip().partition(":")
     try:
         noted = bytes.fromhex(digits)
@@ -63,8 +66,8 @@ def read_head(text: str) -> tuple[bytes, int]:
 
 
 async def verify_recent(connection: Connection, keys: Mapping[UUID, bytes], checkpoints: int) -> Verified:
-    """The last so many checkpoints, and the rows that they cover: what a request has time for. The chain before them is
-    believed. In one snapshot.
+    """Verify the last so many checkpoints and their rows, which is quick enough for a request. The chain before them is
+    trusted. Call it in a snapshot.
     """
     row = await connection.fetchrow(sql.checkpoint_before, checkpoints)
     return await verify(connection, keys, since=NOTHING if row is None else checkpoint_of(row).head)
@@ -77,8 +80,8 @@ async def verify(
     rows_after: int = 0,
     since: Head = NOTHING,
 ) -> Verified:
-    """All of it, in one snapshot. `noted` is a head from before, which has to be in the chain; rows under checkpoints
-    up to number `rows_after` are not read, and what comes up to `since` is believed.
+    """Verify everything. Call it in a snapshot. `noted` is an earlier head, which must be in the chain. Rows of
+    checkpoints up to number `rows_after` are not read, and everything up to `since` is trusted.
     """
     found = Verified(checkpoints=since.number, head=since)
     while page := [checkpoint_of(row) for row in await connection.fetch(sql.checkpoints, found.checkpoints, _TOGETHER)]:
@@ -106,7 +109,7 @@ async def verify(
 
 
 def _fault(checkpoint: Checkpoint, last: Head, keys: Mapping[UUID, bytes]) -> str | None:
-    """What is wrong with a checkpoint, given the one before. Pure."""
+    """Return what is wrong with a checkpoint, given the one before; None if nothing is. Pure."""
     if checkpoint.number != last.number + 1:
         return "was removed"
     if checkpoint.key not in keys:
@@ -122,7 +125,7 @@ def _fault(checkpoint: Checkpoint, last: Head, keys: Mapping[UUID, bytes]) -> st
 
 
 async def _rows(connection: Connection, name: str, page: list[Checkpoint], found: Verified) -> None:
-    """Read the rows of a log that these checkpoints cover, and note the first that differs."""
+    """Read the rows of a log that these checkpoints cover, and record the first that differs."""
     covered = b"".join(checkpoint.parts[name].leaves for checkpoint in page)
     first = page[0]
     after = _LEAST if first.number == 1 else first.parts[name].after
@@ -133,7 +136,7 @@ async def _rows(connection: Connection, name: str, page: list[Checkpoint], found
 
 
 def _first_difference(name: str, covered: bytes, there: bytes) -> Broken:
-    """The row at which what is there differs from what the checkpoints cover. Pure."""
+    """Return the first row that differs from what the checkpoints cover. Pure."""
     at = next(at for at in range(0, len(covered) + LEAF, LEAF) if covered[at : at + LEAF] != there[at : at + LEAF])
     was, now = numbers(covered[at : at + LEAF]), numbers(there[at : at + LEAF])
     if was == now:

@@ -1,21 +1,21 @@
-"""The ledger: who has what, and how it came to be.
+"""The ledger: accounts and the transfers between them.
 
-True at every commit, whatever ran at once:
+Invariants at every commit, whatever runs concurrently:
   - a transfer is one row: it debits one account and credits another, of the same asset, by the same amount;
   - a transfer, once written, is never changed or removed;
-  - a guarded account's `available` (posted less what is set aside) is not brought below zero by anybody's intent;
-  - account n's entries are numbered 1, 2, 3, … without a gap, each with the balance after it, times never going back.
+  - no hold or conditional transfer brings a guarded account's `available` (posted less pending) below zero;
+  - an account's entries are numbered 1, 2, 3, … without a gap, each with the balance after it; times never decrease.
 
-A batch is the unit: many transfers, one PostgreSQL transaction, one answer per transfer, in order. Accounts are locked
-in id order, so two batches never wait for each other in a ring. Each account is written once per batch, however often
-it is used in it: that is what keeps a hot account fast.
+Transfers are written in batches: many transfers, one PostgreSQL transaction, one result per transfer, in order.
+Accounts are locked in id order, so two batches cannot deadlock. Each account is written once per batch, however often
+the batch uses it: that keeps a hot account fast.
 
-    transfer.py   what a transfer may become            (pure)
-    account.py    system accounts, sides, balances (pure)
-    ledger.py       open, post, hold, capture, void, expire, balances, statement
-    ledger.sql      the statements of ledger.py; those that write are `ledger_write`, and `ledger_end` where holds end
-                  and nothing else (schema/02_ledger_writers.sql)
+    transfer.py   states of a transfer                  (pure)
+    account.py    kinds, sides, balances                (pure)
+    ledger.py     open, post, hold, capture, void, expire, balances, statement
+    ledger.sql    the statements of ledger.py; those that write are `ledger_write`, and `ledger_end` for batches that
+                  only end holds (schema/02_ledger_writers.sql)
     recount.py    recount the whole ledger and name every difference
 
-Knows money. Does not know people, payments, HTTP or chains.
+Depends on money; knows no people, payments, HTTP or chains.
 """

@@ -1,17 +1,18 @@
-"""Accounts: which ones there are, the normal side of each, and what its balance means. Pure.
+"""Accounts: their kinds, the normal side of each, and what a balance means. Pure.
 
-An account's code says all of it: `wallet:alice:EUR`, `bank:EUR`, `reserve:USD`. A code never changes.
+An account's code names its kind, its handle and its asset: `wallet:alice:EUR`, `bank:EUR`, `reserve:USD`. A code never
+changes.
 
-    wallet:<handle>:<asset>  liability  what the handle has
+    wallet:<handle>:<asset>  liability  the handle's balance
     bank:<fiat>              asset      money at the bank
     reserve:<fiat>           liability  backs every token issued against that fiat
     supply:<token>           asset      tokens issued: a mint debits it, a burn credits it
-    outside:<token>          liability  tokens at addresses that are nobody's handle
+    outside:<token>          liability  tokens at addresses that belong to no wallet
     escrow:<asset>           liability  paid to a handle that is not claimed yet, or held until delivery
     clearing:<asset>         liability  left a wallet, not yet arrived
     liquidity:<asset>        equity     the operator's side of an exchange, and of the gas it pays
     fees:<asset>             income     fees, and every rounding remainder
-    gas:<native>             expense    what relaying cost
+    gas:<native>             expense    the cost of relaying
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class Side(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`normal` is the side that makes the balance grow; `guarded` accounts cannot be left short by an intent."""
+    """`normal` is the side that increases the balance. A conditional transfer cannot overdraw a `guarded` account."""
 
     normal: Side
     guarded: bool
@@ -37,7 +38,7 @@ class Kind:
 KINDS = {
     "wallet": Kind(Side.CREDIT, guarded=True),
     "bank": Kind(Side.DEBIT, guarded=True),
-    "reserve": Kind(Side.CREDIT, guarded=False),  # it is paid from unconditionally; solvency names a shortage
+    "reserve": Kind(Side.CREDIT, guarded=False),  # paid from unconditionally; reconciliation names a shortage
     "supply": Kind(Side.DEBIT, guarded=True),
     "outside": Kind(Side.CREDIT, guarded=True),
     "escrow": Kind(Side.CREDIT, guarded=True),
@@ -66,9 +67,10 @@ def kind_of(code: str) -> Kind:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What an account has: `posted` is in the ledger, `pending` of it is set aside, `available` is the rest.
+    """An account's balance: `posted` is in the ledger, `pending` is the part of it that is on hold, `available` is the
+    rest.
 
-    All three in whole units. `available` is below zero only where an unconditional transfer left an account short.
+    All three in whole units. `available` is below zero only if an unconditional transfer overdrew the account.
     """
 
     asset: Asset

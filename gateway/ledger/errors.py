@@ -1,4 +1,4 @@
-"""What the ledger refuses."""
+"""The ledger's errors."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class InsufficientFunds(Conflict):
-    """`holder` is the handle whose wallet the account is of, and the account's own code where it is nobody's."""
+    """`holder` is the handle of the account's wallet, or the account's code if it is a system account."""
 
     account: str
     asked: "Money"

@@ -1,7 +1,7 @@
-"""The verbs of the ledger. Each takes a connection first, inside the caller's transaction, and many things at once.
+"""The ledger's operations. Each takes a connection first, inside the caller's transaction, and many things at once.
 
-Order inside a transaction, so that nobody waits in a ring: holds are locked first, in id order, then
-accounts, in id order; `write` does both once, so a use case calls it once with all it has to write.
+Lock order: holds in id order, then accounts in id order. `write` takes both once, so a use case calls it once with all
+that it writes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,16 +20,16 @@ from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "ledger.sql")
 
-#: Between two times that PostgreSQL tells apart.
+#: The least difference between two times in PostgreSQL.
 _TICK: Final = timedelta(microseconds=1)
 
-#: What became of one step of a batch: the state it is in now, or why it was refused.
+#: The result of one step of a batch: the transfer's state now, or why it was refused.
 Result = State | GatewayError
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a statement. `amount` and `balance` (after it) are of the account's asset."""
+    """One line of a statement. `amount` and `balance` (after it) are in the account's asset."""
 
     number: int
     side: Side
@@ -44,9 +44,9 @@ class Entry:
 
 
 async def declare(connection: Connection, assets: Assets) -> None:
-    """Make the configured assets known to the ledger. An asset once known keeps its decimals for ever.
+    """Register the configured assets in the ledger. An asset keeps its decimals for ever.
 
-    An asset that is no longer configured stays in the ledger. Raises Misconfigured for one that was known otherwise.
+    An asset that is no longer configured stays in the ledger. Raises Misconfigured if one was registered differently.
     """
     for asset in assets:
         known = await connection.fetchrow(sql.declare_asset, asset.code, asset.kind, asset.decimals, asset.backing)
@@ -55,8 +55,8 @@ async def declare(connection: Connection, assets: Assets) -> None:
 
 
 async def with_former(connection: Connection, assets: Assets) -> Assets:
-    """The configured assets, and those that the ledger has besides. Raises Misconfigured where the two disagree: what
-    is configured must be declared, and must be what it was when it was.
+    """Return the configured assets, and the others that the ledger has. Raises Misconfigured if a configured asset is
+    not registered, or was registered differently.
     """
     rows = await connection.fetch(sql.known_assets)
     known = {row["code"]: Asset(row["code"], row["kind"], row["decimals"], row["backing"]) for row in rows}
@@ -82,8 +82,8 @@ def _check_same(asset: Asset, known: Asset) -> None:
 async def accounts(
     connection: Connection, wanted: Iterable[tuple[str, Asset]], if_open: Iterable[str] = ()
 ) -> dict[str, AccountId]:
-    """The ids of the accounts with these codes; an account that is not open yet is opened, in the order of codes. Those
-    of `if_open` are not opened: one that is not open yet is absent.
+    """Return the ids of the accounts with these codes. Accounts that are not open yet are opened, in the order of their
+    codes. Those of `if_open` are not opened: one that is not open is left out.
     """
     asset_of = dict(wanted)
     codes = [*asset_of, *if_open]
@@ -103,27 +103,29 @@ async def accounts(
 
 
 async def lock(connection: Connection, accounts: Iterable[AccountId]) -> None:
-    """Lock accounts in the order that every writer keeps to, for several writes of one transaction."""
+    """Lock accounts in the order that every writer uses, before several writes in one transaction."""
     await connection.execute(sql.lock_accounts, list(accounts))
 
 
 async def balances(connection: Connection, assets: Assets, codes: Iterable[str]) -> dict[str, Balance]:
-    """The balance of each account, by code, as of one moment. One row an account, however many entries it has."""
+    """Return the balance of each account, by code, at one moment. Reads one row per account, however many entries it
+    has.
+    """
     rows = await connection.fetch(sql.balances, list(codes))
     return {row["code"]: Balance(assets[row["asset"]], row["posted"], row["pending"]) for row in rows}
 
 
 async def balances_at(connection: Connection, codes: Mapping[str, Asset], at: datetime) -> dict[str, Money]:
-    """What was posted to each account up to and including the time `at`, by code. Found by bisection of the entries'
-    numbers: the same cost at fifty entries and at five million. What was set aside then is not known.
+    """Return the posted balance of each account at the time `at`, inclusive, by code. It bisects the entries' numbers,
+    so it costs the same with fifty entries as with five million. What was pending then is not known.
     """
     found = await last_before(connection, [(code, at + _TICK) for code in codes])
     return {code: Money(balance, asset) for (code, asset), (_, balance) in zip(codes.items(), found, strict=True)}
 
 
 async def last_before(connection: Connection, asked: Sequence[tuple[str, datetime]]) -> list[tuple[int, int]]:
-    """Per account code and time: the number of the last entry posted before the time, and the balance in units after
-    it. (0, 0) where there is none, also because the account is not open.
+    """Per account code and time: return the number of the last entry before the time, and the balance after it in
+    units. (0, 0) if there is none, or the account is not open.
     """
     rows = await connection.fetch(sql.last_before, [code for code, _ in asked], [at for _, at in asked])
     found = {row["place"]: (row["number"], row["balance"]) for row in rows}
@@ -133,8 +135,8 @@ async def last_before(connection: Connection, asked: Sequence[tuple[str, datetim
 async def numbers_between(
     connection: Connection, code: str, begins: datetime | None, ends: datetime | None
 ) -> tuple[int, int | None]:
-    """The entries of the account that were posted from `begins` on and before `ends`: those numbered above the first
-    and below the second; None for either time, and for the second number, is open.
+    """Return the range of the account's entries posted from `begins` on and before `ends`: numbered above the first
+    number and below the second. None for either time, and for the second number, means open.
     """
     asked = [(code, at) for at in (begins, ends) if at is not None]
     numbers = [number for number, _ in await last_before(connection, asked)] if asked else []
@@ -143,7 +145,7 @@ async def numbers_between(
 
 
 async def statement(connection: Connection, asset: Asset, code: str, before: int | None, limit: int) -> list[Entry]:
-    """Up to `limit` entries of the account, newest first, numbered below `before` (None: from the newest)."""
+    """Return up to `limit` entries of the account, newest first, numbered below `before` (None: from the newest)."""
     rows = await connection.fetch(sql.statement_page, code, before if before is not None else 2**63 - 1, limit)
     return [
         Entry(
@@ -163,11 +165,12 @@ async def statement(connection: Connection, asset: Asset, code: str, before: int
 
 
 async def write(connection: Connection, steps: Sequence[Transfer | End], at: datetime) -> list[Result]:
-    """Post, hold, capture, void and expire, in the order given, each against what those before it left.
+    """Post, hold, capture, void and expire, in the order given; each step sees the balances that the steps before it
+    left.
 
     Returns a result per step: the transfer's state now, or InsufficientFunds (a new transfer), TransferEnded,
-    TransferNotFound or CaptureExceedsHold (an end). A refused step leaves no trace and does not disturb the others. A
-    transfer whose id is in the ledger already is answered as it was the first time, and written no second time.
+    TransferNotFound or CaptureExceedsHold (an end). A refused step writes nothing and does not affect the others. A
+    transfer whose id is in the ledger already gets its first result again, and is not written a second time.
     """
     prepared = await _prepare(connection, steps)
     ready = [step for step in prepared if isinstance(step, _Step)]
@@ -177,34 +180,34 @@ async def write(connection: Connection, steps: Sequence[Transfer | End], at: dat
 
 
 async def post(connection: Connection, transfers: Sequence[Transfer], at: datetime) -> list[Result]:
-    """Write transfers for good: per transfer POSTED, or InsufficientFunds."""
+    """Post transfers. Per transfer: POSTED, or InsufficientFunds."""
     assert not any(transfer.hold for transfer in transfers)
     return await write(connection, transfers, at)
 
 
 async def hold(connection: Connection, transfers: Sequence[Transfer], at: datetime) -> list[Result]:
-    """Set money aside: per transfer PENDING, or InsufficientFunds."""
+    """Hold money. Per transfer: PENDING, or InsufficientFunds."""
     return await write(connection, [replace(transfer, hold=True) for transfer in transfers], at)
 
 
 async def capture(connection: Connection, ends: Sequence[End], at: datetime) -> list[Result]:
-    """Post what was held, or a part of it: per end POSTED, or TransferEnded, TransferNotFound, CaptureExceedsHold."""
+    """Post all or part of each hold. Per end: POSTED, or TransferEnded, TransferNotFound, CaptureExceedsHold."""
     assert all(end.event is Event.CAPTURE for end in ends)
     return await write(connection, ends, at)
 
 
 async def void(connection: Connection, ids: Sequence[TransferId], at: datetime) -> list[Result]:
-    """Give back what was held: per id VOIDED, or TransferEnded, TransferNotFound."""
+    """Release holds. Per id: VOIDED, or TransferEnded, TransferNotFound."""
     return await write(connection, [End(id, Event.VOID) for id in ids], at)
 
 
 async def expire(connection: Connection, ids: Sequence[TransferId], at: datetime) -> list[Result]:
-    """Give back what was held because its time is over: per id EXPIRED, or TransferEnded, TransferNotFound."""
+    """Release holds that have expired. Per id: EXPIRED, or TransferEnded, TransferNotFound."""
     return await write(connection, [End(id, Event.EXPIRE) for id in ids], at)
 
 
 def only(results: list[Result]) -> State:
-    """The result of a batch of one; raises it when it is a refusal."""
+    """Return the result of a batch of one, or raise it if it is an error."""
     (result,) = results
     if isinstance(result, GatewayError):
         raise result
@@ -212,7 +215,7 @@ def only(results: list[Result]) -> State:
 
 
 def all_done(results: list[Result]) -> None:
-    """Raise the first refusal: for a batch that stands or falls together, in a transaction that then rolls back."""
+    """Raise the first error, for a batch that is all or nothing: the caller's transaction then rolls back."""
     for result in results:
         if isinstance(result, GatewayError):
             raise result
@@ -220,7 +223,7 @@ def all_done(results: list[Result]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A line of the batch as `ledger_write` takes it: `legs` are (debit, credit, posted, pending)."""
+    """A step of the batch as `ledger_write` takes it: `legs` are (debit, credit, posted, pending)."""
 
     id: TransferId
     new: bool
@@ -240,7 +243,7 @@ class _Step:
 
 
 async def _prepare(connection: Connection, steps: Sequence[Transfer | End]) -> list[_Step | GatewayError]:
-    """Lock the holds that are to end, and make each step ready to be written, or find why it is refused."""
+    """Lock the holds that are to end. Returns each step ready to be written, or why it is refused."""
     ending = [step.id for step in steps if isinstance(step, End)]
     legs_of: dict[UUID, list[Record]] = {}
     for leg in await connection.fetch(sql.lock_holds, ending) if ending else ():
@@ -313,7 +316,7 @@ async def _write(connection: Connection, steps: Sequence[_Step], at: datetime) -
 
 
 async def _write_ends(connection: Connection, steps: Sequence[_Step], at: datetime) -> list[Result]:
-    """Write ends of holds, which are locked and pending: nothing is to be decided."""
+    """Write the ends of holds that are locked and pending, so none can be refused."""
     legs = [(step, number, leg[2]) for step in steps for number, leg in enumerate(step.legs, start=1)]
     await connection.execute(
         sql.ledger_end,

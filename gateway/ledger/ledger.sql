@@ -1,17 +1,17 @@
 -- declare_asset
--- An asset may be configured again, but never with other decimals: the ledger's units would mean something else.
+-- Register an asset. It never gets other decimals: the ledger's units would mean something else.
 WITH fresh AS (
     INSERT INTO asset (code, kind, decimals, backing) VALUES ($1, $2, $3, $4) ON CONFLICT (code) DO NOTHING
 )
 SELECT kind, decimals, backing FROM asset WHERE code = $1;
 
 -- known_assets
--- Every asset that the ledger has ever had.
+-- Every asset that was ever registered.
 SELECT code, kind, decimals, backing FROM asset;
 
 -- open_accounts
--- Accounts, in the order given, which is that of their codes. Where somebody else opens one at the same moment this
--- waits for them and changes nothing; above all it locks nothing then, which would be out of the order of ids in which
+-- Open accounts in the order given, which is that of their codes. If another transaction opens one at the same time,
+-- this waits for it and changes nothing. It locks nothing then, because that could break the id order in which
 -- `ledger_write` locks.
 INSERT INTO account (code, asset, normal, guarded)
 SELECT code, asset, normal::side, guarded
@@ -24,27 +24,27 @@ ON CONFLICT (code) DO NOTHING;
 SELECT code, id FROM account WHERE code = ANY ($1);
 
 -- lock_accounts
--- For several writes of one transaction, which would lock them one after the other.
+-- Lock accounts for several writes of one transaction, which would otherwise lock them one after the other.
 SELECT FROM account WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE;
 
 -- accounts_by_id
--- Accounts and their assets, to say which were short, and of what more was captured than was held.
+-- Accounts and their assets, for the errors of a short account and of a capture above the hold.
 SELECT account.id, account.code, account.asset, account.normal::text, asset.kind, asset.decimals, asset.backing
 FROM account JOIN asset ON asset.code = account.asset
 WHERE account.id = ANY ($1);
 
 -- balances
--- What accounts have, on their normal side, and what of it is set aside.
+-- Balances on the normal side, and the part that is pending.
 SELECT code, asset,
     CASE normal WHEN 'credit' THEN credits_posted - debits_posted ELSE debits_posted - credits_posted END AS posted,
     CASE normal WHEN 'credit' THEN debits_pending ELSE credits_pending END AS pending
 FROM account WHERE code = ANY ($1);
 
 -- last_before
--- Per account and time, the number of the last entry before the time and the balance after it; 0 and 0 where there is
--- none, and no row where the account is not open. Times never go back along an account's numbers, so the entry is found
--- by halving the range of numbers: 23 look-ups of the primary key in five million entries. (The limit keeps each of them
--- a look-up, whatever the planner thinks of a join with all entries.)
+-- Per account and time, the number of the last entry before the time and the balance after it; 0 and 0 if there is
+-- none, and no row if the account is not open. Times never decrease along an account's numbers, so the entry is found
+-- by bisecting the numbers: 23 look-ups of the primary key in five million entries. (The limit keeps each of them a
+-- look-up, whatever the planner estimates for a join with all entries.)
 WITH RECURSIVE search AS (
     SELECT asked.place, asked.at, account.id, 0::bigint AS low, account.entries AS high
     FROM unnest($1::text[], $2::timestamptz[]) WITH ORDINALITY AS asked (code, at, place)
@@ -64,10 +64,10 @@ SELECT search.place, search.low AS number,
 FROM search WHERE search.low = search.high;
 
 -- statement_page
--- One account's entries, newest first, before a given number, each with what it is for. (The view reads a page of each of
--- two indexes, and merges them.) The numbers have no gaps, so a page is a range of them: a LIMIT that is an argument would
--- be taken for a tenth of the account, and the statement be planned anew at each call. The one that is none keeps each
--- index a look-up.
+-- One account's entries before a given number, newest first, each with its purpose. (The view reads a page of each of
+-- two indexes, and merges them.) The numbers have no gaps, so a page is a range of them. With a LIMIT that is a
+-- parameter, the planner would assume a tenth of the account, and plan the statement again at each call. The constant
+-- limit keeps each index a look-up.
 SELECT number, side::text, amount, balance, posted_at, purpose, subject
 FROM (SELECT id, least($2, entries + 1) AS before FROM account WHERE code = $1) AS own, LATERAL (
     SELECT * FROM entry WHERE account_id = own.id AND number >= own.before - $3 AND number < own.before

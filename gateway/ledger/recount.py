@@ -1,6 +1,6 @@
-"""Recount the ledger: every claim that the constraints keep at each commit, checked again over all of it.
+"""Recount the ledger: check all of it against the claims that the constraints enforce at each commit.
 
-Slow on purpose and by nature (it reads every entry); for `gateway reconcile`, not for the payment path.
+It reads every entry and is slow: it is for `gateway reconcile`, not for the payment path.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "recount.sql")
 
-#: What is recounted, and the statement that returns a row for every account or transfer that is wrong.
+#: Each claim, and the statement that returns a row for every account or transfer that breaks it.
 CHECKS = (
     ("debits equal credits", sql.unbalanced_assets),
     ("a transfer is between two accounts of one asset", sql.unbalanced_transfers),
@@ -21,12 +21,12 @@ CHECKS = (
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`claim` is one of `CHECKS`, `where` the account, asset or transfer that breaks it."""
+    """A broken claim: `claim` is one of `CHECKS`, `where` the account, asset or transfer."""
 
     claim: str
     where: str
 
 
 async def recount(connection: Connection) -> list[Fault]:
-    """Every fault in the ledger; none is what it should be. Call it inside a snapshot."""
+    """Return every fault in the ledger; the expected number is zero. Call it in a snapshot."""
     return [Fault(claim, row["where"]) for claim, statement in CHECKS for row in await connection.fetch(statement)]

@@ -1,10 +1,10 @@
 -- unbalanced_assets
--- Per asset, over all accounts.
+-- Debits and credits of each asset, over all accounts.
 SELECT asset AS where FROM account
 GROUP BY asset HAVING sum(debits_posted) <> sum(credits_posted) OR sum(debits_pending) <> sum(credits_pending);
 
 -- unbalanced_transfers
--- Per transfer: both of its accounts are there, and are of one asset.
+-- Per transfer: both of its accounts exist, and are of one asset.
 SELECT transfer.id::text AS where FROM (
     SELECT id, debit_id, credit_id FROM transfer UNION ALL SELECT id, debit_id, credit_id FROM ledger_payment
 ) AS transfer
@@ -13,7 +13,7 @@ LEFT JOIN account AS credit ON credit.id = credit_id
 WHERE debit.asset = credit.asset IS NOT TRUE;
 
 -- wrong_counters
--- Per account, what it says against what its entries add up to.
+-- Per account: its counters compared with the sum of its entries.
 SELECT account.code AS where FROM account
 LEFT JOIN (
     SELECT account_id, count(*) AS entries,
@@ -25,7 +25,7 @@ WHERE account.entries <> coalesce(run.entries, 0)
     OR account.credits_posted <> coalesce(run.credits, 0);
 
 -- broken_runs
--- Per account, numbers with a gap, balances that do not follow, times that go back.
+-- Per account: gaps in the numbers, wrong balances, times that decrease.
 SELECT DISTINCT code AS where FROM (
     SELECT account.code, entry.number, entry.balance, entry.posted_at,
         row_number() OVER run AS nth,
@@ -37,7 +37,7 @@ SELECT DISTINCT code AS where FROM (
 WHERE number <> nth OR balance <> expected OR posted_at < posted_before;
 
 -- wrong_pending
--- Per account, what it says is pending against the holds that are.
+-- Per account: its pending amount compared with the sum of its pending holds.
 SELECT account.code AS where FROM account
 LEFT JOIN (
     SELECT account_id, sum(debit) AS debits, sum(credit) AS credits

@@ -1,7 +1,7 @@
-"""What a transfer is and what it may become. Pure: no clock, no database.
+"""A transfer and its states. Pure: no clock, no database.
 
-A transfer is one atomic thing of one or more legs; a leg moves an amount from the account it debits to the account it
-credits, both of one asset, and becomes two entries when it is posted.
+A transfer has one or more legs and is written as a whole. A leg moves an amount from the account it debits to the
+account it credits, both of one asset, and becomes two entries when it is posted.
 """
 
 from dataclasses import dataclass
@@ -13,21 +13,21 @@ from gateway.ledger.errors import TransferEnded
 
 
 class State(Enum):
-    """A transfer's life. One that is posted at once begins at its end.
+    """A transfer's states. One that is posted at once starts as POSTED.
 
     PENDING ──capture──> POSTED
        ├──── void ─────> VOIDED
        └─── expire ────> EXPIRED
     """
 
-    PENDING = "pending"  #: Set aside: counts against `available`, not yet against `posted`.
-    POSTED = "posted"  #: In the ledger for good; undone only by a transfer the other way.
-    VOIDED = "voided"  #: Given back on purpose.
-    EXPIRED = "expired"  #: Given back by time.
+    PENDING = "pending"  # On hold: counts against `available`, not yet against `posted`.
+    POSTED = "posted"  # In the ledger for good; reversed only by another transfer.
+    VOIDED = "voided"  # Released by a void.
+    EXPIRED = "expired"  # Released by time.
 
 
 class Event(Enum):
-    """What can end a pending transfer."""
+    """What ends a pending transfer."""
 
     CAPTURE = "capture"
     VOID = "void"
@@ -42,9 +42,9 @@ _AFTER = {
 
 
 def after(state: State, event: Event) -> State:
-    """The state that `event` leads to.
+    """Return the state that `event` leads to.
 
-    Raises TransferEnded when `state` has no way on: two captures of one hold, say.
+    Raises TransferEnded if `state` is final: after two captures of one hold, say.
     """
     try:
         return _AFTER[state, event]
@@ -63,11 +63,11 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What is to be written: posted at once, or set aside when it is a `hold`.
+    """A transfer to write: posted at once, or held if `hold` is set.
 
-    `id` is the caller's and is written once: the same id again changes nothing. `subject` is what the transfer is for
-    (a payment, a deposit), `purpose` says which. An `unconditional` one records what has happened outside, so it
-    posts whatever is available.
+    `id` is chosen by the caller and is written once: the same id again changes nothing. `subject` is the id of what the
+    transfer is for (a payment, a deposit), `purpose` its kind. An `unconditional` transfer records what has happened
+    outside, so it is posted whatever is available.
     """
 
     id: TransferId
@@ -80,8 +80,8 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The end of a pending transfer. A capture may be of less than was held: `units` per leg, in the legs' order, zero
-    for a leg that is not captured; None captures all. What is not captured goes back in the same moment.
+    """The end of a pending transfer. A capture may be partial: `units` per leg, in the legs' order, zero for a leg that
+    is not captured; None captures all. The rest is released at the same time.
     """
 
     id: TransferId
