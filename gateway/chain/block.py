@@ -1,4 +1,4 @@
-"""What a node says of the chain: blocks, logs, receipts, fees, how an address stands. Pure.
+"""Blocks, logs, receipts, fees and account states, as a node reports them. Pure.
 
 Hashes and data are bytes, addresses checksummed text, amounts of the native coin in wei.
 """
@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from eth_hash.auto import keccak
 from msgspec import Struct
 
-#: The first topic of every movement of tokens (ERC-20).
+#: The first topic of every ERC-20 Transfer log.
 TRANSFER = keccak(b"Transfer(address,address,uint256)")
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block's header, as much of it as is needed to follow the chain, and the hashes of its transactions.
+    """A block's header, with the fields that are needed to follow the chain, and the hashes of its transactions.
     `timestamp` is in Unix seconds.
 
-    `forgotten` says that the block has transactions, by their root, and that the node does not have them any more: then
-    it has no logs and receipts of them either, and would answer as if there had never been any.
+    `forgotten`: the transactions root says that the block has transactions, but the node has pruned them. It then has
+    no logs and receipts of them either, and would answer as if there had never been any.
     """
 
     number: int
@@ -31,13 +31,13 @@ class Block:
     transactions: frozenset[bytes] = frozenset()
 
     def may_have_logs_of(self, address: str) -> bool:
-        """Whether the bloom has the contract's bits. A no is sure; a yes is a maybe."""
+        """Return whether the bloom has the contract's bits. False is certain; True means maybe."""
         bits = _bloom_bits(bytes.fromhex(address[2:]))
         return self.bloom & bits == bits
 
     def is_explained_by(self, logs: Iterable["Log"]) -> bool:
-        """Whether these logs set every bit of the bloom: then none of the block's is missing, but for an accident.
-        A bloom of ones alone, as some chains have, says nothing.
+        """Return whether these logs set every bit of the bloom: then none of the block's logs is missing, unless bits
+        collide. A bloom of ones alone, which some chains have, says nothing.
         """
         parts = {part for log in logs for part in (bytes.fromhex(log.address[2:]), *log.topics)}
         told = 0
@@ -51,7 +51,7 @@ _ALL_ONES = 2**2048 - 1
 
 
 def _bloom_bits(part: bytes) -> int:
-    """The three bits that an address or a topic sets in a block's bloom (Yellow Paper, 4.3.1)."""
+    """Return the three bits that an address or a topic sets in a block's bloom (Yellow Paper, 4.3.1)."""
     digest = keccak(part)
     bits = 0
     for at in (0, 2, 4):
@@ -60,7 +60,7 @@ def _bloom_bits(part: bytes) -> int:
 
 
 class Log(Struct, frozen=True):
-    """`log_index` counts within the block."""
+    """A log. `log_index` counts within the block."""
 
     address: str
     topics: tuple[bytes, ...]
@@ -73,9 +73,8 @@ class Log(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a transaction in the block that has it, which is not for ever until that block is final.
-
-    `logs` counts them by the contract's address, in lower case.
+    """A transaction's receipt. It may still change until its block is final. `logs` counts the logs by the contract's
+    address, in lower case.
     """
 
     hash: bytes
@@ -94,7 +93,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a transaction says to whom; None: it creates a contract."""
+    """The data of a transaction and its recipient; None if it creates a contract."""
 
     to: str | None
     data: bytes
@@ -102,7 +101,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Fees:
-    """What a transaction offers for a unit of gas (EIP-1559): `fee_wei_max` in all, of which `tip_wei_max` is a tip."""
+    """What a transaction offers per unit of gas (EIP-1559): `fee_wei_max` in total, of which `tip_wei_max` is the
+    tip.
+    """
 
     fee_wei_max: int
     tip_wei_max: int
@@ -110,7 +111,7 @@ class Fees:
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """How an address stands in the newest block: so many of its transactions are in blocks, and so much is left."""
+    """An address in the newest block: how many of its transactions are mined, and its balance."""
 
     address: str
     mined: int

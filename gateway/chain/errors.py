@@ -1,4 +1,4 @@
-"""What the node, the chain and the relayers refuse."""
+"""Errors of the node, the chain and the relayers."""
 
 from dataclasses import dataclass
 
@@ -7,33 +7,33 @@ from gateway.errors import Conflict, Refused, Unavailable
 
 @dataclass(eq=False)
 class NodeUnavailable(Unavailable):
-    """There is no answer, or none that can be used."""
+    """The node gave no answer, or none that can be used."""
 
     reason: str
     says = "the Ethereum node does not answer: {reason}"
 
 
 class NodeRefused(NodeUnavailable):
-    """The node answered with an error of its own; `reason` is in its words."""
+    """The node answered with an error; `reason` is in its words."""
 
     says = "the Ethereum node answers with an error: {reason}"
 
 
 class NodeBehind(NodeUnavailable):
-    """The node has not reached what it is asked about."""
+    """The node has not reached the block it is asked about."""
 
     says = "the Ethereum node is behind: {reason}"
 
 
 class NodeContradiction(NodeUnavailable):
-    """Two answers of the node cannot both be true: its chain moved between them, or two backends gave them."""
+    """Two answers of the node contradict each other: its chain changed between them, or two backends gave them."""
 
     says = "the Ethereum node's answers do not agree: {reason}"
 
 
 @dataclass(eq=False)
 class ChainReplaced(Refused):
-    """What we saw as final is not on this chain: never go on over the old ledger by ourselves."""
+    """A block that was final is not on this chain: never continue the old ledger on it automatically."""
 
     reason: str
     says = (
@@ -51,7 +51,7 @@ class RelayerStopped(Refused):
 
 @dataclass(eq=False)
 class NoRelayer(Unavailable):
-    """Of all relayers that we have keys for, none can carry anything before somebody has done something."""
+    """No relayer whose key this process has can carry anything until an operator has acted."""
 
     reasons: tuple[str, ...]
     says = "payments stay queued, since no relayer can carry them: {reasons}"

@@ -1,11 +1,11 @@
-"""JSON-RPC 2.0 over HTTP: an answer to each question, or why there is none, in words that never contain the URL.
+"""JSON-RPC 2.0 over HTTP. Every request gets a result or an error whose text never contains the URL.
 
-Nodes say in many ways that they were asked for too much at once: by an error for the whole batch or for some of it, by
-an HTTP status, or by taking too long. Their words are not read for that. A request that was refused is sent once more;
-when the same answer comes again, half as much is asked for. What worked is remembered (`Portion`).
+Nodes say in many ways that a request was too large: by an error for the whole batch or for part of it, by an HTTP
+status, or by taking too long. Their wording is not interpreted for that. A refused request is sent once more; if the
+same answer comes again, half as much is requested. The size that worked is remembered (`Portion`).
 
-A node that asks us to wait (429, "too many requests", "try again later") is not asked again at once, and not
-before the time that its `Retry-After` names (RFC 9110, section 10.2.3).
+A node that asks for a pause (429, "too many requests", "try again later") is not called again at once, and not before
+the time that its `Retry-After` names (RFC 9110, section 10.2.3).
 """
 
 import re
@@ -32,44 +32,45 @@ from gateway.tracing import steps
 
 T = TypeVar("T")
 
-#: Requests in one batch at first; many hosted nodes take fewer.
+#: Requests in one batch at first; many hosted nodes accept fewer.
 _BATCH = 100
 
-#: For how long a refusal counts as "the same again", and for how long one that a lone request got too is believed to
-#: be about something else than size. In seconds, as all below.
+#: How long a refusal counts as "the same again", and how long one that a single request got too is taken to be about
+#: something other than size. In seconds, as all below.
 _AGAIN, _ALONE = 60.0, 60.0
 
-#: After so long a larger portion is tried again: what made it too large may have passed.
+#: After this time a larger portion is tried again: the reason for the refusal may be gone.
 _LARGER_AFTER = 600.0
 
-#: No `Retry-After` keeps us away for longer.
+#: The longest `Retry-After` that is followed.
 _AWAY_MOST = 300.0
 
-#: HTTP statuses by which a server asks us to come back later.
+#: HTTP statuses by which a server asks the client to come back later.
 _LATER_STATUS = (408, 429, 502, 503, 504)
 
-#: Words of an error that say so. Asking for less would only make it more requests, so that is done the second time.
+#: Words of an error that ask for a pause. Requesting less would only mean more requests, so that is done only on the
+#: second refusal.
 _LATER = re.compile(r"\brate\b|too many requests|capacity|throttl|per (second|day)|daily|later|overload|busy", re.I)
 
-#: EIP-1474: "limit exceeded", which some nodes say of how often, and others of how much. Then words decide.
+#: EIP-1474: "limit exceeded", which some nodes use for the rate and others for the size. Then the words decide.
 _LIMIT_EXCEEDED = -32005
 _SIZE = re.compile(r"range|results|\blogs\b|size|large|blocks", re.I)
 
 
 class Refused(NodeRefused):
-    """An error that the node answered with. `later`: it asks us to come back later."""
+    """The node answered with an error. `later`: it asks the client to come back later."""
 
     later = False
 
 
 class Slow(NodeUnavailable):
-    """No answer in time, which may be for want of time."""
+    """No answer in time. The request may have been too large."""
 
     later = True
 
 
 class Portion:
-    """How much is asked for at once: as much as the node was seen to take, and at first `most`."""
+    """How much is requested at once: as much as the node has been seen to accept, at first `most`."""
 
     def __init__(self, most: int, now: Callable[[], float] = time.monotonic) -> None:
         self.most = self.now = most
@@ -79,8 +80,8 @@ class Portion:
         self._shrunk_at = 0.0
 
     async def each(self, total: int, ask: Callable[[int, int], Awaitable[list[T]]]) -> list[T]:
-        """What `ask(start, size)` gives for all of `total` things, in order, in portions. Raises what it raises once
-        nothing smaller is left to ask for.
+        """Return the results of `ask(start, size)` for all of `total` things, in order, in portions. Raises its error
+        once the portion cannot be made smaller.
         """
         if self.now < self.most and self._time() - self._shrunk_at >= _LARGER_AFTER:
             self.now, self._shrunk_at = min(2 * self.now, self.most), self._time()
@@ -101,7 +102,7 @@ class Portion:
         return found
 
     def _next(self, asked: int, refusal: Refused | Slow) -> int:
-        """How much to ask for next: the same, half of it, or nothing: then the refusal is raised."""
+        """Return the size of the next request: the same, or half of it. Raises the refusal if neither would help."""
         reason, now = same_words(refusal.reason), self._time()
         again = self._last == reason and now - self._last_at < _AGAIN
         self._last, self._last_size, self._last_at = reason, asked, now
@@ -118,7 +119,9 @@ class Portion:
 
 
 class JsonRpc:
-    """A node's JSON-RPC. Its connections are its own, and kept. It repeats only what was refused, as said above."""
+    """A node's JSON-RPC client, with its own persistent connections. It retries only what the node refused, as
+    described above.
+    """
 
     def __init__(self, url: str, timeout_seconds: float, now: Callable[[], float] = time.monotonic) -> None:
         self._url = url
@@ -130,15 +133,17 @@ class JsonRpc:
         self._away_until, self._away = 0.0, ""
 
     async def respond(self, method: str, *params: Any) -> dict[str, Any]:
-        """The node's response to one request: with `result`, or with `error`. Raises NodeUnavailable."""
+        """Return the node's response to one request, with `result` or `error`. Raises NodeUnavailable."""
         return _json_rpc(await self._post(self._request(method, list(params))))
 
     async def ask(self, method: str, *params: Any) -> Any:
-        """The result of one request. Raises NodeUnavailable, NodeRefused where the node answers with an error."""
+        """Return the result of one request. Raises NodeUnavailable, or NodeRefused if the node answers with an
+        error.
+        """
         return self.result(await self.respond(method, *params))
 
     async def ask_all(self, asked: Sequence[tuple[str, list[Any]]]) -> list[Any]:
-        """The results of many requests, in order; a batch is as good as its worst answer."""
+        """Return the results of many requests, in order. One error in a batch is an error of the batch."""
         return await self._batch.each(len(asked), lambda start, size: self._ask_batch(asked[start : start + size]))
 
     async def close(self) -> None:
@@ -147,12 +152,12 @@ class JsonRpc:
             await session.close()
 
     def complaint(self, error: Any) -> str:
-        """The words of an error."""
+        """Return the text of an error."""
         text = str(error.get("message", error) if isinstance(error, dict) else error)
         return text.replace(self._url, "its URL")[:300]
 
     async def _ask_batch(self, asked: Sequence[tuple[str, list[Any]]]) -> list[Any]:
-        if len(asked) == 1:  # a node may take no batches at all
+        if len(asked) == 1:  # some nodes accept no batches at all
             return [await self.ask(asked[0][0], *asked[0][1])]
         requests = [self._request(method, params) for method, params in asked]
         answer = await self._post(requests)
@@ -161,7 +166,7 @@ class JsonRpc:
             answer = []
         by_id: dict[Any, Any] = {}
         for response in answer:
-            self.result(_json_rpc(response))  # raises where it is an error
+            self.result(_json_rpc(response))  # raises if it is an error
             by_id[response.get("id")] = response["result"]
         try:
             return [by_id[request["id"]] for request in requests]
@@ -172,7 +177,7 @@ class JsonRpc:
         return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
 
     def result(self, response: dict[str, Any]) -> Any:
-        """The result of a response. Raises NodeRefused where there is an error in its place."""
+        """Return the result of a response. Raises NodeRefused if it has an error instead."""
         if "error" not in response:
             return response["result"]
         refused = Refused(self.complaint(response["error"]))
@@ -195,7 +200,7 @@ class JsonRpc:
         except TimeoutError:
             raise Slow("it took too long") from None
         except (ClientError, OSError, ValueError) as error:
-            raise NodeUnavailable(_why(error)) from None  # the cause may show the URL
+            raise NodeUnavailable(_why(error)) from None  # the cause may contain the URL
         finally:
             if traced is not None:
                 traced.add(_named(body), began, **{"rpc.system.name": "jsonrpc"})
@@ -222,13 +227,13 @@ class JsonRpc:
 
 
 def _named(body: Any) -> str:
-    """What a span calls the request: its method, or those of a batch."""
+    """Return the span's name of a request: its method, or those of a batch."""
     asked = body if isinstance(body, list) else [body]
     return " ".join(dict.fromkeys(request["method"] for request in asked))
 
 
 def same_words(reason: str) -> str:
-    """What a node says without its numbers, which differ each time: by this two answers are the same."""
+    """Return a node's text without its numbers, which differ each time, to compare two answers."""
     return re.sub(r"0x[0-9a-fA-F]+|[0-9]+", "#", reason)
 
 
@@ -239,7 +244,7 @@ def _json_rpc(response: Any) -> dict[str, Any]:
 
 
 def _asks_to_wait(error: Any) -> bool:
-    """Whether an error says that it is too early to ask anything again."""
+    """Return whether an error asks for a pause before any further request."""
     code, text = (error.get("code"), str(error.get("message"))) if isinstance(error, dict) else (None, str(error))
     if code == 429 or _LATER.search(text):
         return True

@@ -1,11 +1,11 @@
-"""What an Ethereum node is asked, and what its answers become.
+"""The calls to an Ethereum node, and their results as types.
 
-A node is believed about what it says of the chain, not about what it will do: the answer to `send` decides nothing.
-Whatever keeps it from answering is NodeUnavailable. Requests go by json_rpc.py, which asks for less where a node
-refuses so much at once.
+A node is trusted about the state of the chain, not about what it will do: its answer to `send` decides nothing. Any
+reason for not getting an answer is NodeUnavailable. Requests go through json_rpc.py, which requests less if a node
+refuses the size.
 
-Behind one URL there may be many nodes, each some blocks apart from the others. One that does not know a block yet may
-say so, or answer as if nothing were in it; so what is asked of a block by its hash is asked together with the block.
+Behind one URL there may be many nodes, some blocks apart. One that does not know a block yet may say so, or answer as
+if the block were empty; so a query by block hash is sent together with a query for the block.
 """
 
 import re
@@ -19,106 +19,106 @@ from gateway.chain.block import TRANSFER, AccountState, Block, Call, Fees, Log, 
 from gateway.chain.errors import ChainReplaced, NodeBehind, NodeUnavailable
 from gateway.chain.json_rpc import JsonRpc, Portion
 
-#: Where to look: a block's number, or a name the node keeps moving.
+#: A block's number, or a name that moves with the chain.
 At = int | Literal["latest", "finalized"]
 
 #: The most blocks of one request for logs.
 _RANGE = 10_000
 
-#: The tip where a node suggests none: 1 gwei.
+#: The tip if a node suggests none: 1 gwei.
 _TIP_WEI = 10**9
 
-#: What a call costs before it begins, and the most that each byte of its data does (EIP-2028, EIP-7623).
+#: The base cost of a call, and the most that each byte of its data costs (EIP-2028, EIP-7623).
 _CALL_GAS, _BYTE_GAS = 21_000, 40
 
-#: How nodes say that the contract that was called is what failed, and not they: it reverted, or had too little gas.
+#: How nodes say that the called contract failed, not they: it reverted, or ran out of gas.
 _NO_VIEW = re.compile(r"revert|out ?of ?gas|invalid opcode|invalid jump|stack|EVM error", re.IGNORECASE)
 
 
 class Node(Protocol):
-    """An Ethereum node. Every verb raises NodeUnavailable when it gets no answer."""
+    """An Ethereum node. Every method raises NodeUnavailable if it gets no answer."""
 
     async def chain_id(self) -> int: ...
 
     async def block(self, at: At) -> Block | None:
-        """The block there; None when the node has none."""
+        """Return the block; None if the node does not have it."""
 
     async def blocks(self, first: int, last: int) -> list[Block]:
-        """The blocks from `first` to `last`, both included, as far as the node has them, in order."""
+        """Return the blocks from `first` to `last`, inclusive and in order, as far as the node has them."""
 
     async def logs(self, addresses: Sequence[str], first: int, last: int) -> list[Log]:
-        """The logs of these contracts in these blocks, as far as the node has them: one that is behind leaves out the
-        newest, and says nothing of it.
+        """Return the logs of these contracts in these blocks, as far as the node has them. A node that is behind leaves
+        out the newest without saying so.
         """
 
     async def logs_of(self, addresses: Sequence[str], hashes: Sequence[bytes]) -> list[Log]:
-        """The logs of these contracts in the blocks with these hashes, the newest last (EIP-234). Raises NodeBehind
-        where the node that answers does not know the newest one.
+        """Return the logs of these contracts in the blocks with these hashes, the newest last (EIP-234). Raises
+        NodeBehind if the node that answers does not know the newest one.
         """
 
     async def all_logs_of(self, hash_: bytes) -> list[Log]:
-        """The logs of every contract in the block with this hash."""
+        """Return the logs of every contract in the block with this hash."""
 
     async def transfer_logs(self, contract: str, party: str, first: int, last: int) -> list[Log]:
-        """The logs of ERC-20 Transfer of this contract in these blocks that are from or to one address."""
+        """Return this contract's ERC-20 Transfer logs in these blocks that are from or to one address."""
 
     async def receipts(self, hashes: Iterable[bytes]) -> dict[bytes, Receipt]:
-        """The receipts of these transactions, by hash; one that is in no block is absent."""
+        """Return the receipts of these transactions, by hash; those in no block are left out."""
 
     async def receipts_in(self, block: bytes) -> dict[bytes, Receipt]:
-        """The receipts of all transactions of the block with this hash; none where the node does not know it."""
+        """Return the receipts of all transactions of the block with this hash; none if the node does not know it."""
 
     async def sent(self, hashes: Iterable[bytes]) -> dict[bytes, Call]:
-        """What these transactions call, by hash; one that the node does not know is absent."""
+        """Return the calls of these transactions, by hash; those that the node does not know are left out."""
 
     async def send(self, raw: bytes) -> str | None:
-        """Hand over a signed transaction. Returns the node's complaint, which decides nothing."""
+        """Send a signed transaction. Returns the node's error, if any, which decides nothing."""
 
     async def known(self, hashes: Collection[bytes]) -> set[bytes]:
-        """Those of these transactions that the node has, in a block or in its pool."""
+        """Return those of these transactions that the node has, in a block or in its pool."""
 
     async def transaction_count(self, address: str, at: At) -> int:
-        """The next nonce of the address."""
+        """Return the next nonce of the address."""
 
     async def fees(self) -> Fees:
-        """What to offer now: room for the base fee to double, which takes six full blocks."""
+        """Return the fees to offer now: enough for the base fee to double, which takes six full blocks."""
 
     async def call(self, to: str, data: bytes, at: At) -> bytes: ...
 
     async def calls(self, calls: Sequence[tuple[str, bytes]], at: At) -> list[bytes]:
-        """The answers to many calls (contract, data) at one block, in order."""
+        """Return the answers to many calls (contract, data) at one block, in order."""
 
     async def calls_from(self, calls: Sequence[tuple[str, bytes]], number: int) -> tuple[int, list[bytes]]:
-        """The answers to the same at the newest block, and its number. Raises NodeBehind where that is below `number`:
-        of several backends, the one that answers may be.
+        """Return the number of the newest block, and the answers to these calls at it. Raises NodeBehind if it is below
+        `number`: the backend that answers may be behind.
         """
 
     async def view(self, to: str, data: bytes, gas: int) -> bytes | None:
-        """What any contract answers in the newest block, with this much gas; None where it reverts or uses up the
-        gas.
-        """
+        """Return a contract's answer in the newest block, with this much gas; None if it reverts or runs out of gas."""
 
     async def deployment_gas(self, sender: str, code: bytes) -> int:
-        """How much gas it would take `sender` to deploy this code now. Raises NodeRefused where it cannot be done."""
+        """Return how much gas it would take `sender` to deploy this code now. Raises NodeRefused if it cannot be
+        done.
+        """
 
     async def executes(self, code: bytes) -> bool:
-        """Whether the chain can run this code: it has all its opcodes."""
+        """Return whether the chain can run this code, that is, has all its opcodes."""
 
     async def code(self, address: str) -> bytes: ...
 
     async def balance(self, address: str) -> int:
-        """The native coin the address has, in wei."""
+        """Return the address's balance of the native coin, in wei."""
 
     async def account_states(self, addresses: Sequence[str]) -> list[AccountState]:
-        """Nonce and balance of each of these addresses in the newest block, in order. Raises ChainReplaced where the
-        node's chain id is not the one that it told first.
+        """Return nonce and balance of each address in the newest block, in order. Raises ChainReplaced if the node's
+        chain id has changed since the first call.
         """
 
     async def close(self) -> None: ...
 
 
 class HttpNode:
-    """A node over HTTP. Of the chain it keeps nothing between calls but its id. `now` is in seconds."""
+    """A node over HTTP. Between calls it keeps only the chain id. `now` is in seconds."""
 
     def __init__(self, url: str, timeout_seconds: float = 10.0, now: Callable[[], float] = time.monotonic) -> None:
         self._rpc = JsonRpc(url, timeout_seconds, now)
@@ -141,7 +141,7 @@ class HttpNode:
     async def block(self, at: At) -> Block | None:
         response = await self._rpc.respond("eth_getBlockByNumber", _tag(at), False)
         if at == "finalized" and "error" in response:
-            return None  # geth's way to say that nothing is finalized yet
+            return None  # geth answers so if nothing is finalized yet
         found = self._rpc.result(response)
         return None if found is None else _read(_block, found)
 
@@ -153,7 +153,7 @@ class HttpNode:
         return await self._logs({"address": list(addresses)}, first, last)
 
     async def _logs(self, wanted: dict[str, Any], first: int, last: int) -> list[Log]:
-        """By range, in as many requests as it takes: nodes refuse ranges with too many blocks or too many logs."""
+        """Read by range, in as many requests as needed: nodes refuse ranges with too many blocks or too many logs."""
 
         async def part(start: int, size: int) -> list[Log]:
             block_range = {"fromBlock": hex(first + start), "toBlock": hex(first + start + size - 1)}
@@ -258,7 +258,7 @@ class HttpNode:
         ]
 
     async def client_version(self) -> str:
-        """The node's name and version (web3_clientVersion)."""
+        """Return the node's name and version (web3_clientVersion)."""
         return _read(str, await self._rpc.ask("web3_clientVersion"))[:100]
 
     async def close(self) -> None:
@@ -293,7 +293,7 @@ def _bytes(text: str) -> bytes:
     return bytes.fromhex(text[2:])
 
 
-#: The root of no transactions: of an empty trie (Yellow Paper, appendix D).
+#: The root of an empty transaction trie (Yellow Paper, appendix D).
 _NO_TRANSACTIONS = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"
 
 

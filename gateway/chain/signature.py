@@ -1,7 +1,7 @@
-"""Signatures of others: whose they are. By a key (secp256k1), or by a contract, which is asked (ERC-1271).
+"""Verify the signatures of others: of a key (secp256k1), or of a contract, which is called (ERC-1271).
 
-The token's contract tries the key first and then, where there is code at the address, the contract (`_isSignedBy` in
-Token.sol); so does this, so that what is accepted here is accepted there.
+The token's contract tries the key first and then, if there is code at the address, the contract (`_isSignedBy` in
+Token.sol). This module does the same, so that both accept the same signatures.
 """
 
 from typing import Literal
@@ -13,23 +13,25 @@ from gateway.address import of_public_key
 from gateway.chain.errors import InvalidSignature
 from gateway.chain.node import Node
 
-#: The largest s of a signature; its mirror image above would be a second signature of the same message (EIP-2).
+#: The largest s of a signature; the mirrored s above it would be a second signature of the same message (EIP-2).
 _S_MAX = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
-#: The most bytes a contract's signature may have: a dozen keys' worth. Longer ones would crowd others out of batches.
+#: The most bytes of a contract's signature: enough for a dozen keys. Longer ones would crowd others out of batches.
 BYTES_MAX = 1024
 
 #: isValidSignature(bytes32,bytes): its selector, which is also the answer that accepts (ERC-1271).
 _MAGIC = bytes.fromhex("1626ba7e")
 
-#: What the token lets a contract burn over one signature (`ERC1271_GAS` in Token.sol).
+#: The most gas that the token lets a contract use to verify a signature (`ERC1271_GAS` in Token.sol).
 CONTRACT_GAS = 100_000
 
 
 def canonical(signature: bytes) -> bytes:
-    """A key's signature in the one form that contracts take: r, s and v, where v is 27 or 28. Ledger devices sign with
-    a v of 0 or 1, and EIP-2098 folds v into the top bit of s, in 64 bytes. What is in no such form stays as it is. A
-    contract's signature is never altered: its last byte means something else (a Safe's v of 1: approved before).
+    """Return a key's signature in the one form that contracts accept: r, s and v, where v is 27 or 28.
+
+    Ledger devices sign with a v of 0 or 1, and EIP-2098 folds v into the top bit of s, in 64 bytes. A signature in no
+    such form is returned unchanged. A contract's signature is never altered: its last byte means something else (a
+    Safe's v of 1: approved before).
     """
     if len(signature) == 64:
         s, is_odd = signature[32] & 0x7F, signature[32] >> 7
@@ -40,8 +42,8 @@ def canonical(signature: bytes) -> bytes:
 
 
 def check(signer: str, digest: bytes, signature: bytes | None) -> bytes:
-    """The signature in its `canonical` form, which the key of `signer` has made over the digest. Raises
-    InvalidSignature, saying why not.
+    """Return the signature in its `canonical` form if the key of `signer` has made it over the digest. Raises
+    InvalidSignature, with the reason.
     """
     signed = canonical(signature or b"")
     if len(signed) != 65 or signed[64] not in (27, 28):
@@ -59,17 +61,17 @@ def check(signer: str, digest: bytes, signature: bytes | None) -> bytes:
 
 
 def is_same(kept: bytes | None, signature: bytes) -> bool:
-    """Whether what was kept is this signature, in whichever form it comes."""
+    """Return whether the stored signature is this one, in either form."""
     return kept in (signature, canonical(signature))
 
 
 async def check_any(
     node: Node, signer: str, digest: bytes, signature: bytes
 ) -> tuple[Literal["owner", "contract"], bytes]:
-    """By whom `signer` has signed, its owner's key or the contract that it is, and the signature as the token takes it.
-    Network, where no key has.
+    """Return who has signed for `signer`, its owner's key or the contract at the address, and the signature as the
+    token accepts it. Calls the node if no key has.
 
-    Raises InvalidSignature, or NodeUnavailable when the contract cannot be asked.
+    Raises InvalidSignature, or NodeUnavailable if the contract cannot be called.
     """
     try:
         return "owner", check(signer, digest, signature)
@@ -81,9 +83,9 @@ async def check_any(
 
 
 async def ask(node: Node, contract: str, digest: bytes, signature: bytes) -> None:
-    """Ask the contract whether it has signed, with as much gas as the token would let it burn. Network only.
+    """Call the contract to verify the signature, with as much gas as the token allows it. Network only.
 
-    Raises InvalidSignature unless the answer is ERC-1271's word and nothing else; NodeUnavailable.
+    Raises InvalidSignature unless the answer is exactly ERC-1271's magic value; NodeUnavailable.
     """
     if len(signature) > BYTES_MAX:
         raise InvalidSignature(contract, f"it has more than {BYTES_MAX} bytes")

@@ -132,7 +132,7 @@ async def at_cursor(
     for _ in range(_READS):
         on_chain = await _read_balances(database, node, settings, [new] if old is None else [old, new])
         async with database.transaction() as connection:
-            if await cursors.stands(connection, on_chain.cursor):
+            if await cursors.lock_if_at(connection, on_chain.cursor):
                 return await act(connection, on_chain)
     raise Contended
 
@@ -188,14 +188,14 @@ async def bind_at(
     sweeps = await _into_ledger(connection, of, contracts, on_chain, now)
 
     tokens = [asset.code for asset in settings.assets.tokens()]
-    await authorization.leave(connection, tokens, of.address)
+    await authorization.close_nonces(connection, tokens, of.address)
     held = int(await connection.fetchval(records.sql.count_held, of.id))
     addresses = [row["address"] for row in await connection.fetch(wallet.sql.addresses, of.id)]
     under_way = held + await authorization.count_open(connection, tokens, addresses)
     if under_way:
         raise PaymentsUnderWay(of.address, under_way)
     await authorization.begin_nonces(connection, sorted((token, address) for token in tokens))
-    await authorization.come_back(connection, tokens, address)
+    await authorization.reopen_nonces(connection, tokens, address)
     new_sweeps = [NewSweep(one, address) for one in sweeps]
     await sweep.start(connection, settings.authorization_seconds, new_sweeps, now)
     await wallet.check_guard(connection, of)

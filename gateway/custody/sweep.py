@@ -126,7 +126,7 @@ async def retry(database: Database, node: Node, settings: PaymentSettings, now: 
         units = await balances.read(node, settings.contracts[code], addresses, cursor.number)
         left |= {(code, address): one for address, one in zip(addresses, units, strict=True)}
     async with database.transaction() as connection:
-        if not await cursors.stands(connection, cursor):
+        if not await cursors.lock_if_at(connection, cursor):
             return len(rows)
         rows = await connection.fetch(records.sql.waiting_sweeps, now - _RETRY_AFTER, limit)
         for row in await connection.fetch(records.sql.swept_otherwise, [address for _, address in short]):

@@ -101,11 +101,11 @@ async def token_readiness(connection: Connection, settings: PaymentSettings) -> 
     chain_id = next((contract.chain_id for contract in settings.contracts.values()), None)
     allowed = _FINALITY_SLACK + timedelta(seconds=_FINALITIES * settings.finality_seconds)
     cursor = None if chain_id is None else await cursors.read(connection, chain_id)
-    looked_after = await relayers.looked_after_within(connection, _LATE)
+    maintained = await relayers.maintained_within(connection, _LATE)
     refusal = await outbox.refused_anywhere(connection)
     late = await relayers.unfinished_after(connection, allowed)
     older = await recovery.current(connection)
-    worker: WorkerState = "none" if looked_after is None else "ok" if looked_after else "late"
+    worker: WorkerState = "none" if maintained is None else "ok" if maintained else "late"
     found = Readiness("not_set", worker, "ok", recovery=str(older) if older is not None else None)
     if refusal is not None:
         found = replace(found, relayers="refused", reason=str(refusal))

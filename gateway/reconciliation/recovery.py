@@ -267,7 +267,7 @@ async def finish_reading(database: Database, node: Node, now: datetime) -> bool:
         if await node.transaction_count(address, cursor.number) < count or await node.receipts(late):
             return False  # they are in blocks that are not final yet, or not booked
     async with database.transaction() as connection:
-        if not await cursors.stands(connection, cursor):
+        if not await cursors.lock_if_at(connection, cursor):
             return False
         if await connection.fetchval(sql.mark_read, found.id, now) is None:
             return False

@@ -174,7 +174,7 @@ async def _flag_used(connection: Connection, used: Sequence[Authorization]) -> N
             one.from_address,
         )
     if used:
-        await authorization.doubt(connection, [one.id for one in used], USED_WITHOUT_A_LOG)
+        await authorization.flag(connection, [one.id for one in used], USED_WITHOUT_A_LOG)
 
 
 async def _conclude(
@@ -205,7 +205,7 @@ async def _write(connection: Connection, kinds: Kinds, chain_id: int, decision: 
     for kind in kinds:
         if begun := [thing for by, thing in decision.begun if by is kind]:
             await kind.start(connection, begun, now)
-    await authorization.pass_over(connection, decision.own_nonces)
+    await authorization.skip_nonces(connection, decision.own_nonces)
     # Then write the things, which count against limits.
     for kind in kinds:
         if things := decision.of(kind):

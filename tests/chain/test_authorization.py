@@ -318,7 +318,7 @@ async def test_only_what_no_later_block_can_settle_has_expired(database: Databas
     async with database.transaction() as connection:
         await authorization.settle(connection, [ended.id])
 
-        await authorization.doubt(connection, [doubted.id], "somebody has to look")
+        await authorization.flag(connection, [doubted.id], "somebody has to look")
 
         assert await authorization.overdue(connection, ["USDX"], NOW) == [mint, over]
         assert await authorization.overdue(connection, ["EURX"], NOW) == []

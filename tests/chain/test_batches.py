@@ -12,7 +12,7 @@ from eth_utils.crypto import keccak
 from gateway.address import ZERO
 from gateway.chain.errors import RelayerStopped
 from gateway.chain.relayer import batches, nonce_conflicts, relayers
-from gateway.chain.relayer.batches import Ripe
+from gateway.chain.relayer.batches import Due
 from gateway.chain.token import authorization, message
 from gateway.chain.token.contract import as_int, authorization_state_data, minted_data, total_supply_data
 from gateway.chain.token.message import Authorization
@@ -193,8 +193,8 @@ async def test_a_batch_is_ripe_when_it_is_full_or_its_oldest_has_waited(setup: S
     async def is_ripe(most: int, seconds: float) -> bool:
         now = accepted_at + timedelta(seconds=seconds)
         async with setup.database.reading() as connection:
-            ripe = await batches.ripe(connection, now, timedelta(seconds=1), now - timedelta(minutes=1), most)
-            assert ripe in ([], [Ripe("USDX", "settle", 2, 0)])
+            ripe = await batches.due(connection, now, timedelta(seconds=1), now - timedelta(minutes=1), most)
+            assert ripe in ([], [Due("USDX", "settle", 2, 0)])
             return bool(ripe)
 
     assert not await is_ripe(most=1, seconds=2), "nothing is queued"
@@ -213,7 +213,7 @@ async def test_a_mint_whose_time_is_over_is_never_put_into_a_batch(setup: Setup)
     assert await setup.form("mint") is None
     assert await setup.state(late) == "queued"
     async with setup.database.reading() as connection:
-        assert await batches.ripe(connection, setup.now, timedelta(), setup.now) == []
+        assert await batches.due(connection, setup.now, timedelta(), setup.now) == []
 
 
 async def test_what_has_no_time_left_waits_for_its_end_in_the_queue(setup: Setup) -> None:
@@ -310,4 +310,4 @@ async def test_three_hundred_payments_of_few_payers_are_one_batch(setup: Setup) 
     assert len(block_range.movements) == 300
     assert len(block_range.receipts) == 1
     async with setup.database.reading() as connection:
-        assert await batches.ripe(connection, setup.now, timedelta(), setup.now) == []
+        assert await batches.due(connection, setup.now, timedelta(), setup.now) == []

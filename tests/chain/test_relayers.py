@@ -11,7 +11,7 @@ import pytest
 from gateway.chain.block import Block, Fees
 from gateway.chain.errors import NodeUnavailable, RelayerStopped
 from gateway.chain.relayer import batches, fee_bump, nonce_conflicts, outbox, relayers
-from gateway.chain.relayer.batches import Ripe
+from gateway.chain.relayer.batches import Due
 from gateway.chain.relayer.fee_ceiling import FEE_WEI_CEILING
 from gateway.chain.relayer.relayers import Attempt
 from gateway.errors import Misconfigured
@@ -302,8 +302,8 @@ async def test_a_revert_counts_from_when_it_was_seen_to_be_final(setup: Setup) -
         await relayers.conclude(connection, block_range.receipts, seen)
 
         await setup.enqueue(setup.order("transfer", setup.purse(), setup.purse().address, 1))
-        assert await batches.ripe(connection, setup.now, timedelta(), seen - timedelta(minutes=1)) == []
-        assert await batches.ripe(connection, setup.now, timedelta(), seen) == [Ripe("USDX", "settle", 1, 0)]
+        assert await batches.due(connection, setup.now, timedelta(), seen - timedelta(minutes=1)) == []
+        assert await batches.due(connection, setup.now, timedelta(), seen) == [Due("USDX", "settle", 1, 0)]
 
 
 async def overtaken(setup: Setup) -> Attempt | None:

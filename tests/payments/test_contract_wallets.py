@@ -82,10 +82,10 @@ async def test_a_relayer_is_weighed_with_what_contracts_may_burn(town: Town) -> 
         await town.sign(await town.pay(alice, "@bob", "1 USDX"), key)
 
     async with town.database.reading() as connection:
-        (ripe,) = await batches.ripe(connection, town.clock(), timedelta(), town.clock())
+        (due,) = await batches.due(connection, town.clock(), timedelta(), town.clock())
     await jobs.relay.run(town.worker())
     async with town.database.reading() as connection:
         limit = await connection.fetchval("SELECT gas_limit FROM chain_transaction WHERE state = 'stored'")
 
-    assert (ripe.count, ripe.by_contracts) == (8, 8)
-    assert batches.gas_most(ripe.count) < limit <= batches.gas_most(ripe.count, ripe.by_contracts)
+    assert (due.count, due.by_contracts) == (8, 8)
+    assert batches.gas_most(due.count) < limit <= batches.gas_most(due.count, due.by_contracts)

@@ -8,7 +8,7 @@ from gateway.audit.log import ANYONE, By
 from gateway.bank import movements
 from gateway.chain.node import HttpNode
 from gateway.chain.relayer import batches
-from gateway.chain.relayer.batches import Ripe
+from gateway.chain.relayer.batches import Due
 from gateway.clock import system_clock
 from gateway.controls import wallet_freeze
 from gateway.errors import NotFound
@@ -154,11 +154,11 @@ async def test_what_is_frozen_hurries_nobody_else(town: Town) -> None:
 
     async with town.database.reading() as connection:
         ripe = [
-            await batches.ripe(connection, at, wait, at - timedelta(minutes=1))
+            await batches.due(connection, at, wait, at - timedelta(minutes=1))
             for at in (town.clock(), town.clock() + wait)
         ]
 
-    assert ripe == [[], [Ripe("USDX", "settle", 1, 0)]]
+    assert ripe == [[], [Due("USDX", "settle", 1, 0)]]
 
 
 async def test_a_freeze_stays_while_there_is_a_difference_and_is_lifted_when_there_is_none(town: Town) -> None:

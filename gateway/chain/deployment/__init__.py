@@ -1,5 +1,4 @@
-"""The tokens' contracts on the chain, and what relayers may do with them.
+"""The tokens' contracts on the chain, and the relayers' roles in them.
 
-deploy.py   each token's contract, deployed once
-roles.py    which relayers may settle and mint, and how they get to
+deploy.py   deploy each token's contract, once roles.py    grant relayers the roles to settle and mint
 """

@@ -1,12 +1,12 @@
-"""Deploying: each configured token's contract, once.
+"""Deploy each configured token's contract, once.
 
-The deployment is a chain transaction like any other: stored before it is sent, and only ever sent again as stored, so
-a deployment that was interrupted anywhere goes on where it stopped and never makes a second contract. It is recorded
-when its block is final. Database and node alternate here: no transaction is open while the node is asked.
+A deployment is a chain transaction like any other: stored before it is sent, and only ever sent again as stored. So an
+interrupted deployment continues where it stopped and never creates a second contract. It is recorded when its block is
+final. Database and node alternate here: no transaction is open while the node is called.
 
-Before anything is stored the node is asked whether the contract can be deployed at all: on a chain without the opcodes
-of Cancun the attempt would cost its gas and come to nothing. What keeps a deployment waiting is logged; one that the
-node does not take ends with the node's reason.
+Before anything is stored, the node is asked whether the contract can be deployed: on a chain without the opcodes of
+Cancun the attempt would cost its gas and fail. If a deployment waits, the log says for what. If the node refuses it,
+the deployment ends with the node's reason.
 """
 
 import asyncio
@@ -32,24 +32,24 @@ from gateway.postgres.pool import Connection, Database, Record, Statements
 
 sql = Statements(__package__, "deploy.sql")
 
-#: Takes in the ends of our transactions, in the caller's own transaction.
+#: Records the receipts of the gateway's transactions, in the caller's transaction.
 Conclude = Callable[[Connection, Iterable[Receipt], datetime], Awaitable[object]]
 
 log = logging.getLogger(__name__)
 
-#: Room for the contract's creation, code deposit and calldata together; measured in tests/chain/test_deploy.py. Where
-#: the node estimates that it takes more, as on chains that charge for more than execution, a quarter more than that.
+#: Gas for the contract's creation, code deposit and calldata together; measured in tests/chain/test_deploy.py. If the
+#: node estimates more, as on chains that charge for more than execution, the limit is a quarter above the estimate.
 DEPLOY_GAS = 6_000_000
 
-#: PUSH0 (Shanghai) three times, then MCOPY (Cancun) of no bytes: code that runs to its end on a chain that has both.
+#: PUSH0 (Shanghai) three times, then MCOPY (Cancun) of no bytes: code that succeeds on a chain that has both.
 _CANCUN = bytes.fromhex("5f5f5f5e00")
 
-#: How often a deployment is looked at before it is said what it waits for, and how often in a row a node may refuse it.
-_LOOKS = 25
+#: After how many checks the log says what a deployment waits for, and how often in a row a node may refuse it.
+_CHECKS = 25
 
 
 async def contracts(connection: Connection, assets: Assets) -> dict[str, Contract]:
-    """The contracts of these tokens, by asset code; a token that has none yet is absent."""
+    """Return the contracts of these tokens, by asset code. A token without one is left out."""
     tokens = {asset.code for asset in assets.tokens()}
     return {
         row["asset"]: _contract(assets, row) for row in await connection.fetch(sql.contracts) if row["asset"] in tokens
@@ -57,15 +57,16 @@ async def contracts(connection: Connection, assets: Assets) -> dict[str, Contrac
 
 
 async def all_contracts(connection: Connection, assets: Assets) -> dict[str, Contract]:
-    """Every contract that is recorded, by asset code, of tokens that are not configured any more too. Raises
-    Misconfigured where one is of a token that these assets never had: who goes on without it passes over its logs.
+    """Return every recorded contract, by asset code, including those of tokens that are no longer configured. Raises
+    Misconfigured if one is of a token that these assets never had: a process that continued without it would skip its
+    logs.
     """
     return _all(assets, await connection.fetch(sql.contracts))
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The chain that the contracts are on, by asset code; how far it was read, and every relayer that sends to it."""
+    """The contracts' chain: the contracts by asset code, how far it was read, and every relayer that sends to it."""
 
     contracts: dict[str, Contract]
     cursor: Cursor | None
@@ -73,7 +74,7 @@ class Chain:
 
 
 async def chain(connection: Connection, assets: Assets) -> Chain:
-    """Every contract as `all_contracts` has them, and their chain. Raises Misconfigured as it does."""
+    """Return every contract as `all_contracts` does, and their chain. Raises Misconfigured as it does."""
     rows = await connection.fetch(sql.chain)
     contracts = _all(assets, rows)
     if not rows or rows[0]["number"] is None:
@@ -110,11 +111,11 @@ async def deploy(
     pause: Callable[[], Awaitable[None]] = _pause,
     conclude: Conclude = relayers.conclude,
 ) -> dict[str, Contract]:
-    """See to it that every configured token has its contract, and return them all by asset code.
+    """Deploy the configured tokens that have no contract yet. Returns all contracts by asset code.
 
-    The assets are in the ledger already. `roles` default to the signer for all; `pause` is how long one look at the
-    chain waits for the next; `conclude` takes in the receipts of final blocks. It waits until the deployments are
-    final. Any number of processes may call it at once.
+    The assets must be in the ledger. `roles` default to the signer for all; `pause` waits between two checks of the
+    chain; `conclude` records the receipts of final blocks. Waits until the deployments are final. Any number of
+    processes may call it at once.
 
     Raises NodeUnavailable, Misconfigured (no gas money, a relayer of another chain) and RelayerStopped.
     """
@@ -137,7 +138,7 @@ async def deploy(
 async def _stored(
     database: Database, node: Node, signer: Signer, chain_id: int, asset: Asset, roles: Roles, clock: Clock
 ) -> UUID:
-    """The asset's deployment: the one of an earlier run, or a fresh one, stored."""
+    """Return the asset's deployment: that of an earlier run, or a new one that it stores."""
     async with database.reading() as connection:
         known = await connection.fetchval(sql.deployment, asset.code)
     data = deploy_data(asset, roles)
@@ -162,7 +163,7 @@ async def _stored(
 
 
 async def _gas(node: Node, signer: Signer, asset: Asset, data: bytes) -> int:
-    """How much gas the deployment is given. Raises Misconfigured where the chain cannot run the contract."""
+    """Return the deployment's gas limit. Raises Misconfigured if the chain cannot run the contract."""
     try:
         return max(DEPLOY_GAS, await node.deployment_gas(signer.address, data) * 5 // 4)
     except NodeRefused as refused:
@@ -184,18 +185,18 @@ async def _final_receipt(
     finality: int | None,
     pause: Callable[[], Awaitable[None]],
 ) -> tuple[Receipt, Block]:
-    """Send its attempts as stored, as often as it takes, until a final block has one of them.
+    """Send the deployment's attempts as stored, repeatedly, until a final block has one of them.
 
-    They are read anew each time: a worker may raise the fee meanwhile, and then it is that attempt that is mined.
-    Raises Misconfigured where the node goes on refusing them.
+    They are read again each time, because a worker may have raised the fee and the new attempt may be mined. Raises
+    Misconfigured if the node keeps refusing them.
     """
     refused = 0
-    for looks in count(1):
+    for checks in count(1):
         async with database.reading() as connection:
             attempts = await relayers.attempts_of(connection, deployment)
         sent = await outbox.send_open(database, node, attempts)
         refused = refused + 1 if sent.refusal else 0
-        if sent.refusal and refused >= _LOOKS:
+        if sent.refusal and refused >= _CHECKS:
             raise Misconfigured(
                 f"{asset.code} is not deployed: {sent.refusal}. The transaction is stored, and nothing is lost: put "
                 "right what the node says, then run 'gateway deploy' again"
@@ -207,7 +208,7 @@ async def _final_receipt(
                 block = await node.block(receipt.block_number)
                 if block is not None and block.hash == receipt.block_hash:
                     return receipt, block
-        if looks == _LOOKS:
+        if checks == _CHECKS:
             _say_waiting(asset, list(receipts.values()), final, finality)
         await pause()
     raise AssertionError("it counts without end")

@@ -1,11 +1,10 @@
-"""Roles: which relayers may settle and mint, and how those that may not get to.
+"""Roles: which relayers may settle and mint, and how the others are granted it.
 
-Every relayer gets both. A relayer that only settled would make conversions wait for another, and the keys stand in one
-file: whoever has one has them all. Grants are chain transactions like any other, of the relayer that is the token's
-admin (the deployer), stored before they are sent; one that is on its way is not made again, and a second one changes
-nothing.
+Every relayer gets both roles. If a relayer could only settle, conversions would have to wait for another, and the keys
+are all in one file anyway. A grant is a chain transaction like any other, sent by the relayer that is the token's admin
+(the deployer) and stored before it is sent. One that is pending is not made again, and a second one changes nothing.
 
-Only relayers whose keys are here are granted anything: a row in the database lets nobody mint.
+Only relayers whose keys this process has are granted roles: a row in the database gives nobody the right to mint.
 """
 
 import logging
@@ -36,7 +35,7 @@ sql = Statements(__package__, "roles.sql")
 
 log = logging.getLogger(__name__)
 
-#: Room for one grant, which uses 51,500.
+#: Gas limit of one grant, which uses 51,500.
 GRANT_GAS = 100_000
 
 _WANTED = {"RELAYER_ROLE": RELAYER_ROLE, "MINTER_ROLE": MINTER_ROLE}
@@ -44,14 +43,16 @@ _WANTED = {"RELAYER_ROLE": RELAYER_ROLE, "MINTER_ROLE": MINTER_ROLE}
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Who may send each kind of batch. While the token is paused every batch would revert, and cost its gas."""
+    """Which relayers may send each kind of batch. While the token is paused every batch would revert, and cost its
+    gas.
+    """
 
     paused: bool
     of: dict[BatchKind, set[str]]
 
 
 async def allowed(node: Node, contract: Contract, addresses: Sequence[str]) -> Allowed:
-    """Who of these addresses may do what, in the newest block. Network only."""
+    """Return which of these addresses have which role, in the newest block. Network only."""
     asked = [(RELAYER_ROLE, one) for one in addresses] + [(MINTER_ROLE, one) for one in addresses]
     calls = [paused_data(), *(has_role_data(role, one) for role, one in asked)]
     paused, *has = await _yes(node, contract, calls)
@@ -63,10 +64,11 @@ async def allowed(node: Node, contract: Contract, addresses: Sequence[str]) -> A
 async def grant(
     database: Database, node: Node, signers: Sequence[Signer], contracts: Iterable[Contract], clock: Clock
 ) -> None:
-    """See to it that every signer has a relayer, and that each may settle and mint, as soon as a block has the grants.
+    """Register a relayer for every signer, and grant each the roles to settle and mint. The roles count once a block
+    has the grants.
 
-    Any number of processes may call it, at once and again. What cannot be granted is logged, with what to do; that
-    relayer carries nothing until then. Raises NodeUnavailable and Misconfigured (a relayer of another chain).
+    Any number of processes may call it, at once and again. What cannot be granted is logged, with what to do; until
+    then that relayer carries no batches. Raises NodeUnavailable and Misconfigured (a relayer of another chain).
     """
     await register(database, node, signers)
     for contract in contracts:
@@ -97,7 +99,7 @@ async def grant(
 
 
 async def register(database: Database, node: Node, signers: Sequence[Signer]) -> None:
-    """Make the relayers of these signers known, each with its first nonce."""
+    """Register the relayers of these signers, each with its first nonce."""
     chain_id, account_states = await node.chain_id(), await node.account_states([one.address for one in signers])
     async with database.transaction() as connection:
         for one in account_states:
@@ -107,7 +109,7 @@ async def register(database: Database, node: Node, signers: Sequence[Signer]) ->
 async def _store(
     connection: Connection, admin: Signer, contract: Contract, calls: Sequence[bytes], fees: Fees, now: datetime
 ) -> None:
-    """Store these calls, those that are not on their way already."""
+    """Store those of these calls that are not pending already."""
     await relayers.lock(connection, admin.address)
     code = contract.asset.code
     rows = await connection.fetch(sql.open_raws, admin.address, "grant", code)

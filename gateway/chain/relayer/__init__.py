@@ -1,10 +1,8 @@
 """Relayers: the gateway's own accounts, which send transactions and pay for their gas.
 
-relayers.py         each relayer's ordered nonces; raw transactions, stored before they are sent
-fee_ceiling.py      the most that is offered for gas                  (pure)
-fee_bump.py         a further attempt at what is in no block, with higher fees
-batches.py          queued authorizations, many to a transaction
-outbox.py           what is stored is sent, and what a node does not take is told
-nonce_conflicts.py  a nonce that somebody else has used stops its relayer, and it goes on again
-gas_balance.py      what a relayer's gas balance still pays for
+relayers.py         each relayer's ordered nonces; raw transactions, stored before they are sent fee_ceiling.py      the
+highest fee that is offered               (pure) fee_bump.py         replace a transaction that is not mined by one with
+higher fees batches.py          put queued authorizations into transactions outbox.py           send what is stored, and
+report what a node refuses nonce_conflicts.py  stop a relayer whose nonce somebody else has used, and resume it
+gas_balance.py      how many payments a relayer's gas balance is enough for
 """

@@ -1,8 +1,8 @@
 """Batches: queued authorizations, many to a chain transaction.
 
-One bad authorization never costs the others: the contract skips it, and one that is known to be bad before is not
-sent at all. A batch's gas limit is computed, not estimated: an estimate asks the node, and is of the state of its block
-and not of the one the batch will meet. What a batch does not use it does not pay.
+One invalid authorization does not affect the others: the contract skips it, and one that is known to be invalid is not
+sent. A batch's gas limit is computed, not estimated: an estimate needs a call to the node, and is of the state of its
+block, not of the block that will have the batch. Gas that a batch does not use is not paid.
 """
 
 from bisect import bisect_left
@@ -28,32 +28,32 @@ from gateway.postgres.pool import Connection, Statements
 sql = Statements(__package__, "batches.sql")
 
 #: Payments and redemptions are settled, mints are minted: two calls of the contract, so two kinds of batch. `batch_of`
-#: (schema/06_chain.sql) says which carries an authorization.
+#: (schema/06_chain.sql) says which kind carries an authorization.
 BatchKind = Literal["settle", "mint"]
 
-#: Signs these authorizations, in order, with their payers' keys; None where a key cannot be read. Asked inside the
+#: Signs these authorizations, in order, with their payers' keys; None for a key that cannot be read. Called inside the
 #: transaction, so it waits for no network.
 Sign = Callable[[Connection, list[Authorization]], Awaitable[Sequence[bytes | None]]]
 
 #: The most gas one transaction may use (EIP-7825, since Osaka).
 GAS_MAX = 16_777_216
 
-#: The most bytes a transaction may have before nodes refuse to pass it on (geth's txMaxSize: four slots of 32 KiB),
-#: less room for its other fields.
+#: The largest transaction that nodes pass on (geth's txMaxSize: four slots of 32 KiB), in bytes, less room for its
+#: other fields.
 DATA_BYTES_MAX = 4 * 32 * 1024 - 512
 
 
-#: As many are put into a batch, if they fit.
+#: The most authorizations of a batch, if they fit.
 MOST = 300
 
-#: How far a queue is counted: whoever asks is not kept waiting by what it has grown to.
+#: The limit up to which the queue is counted, so that a count stays fast however long the queue is.
 QUEUE_COUNTED_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`transaction` carries `submitted`. `refused` were not sent and have ended as skipped, each for its reason:
-    `key_unreadable` or `invalid_signature`.
+    """A batch: `transaction` carries `submitted`. `refused` were not sent and have ended as skipped, each with its
+    reason: `key_unreadable` or `invalid_signature`.
     """
 
     transaction: Stored | None
@@ -62,9 +62,9 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Ripe:
-    """A batch to form: the token's code, and how many authorizations wait for it, counted up to as many as are put into
-    one; contracts have signed `by_contracts` of them.
+class Due:
+    """A batch that is due: the token's code, and how many authorizations are queued for it, counted up to one batch;
+    contracts have signed `by_contracts` of them.
     """
 
     asset: str
@@ -73,20 +73,20 @@ class Ripe:
     by_contracts: int
 
 
-async def ripe(
+async def due(
     connection: Connection, now: datetime, wait: timedelta, reverted_after: datetime, most: int = MOST
-) -> list[Ripe]:
-    """The batches that should be formed now: `most` authorizations wait for it, so that it is full, or fewer, of which
-    the oldest has waited for `wait`, by the clock of who accepted it. None of a token of which a batch was seen after
+) -> list[Due]:
+    """Return the batches that are due: `most` authorizations are queued, so that the batch is full, or the oldest has
+    waited for `wait`, by the clock of the process that accepted it. None for a token with a batch that was found after
     `reverted_after` to have finally reverted.
     """
-    rows = await connection.fetch(sql.ripe, int(now.timestamp()), most, now - wait, reverted_after)
-    return [Ripe(row["asset"], row["kind"], row["count"], row["by_contracts"]) for row in rows]
+    rows = await connection.fetch(sql.due, int(now.timestamp()), most, now - wait, reverted_after)
+    return [Due(row["asset"], row["kind"], row["count"], row["by_contracts"]) for row in rows]
 
 
 async def queue(connection: Connection) -> dict[str, tuple[int, datetime | None]]:
-    """How many authorizations wait to be put into a batch, by token, counted up to `QUEUE_COUNTED_MAX`, and since when
-    the oldest of them does. What is frozen with withdrawals is not waiting for a batch.
+    """Return how many authorizations are queued for a batch, by token, counted up to `QUEUE_COUNTED_MAX`, and since
+    when the oldest is. Those that are frozen with withdrawals do not count.
     """
     rows = await connection.fetch(sql.queue, QUEUE_COUNTED_MAX)
     return {row["asset"]: (row["count"], row["oldest"]) for row in rows}
@@ -102,10 +102,10 @@ async def form(
     now: datetime,
     most: int = MOST,
 ) -> Batch | None:
-    """Put up to `most` queued authorizations, oldest first, into a stored transaction. None when none is queued.
+    """Put up to `most` queued authorizations, oldest first, into a stored transaction. Returns None if none is queued.
 
-    Any number of workers may call it at once: each authorization is claimed by one. Raises RelayerStopped; nothing is
-    claimed then.
+    Any number of workers may call it at once: each authorization is claimed by one. Raises RelayerStopped; then nothing
+    is claimed.
     """
     rows = await connection.fetch(sql.claim, contract.asset.code, kind, int(now.timestamp()), most)
     claimed = [authorizations.from_row(row) for row in rows]
@@ -138,15 +138,15 @@ async def _signed(connection: Connection, claimed: list[Authorization], sign: Si
 def _checked(
     contract: Contract, signed: list[Authorization]
 ) -> tuple[list[Authorization], list[tuple[Authorization, str]]]:
-    """(good, refused)"""
+    """Return (good, refused)."""
     good, refused = [], []
     for authorization in signed:
         if authorization.signature is None:
             refused.append((authorization, "key_unreadable"))
             continue
         try:
-            # A contract was asked when it was handed in, and is asked again by the token; the vault signs with the key
-            # of the address or not at all (vault.py).
+            # A contract was asked when the authorization was submitted, and the token asks it again. The vault signs
+            # with the key of the address or not at all (vault.py).
             if authorization.by == "owner":
                 message.check(contract, authorization)
             good.append(authorization)
@@ -157,12 +157,12 @@ def _checked(
 
 # ---- how much gas ---------------------------------------------------------------------------------------------------
 
-# Measured in contracts/test/Gas.t.sol and rounded up; contracts/README.md, "Gas", has the figures they come from.
+# Measured in contracts/test/Gas.t.sol and rounded up; contracts/README.md, "Gas", has the figures.
 
-#: The transaction itself and what its entries share, the supply's slot among it, which the first mint of all fills.
+#: The transaction itself and what its entries share, including the supply's slot, which the very first mint fills.
 _BASE_GAS = 60_000
 
-#: A payment between two accounts that have balances, under the worst of its conditions (somebody is frozen).
+#: A payment between two accounts that have balances, in the worst case (an account is frozen).
 _PAYMENT_GAS = 35_000
 
 #: Each storage slot that may be written for the first time: a payee's balance, a word of 256 nonces of a payer.
@@ -171,9 +171,9 @@ _FRESH_SLOT_GAS = 17_500
 #: A mint to an account without a balance.
 _MINT_GAS = 55_000
 
-#: What a contract may burn when it is asked whether it has signed, and what asking costs besides; the token hands on 63
-#: of 64 parts of what is left at the most, so there is more than that for the last of a batch too. And for each byte of
-#: its signature.
+#: The most that a contract may use to verify a signature, and the cost of the call; and the cost of each byte of its
+#: signature. The token passes on at most 63/64 of the remaining gas, so there is more than that for the last of a batch
+#: too.
 _CONTRACT_GAS, _BYTE_GAS = CONTRACT_GAS + 10_000, 20
 
 #: Bytes of calldata of a payment signed by a key (twelve words) and of a mint (three).
@@ -181,7 +181,7 @@ _PAYMENT_BYTES, _MINT_BYTES = 384, 96
 
 
 def gas_limit(kind: BatchKind, batch: Sequence[Authorization]) -> int:
-    """Gas that suffices for the batch, whatever state it meets."""
+    """Return a gas limit that is enough for the batch, whatever the state of the chain."""
     if kind == "mint":
         return _BASE_GAS + _MINT_GAS * len(batch)
     fresh = {a.to_address for a in batch} | {(a.from_address, a.nonce >> 8) for a in batch}
@@ -190,23 +190,26 @@ def gas_limit(kind: BatchKind, batch: Sequence[Authorization]) -> int:
 
 
 def data_bytes(kind: BatchKind, batch: Sequence[Authorization]) -> int:
-    """Bytes of calldata at the most: a contract's signature may be longer than the 65 that a key makes."""
+    """Return the most bytes of calldata: a contract's signature may be longer than the 65 bytes of a key's."""
     if kind == "mint":
         return _MINT_BYTES * len(batch)
     return _PAYMENT_BYTES * len(batch) + sum(max(0, len(a.signature or b"") - 65) for a in batch)
 
 
 def gas_most(count: int, by_contracts: int = 0) -> int:
-    """Gas that suffices for a batch of so many, of either kind and whoever they are, some signed by contracts."""
+    """Return a gas limit that is enough for any batch of so many, of either kind, of which contracts have signed
+    some.
+    """
     asked = (_CONTRACT_GAS + _BYTE_GAS * BYTES_MAX) * by_contracts
     return min(GAS_MAX, _BASE_GAS + (_PAYMENT_GAS + 2 * _FRESH_SLOT_GAS) * count + asked)
 
 
 def fitting(kind: BatchKind, batch: list[Authorization]) -> list[Authorization]:
-    """As many of the batch, from its front, as one transaction may carry by gas and by size; the rest stay queued.
+    """Return as many of the batch, from its front, as one transaction can carry by gas and by size; the rest stay
+    queued.
 
-    That is at least 238 payments, 303 mints, and 340 payments where payers and payees repeat; of payments that
-    contracts have signed, at least 80.
+    That is at least 238 payments, 303 mints, and 340 payments if payers and payees repeat; of payments that contracts
+    have signed, at least 80.
     """
     most = min(len(batch), DATA_BYTES_MAX // (_MINT_BYTES if kind == "mint" else _PAYMENT_BYTES))
 

@@ -1,7 +1,7 @@
-"""A further attempt at a transaction that is in no block: the same nonce, with higher fees.
+"""Replace a transaction that is not mined: the same nonce, with higher fees.
 
-Nodes take a replacement only when both fees rise by a tenth. What is offered has two ceilings: one of its own
-(relayers.py), and so many times what the node suggests.
+Nodes accept a replacement only if both fees rise by a tenth. The offer has two ceilings: an absolute one
+(fee_ceiling.py), and a multiple of what the node suggests.
 """
 
 from datetime import datetime, timedelta
@@ -15,19 +15,20 @@ from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "fee_bump.sql")
 
-#: No attempt offers more than so many times what the node suggests at the moment: a suggestion already has room for the
-#: base fee to double, so what is not mined at ten times that is kept back by something other than its fee.
+#: No attempt offers more than so many times the node's current suggestion. The suggestion already has room for the base
+#: fee to double, so a transaction that is not mined at ten times that is held up by something other than its fee.
 _FEE_TIMES_MAX = 10
 
-#: An attempt in no block is given so long before a further one, and so long where the node suggests no more than it
-#: offers: then it is not the fee, or the node has lost it, and a replacement is a new start.
+#: How long an attempt that is not mined is left before it is replaced; and how long if the node suggests no more than
+#: it offers. In that case the fee is not the reason, or the node has lost the attempt, and a replacement is a new
+#: start.
 _PATIENCE, _LONG_PATIENCE = timedelta(seconds=30), timedelta(minutes=5)
 
 
 def wants_bump(newest: Attempt, head: Block, fees: Fees, now: datetime) -> bool:
-    """Whether to follow a transaction's newest attempt, which is in no block up to `head`, with another. Pure.
+    """Return whether to replace a transaction's newest attempt, which is in no block up to `head`. Pure.
 
-    Not while no blocks are made, since the attempt had no chance yet. Otherwise if the node suggests higher fees than
+    Not while no blocks are made, because the attempt had no chance yet. Otherwise if the node suggests higher fees than
     it offers, or if it is old.
     """
     age = now - newest.created_at
@@ -41,10 +42,10 @@ def wants_bump(newest: Attempt, head: Block, fees: Fees, now: datetime) -> bool:
 async def bump(
     connection: Connection, signer: Signer, transaction_id: UUID, fees: Fees, now: datetime
 ) -> Stored | None:
-    """Store a further attempt with higher fees: those given, and at least an eighth more than the last one's.
+    """Store another attempt with higher fees: those given, and at least an eighth more than the last attempt's.
 
-    Nodes take a replacement only when both fees rise by a tenth. None when the transaction has ended meanwhile, or when
-    that would be more than is ever offered.
+    Nodes accept a replacement only if both fees rise by a tenth. Returns None if the transaction has ended in the
+    meantime, or if the fees would exceed a ceiling.
     """
     await lock(connection, signer.address)
     last = await connection.fetchrow(sql.last_attempt, transaction_id, signer.address)

@@ -1,5 +1,5 @@
--- turn_to_weigh
--- Whose gas money is to be looked at, in the same way.
+-- take_due
+-- Take the relayers whose gas balance is due for a check.
 UPDATE relayer SET weighed_at = clock_timestamp() WHERE address IN (
     SELECT address FROM relayer
     WHERE address = ANY ($1) AND coalesce(weighed_at + $2::interval <= clock_timestamp(), true)
@@ -7,6 +7,6 @@ UPDATE relayer SET weighed_at = clock_timestamp() WHERE address IN (
 )
 RETURNING address;
 
--- note_low
--- That a relayer's gas money runs out, or does no more; a row where that is new.
+-- record_low
+-- Record whether a relayer's gas balance is low; a row if that has changed.
 UPDATE relayer SET low = $2 WHERE address = $1 AND low <> $2 RETURNING address;

@@ -1,15 +1,15 @@
-"""The watchdog: a nonce of a relayer that somebody else has used stops that relayer, and that relayer alone.
+"""Nonce conflicts: if somebody else has used a nonce of a relayer, that relayer alone is stopped.
 
-    runs ──(a nonce of ours is taken, seen twice, some time apart)──> stopped ──(somebody resumes it)──> runs
+    runs ──(a nonce is taken, seen twice, some time apart)──> stopped ──(an operator resumes it)──> runs
 
-What a stopped relayer carries, by the state of its transaction:
+What happens to a stopped relayer's transactions:
 
-    overtaken: its nonce is taken for good      ends, and what it carried is queued again at once
+    overtaken: the nonce is taken for good      ends; what it carried is queued again at once
     in a block                                  is left, and concluded when final
-    in no block, payments and redemptions       what it carries is queued again at once, where another relayer runs: the
-                                                contract itself settles each once, and none after its time
-    in no block, mints                          wait for the relayer: the contract knows no time of a mint, so one whose
-                                                money was given back could still be made
+    in no block, payments and redemptions       what it carries is queued again at once if another relayer runs: the
+                                                contract itself settles each once, and none after its expiry
+    in no block, mints                          wait for the relayer: the contract knows no expiry of a mint, so one
+                                                whose money was released could still be made
     in no block, a deployment or a grant        waits for the relayer
 """
 
@@ -27,31 +27,32 @@ from gateway.postgres.pool import Connection, Database, Statements
 
 sql = Statements(__package__, "nonce_conflicts.sql")
 
-#: A nonce must be seen for so long to be somebody else's before the relayer is stopped: the backends of a hosted node
-#: may be some blocks apart.
+#: For how long a nonce must be seen as taken before the relayer is stopped: the backends of a hosted node may be some
+#: blocks apart.
 SECOND_LOOK = timedelta(seconds=30)
 
 
 async def overtaken(node: Node, address: str, attempts: Sequence[Attempt], final: int) -> Attempt | None:
-    """The first of these attempts whose nonce a transaction that is not ours has taken, up to block `final`.
+    """Return the first of these attempts whose nonce another transaction, which the gateway did not send, has taken up
+    to block `final`; None if there is none.
 
-    Somebody else signs with the relayer's key, or the database is older than the chain: what waits behind that nonce
-    would be sent for ever. Look again, at attempts read anew, before believing it: a node's backend may be behind, and
-    an attempt may have been stored meanwhile. Network only.
+    Either somebody else signs with the relayer's key, or the database is older than the chain: the transactions behind
+    that nonce would be sent for ever. Check again, with attempts read again, before acting: a node's backend may be
+    behind, and an attempt may have been stored in the meantime. Network only.
     """
     try:
         taken = await count_at(node, address, final)
         late = [attempt for attempt in attempts if attempt.nonce < taken]
         receipts = await node.receipts([attempt.hash for attempt in late])
     except NodeRefused:
-        return None  # a node that finds no transaction by its hash yet accuses nobody
+        return None  # a node that cannot find transactions by hash yet is no evidence
     mined = {attempt.transaction_id for attempt in late if attempt.hash in receipts}
     return next((attempt for attempt in late if attempt.transaction_id not in mined), None)
 
 
-async def finds_ours(database: Database, node: Node, address: str) -> bool:
-    """Whether the node finds the relayer's last transaction that is known to be in a final block. One that does not, as
-    while it indexes, knows nothing of whose transaction has taken a nonce.
+async def finds_last_final(database: Database, node: Node, address: str) -> bool:
+    """Return whether the node finds the relayer's last transaction that is known to be final. A node that does not, as
+    while it indexes, cannot tell which transaction has taken a nonce.
     """
     async with database.reading() as connection:
         last = await connection.fetchval(sql.last_concluded, address)
@@ -59,9 +60,9 @@ async def finds_ours(database: Database, node: Node, address: str) -> bool:
 
 
 async def count_at(node: Node, address: str, final: int) -> int:
-    """How many transactions the address has in blocks up to the final one; in all blocks where the node has forgotten
-    the state of that one, as many do after some minutes. More is then found before it is final, and stops no more than
-    a relayer.
+    """Return how many transactions the address has in blocks up to the final one. If the node has pruned the state of
+    that block, as many do after some minutes, count all blocks: a conflict may then be found before it is final, which
+    does no more than stop a relayer.
     """
     try:
         return await node.transaction_count(address, final)
@@ -70,25 +71,24 @@ async def count_at(node: Node, address: str, final: int) -> int:
 
 
 async def suspect(connection: Connection, address: str, nonce: int, now: datetime) -> bool:
-    """Note that a nonce seems to be used by others. Returns whether it has seemed so for long enough to believe it,
-    whichever workers have looked.
+    """Record that a nonce seems to be used by others. Returns whether it has seemed so for long enough, whichever
+    workers have seen it.
     """
     since: datetime = await connection.fetchval(sql.suspect, address, nonce, now)
     return now - since >= SECOND_LOOK
 
 
 async def trust(connection: Connection, address: str) -> None:
-    """Forget a suspicion: the next one begins anew."""
+    """Clear a suspicion: the next one starts again."""
     await connection.execute(sql.trust, address)
 
 
 async def stop(
     connection: Connection, address: str, reason: str, unmined: Collection[UUID] = (), taken_below: int = 0
 ) -> bool:
-    """Let the relayer take no more transactions, for a reason that somebody has to look at. The first reason stays.
-
-    `unmined` are its transactions that are in no block; of those, the ones with nonces below `taken_below` can never
-    be. Returns whether it went on until now.
+    """Stop the relayer, for a reason that an operator has to look at. The first reason stays. `unmined` are its
+    transactions that are in no block; those of them with nonces below `taken_below` can never be mined. Returns whether
+    it was running.
     """
     await relayers.lock_any(connection, address)
     chain_id = await connection.fetchval(sql.stop_relayer, address, reason)
@@ -103,10 +103,10 @@ async def stop(
 
 
 async def resumable(database: Database, node: Node, chain_id: int, address: str, finality: int | None) -> int:
-    """The transaction count that the relayer of this address can be resumed with: at a final block that is in the
-    ledger, and that no later final one changes. Changes nothing.
+    """Return the transaction count that this relayer can be resumed with: at a final block that the ledger has read,
+    and that no later final block changes. Changes nothing.
 
-    Raises RelayerNotResumable, saying why, and NodeUnavailable.
+    Raises RelayerNotResumable, with the reason, and NodeUnavailable.
     """
     async with database.reading() as connection:
         relayer = await relayers.read_any(connection, address)
@@ -135,11 +135,11 @@ async def resumable(database: Database, node: Node, chain_id: int, address: str,
 
 
 async def resume(connection: Connection, address: str, next_nonce: int) -> int:
-    """Let a stopped relayer go on. `next_nonce` is the address's transaction count at a final block that is in the
-    ledger.
+    """Resume a stopped relayer. `next_nonce` is the address's transaction count at a final block that the ledger has
+    read.
 
-    Transactions of ours that are open below that nonce were overtaken by others and can never be mined: they end, and
-    what they carried is queued again. Returns how many ended so.
+    Open transactions below that nonce were overtaken by others and can never be mined: they end, and what they carried
+    is queued again. Returns how many ended so.
     """
     await relayers.lock_any(connection, address)
     await connection.execute(sql.resume_relayer, address, next_nonce)
@@ -155,6 +155,6 @@ async def _end(connection: Connection, overtaken: Collection[UUID]) -> None:
 
 
 def unmined_of(attempts: Sequence[Attempt], mined: Collection[bytes]) -> set[UUID]:
-    """The transactions of these attempts, none of which is among the hashes that are mined. Pure."""
+    """Return the transactions of these attempts of which no attempt is mined. Pure."""
     in_blocks = {attempt.transaction_id for attempt in attempts if attempt.hash in mined}
     return {attempt.transaction_id for attempt in attempts} - in_blocks

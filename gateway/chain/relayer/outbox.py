@@ -1,15 +1,15 @@
-"""The outbox: what relayers have stored is sent as it is stored, and what a node does not take is told.
+"""The outbox: send what relayers have stored, as it is stored, and report what a node refuses.
 
-What is read here is confirmed before it is sent: were it lost with its server (see `DatabaseConnection.confirm`), the
-chain would move tokens for a payment that nobody knows any more.
+What is read here is confirmed before it is sent. If it were lost with its server (see `DatabaseConnection.confirm`),
+the chain would move tokens for a payment that the database does not have.
 
-A node's answer decides nothing of a payment: only the receipt of one of our own hashes does. But nobody could guess why
-a node does not take a transaction ("underpriced", "insufficient funds", "exceeds block gas limit"), so the last reason
-is kept with the relayer, in the node's words, until it takes what the relayer sends. It is logged once, and shown by
+A node's answer decides nothing about a payment: only the receipt of a stored hash does. But operators need to know why
+a node refuses a transaction ("underpriced", "insufficient funds", "exceeds block gas limit"). So the last reason is
+kept with the relayer, in the node's words, until the node accepts its transactions. It is logged once, and shown by
 `gateway relayers`, by `/health/ready` and by `gateway deploy`.
 
-Nodes also complain about what they have already. So a complaint counts when no attempt at its nonce was taken, and the
-node, asked by their hashes, knows none of them.
+Nodes also return errors for transactions that they have already. So an error counts only if no attempt at its nonce was
+accepted, and the node, asked by their hashes, knows none of them.
 """
 
 import logging
@@ -28,13 +28,13 @@ sql = Statements(__package__, "outbox.sql")
 
 log = logging.getLogger(__name__)
 
-#: How nodes say that they have a transaction already. Other words are looked into: whether the node knows it.
+#: How nodes say that they have a transaction already. For other words, the node is asked whether it knows it.
 _HAS_IT = re.compile(r"already ?(known|imported|exists)|known transaction", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The first transaction of a relayer that a node does not take, and why, in its words."""
+    """The first transaction of a relayer that a node refuses, and why, in the node's words."""
 
     relayer: str
     nonce: int
@@ -46,14 +46,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The attempts that were sent, at transactions that are in no block, and what was refused of them."""
+    """The attempts that were sent, of transactions that are in no block, and what was refused of them."""
 
     attempts: list[Attempt]
     refusal: Refusal | None = None
 
 
 async def send_open(database: Database, node: Node, attempts: Sequence[Attempt]) -> Sent:
-    """Send, as stored and in nonce order, the attempts at transactions that are in no block."""
+    """Send, as stored and in nonce order, the attempts of transactions that are in no block."""
     receipts = await _receipts(node, [attempt.hash for attempt in attempts])
     mined = {attempt.transaction_id for attempt in attempts if attempt.hash in receipts}
     unmined = [attempt for attempt in attempts if attempt.transaction_id not in mined]
@@ -68,7 +68,7 @@ async def send_open(database: Database, node: Node, attempts: Sequence[Attempt])
 
 
 async def send_unsent(database: Database, node: Node, address: str) -> None:
-    """Send what no node was handed yet, in nonce order, and note that."""
+    """Send, in nonce order, what was not sent to any node yet, and record that."""
     async with database.reading() as connection:
         unsent = await connection.fetch(sql.unsent, address)
         if unsent:
@@ -80,22 +80,22 @@ async def send_unsent(database: Database, node: Node, address: str) -> None:
         await _note(database, node, handed)
 
 
-async def taken_again(database: Database, address: str) -> None:
-    """Note that the node takes what the relayer sends, or that nothing waits to be sent."""
+async def clear_refusal(database: Database, address: str) -> None:
+    """Record that the node accepts the relayer's transactions, or that it has none to send."""
     async with database.one_statement() as connection:
         if await connection.fetchval(sql.note_taken, address) is not None:
             log.info("the node takes the transactions of the relayer %s again", address)
 
 
 async def refused_anywhere(connection: Connection) -> Refusal | None:
-    """The refusal that has stood for longest, of all relayers."""
+    """Return the refusal that has lasted longest, of all relayers."""
     row = await connection.fetchrow(sql.refused_anywhere)
     return None if row is None else Refusal(row["address"], row["refused_nonce"], row["refused"])
 
 
 @dataclass(frozen=True, slots=True)
 class _Handed:
-    """An attempt, and what the node said to it; None where it took it."""
+    """An attempt, and the node's error; None if the node accepted it."""
 
     transaction_id: UUID
     nonce: int
@@ -104,7 +104,9 @@ class _Handed:
 
 
 async def _receipts(node: Node, hashes: Sequence[bytes]) -> Collection[bytes]:
-    """The hashes of those that are in a block. A node that cannot say, as while it indexes, is sent all of them."""
+    """Return the hashes that are in a block. If the node cannot say, as while it indexes, return none, so that all are
+    sent.
+    """
     try:
         return (await node.receipts(hashes)).keys()
     except NodeRefused:
@@ -112,7 +114,7 @@ async def _receipts(node: Node, hashes: Sequence[bytes]) -> Collection[bytes]:
 
 
 async def _note(database: Database, node: Node, handed: Sequence[_Handed]) -> Refusal | None:
-    """Note what a node did not take of this, all of one relayer, and say it once."""
+    """Record the first of these transactions, all of one relayer, that the node refused, and log it once."""
     first = await _first_refused(node, handed)
     if first is None:
         return None
@@ -129,8 +131,8 @@ async def _note(database: Database, node: Node, handed: Sequence[_Handed]) -> Re
 
 
 async def _first_refused(node: Node, handed: Sequence[_Handed]) -> _Handed | None:
-    """The newest attempt at the first nonce of which no attempt was taken, and none is known to the node: to what it
-    has already it complains too.
+    """Return the newest attempt at the first nonce of which no attempt was accepted and the node knows none: a node
+    returns errors for attempts that it has already, too.
     """
     doubtful: dict[int, list[_Handed]] = {}
     for one in handed:

@@ -1,17 +1,17 @@
 """Relayers: one signer's ordered nonces, and the transactions that take them.
 
-Store, then send. A transaction's nonce, raw bytes and hash are committed, and on the synchronous standby where there is
-one, before a node sees it; it is only ever sent again as stored. A bump is a further attempt at the same nonce: at most
-one of a transaction's attempts is mined. What a node answers decides nothing; the receipt of one of our own hashes, in
-a final block, does.
+Store, then send. A transaction's nonce, raw bytes and hash are committed, and on the synchronous standby if there is
+one, before a node sees them; it is only ever sent again as stored. A fee bump is another attempt at the same nonce: at
+most one of a transaction's attempts is mined. A node's answer decides nothing; the receipt of a stored hash, in a final
+block, does.
 
-Any number of workers share the relayers that they have keys for. A nonce is handed out under its relayer's row lock,
-and who finds a relayer taken takes another. No nonce is handed to a node before every lower one of its relayer was,
-whoever stored them: a worker that was killed between storing and sending is made up for by the next that sends.
+Any number of workers share the relayers that they have keys for. A nonce is assigned under its relayer's row lock; a
+worker that finds a relayer locked uses another. No nonce is sent to a node before every lower one of its relayer was,
+whoever stored them: if a worker is killed between storing and sending, the next one that sends makes up for it.
 
-What a gas unit is offered has a ceiling, so a relayer may wait, but never spends without end.
+The fee has a ceiling, so a relayer may wait, but never spends without limit.
 
-Lock order: the relayer's row, then what its transactions carry, in id order, then the transactions.
+Lock order: the relayer's row, then the authorizations of its transactions, in id order, then the transactions.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -33,11 +33,11 @@ sql = Statements(__package__, "relayers.sql")
 
 Kind = Literal["settle", "mint", "deploy", "grant"]
 
-#: How many transactions of a relayer may be in no block yet; more authorizations then wait in the queue.
+#: How many transactions of a relayer may be unmined at once; further authorizations wait in the queue.
 OPEN_MAX = 16
 
-#: An attempt that is open for so long may be in a block that somebody had read before it was stored here: its receipt
-#: is asked for, whatever block is read.
+#: An attempt that has been open for so long may be in a block that was read before the attempt was stored here: its
+#: receipt is requested whichever block is read.
 _LATE = timedelta(seconds=10)
 
 
@@ -53,7 +53,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Raw bytes for a relayer's nonce, which are read only to be sent. `created_at` is when they were made."""
+    """Raw bytes for a relayer's nonce; the bytes are read only to be sent. `created_at` is when they were made."""
 
     hash: bytes
     transaction_id: UUID
@@ -64,7 +64,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Concluded:
-    """A transaction that a final block has. `cost_wei` is what its gas cost the relayer, also where it reverted."""
+    """A transaction that is in a final block. `cost_wei` is what its gas cost the relayer, also if it reverted."""
 
     id: UUID
     kind: Kind
@@ -75,9 +75,9 @@ class Concluded:
 
 
 async def register(connection: Connection, chain_id: int, address: str, next_nonce: int) -> None:
-    """Make the relayer of `address` known, with its first nonce; one that is known keeps its own count.
+    """Register the relayer of `address`, with its first nonce. One that is registered keeps its own count.
 
-    Raises Misconfigured when it is known on another chain: its nonces would be of no use there.
+    Raises Misconfigured if it is registered on another chain: its nonces would be wrong there.
     """
     known = await connection.fetchval(sql.register_relayer, address, chain_id, next_nonce)
     if known is not None and known != chain_id:
@@ -89,9 +89,9 @@ async def register(connection: Connection, chain_id: int, address: str, next_non
 
 @dataclass(frozen=True, slots=True)
 class Relayer:
-    """A relayer. `mined` of its nonces are in blocks, `open` of its transactions in none, `unfinished` in
-    no final one; the oldest of these is of `oldest_at`. `left_wei` is its balance, less what the open ones may cost.
-    `refused` is why a node does not take what it sends, in the node's words.
+    """A relayer. `mined` of its nonces are in blocks; `open` of its transactions are in no block, `unfinished` in no
+    final one, the oldest of these since `oldest_at`. `left_wei` is its balance, less the most that the open ones may
+    cost. `refused` is why a node refuses its transactions, in the node's words.
     """
 
     address: str
@@ -108,7 +108,7 @@ class Relayer:
 
 
 async def read(connection: Connection, account_states: Sequence[AccountState]) -> list[Relayer]:
-    """The relayers of these addresses; one that has none is absent."""
+    """Return the relayers of these addresses; one that is not registered is left out."""
     by_address = {one.address: one for one in account_states}
     rows = await connection.fetch(sql.read_relayers, list(by_address), [one.mined for one in by_address.values()])
     return [
@@ -130,17 +130,19 @@ async def read(connection: Connection, account_states: Sequence[AccountState]) -
 
 
 async def addresses(connection: Connection, chain_id: int) -> list[str]:
-    """Every relayer of the chain, also those whose keys others have."""
+    """Return every relayer of the chain, also those whose keys other processes have."""
     return [row["address"] for row in await connection.fetch(sql.relayer_addresses, chain_id)]
 
 
 async def among(connection: Connection, addresses: Collection[str]) -> set[str]:
-    """Which of these addresses are relayers, of whichever chain."""
+    """Return which of these addresses are relayers, of any chain."""
     return {row["address"] for row in await connection.fetch(sql.relayers_among, list(addresses))}
 
 
-def unfit(relayer: Relayer, cost_wei: int) -> str | None:
-    """Why the relayer can carry nothing that may cost so much, until somebody has done something. Pure."""
+def unfit_reason(relayer: Relayer, cost_wei: int) -> str | None:
+    """Return why the relayer can carry nothing that may cost so much until an operator has acted; None if it can.
+    Pure.
+    """
     if relayer.stopped is not None:
         return f"stopped, since {relayer.stopped}: see 'gateway relayers resume'"
     if relayer.mined > relayer.next_nonce:
@@ -151,12 +153,14 @@ def unfit(relayer: Relayer, cost_wei: int) -> str | None:
 
 
 def nonce_taken(nonce: int) -> str:
-    """Why a relayer cannot go on whose nonce is used on the chain by what this database has not stored. Pure."""
+    """Return the reason of a relayer whose nonce was used on the chain by a transaction that this database has not
+    stored. Pure.
+    """
     return f"its nonce {nonce} was used on the chain by a transaction that this database does not know"
 
 
 def what_to_do(address: str) -> str:
-    """What an operator does about a nonce that is taken, whichever of the two causes it has. Pure."""
+    """Return what an operator does about a nonce that is taken, whichever of the two causes it has. Pure."""
     return (
         "Either the database was restored from a copy that is older than the chain, or something else signs with this "
         "key: 'gateway recovery' says whether payments are missing from the database. Once you know which, run "
@@ -164,9 +168,11 @@ def what_to_do(address: str) -> str:
     )
 
 
-def in_turn(relayers: Iterable[Relayer], cost_wei: int) -> list[Relayer]:
-    """The relayers that can carry something that may cost so much, those with least open first. Pure."""
-    fit = [relayer for relayer in relayers if unfit(relayer, cost_wei) is None and relayer.open < OPEN_MAX]
+def available(relayers: Iterable[Relayer], cost_wei: int) -> list[Relayer]:
+    """Return the relayers that can carry something that may cost so much, those with the fewest open transactions
+    first. Pure.
+    """
+    fit = [relayer for relayer in relayers if unfit_reason(relayer, cost_wei) is None and relayer.open < OPEN_MAX]
     return sorted(fit, key=lambda relayer: (relayer.open, relayer.address))
 
 
@@ -177,24 +183,24 @@ async def take(connection: Connection, relayers: Sequence[Relayer]) -> str | Non
     return taken
 
 
-async def looked_after_within(connection: Connection, time: timedelta) -> bool | None:
-    """Whether a worker has looked after some relayer within this time; None: none ever has."""
-    looked: bool | None = await connection.fetchval(sql.looked_after_within, time)
-    return looked
+async def maintained_within(connection: Connection, time: timedelta) -> bool | None:
+    """Return whether a worker has maintained some relayer within this time; None if none ever was."""
+    maintained: bool | None = await connection.fetchval(sql.maintained_within, time)
+    return maintained
 
 
 async def unfinished_after(connection: Connection, time: timedelta) -> bool:
-    """Whether a transaction that is older than this is in no final block yet."""
+    """Return whether a transaction that is older than this is in no final block yet."""
     return bool(await connection.fetchval(sql.unfinished_after, time))
 
 
-async def turn(connection: Connection, wanted: Sequence[str], every: timedelta) -> list[str]:
-    """Those of these relayers that no worker has looked after for so long. They count as looked after now."""
-    return [row["address"] for row in await connection.fetch(sql.turn_to_resend, list(wanted), every)]
+async def take_due(connection: Connection, wanted: Sequence[str], every: timedelta) -> list[str]:
+    """Return those of these relayers that no worker has maintained for so long. They count as maintained now."""
+    return [row["address"] for row in await connection.fetch(sql.take_due, list(wanted), every)]
 
 
 async def next_nonce(connection: Connection, address: str) -> int:
-    """The relayer's next nonce at the moment. Raises RelayerStopped."""
+    """Return the relayer's next nonce. Raises RelayerStopped."""
     return _next_nonce(address, await read_any(connection, address))
 
 
@@ -204,12 +210,12 @@ async def lock(connection: Connection, address: str) -> int:
 
 
 async def read_any(connection: Connection, address: str) -> Record | None:
-    """The relayer, also a stopped one; None where it is not registered."""
+    """Return the relayer, also a stopped one; None if it is not registered."""
     return await connection.fetchrow(sql.read_relayer, address)
 
 
 async def lock_any(connection: Connection, address: str) -> Record | None:
-    """The same, and lock it."""
+    """Lock the relayer, also a stopped one, and return it; None if it is not registered."""
     return await connection.fetchrow(sql.lock_relayer, address)
 
 
@@ -233,12 +239,12 @@ async def store(
     now: datetime,
     carried: Mapping[UUID, bytes | None] | None = None,
 ) -> Stored:
-    """Sign a transaction with the relayer's next nonce and keep it. Nothing is sent. Raises RelayerStopped.
+    """Sign a transaction with the relayer's next nonce and store it. Nothing is sent. Raises RelayerStopped.
 
     `carried` are the authorizations that it carries, which the caller has claimed, with their signatures; a mint has
-    none. They are submitted now.
+    none. They become submitted.
 
-    The relayer stays locked until the caller commits: nonces have no gap, and a rollback gives the nonce back.
+    The relayer stays locked until the caller commits: nonces have no gap, and a rollback returns the nonce.
     """
     nonce = await lock(connection, signer.address)
     fees = capped(fees)
@@ -256,18 +262,20 @@ async def store(
 
 
 async def open_attempts(connection: Connection, relayer: str) -> list[Attempt]:
-    """Every attempt at the relayer's transactions that no final block has, in nonce order, older attempts first."""
+    """Return every attempt at the relayer's transactions that are in no final block, in nonce order, older attempts
+    first.
+    """
     return [_attempt(row) for row in await connection.fetch(sql.open_attempts, relayer)]
 
 
 async def attempts_of(connection: Connection, transaction_id: UUID) -> list[Attempt]:
-    """A transaction's attempts, whatever became of it, older attempts first."""
+    """Return a transaction's attempts, whatever its state, older attempts first."""
     return [_attempt(row) for row in await connection.fetch(sql.attempts_of, transaction_id)]
 
 
 async def open_hashes(connection: Connection, chain_id: int, now: datetime) -> dict[bytes, bool]:
-    """The hashes of the open attempts of every relayer of the chain, and whether they are late: whoever reads a block
-    concludes what is in it.
+    """Return the hashes of the open attempts of every relayer of the chain, and whether they are late: the process that
+    reads a block concludes the transactions in it.
     """
     rows = await connection.fetch(sql.open_hashes, chain_id, now - _LATE)
     return {row["hash"]: row["late"] for row in rows}
@@ -279,7 +287,7 @@ def _attempt(row: Record) -> Attempt:
 
 
 async def conclude(connection: Connection, receipts: Iterable[Receipt], now: datetime) -> list[Concluded]:
-    """End the transactions that these receipts, all of final blocks, are of. Returns those that had not ended yet."""
+    """Conclude the transactions of these receipts, all from final blocks. Returns those that were not concluded yet."""
     by_hash = {receipt.hash: receipt for receipt in receipts}
     succeeded = [receipt.succeeded for receipt in by_hash.values()]
     rows = await connection.fetch(sql.conclude, list(by_hash), succeeded, now) if by_hash else []

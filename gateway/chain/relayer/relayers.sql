@@ -1,21 +1,21 @@
 -- register_relayer
--- A relayer's first nonce, once; then the chain it is of.
+-- Register a relayer with its first nonce, once; returns the chain it is registered on.
 WITH fresh AS (
     INSERT INTO relayer (address, chain_id, next_nonce) VALUES ($1, $2, $3) ON CONFLICT (address) DO NOTHING
 )
 SELECT chain_id FROM relayer WHERE address = $1;
 
 -- lock_relayer
--- One at a time takes a relayer's nonce.
+-- Lock a relayer: its nonces are assigned one at a time.
 SELECT next_nonce, stopped FROM relayer WHERE address = $1 FOR UPDATE;
 
 -- read_relayer
--- A relayer as it is at the moment.
+-- A relayer.
 SELECT next_nonce, stopped FROM relayer WHERE address = $1;
 
 -- read_relayers
--- Relayers as they stand, given how many of their nonces are in blocks: what is in none, since when, and what that may
--- cost at most; and what no final block has.
+-- Relayers, given how many of their nonces are mined: how many transactions are not, since when, and the most that they
+-- may cost; and how many are in no final block.
 SELECT relayer.address, relayer.next_nonce, relayer.stopped, relayer.low, relayer.refused, relayer.refused_nonce,
     count(*) FILTER (WHERE t.nonce >= seen.mined) AS open,
     count(t.id) AS unfinished,
@@ -35,11 +35,11 @@ ORDER BY relayer.address;
 SELECT address FROM relayer WHERE chain_id = $1 ORDER BY address;
 
 -- relayers_among
--- Which of these addresses send our transactions.
+-- Which of these addresses are relayers.
 SELECT address FROM relayer WHERE address = ANY ($1);
 
 -- take_relayer
--- The first of these relayers that goes on, has room, and that nobody else is taking a nonce of; it is locked.
+-- Lock the first of these relayers that runs, has room, and is not locked.
 SELECT relayer.address
 FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS wanted (address, below, place)
 JOIN relayer USING (address)
@@ -48,8 +48,8 @@ ORDER BY wanted.place
 LIMIT 1
 FOR UPDATE OF relayer SKIP LOCKED;
 
--- turn_to_resend
--- Whose turn it is to be looked after: one worker at a time takes it, and nobody waits.
+-- take_due
+-- Take the relayers that are due for maintenance: one worker at a time does it, and nobody waits.
 UPDATE relayer SET resent_at = clock_timestamp() WHERE address IN (
     SELECT address FROM relayer
     WHERE address = ANY ($1) AND stopped IS NULL
@@ -58,20 +58,20 @@ UPDATE relayer SET resent_at = clock_timestamp() WHERE address IN (
 )
 RETURNING address;
 
--- looked_after_within
--- Whether some relayer was looked after within a time; NULL: none ever was.
+-- maintained_within
+-- Whether some relayer was maintained within a time; NULL if none ever was.
 SELECT bool_or(greatest(resent_at, weighed_at) > clock_timestamp() - $1::interval) FROM relayer;
 
 -- unfinished_after
--- Whether a transaction that no final block has is older than this.
+-- Whether a transaction that is in no final block is older than this.
 SELECT EXISTS (
     SELECT FROM relayer JOIN chain_transaction AS t ON t.relayer = relayer.address AND t.state = 'stored'
     WHERE t.created_at < clock_timestamp() - $1::interval
 );
 
 -- store_transaction
--- What the relayer, which is locked, will send, with its first raw bytes, before anybody sees them: its nonce is taken, and
--- the authorizations that it carries, which were claimed, are submitted.
+-- Store a transaction of the locked relayer, with its first raw bytes, before it is sent: its nonce is taken, and the
+-- claimed authorizations that it carries become submitted.
 WITH taken AS (
     UPDATE relayer SET next_nonce = $3::bigint + 1 WHERE address = $2
 ), stored AS (
@@ -86,7 +86,7 @@ FROM unnest($12::uuid[], $13::bytea[]) AS signed (id, signature)
 WHERE a.id = signed.id;
 
 -- open_attempts
--- What a relayer has sent, or should have, that no final block has.
+-- The attempts of a relayer's transactions that are in no final block.
 SELECT attempt.hash, attempt.transaction_id, chain_transaction.nonce, attempt.fee_wei_max, attempt.tip_wei_max,
     attempt.created_at
 FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transaction.id
@@ -94,7 +94,7 @@ WHERE chain_transaction.relayer = $1 AND chain_transaction.state = 'stored'
 ORDER BY chain_transaction.nonce, attempt.fee_wei_max;
 
 -- open_hashes
--- The same of every relayer of a chain, by hash alone, and whether they are of before a time.
+-- The hashes of these attempts for every relayer of a chain, and whether they are older than a time.
 SELECT attempt.hash, attempt.created_at < $2 AS late
 FROM relayer
 JOIN chain_transaction ON chain_transaction.relayer = relayer.address AND chain_transaction.state = 'stored'
@@ -102,7 +102,7 @@ JOIN attempt ON attempt.transaction_id = chain_transaction.id
 WHERE relayer.chain_id = $1;
 
 -- conclude
--- The end of transactions, of which one attempt is in a final block.
+-- Conclude transactions of which one attempt is in a final block.
 UPDATE chain_transaction
 SET state = CASE WHEN seen.succeeded THEN 'succeeded' ELSE 'reverted' END, final_hash = seen.hash, concluded_at = $3
 FROM unnest($1::bytea[], $2::boolean[]) AS seen (hash, succeeded)
@@ -111,7 +111,7 @@ WHERE chain_transaction.id = attempt.transaction_id AND chain_transaction.state 
 RETURNING chain_transaction.id, kind, asset, state, final_hash;
 
 -- attempts_of
--- A transaction's attempts, whatever became of it.
+-- A transaction's attempts, whatever its state.
 SELECT attempt.hash, attempt.transaction_id, chain_transaction.nonce, attempt.fee_wei_max, attempt.tip_wei_max,
     attempt.created_at
 FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transaction.id

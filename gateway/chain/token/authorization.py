@@ -1,6 +1,6 @@
 """Authorizations: the signed EIP-3009 messages that let tokens move, from their queue to their end.
 
-    unsigned, until its payer has signed it; where the gateway signs it, it begins as
+    unsigned, until its payer has signed it; if the gateway signs it, it begins as
     │
     queued ──batch──> submitted ──final log──> settled
       │  ^                │ │
@@ -9,12 +9,14 @@
       └─────────────────────┴── final time ─> expired   valid_before has passed at a final block, and the contract
                                                         says that it was not used
 
-A nonce is given out and stored before anything is signed, so the contract itself refuses a second settlement. Nonces
-of one address go 0, 1, 2, … without a gap, since the contract keeps them as bits of a word and charges for new words;
-those of an address whose owner has the key begin elsewhere, and step over what they use by themselves.
-A mint has no signature: its single-use reference stands in the place of the nonce, the zero address in that of `from`.
-The contract knows no `valid_before` of it, so we keep it: after that time it is put into no batch, and it expires when
-no stored transaction can carry it into a block any more.
+A nonce is assigned and stored before anything is signed, so the contract itself refuses a second settlement. The nonces
+of an address are 0, 1, 2, … without a gap, because the contract stores them as bits of a word and charges for new
+words. An address whose owner has the key begins elsewhere, and skips the nonces that the owner uses without the
+gateway.
+
+A mint has no signature: it has a single-use reference in place of the nonce, and the zero address as `from`. The
+contract knows no `valid_before` of a mint, so the gateway enforces it: after that time the mint is put into no batch,
+and it expires when no stored transaction can carry it into a block any more.
 
 Lock order: rows of `authorization_nonce` by (asset, address); rows of `token_authorization` by id.
 """
@@ -40,15 +42,15 @@ sql = Statements(__package__, "authorization.sql")
 
 State = Literal["unsigned", "queued", "submitted", "settled", "skipped", "expired"]
 
-#: The states of those that wait for their end.
+#: The states of authorizations that have not ended.
 OPEN: tuple[State, ...] = ("unsigned", "queued", "submitted")
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked of the queue. `reference` is a mint's, not zero and used once; the others are given a nonce.
-
-    `value` is in units, `valid_before` in Unix seconds. What is not signed `by` the gateway waits for its signature.
+    """A request to the queue. A mint has a `reference`, which is not zero and used once; the others are assigned a
+    nonce. `value` is in units, `valid_before` in Unix seconds. Unless signed `by` the gateway, it waits for its
+    signature.
     """
 
     id: UUID
@@ -63,7 +65,7 @@ class Order:
 
 
 class Tracked(Struct, frozen=True):
-    """An authorization and where it is in its life."""
+    """An authorization and its state."""
 
     authorization: Authorization
     state: State
@@ -75,10 +77,11 @@ class Tracked(Struct, frozen=True):
 
 
 async def enqueue(connection: Connection, orders: Sequence[Order], now: datetime) -> list[Authorization]:
-    """Give each order its nonce and queue it, or let it wait for its signature. Returns them in order.
+    """Assign each order its nonce and queue it, or let it wait for its signature. Returns the authorizations in order.
 
-    A mint whose reference was used before breaks the constraint `token_authorization_used_once`. Raises Contended when
-    a payer's address was left meanwhile: asked anew, it has another. Sweeps go by themselves: they are from such.
+    A mint whose reference was used before breaks the constraint `token_authorization_used_once`. Raises Contended if
+    the payer's wallet has changed its address in the meantime: a retry uses the new one. Sweeps must be alone in the
+    list: they are from such addresses.
     """
     wanted: dict[tuple[str, str], int] = {}
     for order in orders:
@@ -133,10 +136,12 @@ async def enqueue(connection: Connection, orders: Sequence[Order], now: datetime
     return authorizations
 
 
-async def present(connection: Connection, one: Authorization, now: datetime) -> bool:
-    """Queue one that its owner has signed already, with a nonce of their own. False where it is used already."""
+async def enqueue_signed(connection: Connection, one: Authorization, now: datetime) -> bool:
+    """Queue an authorization that its owner has signed, with a nonce of their own. Returns False if the nonce is used
+    already.
+    """
     row = await connection.fetchval(
-        sql.present,
+        sql.enqueue_signed,
         *(one.id, one.kind, one.asset, one.from_address, one.to_address, one.value, one.nonce, one.valid_after),
         *(one.valid_before, now, one.by, one.signature),
     )
@@ -144,19 +149,19 @@ async def present(connection: Connection, one: Authorization, now: datetime) -> 
 
 
 async def nonces_given_out(connection: Connection, asset: str, address: str) -> int:
-    """The next nonce that would be given out at the address; until the caller commits nobody gives out any, or leaves
-    it. Raises Contended when it was left meanwhile.
+    """Return the next nonce of the address, and lock it: until the caller commits nobody else assigns a nonce or closes
+    the address. Raises Contended if it was closed in the meantime.
     """
-    given_out = await connection.fetchval(sql.hold_nonces, asset, address)
+    given_out = await connection.fetchval(sql.lock_nonces, asset, address)
     if given_out is None:
         raise Contended
     return int(given_out)
 
 
 async def begin_nonces(connection: Connection, payers: Collection[tuple[str, str]]) -> None:
-    """Where (asset, address) has no nonces yet, begin them at a place of its own, 256 to a word of the contract's.
-
-    An address of somebody's own may have used others, such as 0: the place is far from those, and the same each time.
+    """Start the nonces of those (asset, address) that have none at a place of their own, 256 to a word of the
+    contract's. The owner of an address may have used others, such as 0: the place is far from those, and the same each
+    time.
     """
     firsts = [int.from_bytes(keccak(asset.encode() + to_bytes(address)), "big") >> 8 << 8 for asset, address in payers]
     await connection.execute(
@@ -164,41 +169,41 @@ async def begin_nonces(connection: Connection, payers: Collection[tuple[str, str
     )
 
 
-async def pass_over(connection: Connection, keys: Collection[Key]) -> None:
-    """Hand out no nonce that one of these has used: their owners did, without us."""
+async def skip_nonces(connection: Connection, keys: Collection[Key]) -> None:
+    """Skip the nonces that owners have used without the gateway."""
     if keys:
-        await connection.execute(sql.pass_over, *(list(column) for column in zip(*keys, strict=True)))
+        await connection.execute(sql.skip_nonces, *(list(column) for column in zip(*keys, strict=True)))
 
 
-async def leave(connection: Connection, assets: Sequence[str], address: str) -> None:
-    """Hand out no more nonces of an address: whoever was handing one out has ended when this returns."""
+async def close_nonces(connection: Connection, assets: Sequence[str], address: str) -> None:
+    """Stop assigning nonces of an address. Waits for transactions that are assigning one."""
     await connection.execute(sql.close_nonces, list(assets), address)
 
 
 async def count_open(connection: Connection, assets: Sequence[str], addresses: Sequence[str]) -> int:
-    """How much of what these addresses give, or of what is minted to them, is still on its way."""
+    """Return how many authorizations from these addresses, and mints to them, have not ended."""
     return int(await connection.fetchval(sql.count_open, list(assets), list(addresses)))
 
 
-async def come_back(connection: Connection, assets: Sequence[str], address: str) -> None:
-    """Hand out nonces of an address again that was left before."""
-    await connection.execute(sql.open_nonces, list(assets), address)
+async def reopen_nonces(connection: Connection, assets: Sequence[str], address: str) -> None:
+    """Assign nonces of an address again that was closed before."""
+    await connection.execute(sql.reopen_nonces, list(assets), address)
 
 
 async def one(connection: Connection, id: UUID, for_update: bool = False) -> Tracked:
-    """An authorization of ours, by its id."""
+    """Return an authorization by its id."""
     row = await connection.fetchrow(sql.by_id_for_update if for_update else sql.by_id, id)
     assert row is not None
     return Tracked(from_row(row), row["state"], row["transaction_id"])
 
 
 async def sign(connection: Connection, id: UUID, signature: bytes) -> None:
-    """Queue an authorization with the signature that it waited for; its row is locked by the caller."""
+    """Queue an authorization with the signature that it waited for. The caller has locked its row."""
     await connection.execute(sql.sign, id, signature)
 
 
 async def find(connection: Connection, keys: Iterable[Key], for_update: bool = False) -> dict[Key, Tracked]:
-    """Our authorizations among these; a key that is not ours is absent. `for_update`: locked in id order."""
+    """Return the stored authorizations among these keys. `for_update`: locked in id order."""
     wanted = list(keys)
     if not wanted:
         return {}
@@ -213,7 +218,7 @@ async def find(connection: Connection, keys: Iterable[Key], for_update: bool = F
 
 
 async def settle(connection: Connection, ids: Sequence[UUID]) -> None:
-    """Give these authorizations their end: a final log has settled them. What has an end already keeps it."""
+    """Mark these authorizations as settled by a final log. Those that have ended stay as they are."""
     if ids:
         await connection.execute(sql.settle, list(ids))
 
@@ -224,7 +229,7 @@ async def finish(
     state: Literal["skipped", "expired"],
     reasons: Sequence[str],
 ) -> list[UUID]:
-    """Give these authorizations an end without a settlement. Returns those that had none yet; an end is for good."""
+    """End these authorizations without a settlement. Returns those that had not ended; an end is final."""
     assert len(reasons) == len(ids)
     if not ids:
         return []
@@ -232,7 +237,7 @@ async def finish(
 
 
 async def requeue(connection: Connection, transaction_ids: Iterable[UUID]) -> list[UUID]:
-    """Queue again what finally reverted transactions carried: a revert has spent no nonce. Returns their ids."""
+    """Queue what finally reverted transactions carried again: a revert uses no nonce. Returns their ids."""
     reverted = list(transaction_ids)
     return [row["id"] for row in await connection.fetch(sql.requeue, reverted)] if reverted else []
 
@@ -240,9 +245,8 @@ async def requeue(connection: Connection, transaction_ids: Iterable[UUID]) -> li
 async def overdue(
     connection: Connection, assets: Collection[str], timestamp: int, limit: int = 500
 ) -> list[Authorization]:
-    """Authorizations that no block after a final block of this time can settle, in the order in which their time ended.
-
-    They have expired if the contract confirms it: see `used`, then `lock_overdue`. One in doubt is left out.
+    """Return the authorizations that no block after a final block of this time can settle, in the order of their
+    expiry. They have expired if the contract confirms it: see `used`, then `lock_overdue`. Flagged ones are left out.
     """
     return [from_row(row) for row in await connection.fetch(sql.overdue, list(assets), timestamp, limit)]
 
@@ -250,9 +254,10 @@ async def overdue(
 async def used(
     node: Node, contracts: Mapping[str, Contract], asked: Sequence[Authorization], at: int
 ) -> dict[UUID, bool]:
-    """Whether the contract has used each of these, which are over at block `at`, as of that block. Network only.
+    """Return whether the contract has used the nonce of each of these, which have expired at block `at`, as of that
+    block. Network only.
 
-    A node that has forgotten the state of that block is asked for the newest: nothing that is over is used after it.
+    If the node has pruned the state of that block, the newest is used: nothing that has expired is used after it.
     """
     calls = [
         (
@@ -273,24 +278,26 @@ async def used(
 
 
 async def lock_overdue(connection: Connection, ids: Iterable[UUID], timestamp: int) -> list[Authorization]:
-    """Those of these that are overdue still, locked; one that another transaction is busy with is left for later."""
+    """Lock those of these that are still overdue. One that another transaction has locked is left for later."""
     return [from_row(row) for row in await connection.fetch(sql.lock_overdue, list(ids), timestamp)]
 
 
-async def doubt(connection: Connection, ids: Sequence[UUID], reason: str) -> None:
-    """Leave these without an end, for a reason that somebody has to look at; a log of theirs still settles them."""
-    await connection.execute(sql.doubt, list(ids), reason)
+async def flag(connection: Connection, ids: Sequence[UUID], reason: str) -> None:
+    """Flag these with a reason that an operator has to look at. They stay open; a log can still settle them."""
+    await connection.execute(sql.flag, list(ids), reason)
 
 
 async def freeze(connection: Connection, ids: Sequence[UUID]) -> None:
-    """Put these, which are locked, into no further batch, and let none of them expire, until they are released."""
+    """Freeze these authorizations, which are locked: they are put into no batch and do not expire until they are
+    released.
+    """
     if ids:
         await connection.execute(sql.freeze, list(ids))
 
 
 async def release(connection: Connection, asset: str, valid_before: int) -> int:
-    """Let what was frozen of the asset go on; returns how many. What nobody has signed yet has until `valid_before`,
-    in Unix seconds, if that is later; what somebody has, the time that they signed.
+    """Release what was frozen of the asset. Returns how many. An unsigned one is valid until `valid_before`, in Unix
+    seconds, if that is later; a signed one keeps its time.
     """
     return len(await connection.fetch(sql.release, asset, valid_before))
 

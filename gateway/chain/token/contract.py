@@ -1,7 +1,7 @@
-"""The token contract as bytes: how it is deployed and asked, and what its logs say. Pure.
+"""The token contract: encode its deployment and calls, decode its logs. Pure.
 
 ABI and bytecode are those of `token.json`, compiled from contracts/src by scripts/compile. Topics and selectors are
-computed from that ABI, so what is read here cannot drift from what was compiled.
+computed from that ABI, so they cannot differ from what was compiled.
 """
 
 import json
@@ -25,7 +25,7 @@ _ABI: list[dict[str, Any]] = _TOKEN["abi"]
 
 
 def selector(name: str) -> bytes:
-    """The first four bytes of a call to the contract's only function of that name."""
+    """Return the selector, the first four bytes of a call, of the contract's only function of that name."""
     (function,) = (part for part in _ABI if part["type"] == "function" and part["name"] == name)
     return function_signature_to_4byte_selector(abi_to_signature(function))  # type: ignore[arg-type] # plain JSON
 
@@ -37,7 +37,7 @@ def _topic(name: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """One token's contract. `genesis_hash` is of block 0: it tells one local chain from another with the same id."""
+    """One token's contract. `genesis_hash` is of block 0: it distinguishes local chains that have the same id."""
 
     asset: Asset
     chain_id: int
@@ -47,7 +47,7 @@ class Contract:
 
     @property
     def name(self) -> str:
-        """What the contract calls itself, and its EIP-712 domain: the asset's code."""
+        """The contract's name, which is also its EIP-712 domain's: the asset's code."""
         return self.asset.code
 
 
@@ -56,7 +56,7 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Who may do what from the start, as addresses. The admin grants and revokes them afterwards."""
+    """The addresses that have each role at first. The admin grants and revokes roles afterwards."""
 
     admin: str
     minter: str
@@ -70,7 +70,7 @@ class Roles:
 
 
 def deploy_data(asset: Asset, roles: Roles) -> bytes:
-    """The bytes that create the contract of `asset`."""
+    """Return the bytes that create the contract of `asset`."""
     bytecode = bytes.fromhex(_TOKEN["bytecode"].removeprefix("0x"))
     types = ["string", "string", "uint8", "(address,address,address,address,address)"]
     who = (roles.admin, roles.minter, roles.relayer, roles.pauser, roles.freezer)
@@ -85,16 +85,18 @@ _PAUSED = selector("paused")
 _HAS_ROLE = selector("hasRole")
 _GRANT_ROLE = selector("grantRole")
 
-#: The calls that carry a batch, which only a relayer and a minter may make.
+#: The calls that carry a batch, which only a relayer or a minter may make.
 _BATCHES = {selector("settle"), selector("mint")}
 
-#: The contract's roles by name: who may settle, who may mint, and who grants both.
+#: The contract's roles: who may settle, who may mint, and who grants both.
 RELAYER_ROLE, MINTER_ROLE, ADMIN_ROLE = keccak(b"RELAYER_ROLE"), keccak(b"MINTER_ROLE"), bytes(32)
 
 
 def balance_of_data(address: str) -> bytes:
-    """Asks for units; `as_int` reads the answer, of this and of each question below. A yes is 1."""
-    return _BALANCE_OF + _word_of(address)  # by hand: reconciliation asks after every payment, and eth_abi took 19 µs
+    """Encode a call that returns units. `as_int` decodes the answer of this and the calls below; 1 means true."""
+    return _BALANCE_OF + _word_of(
+        address
+    )  # by hand: reconciliation calls it after every payment, and eth_abi took 19 µs
 
 
 def total_supply_data() -> bytes:
@@ -102,7 +104,7 @@ def total_supply_data() -> bytes:
 
 
 def authorization_state_data(from_address: str, nonce: int) -> bytes:
-    """Asks whether the nonce is spent: by a settlement, a cancellation, or a skip that was final."""
+    """Encode a call that returns whether the nonce is used: by a settlement, a cancellation, or a final skip."""
     return _AUTHORIZATION_STATE + _word_of(from_address) + nonce.to_bytes(32, "big")
 
 
@@ -119,12 +121,12 @@ def has_role_data(role: bytes, address: str) -> bytes:
 
 
 def grant_role_data(role: bytes, address: str) -> bytes:
-    """The call by which an admin lets the address have the role; again, it changes nothing."""
+    """Encode the call by which an admin grants a role to the address; a second grant changes nothing."""
     return _GRANT_ROLE + encode(["bytes32", "address"], [role, address])
 
 
 def is_batch(data: bytes) -> bool:
-    """Whether this call of a token's contract is one that only the gateway's relayers may make."""
+    """Return whether this call of a token's contract is one that only the gateway's relayers may make."""
     return data[:4] in _BATCHES
 
 
@@ -141,9 +143,9 @@ def as_int(answer: bytes) -> int:
 
 
 class Movement(Struct, frozen=True):
-    """Tokens that moved. From the zero address they are minted, to it they are redeemed.
+    """A movement of tokens. From the zero address it is a mint, to the zero address a redemption.
 
-    `nonce` is of the authorization that moved them, `reference` of the mint; each None where there was none.
+    `nonce` is that of the authorization that moved them, `reference` that of the mint; None if there was none.
     """
 
     asset_code: str
@@ -160,11 +162,11 @@ class Movement(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """An authorization that moved nothing. For a mint, `from_address` is zero and `nonce` is the reference.
+    """An authorization that the contract skipped. For a mint, `from_address` is zero and `nonce` is the reference.
 
-    `ended` says whether that is its end: its nonce is spent, or (a mint) nobody but us could repeat it. What has not
-    ended is decided elsewhere: `used_authorization` and `mint_already_used` by the movement or cancellation that was
-    seen before, every other reason when its time is over.
+    `ended` says whether the skip is final: its nonce is used, or it is a mint, which only the gateway could repeat. If
+    it is not, something else decides: for `used_authorization` and `mint_already_used` the earlier movement or
+    cancellation, for every other reason the expiry.
     """
 
     asset_code: str
@@ -186,16 +188,16 @@ _SKIPPED = _topic("AuthorizationSkipped")
 _MINTED_LOG = _topic("Minted")
 _MINT_SKIPPED = _topic("MintSkipped")
 
-#: What keeps a mint from ever being made, while we do not order it anew.
+#: Reasons for which a mint fails for good, unless the gateway orders it again.
 _MINT_ENDED = {"mint_reference_missing", "mint_too_large", "invalid_receiver", "account_frozen"}
 
 
 def decode(contracts: Iterable[Contract], logs: Iterable[Log]) -> Decoded:
-    """What the logs of one block range say, in their order. Logs of other addresses are passed over.
+    """Decode the logs of one block range, in their order. Logs of other addresses are skipped.
 
-    Logs are read beside their neighbours of the same contract and transaction: AuthorizationUsed comes just before the
-    Transfer it caused, Minted just after; AuthorizationCanceled comes just before a skip that has spent the nonce, and
-    on its own where the payer cancelled.
+    Logs are read with their neighbours of the same contract and transaction: AuthorizationUsed comes just before the
+    Transfer it caused, Minted just after; AuthorizationCanceled comes just before a skip that has used the nonce, and
+    alone if the payer cancelled.
     """
     by_address = {contract.address: contract for contract in contracts}
     ours = sorted((log for log in logs if log.address in by_address), key=lambda log: (log.block_number, log.log_index))
@@ -221,7 +223,9 @@ def decode(contracts: Iterable[Contract], logs: Iterable[Log]) -> Decoded:
 
 
 def _beside(neighbour: Log | None, log: Log, step: int, topic: bytes) -> Log | None:
-    """The neighbour, if it is the log `step` after this one, of the same contract and transaction, with this topic."""
+    """Return the neighbour if it is the log `step` after this one, of the same contract and transaction, with this
+    topic.
+    """
     if neighbour is None or neighbour.address != log.address or neighbour.topics[0] != topic:
         return None
     here = (log.transaction_hash, log.log_index + step)
@@ -248,7 +252,7 @@ def _address(topic: bytes) -> str:
 
 
 def _slug(error: str) -> str:
-    """ERC20InsufficientBalance reads insufficient_balance."""
+    """Return an error's name as a slug: ERC20InsufficientBalance becomes insufficient_balance."""
     return re.sub(r"(?<=.)([A-Z])", r"_\1", re.sub(r"^ERC\d+", "", error)).lower()
 
 
@@ -260,5 +264,5 @@ _REASONS = {
 
 
 def _reason(data: bytes) -> str:
-    """The name of the error whose selector the log carries, as a slug."""
+    """Return the name, as a slug, of the error whose selector the log carries."""
     return _REASONS.get(data[:4], f"unknown_{data[:4].hex()}")

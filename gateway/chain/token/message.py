@@ -1,5 +1,5 @@
-"""EIP-3009 messages: what is signed of an authorization (EIP-712), and what the contract takes of it. Pure, but for
-`signature.py`, which says whose a signature is.
+"""EIP-3009 messages: what is signed of an authorization (EIP-712), and the calls of the contract. Pure, except for
+`signature.py`, which verifies signatures.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,10 +18,10 @@ from gateway.chain.token.contract import Contract, Movement, selector
 Kind = Literal["transfer", "redemption", "mint", "sweep"]
 KINDS: tuple[Kind, ...] = ("transfer", "redemption", "mint", "sweep")
 
-#: Who signs: the gateway, with the payer's key when it is batched; the payer's own key; or the payer, a contract.
+#: Who signs: the gateway with the payer's key, when it is batched; the payer's own key; or the payer's contract.
 By = Literal["gateway", "owner", "contract"]
 
-#: What the contract knows an authorization by: asset code, from (zero for a mint), nonce (a mint's reference).
+#: The key by which the contract knows an authorization: asset code, from (zero for a mint), nonce (a mint's reference).
 Key = tuple[str, str, int]
 
 
@@ -45,10 +45,9 @@ class Authorization(Struct, frozen=True):
         return (self.asset, self.from_address, self.nonce)
 
     def is_settled_by(self, movement: Movement) -> bool:
-        """Whether the movement is this one's, to the payee and the unit.
+        """Return whether the movement is exactly this authorization's, with the same payee and amount.
 
-        Who signs with a key of their own can sign another message with the same nonce: then that one has moved tokens,
-        and this one never will.
+        An owner can sign another message with the same nonce: then that one has moved tokens, and this one never will.
         """
         nonce, payee = movement.nonce, ZERO if self.kind == "redemption" else self.to_address
         if self.kind == "mint":
@@ -74,12 +73,12 @@ def domain_separator(contract: Contract) -> bytes:
 
 
 def digest(contract: Contract, authorization: Authorization) -> bytes:
-    """The 32 bytes that the payer signs."""
+    """Return the 32 bytes that the payer signs."""
     return digests(contract, [authorization])[0]
 
 
 def digests(contract: Contract, authorizations: Sequence[Authorization]) -> list[bytes]:
-    """The same of many of one token's."""
+    """Return the digests of many authorizations of one token."""
     assert all(one.kind != "mint" for one in authorizations)
     before = b"\x19\x01" + domain_separator(contract)
     messages = [
@@ -96,16 +95,18 @@ def digests(contract: Contract, authorizations: Sequence[Authorization]) -> list
 
 
 def check(contract: Contract, authorization: Authorization) -> None:
-    """Raises InvalidSignature unless the contract would accept the signature as the payer's own key's: in one form."""
+    """Raise InvalidSignature unless the contract would accept the signature as the payer's key's, in the one form it
+    accepts.
+    """
     signer, signed = authorization.from_address, authorization.signature
     if signature.check(signer, digest(contract, authorization), signed) != signed:
         raise InvalidSignature(signer, "it should be 65 bytes, r, s and v, where v is 27 or 28")
 
 
 def typed_data(contract: Contract, authorization: Authorization) -> dict[str, Any]:
-    """What a wallet of one's own is asked to sign (EIP-712), as ethers v6 and viem take it: without `EIP712Domain`
-    among the types, which ethers refuses, and with a number for a chain id, since viem signs none that is a string. The
-    message's own numbers are decimal strings. A raw eth_signTypedData_v4 wants the type of the domain besides.
+    """Return the EIP-712 message for an owner's wallet to sign, as ethers v6 and viem take it: without `EIP712Domain`
+    among the types, which ethers refuses, and with a number as the chain id, because viem signs none that is a string.
+    The message's own numbers are decimal strings. A raw eth_signTypedData_v4 needs the type of the domain as well.
     """
     message = {"from": "address", "to": "address", "value": "uint256", "validAfter": "uint256"}
     message |= {"validBefore": "uint256", "nonce": "bytes32"}
@@ -147,15 +148,15 @@ _SETTLE = selector("settle")
 _MINT = selector("mint")
 
 
-# Encoded by hand, as the contract ABI specification lays them out ("Formal Specification of the Encoding"): a general
+# Encoded by hand, as the contract ABI specification lays it out ("Formal Specification of the Encoding"): a general
 # encoder took as long for a payment as signing it does.
 
 _ARRAY_AT, _SIGNATURE_AT = _word(32), _word(7 * 32)
 
 
 def settle_data(authorizations: Sequence[Authorization]) -> bytes:
-    """The call that settles them, in order: `settle((address,address,uint256,uint256,uint256,bytes32,bytes)[])`. Each
-    is signed.
+    """Return the call that settles them, in order: `settle((address,address,uint256,uint256,uint256,bytes32,bytes)[])`.
+    Each must be signed.
     """
     entries = [_entry(a) for a in authorizations]
     places, at = [], 32 * len(entries)
@@ -185,6 +186,6 @@ def _entry(a: Authorization) -> bytes:
 
 
 def mint_data(authorizations: Sequence[Authorization]) -> bytes:
-    """The call that mints them, in order: `mint((address,uint256,bytes32)[])`."""
+    """Return the call that mints them, in order: `mint((address,uint256,bytes32)[])`."""
     entries = [_word_of(a.to_address) + _word(a.value) + _word(a.nonce) for a in authorizations]
     return b"".join([_MINT, _ARRAY_AT, _word(len(entries)), *entries])

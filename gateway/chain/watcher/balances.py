@@ -1,7 +1,7 @@
-"""What a token's contract says that addresses have, as of a final block. Network only.
+"""Token balances of addresses at a final block, as the contract says. Network only.
 
-Many nodes forget the state of a block after some minutes and keep its logs. Such a node is asked for the newest block,
-and what the contract's logs have moved since is taken back.
+Many nodes prune the state of a block after some minutes and keep its logs. Such a node is asked for the newest block,
+and the movements in the logs since are subtracted.
 """
 
 from collections import Counter
@@ -15,9 +15,9 @@ from gateway.chain.watcher import watch
 
 
 async def read(node: Node, contract: Contract, addresses: Sequence[str], number: int) -> list[int]:
-    """The units that each address has at block `number`, in order; the zero address stands for the supply.
+    """Return the units that each address has at block `number`, in order. The zero address stands for the supply.
 
-    Raises NodeBehind where the node has no such block yet, and NodeUnavailable.
+    Raises NodeBehind if the node has no such block yet, and NodeUnavailable.
     """
     asked = [total_supply_data() if one == ZERO else balance_of_data(one) for one in addresses]
     calls = [(contract.address, data) for data in asked]
@@ -32,13 +32,13 @@ async def read(node: Node, contract: Contract, addresses: Sequence[str], number:
 
 
 async def _moved(node: Node, contract: Contract, first: int, last: int) -> Counter[str]:
-    """By how much each address has gained in these blocks, and the supply, under the zero address."""
+    """Return how much each address has gained in these blocks; for the zero address, how much the supply has."""
     logs = await watch.logs_between(node, [contract.address], first, last)
     gained: Counter[str] = Counter()
     for one in decode([contract], logs).movements:
         gained[one.to_address] += one.value
         gained[one.from_address] -= one.value
-    gained[ZERO] = -gained[ZERO]  # what comes from the zero address is issued
+    gained[ZERO] = -gained[ZERO]  # tokens that come from the zero address are issued
     return gained
 
 

@@ -1,10 +1,10 @@
-"""The logs and receipts of a block range, none left out. Network only.
+"""Read all logs and receipts of a block range. Network only.
 
-A node behind a load balancer may answer for a block that it does not have yet as if nothing were in it. Near the tip
-logs are asked for by block hash, with the newest of those blocks in the same batch. Where many blocks are read at once
-they are asked for by range. Either way, a block whose bloom says that it may have logs of a contract, and of which none
-came, is asked for once more: near the tip for the logs of everybody, which must explain the whole bloom. And what the
-receipts of our own transactions count is what must have been read.
+A node behind a load balancer may answer for a block that it does not have yet as if the block were empty. Near the tip,
+logs are requested by block hash, with the newest of those blocks in the same batch. If many blocks are read at once,
+they are requested by range. Either way, a block whose bloom says that it may have logs of a contract, and for which
+none came, is requested once more: near the tip the logs of all contracts, which must explain the whole bloom. And the
+logs that are counted in the receipts of the gateway's own transactions must have been read.
 """
 
 from collections import Counter
@@ -14,12 +14,12 @@ from gateway.chain.block import Block, Log, Receipt
 from gateway.chain.errors import NodeBehind, NodeContradiction, NodeRefused
 from gateway.chain.node import Node
 
-#: So many blocks are asked for their logs one by one; where there are more, by range. It is one JSON-RPC batch.
+#: Up to so many blocks are requested by hash, more by range. It is one JSON-RPC batch.
 _BY_HASH_MOST = 32
 
 
 async def read_logs(node: Node, addresses: list[str], headers: list[Block]) -> list[Log]:
-    """All logs of these contracts in these blocks, which follow each other."""
+    """Return all logs of these contracts in these consecutive blocks."""
     if len(headers) > _BY_HASH_MOST:
         logs = await node.logs(addresses, headers[0].number, headers[-1].number)
         return _merged(logs, await node.logs_of(addresses, [one.hash for one in _doubtful(addresses, headers, logs)]))
@@ -30,7 +30,7 @@ async def read_logs(node: Node, addresses: list[str], headers: list[Block]) -> l
 
 
 async def _all_of(node: Node, addresses: list[str], header: Block) -> list[Log]:
-    """The logs of these contracts in a block, compared with its bloom."""
+    """Return the logs of these contracts in a block, after comparing all its logs with its bloom."""
     logs = await node.all_logs_of(header.hash)
     if not header.is_explained_by(logs):
         raise NodeBehind(f"it has a part of the logs of block {header.number}, or none")
@@ -38,7 +38,7 @@ async def _all_of(node: Node, addresses: list[str], header: Block) -> list[Log]:
 
 
 def _doubtful(addresses: list[str], headers: list[Block], logs: list[Log]) -> list[Block]:
-    """The blocks that may have logs of a contract, by their bloom, and of which none came."""
+    """Return the blocks that may have logs of a contract, by their bloom, and for which none came."""
     given = {(log.block_number, log.address) for log in logs}
     return [
         header
@@ -52,11 +52,11 @@ def _merged(logs: list[Log], more: list[Log]) -> list[Log]:
 
 
 async def read_receipts(node: Node, open_hashes: Mapping[bytes, bool], headers: list[Block]) -> list[Receipt]:
-    """The receipts among these transactions that are of final blocks, in the order of their blocks. A receipt comes
-    with all of its logs, so it is asked for when its block is read, and not each time while that is not final yet.
+    """Return the receipts among these transactions that are of final blocks, in the order of their blocks. A receipt
+    comes with all of its logs, so it is requested when its block is read, not each time before that is final.
 
-    Of a transaction that is in one of these blocks there must be one. A node that finds none by its hash (it is still
-    indexing, or keeps no index of old ones) is asked for all receipts of the block.
+    A transaction that is in one of these blocks must have one. A node that finds none by hash (it is still indexing, or
+    keeps no index of old ones) is asked for all receipts of the block.
     """
     here = {hash_: header for header in headers for hash_ in header.transactions if hash_ in open_hashes}
     late = [hash_ for hash_, is_late in open_hashes.items() if is_late and hash_ not in here]
@@ -65,7 +65,7 @@ async def read_receipts(node: Node, open_hashes: Mapping[bytes, bool], headers: 
     try:
         found = await node.receipts([*here, *late])
     except NodeRefused as error:
-        refused = error  # what is late is asked for again with a later block range
+        refused = error  # late ones are requested again with a later block range
     for header in {header.number: header for hash_, header in here.items() if hash_ not in found}.values():
         try:
             found |= await node.receipts_in(header.hash)
@@ -78,9 +78,9 @@ async def read_receipts(node: Node, open_hashes: Mapping[bytes, bool], headers: 
 
 
 async def _canonical(node: Node, found: list[Receipt], headers: list[Block]) -> list[Receipt]:
-    """Those of these that are of blocks up to the last header, on its chain. One of a block before the first (its
-    transaction was not known to be ours when that was read) is looked up by its block's number: what is below the
-    cursor is on the cursor's chain.
+    """Return those that are of blocks up to the last header, on its chain. A receipt of a block before the first header
+    (its transaction was not known when that block was read) is checked by its block's number: blocks below the cursor
+    are on the cursor's chain.
     """
     found = [receipt for receipt in found if receipt.block_number <= headers[-1].number]
     canonical = {header.number: header.hash for header in headers}
@@ -95,8 +95,9 @@ async def _canonical(node: Node, found: list[Receipt], headers: list[Block]) -> 
 async def with_missing(
     node: Node, addresses: list[str], headers: list[Block], receipts: list[Receipt], logs: list[Log]
 ) -> list[Log]:
-    """The logs, completed with those that receipts of our own transactions have and the node left out. Raises
-    NodeContradiction if the node does not give them."""
+    """Return the logs, completed with those that the receipts of the gateway's transactions have and the node left out.
+    Raises NodeContradiction if the node does not return them.
+    """
     by_hash = {header.hash: header for header in headers}
     wrong = {receipt.block_hash for receipt in receipts if _lacks(addresses, receipt, logs)} & by_hash.keys()
     for hash_ in wrong:

@@ -1,4 +1,4 @@
-"""A range of final blocks and what they say."""
+"""A range of final blocks, decoded."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,11 +9,11 @@ from gateway.chain.token.contract import Movement, Skip
 
 @dataclass(frozen=True, slots=True)
 class BlockRange:
-    """Final blocks `first` to `last.number`: what moved, what was skipped, and the receipts of asked hashes.
+    """Final blocks `first` to `last.number`: movements, skips, and the receipts of the requested hashes, in the order
+    of the chain. A receipt may be of a block before `first`.
 
-    Everything is in the order of the chain. A receipt may be of a block before `first`. `assets` are the tokens whose
-    contracts were read; `final` is the number of the newest final block there was; `timestamps` say when each block was
-    made, in Unix seconds, by number.
+    `assets` are the tokens whose contracts were read; `final` is the number of the newest final block; `timestamps` are
+    the blocks' times in Unix seconds, by number.
     """
 
     assets: frozenset[str]
@@ -27,5 +27,5 @@ class BlockRange:
 
     @property
     def newest(self) -> bool:
-        """Whether there was nothing final beyond it."""
+        """Whether it ends at the newest final block."""
         return self.last.number == self.final

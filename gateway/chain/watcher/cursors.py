@@ -1,8 +1,7 @@
 """How far each chain was read: a row per chain, which is locked while a block range is written.
 
-There is one cursor per chain, so a block range counts only if it was read with every contract that is recorded: the
-cursor's row is locked where a contract is recorded and where a block range is written, and the second of the two sees
-the first.
+There is one cursor per chain, so a block range counts only if it was read with every recorded contract. The cursor's
+row is locked when a contract is recorded and when a block range is written, so the second of the two sees the first.
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ sql = Statements(__package__, "cursors.sql")
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The last block that is in the ledger. `timestamp` is in Unix seconds."""
+    """The last block that the ledger has read. `timestamp` is in Unix seconds."""
 
     chain_id: int
     number: int
@@ -29,7 +28,7 @@ async def read(connection: Connection, chain_id: int) -> Cursor | None:
 
 
 async def begin(connection: Connection, start: Cursor) -> None:
-    """Begin reading after `start`; where reading has begun already, it goes on from there.
+    """Start reading after `start`; if reading has started, it continues where it is.
 
     The cursor stays locked until the caller commits: record a contract after this, in the same transaction.
     """
@@ -37,13 +36,15 @@ async def begin(connection: Connection, start: Cursor) -> None:
 
 
 async def advance(connection: Connection, old: Cursor, block_range: BlockRange) -> bool:
-    """Move the cursor over the block range. False when another worker did first, or when a contract was recorded that
-    the block range was not read with: then write nothing of it, and read again.
+    """Move the cursor over the block range. Returns False if another worker did first, or if a contract was recorded
+    that the block range was read without: then write nothing of it, and read again.
 
     The cursor's row stays locked until the caller commits, so block ranges are written one at a time and in order.
     """
     last = block_range.last
-    await connection.execute(sql.lock_cursor, old.chain_id)  # by itself: what follows sees what was waited for
+    await connection.execute(
+        sql.lock_cursor, old.chain_id
+    )  # a statement of its own, so that the next one sees what this waited for
     status = await connection.execute(
         sql.advance_cursor,
         old.chain_id,
@@ -58,13 +59,13 @@ async def advance(connection: Connection, old: Cursor, block_range: BlockRange) 
 
 
 async def lock(connection: Connection, chain_id: int) -> None:
-    """Let nobody write what a block says until the caller commits."""
+    """Lock the cursor: nobody else writes a block range until the caller commits."""
     await connection.execute(sql.lock_cursor, chain_id)
 
 
-async def stands(connection: Connection, there: Cursor) -> bool:
-    """Whether the cursor is there still. It then stays until the caller commits, and so does what the ledger has
-    seen.
+async def lock_if_at(connection: Connection, cursor: Cursor) -> bool:
+    """Return whether the cursor is still at that block. It is then locked until the caller commits, and the ledger
+    stays there.
     """
-    await connection.execute(sql.lock_cursor, there.chain_id)
-    return await read(connection, there.chain_id) == there
+    await connection.execute(sql.lock_cursor, cursor.chain_id)
+    return await read(connection, cursor.chain_id) == cursor

@@ -1,11 +1,11 @@
-"""Which block is final under the configured policy, and what a block waits for that is not."""
+"""Which block is final under the configured policy, and what a block that is not final waits for."""
 
 from gateway.chain.block import Block
 from gateway.chain.node import Node
 
 
 async def newest(node: Node, finality: int | None) -> Block | None:
-    """The newest block that nothing undoes under this policy; None while there is none."""
+    """Return the newest final block under this policy; None if there is none."""
     if finality is None:
         return await node.block("finalized")
     head = await node.block("latest")
@@ -13,7 +13,7 @@ async def newest(node: Node, finality: int | None) -> Block | None:
 
 
 def waiting(final: Block | None, finality: int | None) -> str:
-    """What a block waits for that is not final yet, in a sentence, with the setting that decides. Pure."""
+    """Return a sentence that says what a block waits for until it is final, with the setting that decides. Pure."""
     if finality is not None:
         return (
             f"It is final with {finality} blocks on top, as GATEWAY_FINALITY says; on a chain that makes no block "

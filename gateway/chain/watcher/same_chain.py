@@ -1,4 +1,4 @@
-"""Whether the node's chain is the one that the ledger was kept with. Network only."""
+"""Check that the node is on the ledger's chain. Network only."""
 
 from collections.abc import Iterable
 
@@ -10,8 +10,8 @@ from gateway.chain.watcher.cursors import Cursor
 
 
 async def check_cursor(node: Node, cursor: Cursor) -> None:
-    """Raises ChainReplaced when another block is where the cursor's was, or the node is of another chain; NodeBehind
-    when it has no block there yet: then it says nothing of the chain. Network only.
+    """Raise ChainReplaced if the cursor's block is another one, or the node is on another chain; NodeBehind if it does
+    not have the block yet, which says nothing about the chain. Network only.
     """
     here = await node.block(cursor.number)
     if here is None:
@@ -27,10 +27,10 @@ def check_hash(cursor: Cursor, here: Block) -> None:
 
 
 async def verify(node: Node, contracts: Iterable[Contract], cursor: Cursor | None, alone: bool = False) -> None:
-    """Raises ChainReplaced, saying what differs, unless this is the chain that the ledger was kept with, and
-    NodeUnavailable when the node is behind the cursor. Network only.
+    """Raise ChainReplaced, with what differs, unless this is the chain that the ledger was kept with, and
+    NodeUnavailable if the node is behind the cursor. Network only.
 
-    `alone` says that the chain has no other node, as the embedded one: then it is not behind, it has lost blocks.
+    `alone` says that the chain has no other node, as the embedded one: then a node that is behind has lost blocks.
     """
     known = list(contracts)
     chain_id, genesis = await node.chain_id(), await node.block(0)
@@ -43,7 +43,7 @@ async def verify(node: Node, contracts: Iterable[Contract], cursor: Cursor | Non
         if contract.genesis_hash != genesis.hash:
             raise ChainReplaced(f"the chain of {code} begins with another block 0, 0x{contract.genesis_hash.hex()}")
     if cursor is not None:
-        await _reached(node, cursor, alone)  # before the code: a node that is behind may not have come to it yet
+        await _reached(node, cursor, alone)  # before the code: a node that is behind may not have it yet
     for contract in known:
         if not await node.code(contract.address):
             raise ChainReplaced(f"there is no contract at {contract.address}, where {contract.asset.code} was")

@@ -1,13 +1,12 @@
-"""The chain up to its final block, read once and in order.
+"""Read the chain up to its final block, once and in order.
 
-The cursor is the last block that is in the ledger. A block range is what follows it, up to a final block: its headers
-are followed from the cursor by their parent hashes, and every log and receipt must be of a header so followed, so
-nothing is taken from a block that is not on this chain; and a node that has forgotten what a block had in it is not
-read as one in which nothing moved. Reading touches the network alone; the caller then moves the cursor and writes what
-the block range says in one transaction.
+The cursor is the last block that the ledger has read. A block range follows it, up to a final block. Its headers are
+followed from the cursor by their parent hashes, and every log and receipt must be of one of these headers, so nothing
+is taken from a block of another chain. A block whose content the node has pruned is not read as empty. Reading only
+uses the network; the caller then moves the cursor and writes the block range in one transaction.
 
-No log is left out (block_logs.py). What had been final and is not there any more is ChainReplaced (same_chain.py):
-nothing goes on over the old ledger.
+No log is left out (block_logs.py). If a block that was final is missing, ChainReplaced is raised (same_chain.py): the
+old ledger is never continued on another chain.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,13 +29,13 @@ async def read(
     open_hashes: Mapping[bytes, bool],
     most: int = 500,
 ) -> BlockRange | None:
-    """The next final blocks after the cursor, at most so many. None when there are none. Network only.
+    """Read the next final blocks after the cursor, at most so many. Returns None if there are none. Network only.
 
-    `finality` is how many blocks stand on top of a final one; None: the node says which is final. `open_hashes` are
+    `finality` is how many blocks make the block below them final; None: the node says which is final. `open_hashes` are
     transactions whose receipts are wanted, each with whether it may be in a block that was read before.
 
-    Raises ChainReplaced when the cursor's block is not on the chain, and NodeUnavailable when the node is behind it,
-    or when its answers do not fit together because the chain moved under them.
+    Raises ChainReplaced if the cursor's block is not on the chain, and NodeUnavailable if the node is behind it, or if
+    its answers contradict each other because the chain changed in the meantime.
     """
     final = await final_block.newest(node, finality)
     if final is not None and (final.number, final.hash) == (cursor.number, cursor.hash):
@@ -49,21 +48,21 @@ async def read(
     by_number = {header.number: header.hash for header in headers}
     if by_number.get(final.number, final.hash) != final.hash:
         raise NodeContradiction("its blocks changed while they were read")
-    return await _span(node, list(contracts), headers[1:], final.number, open_hashes)
+    return await _read_range(node, list(contracts), headers[1:], final.number, open_hashes)
 
 
 async def read_again(
     node: Node, contracts: Iterable[Contract], cursor: Cursor, first: int, last: int, open_hashes: Iterable[bytes]
 ) -> BlockRange:
-    """What blocks say that were read before, up to the cursor's: `first` to `last`. Network only. Raises as `read`."""
+    """Read blocks `first` to `last` again, which are not after the cursor. Network only. Raises as `read`."""
     assert 0 < first <= last <= cursor.number
     headers = await _headers(node, first, last)
     await same_chain.check_cursor(node, cursor)  # final blocks below it are on its chain
-    return await _span(node, list(contracts), headers, cursor.number, dict.fromkeys(open_hashes, False))
+    return await _read_range(node, list(contracts), headers, cursor.number, dict.fromkeys(open_hashes, False))
 
 
 async def logs_between(node: Node, addresses: list[str], first: int, last: int) -> list[Log]:
-    """All logs of these contracts in these blocks, final or not. Network only. Raises as `read`."""
+    """Return all logs of these contracts in these blocks, final or not. Network only. Raises as `read`."""
     if first > last:
         return []
     return await block_logs.read_logs(node, addresses, await _headers(node, first, last))
@@ -71,14 +70,14 @@ async def logs_between(node: Node, addresses: list[str], first: int, last: int) 
 
 async def _headers(node: Node, first: int, last: int) -> list[Block]:
     headers = await node.blocks(first, last)
-    _in_a_row(headers, first, last)
+    _check_contiguous(headers, first, last)
     return headers
 
 
-async def _span(
+async def _read_range(
     node: Node, contracts: list[Contract], headers: list[Block], final: int, open_hashes: Mapping[bytes, bool]
 ) -> BlockRange:
-    """What these blocks say, each of which is the parent of the next."""
+    """Read and decode these consecutive blocks."""
     addresses = [contract.address for contract in contracts]
     by_number = {header.number: header.hash for header in headers}
     logs = await block_logs.read_logs(node, addresses, headers) if contracts else []
@@ -100,16 +99,16 @@ async def _span(
 
 
 async def _follow(node: Node, cursor: Cursor, last: int) -> list[Block]:
-    """The headers from the cursor's own to `last`, each the parent of the next."""
+    """Return the headers from the cursor's own to `last`, each the parent of the next."""
     headers = await node.blocks(cursor.number, last)
     if headers and headers[0].number == cursor.number:
         same_chain.check_hash(cursor, headers[0])
-    _in_a_row(headers, cursor.number, last)
+    _check_contiguous(headers, cursor.number, last)
     return headers
 
 
-def _in_a_row(headers: list[Block], first: int, last: int) -> None:
-    """Raises NodeUnavailable unless these are all blocks from `first` to `last`, with what was in them."""
+def _check_contiguous(headers: list[Block], first: int, last: int) -> None:
+    """Raise NodeUnavailable unless these are all blocks from `first` to `last`, with their content."""
     if [header.number for header in headers] != list(range(first, last + 1)):
         raise NodeBehind(f"it does not have all of the blocks {first} to {last}")
     for parent, child in pairwise(headers):

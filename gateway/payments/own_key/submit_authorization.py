@@ -91,7 +91,7 @@ async def submit(
             raise _taken(asked)
         try:
             async with database.transaction() as connection:
-                if await cursors.stands(connection, cursor):
+                if await cursors.lock_if_at(connection, cursor):
                     return await _begin(connection, settings, payer, one, asked.money, now)
                 raise Contended
         except Contended:
@@ -192,7 +192,7 @@ async def _begin(
     given_out = await authorization.nonces_given_out(connection, one.asset, one.from_address)
     if abs(one.nonce - given_out) < _NONCES_APART:
         raise InvalidRequest("nonce", "it is where the gateway's own are: sign with one of 32 random bytes")
-    if not await authorization.present(connection, one, now):
+    if not await authorization.enqueue_signed(connection, one, now):
         raise Contended
     await records.insert(connection, [payment])
     if owner.guarded:

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 async def run(worker: Worker) -> bool:
     """Say once that a relayer's gas money runs out, well before it has; and once that it does no more."""
     async with worker.database.one_statement() as connection:
-        turn = await gas_balance.turn(connection, worker.addresses, worker.block_time.rounds(worker.gas_every))
+        turn = await gas_balance.take_due(connection, worker.addresses, worker.block_time.rounds(worker.gas_every))
     if not turn:
         return False
     fees, account_states = await worker.node.fees(), await worker.node.account_states(turn)
@@ -32,7 +32,7 @@ async def run(worker: Worker) -> bool:
 async def _say_low(worker: Worker, relayer: Relayer, low: bool, payments: int) -> None:
     left = str(Money(max(relayer.left_wei, 0), gas.coin_of(worker.settings.assets)))
     async with worker.database.transaction() as connection:
-        new = await gas_balance.note(connection, relayer.address, low)
+        new = await gas_balance.record(connection, relayer.address, low)
         if new:
             details = {"relayer": relayer.address, "left": left, "payments": payments}
             event = Event("relayer.low" if low else "relayer.filled", None, None, details)

@@ -37,12 +37,12 @@ async def run(worker: Worker) -> bool:
     """
     now = worker.clock()
     async with worker.database.reading() as connection:
-        ripe = await batches.ripe(connection, now, worker.batch_wait, now - intervals.AFTER_REVERT)
-        if not ripe:
+        due = await batches.due(connection, now, worker.batch_wait, now - intervals.AFTER_REVERT)
+        if not due:
             return False
         chain = await deploy.chain(connection, worker.settings.assets)
     settings = replace(worker.settings, contracts=chain.contracts)
-    chain_id = settings.contracts[ripe[0].asset].chain_id
+    chain_id = settings.contracts[due[0].asset].chain_id
     if chain.cursor is not None:
         await same_chain.check_cursor(worker.node, chain.cursor)  # nothing is signed over a ledger of another chain
     fees, of_all = (
@@ -54,11 +54,11 @@ async def run(worker: Worker) -> bool:
     account_states = [one for one in of_all if one.address in worker.addresses]
     worked, waits = False, list[NoRelayer]()
     for contract in settings.contracts.values():
-        due = [one for one in ripe if one.asset == contract.asset.code]
-        if not due:
+        of_token = [one for one in due if one.asset == contract.asset.code]
+        if not of_token:
             continue
         allowed = await roles.allowed(worker.node, contract, worker.addresses)
-        for one in () if allowed.paused else due:
+        for one in () if allowed.paused else of_token:
             try:
                 worked |= await _batch(worker, settings, contract, one, account_states, allowed.of[one.kind], fees)
             except NoRelayer as none:
@@ -72,7 +72,7 @@ async def _batch(
     worker: Worker,
     settings: PaymentSettings,
     contract: Contract,
-    ripe: batches.Ripe,
+    due: batches.Due,
     account_states: Sequence[AccountState],
     allowed: Collection[str],
     fees: Fees,
@@ -89,11 +89,11 @@ async def _batch(
 
     async with worker.database.transaction() as connection:
         # The relayer first: who finds it taken takes another, and nobody claims what no relayer can carry.
-        cost_wei = gas_balance.cost_wei(batches.gas_most(ripe.count, ripe.by_contracts), fees)
+        cost_wei = gas_balance.cost_wei(batches.gas_most(due.count, due.by_contracts), fees)
         relayer = await _relayer(worker, connection, account_states, allowed, cost_wei)
         if relayer is None:
             return False
-        batch = await batches.form(connection, contract, ripe.kind, relayer, fees, sign, now, ripe.count)
+        batch = await batches.form(connection, contract, due.kind, relayer, fees, sign, now, due.count)
         if batch is None:
             return False
         submitted = await relay.record(connection, settings.assets, settings.settles, batch, now)
@@ -116,10 +116,10 @@ async def _relayer(
     where that does not pass by itself.
     """
     found = await relayers.read(connection, account_states)
-    fit = relayers.in_turn([one for one in found if one.address in allowed], cost_wei)
+    fit = relayers.available([one for one in found if one.address in allowed], cost_wei)
     taken = await relayers.take(connection, fit) if fit else None
     if taken is None:
-        reasons = {one.address: relayers.unfit(one, cost_wei) for one in found}
+        reasons = {one.address: relayers.unfit_reason(one, cost_wei) for one in found}
         reasons |= {
             one: "may not: run 'gateway deploy' with the key of the token's admin first in the file"
             for one, why in reasons.items()

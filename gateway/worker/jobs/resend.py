@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 async def run(worker: Worker) -> bool:
     """Look after the relayers whose turn it is, side by side: what fails in one does not keep the others."""
     async with worker.database.one_statement() as connection:
-        turn = await relayers.turn(connection, worker.addresses, worker.block_time.rounds(worker.resend_every))
+        turn = await relayers.take_due(connection, worker.addresses, worker.block_time.rounds(worker.resend_every))
     if not turn:
         return False
     account_states = await worker.node.account_states(turn)
@@ -49,7 +49,7 @@ async def _look_after(worker: Worker, relayer: Relayer, final: Block | None) -> 
         if attempts and final
         else None
     )
-    if taken is not None and not await nonce_conflicts.finds_ours(worker.database, worker.node, relayer.address):
+    if taken is not None and not await nonce_conflicts.finds_last_final(worker.database, worker.node, relayer.address):
         taken = None
     nonce = taken.nonce if taken is not None else ahead
     if nonce is not None:
@@ -59,7 +59,7 @@ async def _look_after(worker: Worker, relayer: Relayer, final: Block | None) -> 
         await nonce_conflicts.trust(connection, relayer.address)
     sent = await outbox.send_open(worker.database, worker.node, attempts) if attempts else outbox.Sent([])
     if relayer.refused is not None and sent.refusal is None:
-        await outbox.taken_again(worker.database, relayer.address)
+        await outbox.clear_refusal(worker.database, relayer.address)
     if unmined := sent.attempts:
         await _bump(worker, relayer.address, [attempt for attempt in unmined if attempt.nonce == unmined[0].nonce][-1])
 

@@ -162,5 +162,5 @@ def test_a_relayer_is_chosen_by_what_it_has_open_and_not_at_all_where_it_cannot_
     unfit = [relayer("0xC", stopped="why"), relayer("0xD", left_wei=9), relayer("0xE", mined=6)]
     full = relayer("0xF", open=relayers.OPEN_MAX)
 
-    assert relayers.in_turn([full, busy, *unfit, idle], 10) == [idle, busy]
-    assert [relayers.unfit(one, 10) is None for one in (idle, busy, full, *unfit)] == [True] * 3 + [False] * 3
+    assert relayers.available([full, busy, *unfit, idle], 10) == [idle, busy]
+    assert [relayers.unfit_reason(one, 10) is None for one in (idle, busy, full, *unfit)] == [True] * 3 + [False] * 3
