@@ -23,7 +23,7 @@ async def enrolled(visitor: Visitor, site: Site, name: str, role: str) -> None:
 
 
 async def signed_in(visitor: Visitor, site: Site, name: str, role: str = "security") -> None:
-    """Enrol and sign in by the API, as people.py does for owners of wallets; the overview is open then."""
+    """Enrol and sign in by the API, as people.py does for owners of wallets. Their browser has no page open."""
     api, key, code = site.api, Authenticator(), await code_for(site.api, name, role)
     asked = await api.call("POST", "/v1/operator/enrolment/challenge", json={"name": name})
     enrolment = {"name": name, "code": code, **made(key, asked)}
@@ -31,13 +31,11 @@ async def signed_in(visitor: Visitor, site: Site, name: str, role: str = "securi
     challenge = challenge_in(await api.call("POST", "/v1/operator/session/challenge"))
     begun = await api.call("POST", "/v1/operator/session/cookie", json=signed(key, challenge), headers=OWN)
     await hand_over(visitor, site, key, asked, begun)
-    await visitor.page.goto("/console")
-    await visitor.page.get_by_role("heading", name="Overview").wait_for()
 
 
 @asynccontextmanager
 async def operating(browser: Browser, site: Site, name: str, role: str = "security") -> AsyncIterator[Visitor]:
-    """An operator of this role in a window of their own, at the overview."""
+    """An operator of this role in a window of their own, with no page open."""
     async with visiting(browser, site) as visitor:
         await signed_in(visitor, site, name, role)
         yield visitor

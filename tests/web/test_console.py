@@ -143,6 +143,7 @@ async def test_on_a_phone_the_sections_are_behind_a_button(visitor: Visitor, sit
     page = visitor.page
     await signed_in(visitor, site, "ann")
     await page.set_viewport_size({"width": 320, "height": 700})
+    await page.goto("/console")
     sections = page.get_by_role("navigation", name="Sections")
     await expect(sections).to_be_hidden()
     await page.get_by_role("button", name="Sections").click()

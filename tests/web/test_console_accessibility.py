@@ -60,6 +60,7 @@ async def test_axe_finds_nothing_in_the_sections_that_a_phone_opens(visitor: Vis
     page = visitor.page
     await signed_in(visitor, site, "a" * 30)
     await page.set_viewport_size({"width": 320, "height": 720})
+    await page.goto("/console")
     await page.locator(".menu").click()
     await page.evaluate(AXE)
     for scheme in SCHEMES:

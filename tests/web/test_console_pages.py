@@ -20,6 +20,7 @@ async def test_a_search_leads_to_what_it_found(visitor: Visitor, site: Site) -> 
     paid = (await alice.pay("@bob", "12.50 EUR", memo=EVIL)).json()["id"]
     page = visitor.page
     await signed_in(visitor, site, "ann", "read_only")
+    await page.goto("/console")
     for typed in ("@alice", "alice", alice.wallet_id, alice.address):
         await page.get_by_role("navigation", name="Sections").get_by_role("link", name="Handles").click()
         await page.get_by_role("searchbox").fill(typed)

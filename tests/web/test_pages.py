@@ -55,13 +55,15 @@ async def test_every_page_and_file_is_held_to_the_policy(site: Site) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_a_browser_makes_neither_html_nor_a_script_of_text_in_a_page(visitor: Visitor, path: str) -> None:
+async def test_a_browser_makes_neither_html_nor_a_script_of_text_in_a_page(shared_visitor: Visitor, path: str) -> None:
+    page = shared_visitor.page
     if path in OF_OWNERS:  # its script goes on in the middle of this
-        await visitor.page.route("**/sign-in*", lambda route: route.fulfill(status=204))
-    await visitor.page.goto(path)
+        await page.route("**/sign-in*", lambda route: route.fulfill(status=204))
+    await page.goto(path)
     for tried in TRIED:
         with pytest.raises(Error, match="This document requires 'Trusted"):
-            await visitor.page.evaluate(f"() => {{ {tried}; }}")
+            await page.evaluate(f"() => {{ {tried}; }}")
+    await page.unroute_all()
 
 
 async def test_the_page_that_starts_the_service_worker_names_no_other_script(visitor: Visitor) -> None:

@@ -17,14 +17,21 @@ async def tap(visitor: Visitor, keys: str) -> None:
         await pad.get_by_role("button", name=name, exact=True).click()
 
 
+@pytest.fixture(scope="module")
+async def on_a_phone(shared_visitor: Visitor, shared_site: Site) -> Visitor:
+    """@alice, who fills in what is not paid."""
+    await owner(shared_visitor, shared_site, "alice", "50.00 EUR", "900 JPY")
+    await shared_site.person("bob")
+    await shared_visitor.page.set_viewport_size({"width": 390, "height": 844})
+    return shared_visitor
+
+
 @pytest.fixture
-async def form(visitor: Visitor, site: Site) -> Visitor:
-    """@alice at the form, on a phone."""
-    await owner(visitor, site, "alice", "50.00 EUR", "900 JPY")
-    await site.person("bob")
-    await visitor.page.set_viewport_size({"width": 390, "height": 844})
-    await visitor.page.goto("/pay")
-    return visitor
+async def form(on_a_phone: Visitor) -> Visitor:
+    """@alice at the form."""
+    on_a_phone.complaints.clear()
+    await on_a_phone.page.goto("/pay")
+    return on_a_phone
 
 
 @pytest.mark.parametrize(

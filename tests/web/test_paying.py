@@ -112,6 +112,13 @@ async def test_after_a_lost_answer_the_button_is_pressed_again_and_it_is_one_pay
     assert len(await payments_of(alice)) == 1
 
 
+@pytest.fixture(scope="module")
+async def payer(shared_visitor: Visitor, shared_site: Site) -> Person:
+    """@alice, who fills in what is not paid."""
+    await shared_site.person("bob")
+    return await owner(shared_visitor, shared_site, "alice", "50.00 EUR")
+
+
 @pytest.mark.parametrize(
     ("filled", "said"),
     [
@@ -127,18 +134,17 @@ async def test_after_a_lost_answer_the_button_is_pressed_again_and_it_is_one_pay
     ],
 )
 async def test_what_is_wrong_stands_at_its_field_and_nothing_filled_in_is_lost(
-    visitor: Visitor, site: Site, filled: dict[str, str], said: str
+    shared_visitor: Visitor, payer: Person, filled: dict[str, str], said: str
 ) -> None:
-    alice = await owner(visitor, site, "alice", "50.00 EUR")
-    await site.person("bob")
-    await fill_in(visitor, **filled, **{"for": "lunch"})
-    fault = visitor.page.get_by_role("alert")
+    page = shared_visitor.page
+    await fill_in(shared_visitor, **filled, **{"for": "lunch"})
+    fault = page.get_by_role("alert")
     await expect(fault).to_contain_text(said)
-    field = visitor.page.locator("[aria-invalid]")
+    field = page.locator("[aria-invalid]")
     assert await field.get_attribute("aria-describedby") == await fault.get_attribute("id")
-    assert await visitor.page.get_by_label("For", exact=True).input_value() == "lunch"
-    assert (await visitor.page.get_by_label("Amount", exact=True).input_value()) == filled["amount"]
-    assert await payments_of(alice) == []
+    assert await page.get_by_label("For", exact=True).input_value() == "lunch"
+    assert (await page.get_by_label("Amount", exact=True).input_value()) == filled["amount"]
+    assert await payments_of(payer) == []
 
 
 async def test_whom_one_pays_stands_on_the_form_and_is_chosen_by_a_touch(visitor: Visitor, site: Site) -> None:

@@ -94,10 +94,10 @@ async def test_codes_are_copied_and_downloaded_as_they_are_shown(visitor: Visito
         ("a\r\nSet-Cookie: x", "key-aSetCookiex.json"),
     ],
 )
-async def test_no_handle_breaks_the_name_of_a_file(visitor: Visitor, handle: str, name: str) -> None:
-    await visitor.page.goto("/sign-in")
+async def test_no_handle_breaks_the_name_of_a_file(shared_visitor: Visitor, handle: str, name: str) -> None:
+    await shared_visitor.page.goto("/sign-in")
     made = "async (handle) => (await import('/static/page.js')).fileName('key', handle, 'json')"
-    assert await visitor.page.evaluate(made, handle) == name
+    assert await shared_visitor.page.evaluate(made, handle) == name
 
 
 async def test_printed_the_page_has_the_codes_and_what_they_are_for_and_nothing_else(visitor: Visitor) -> None:
