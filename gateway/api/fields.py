@@ -13,7 +13,7 @@ from msgspec import Meta
 from gateway.errors import InvalidRequest
 from gateway.http.schema import one_of, typed_id
 from gateway.identity.scope import Scope
-from gateway.payments.model.reason import Reason
+from gateway.payments.model.policy import Reason
 from gateway.payments.model.state import State
 
 Amount = Annotated[

@@ -11,8 +11,7 @@ from gateway.errors import InvalidRequest
 from gateway.money import Asset, Assets, Money, fiat
 from gateway.payments.checks import policy
 from gateway.payments.checks.policy import Inputs, decide, loosens, undo_seconds
-from gateway.payments.model import usual_limits
-from gateway.payments.model.policy import Limit, Policy, usual_limit
+from gateway.payments.model.policy import Limit, Policy, usual_limit, usual_whole
 from tests.factory import NOW
 
 
@@ -81,7 +80,7 @@ def test_usual_limits_are_about_as_much_in_every_currency(asset: Asset, payment:
 
 def test_every_currency_that_people_pay_with_has_a_usual_limit() -> None:
     """All of ISO 4217 but units of account, and five currencies without one rate: those have the least there is."""
-    rest = {one.code for one in Currency if one.exponent is not None and usual_limits.whole(one.code) == 20} - {"KWD"}
+    rest = {one.code for one in Currency if one.exponent is not None and usual_whole(one.code) == 20} - {"KWD"}
     units = {"XAD", "BOV", "CLF", "COU", "MXV", "CHE", "CHW", "USN", "UYI", "UYW"}
     assert rest == units | {"IRR", "KPW", "SYP", "VED", "VES"}
 

@@ -24,7 +24,7 @@ from gateway.operators import proposals, roles
 from gateway.operators.roles import ROLES
 from gateway.payments.life.step import KINDS as STEPS
 from gateway.payments.model.payment import State
-from gateway.payments.model.reason import Reason
+from gateway.payments.model.policy import Reason
 from gateway.payments.model.route import RailName
 from gateway.payments.requests.rows import Direction
 from gateway.payments.requests.state import STATES

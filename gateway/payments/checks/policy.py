@@ -38,9 +38,8 @@ from gateway.payments.checks import spending
 from gateway.payments.checks.check import LOCKED, PASSED, Check, CheckContext, Decisions, Locks, Passed
 from gateway.payments.checks.spending import Counted
 from gateway.payments.model.payment import Payment, State
-from gateway.payments.model.policy import Limit, Policy
+from gateway.payments.model.policy import Limit, Policy, Reason
 from gateway.payments.model.proposed import Counter, Proposed
-from gateway.payments.model.reason import Reason
 from gateway.postgres.pool import Connection, Record, Statements, if_any
 
 sql = Statements(__package__, "policy.sql")

@@ -1,15 +1,46 @@
-"""The policy of a wallet, as its owner has set it: which payments need an approval. Pure.
+"""The policy of a wallet, as its owner has set it: which payments need an approval, and why. Pure.
 
-checks/policy.py decides by it.
+checks/policy.py decides by it. Where the owner has set no limit, there is a usual one for each currency: about a
+hundred euros a payment. These are round numbers, not rates: each was worth 40 to 140 EUR in 2025. A token counts as the
+currency that backs it. A currency that is not in the table gets the lowest number, and so needs an approval sooner.
 """
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from typing import Final, Literal
 
 from msgspec import Struct, field
 
 from gateway.money import Asset, Money
-from gateway.payments.model import usual_limits
+
+#: Why a payment needs its payer's approval. checks/policy.py says what each means and decides which apply.
+Reason = Literal["amount", "day", "new_payee", "address", "changed_payee", "new_device", "before_passkey"]
+
+#: In whole ones of the currency (ISO 4217).
+_WHOLE: Final = {
+    20: "KWD",
+    50: "BHD OMR",
+    100: "BMD BND BSD CHF EUR FKP GBP GIP JOD KYD PAB SGD SHP USD",
+    200: "AUD AWG AZN BAM BBD BYN BZD CAD FJD GEL NZD TND TOP WST XCD XCG",
+    500: "AED BRL DKK ILS LYD MYR PEN PGK PLN QAR RON SAR TMT",
+    1_000: "BOB CNY GHS GTQ HKD MAD MOP NOK SBD SEK SVC TJS TTD",
+    2_000: "BWP CUP CZK ERN HNL LSL MDL MVR MXN NAD SCR SLE STN SZL THB TWD ZAR ZMW ZWG",
+    5_000: "DOP EGP MKD MRU MUR MZN NIO PHP SRD TRY UAH UYU",
+    10_000: "AFN ALL BDT BTN CVE DZD GMD HTG INR ISK JPY KES KGS RSD RUB VUV XPF",
+    20_000: "DJF ETB GYD JMD LKR LRD NPR PKR YER",
+    50_000: "AMD CRC HUF KMF KZT SDG SOS XAF XOF",
+    100_000: "AOA CLP IQD",
+    200_000: "ARS BIF CDF KRW MMK MWK NGN RWF TZS",
+    500_000: "COP KHR MGA MNT SSP UGX",
+    1_000_000: "GNF PYG UZS",
+    2_000_000: "IDR LAK VND",
+    10_000_000: "LBP",
+}
+
+_BY_CODE: Final = {code: whole for whole, codes in _WHOLE.items() for code in codes.split()}
+
+#: How many such payments a day is.
+DAYS_PAYMENTS: Final = 3
 
 
 class Limit(Struct, frozen=True):
@@ -37,6 +68,11 @@ class Policy(Struct, frozen=True):
 
 
 def usual_limit(asset: Asset) -> Limit:
-    """Where the owner has set none: about a hundred euros a payment, and three times that a day (usual_limits.py)."""
-    units = usual_limits.whole(asset.backing or asset.code) * 10**asset.decimals
-    return Limit(Money(units, asset), Money(usual_limits.DAYS_PAYMENTS * units, asset))
+    """Where the owner has set none: about a hundred euros a payment, and three times that a day."""
+    units = usual_whole(asset.backing or asset.code) * 10**asset.decimals
+    return Limit(Money(units, asset), Money(DAYS_PAYMENTS * units, asset))
+
+
+def usual_whole(currency: str) -> int:
+    """The default limit of one payment, in whole units of the currency (euros, not cents)."""
+    return _BY_CODE.get(currency, min(_WHOLE))

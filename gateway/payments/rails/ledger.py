@@ -28,7 +28,6 @@ from gateway.payments.checks import caps, policy
 from gateway.payments.checks.spending import bucket_of
 from gateway.payments.errors import UnknownPayee
 from gateway.payments.model import payment_events
-from gateway.payments.model.fee import fee
 from gateway.payments.model.payment import Event, Payment, after
 from gateway.payments.model.plain import (
     NeedsChecks,
@@ -41,7 +40,7 @@ from gateway.payments.model.plain import (
 from gateway.payments.model.policy import usual_limit
 from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.rail import Rail
-from gateway.payments.model.rail_settings import RailSettings
+from gateway.payments.model.rail_settings import RailSettings, fee
 from gateway.payments.model.route import Route, ledger_route
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.rails import holding
