@@ -20,7 +20,7 @@ from gateway import __version__, logs
 from gateway.cli.operate import printout, security
 from gateway.cli.options import an_asset
 from gateway.cli.pay_many import command
-from gateway.cli.wallet import events, grants, notifications, protection, wallet, webhooks
+from gateway.cli.wallet import events, grants, notifications, protection, requests, wallet, webhooks
 from gateway.cli.wallet.calls import say, show
 from gateway.config.environment import from_environment, given
 from gateway.config.settings import SETTINGS
@@ -32,6 +32,7 @@ T = TypeVar("T")
 PERSONS = (
     *wallet.COMMANDS,
     command.pay_many,
+    *requests.COMMANDS,
     *protection.COMMANDS,
     *grants.COMMANDS,
     *notifications.COMMANDS,

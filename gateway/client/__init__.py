@@ -14,6 +14,7 @@ Invariants:
 
     client.py      Client and AsyncClient
     payments.py wallet.py handles.py bank.py events.py webhooks.py notifications.py   the calls, by topic
+    requests.py    asking others for money, and what they ask
     grants.py      API keys and mandates
     protection.py  the policy, sessions and passkeys
     sync_async.py  one implementation for both clients

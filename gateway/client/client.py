@@ -15,6 +15,7 @@ from gateway.client.handles import Handles
 from gateway.client.notifications import Notifications
 from gateway.client.payments import Payments
 from gateway.client.protection import Passkeys, Policy, Sessions
+from gateway.client.requests import Requests
 from gateway.client.retry import Retry
 from gateway.client.sync_async import Async, Mode, Sync, finished
 from gateway.client.transport import AsyncTransport, SyncTransport, Transport
@@ -47,6 +48,7 @@ class _Client(Generic[Mode]):
             raise NoAnswer(url, "it is not a URL") from None
         self.calls = Calls(transport, url, api_key, retry)
         self.payments: Payments[Mode] = Payments(self.calls)
+        self.requests: Requests[Mode] = Requests(self.calls)
         self.wallet: WalletCalls[Mode] = WalletCalls(self.calls)
         self.handles: Handles[Mode] = Handles(self.calls)
         self.bank: Bank[Mode] = Bank(self.calls)

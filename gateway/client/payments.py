@@ -47,13 +47,15 @@ class Payments(Resource[Mode]):
         capture: bool = True,
         reference: str | None = None,
         metadata: Metadata | None = None,
+        request: str | None = None,
         idempotency_key: str | None = None,
     ) -> PaymentView:
-        """Pay `to`, an @handle or an address. With `capture=False` the money is held, to capture or void it later.
+        """Pay `to`, an @handle or an address. With `capture=False` the money is held, to capture or void it later. With
+        `request` it pays that request, and is what that asks for.
 
         Raises ProblemError (`insufficient_funds`, `unknown_payee`, …), OutcomeUnknown and NoAnswer.
         """
-        asked = _asked(to, amount, asset, memo, capture, reference, metadata)
+        asked = _asked(to, amount, asset, memo, capture, reference, metadata, request)
         return await self._calls.move("/v1/payments", PaymentView, asked, idempotency_key)
 
     @call
@@ -185,8 +187,10 @@ def _asked(
     capture: bool,
     reference: str | None,
     metadata: Metadata | None,
+    request: str | None = None,
 ) -> PaymentRequest:
-    return PaymentRequest(to, amount, asset, memo, capture, reference, None if metadata is None else dict(metadata))
+    noted = None if metadata is None else dict(metadata)
+    return PaymentRequest(to, amount, asset, memo, capture, reference, noted, request)
 
 
 def _path(id: str, *verb: str) -> str:

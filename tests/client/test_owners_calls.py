@@ -47,6 +47,32 @@ async def test_api_keys_are_created_replaced_listed_and_revoked(
         assert await refused(face, keys.revoke, again.id) == "not_found"
 
 
+async def test_a_request_is_made_listed_paid_declined_and_cancelled(
+    kind: Kind, gateway: Gateway, alice: Person, bob: Person
+) -> None:
+    async with face_of(kind, gateway.url, bob.api_key) as asking, face_of(kind, gateway.url, alice.api_key) as asked:
+        ask, of = asking.client.requests, asked.client.requests
+        until = datetime.now(UTC) + timedelta(days=3)
+        made = await asking.call(ask.create, "@alice", "4.00", "EUR", memo="dinner", expires_at=until)
+        assert (made.state, made.from_, made.to, made.amount, made.memo) == ("open", "@alice", "@bob", "4.00", "dinner")
+        assert [one.id for one in await asked.all(of.list(direction="in", state="open", page_size=1))] == [made.id]
+
+        paid = await asked.call(of.pay, made.id, idempotency_key="dinner")
+        assert (paid.state, paid.to, paid.amount, paid.memo) == ("settled", "@bob", "4.00", "dinner")
+        assert (await asking.call(ask.get, made.id)).payment == paid.id
+        assert await refused(asked, of.pay, made.id) == "request_not_open"
+        assert (await asked.call(of.pay, made.id, idempotency_key="dinner")) == paid
+
+        second, third = [await asking.call(ask.create, "@alice", "4.00", "EUR") for _ in range(2)]
+        other = await refused(
+            asked, asked.client.payments.create, "@bob", "5.00", "EUR", request=second.id, idempotency_key="other"
+        )
+        assert other == "request_mismatch"
+        assert (await asked.call(of.decline, second.id)).state == "declined"
+        assert (await asking.call(ask.cancel, third.id)).state == "cancelled"
+        assert await asked.all(of.list(direction="out")) == []
+
+
 async def test_a_mandate_is_granted_drawn_and_revoked(kind: Kind, gateway: Gateway, alice: Person, bob: Person) -> None:
     until = datetime.now(UTC) + timedelta(days=90)
     async with face_of(kind, gateway.url, alice.api_key) as payer, face_of(kind, gateway.url, bob.api_key) as payee:

@@ -143,5 +143,5 @@ def assert_prints(printed: str, expected: str, up: Up, typed: str = "") -> None:
 
 
 def alike(text: str) -> str:
-    """The text without what differs from run to run, also the ids of mandates and the codes of operators and links."""
-    return levelled(re.sub(r"\b(go|gl|mdt)_[\w…-]+", r"\1_…", text))
+    """The text without what differs from run to run, such as the ids of mandates and requests, and codes of links."""
+    return levelled(re.sub(r"\b(go|gl|mdt|req)_[\w…-]+", r"\1_…", text))

@@ -2,6 +2,7 @@
 
 wallet.py      the commands: arguments, examples
 protection.py  what goes without approval, and that a payment was not one's own
+requests.py    asking others for money, and what others ask
 grants.py      what programs and others may: api-keys and mandates
 webhooks.py    where events are sent, and a way to try a receiver
 notifications.py  what people are told, and where it is sent

@@ -179,6 +179,13 @@ class Client:
         asked |= {"reference": reference, "metadata": dict(metadata) if metadata else None}
         return await self._call("POST", "/v1/payments", asked, key=key)
 
+    async def pay_request(self, id: str, key: str | None = None) -> Answer:
+        """Pay what a request asks for."""
+        with self.told():
+            one = await self.api.requests.get(id)
+        asked = {"to": one.to, "amount": one.amount, "asset": one.asset, "memo": one.memo, "request": one.id}
+        return await self._call("POST", "/v1/payments", asked, key=key)
+
     async def pay_many(self, rows: Sequence[Mapping[str, str]], key: str) -> list[Answer]:
         """Pay rows of `to`, `amount`, `asset`, `idempotency_key` and perhaps `memo`; a result for each, in order.
 
