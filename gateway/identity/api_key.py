@@ -1,14 +1,14 @@
-"""API keys: what programs act with. Kept by their hashes alone, each with what it may do, from where and until when.
+"""API keys, which programs authenticate with. Only hashes are stored, with each key's scopes, networks and expiry.
 
-A key has 256 random bits, so its plain SHA-256 can neither be guessed nor searched for. It is looked up with each
-request: one that was revoked a moment ago is none, in every process.
+A key has 256 random bits, so its plain SHA-256 can be neither guessed nor searched for. It is looked up with every
+request: a key that was revoked a moment ago is refused by every process.
 
-The key that comes with a handle does everything, until the wallet has a passkey. Others are made by its owner, each
-with scopes and, where it is to pay without asking, with caps (payments/checks/caps.py). A key is replaced by another
-with an overlap, in which both are good; that is never made longer.
+The key that comes with a handle can do everything, until the wallet has a passkey. Other keys are created by the owner,
+each with scopes and, if it is to pay without approval, with spending caps (payments/checks/caps.py). A key is replaced
+by another with an overlap, in which both are valid; the overlap is never extended.
 
-A key with caps pays without an approval, so a passkey stands behind it (`approved`): one made before the wallet's first
-passkey pays nothing from then on until the owner approves it.
+A key with caps pays without an approval, so it needs a passkey's approval itself (`approved`): a key that was created
+before the wallet's first passkey cannot pay from then on until the owner approves it.
 
 Lock order: a wallet's keys, in the order of their ids, then the wallet.
 """
@@ -37,22 +37,22 @@ from gateway.secret import hash_of, new_secret
 
 sql = Statements(__package__, "api_key.sql")
 
-#: What the ids of keys begin with.
+#: The prefix of key ids.
 PREFIX: Final = "key"
 
-#: The most keys of a wallet, letters of a name, networks of a key; and how long an overlap may be.
+#: The most keys of a wallet, characters of a name, networks of a key; and the longest overlap.
 _KEYS_MAX, _NAME_MAX, _NETWORKS_MAX, OVERLAP_MAX = 100, 60, 20, timedelta(days=7)
 
 #: The shortest overlap of a key that replaces itself.
 OVERLAP_OWN_MIN = timedelta(minutes=1)
 
-#: How old `last_used_at` gets before it is written again.
+#: How old `last_used_at` may get before it is written again.
 _USED_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key that is good, or was: what it may do, until when, and from which networks (none: from anywhere)."""
+    """An API key: its scopes, its expiry, and the networks it may be used from (none: from anywhere)."""
 
     id: UUID
     origin: UUID
@@ -72,8 +72,8 @@ class ApiKey:
 
 
 async def authenticate(connection: Connection, api_key: str, address: str | None, now: datetime) -> Credential:
-    """What the key may do, used from this address. Raises Unauthenticated when it is none, or is one no more, and
-    Forbidden when it is for other networks.
+    """Return the credential of a key that is used from this address. Raises Unauthenticated if it does not exist or is
+    no longer valid, and Forbidden if it is restricted to other networks.
     """
     row = await connection.fetchrow(sql.api_keys_by_hash, [hash_of(api_key)], now)
     if row is None:
@@ -95,8 +95,8 @@ def _credential(row: Record) -> Credential:
 async def authenticate_all(
     connection: Connection, hashes: Sequence[bytes], now: datetime, note: bool = False
 ) -> dict[bytes, Credential]:
-    """What these keys may do, by their SHA-256. Absent: a key that is none, or that is for some networks alone. Without
-    `note`, that they were used is for the caller to note (LastUsed).
+    """Return the credentials of these keys, by their SHA-256. Left out are keys that are not valid or restricted to
+    networks. Without `note`, the caller records that they were used (LastUsed).
     """
     rows = await connection.fetch(sql.api_keys_by_hash, list(set(hashes)), now)
     found = [row for row in rows if row["networks"] is None]
@@ -106,7 +106,7 @@ async def authenticate_all(
 
 
 async def _note_used(connection: Connection, rows: Sequence[Record], now: datetime) -> None:
-    """Write that these were used, as often as it is written."""
+    """Write when these keys were used, if that is due."""
     used = [row["hash"] for row in rows if row["last_used_at"] is None or row["last_used_at"] < now - _USED_EVERY]
     if used:
         await connection.execute(sql.used_api_keys, used, [now] * len(used))
@@ -124,8 +124,8 @@ async def make(
     by: By,
     now: datetime,
 ) -> tuple[ApiKey, str]:
-    """A new key of the wallet, and its text: shown now or never. The caller writes its caps, where it has any.
-    `approved`: whoever makes it has used a passkey.
+    """Create a key of the wallet. Returns it and its text, which is never shown again. The caller writes its caps, if
+    any. `approved`: its creator has used a passkey.
 
     Raises InvalidRequest.
     """
@@ -143,9 +143,9 @@ async def make(
 async def replace(
     connection: Connection, of: WalletId, id: UUID, overlap: timedelta, approved: bool, by: By, now: datetime
 ) -> tuple[ApiKey, str]:
-    """A key in the place of this one, with all that it may do; the old one is good for the overlap, or for as long as
-    it was to be, whichever is less. A key that replaces itself is good for a minute at least, so that it can do so
-    again when the answer is lost. Only the new one is approved by the passkey of whoever replaces it.
+    """Replace a key by a new one with the same rights. The old one stays valid for the overlap, or until its own expiry
+    if that is earlier. A key that replaces itself stays valid for at least a minute, so that it can retry if the answer
+    is lost. Only the new key is approved, if the caller has used a passkey.
 
     Raises NotFound, and InvalidRequest for an overlap beyond seven days.
     """
@@ -167,8 +167,8 @@ async def replace(
 
 
 async def revoke(connection: Connection, of: WalletId, id: UUID, by: By, now: datetime) -> ApiKey:
-    """It is none from now on. Raises NotFound where it is none of the wallet's, or is none already, and LastOwnerKey
-    where nobody could act as the owner without it.
+    """Revoke the key. Raises NotFound if the wallet has no such valid key, and LastOwnerKey if nobody could act as the
+    owner without it.
     """
     await lock_with_keys(connection, [of])
     row = await connection.fetchrow(sql.revoke_api_key, id, of, now)
@@ -177,22 +177,22 @@ async def revoke(connection: Connection, of: WalletId, id: UUID, by: By, now: da
     ended = _api_key(row)
     if not await connection.fetchval(sql.acts_as_owner, of, now):
         raise LastOwnerKey(ended.shown_id)
-    await _tell(connection, "api_key.revoked", of, ended, by, now)
+    await _record(connection, "api_key.revoked", of, ended, by, now)
     return ended
 
 
 async def approve(connection: Connection, of: WalletId, id: UUID, by: By, now: datetime) -> ApiKey:
-    """The wallet's owner, who has just used a passkey, lets it pay. Raises NotFound as `revoke` does."""
+    """Let the key pay, because the owner has just used a passkey. Raises NotFound as `revoke` does."""
     row = await connection.fetchrow(sql.approve_api_key, id, of, now)
     if row is None:
         raise NotFound("such key")
     approved = _api_key(row)
-    await _tell(connection, "api_key.approved", of, approved, by, now)
+    await _record(connection, "api_key.approved", of, approved, by, now)
     return approved
 
 
 async def keys(connection: Connection, of: WalletId, now: datetime) -> list[ApiKey]:
-    """Those of the wallet that are good, the newest first."""
+    """Return the wallet's valid keys, newest first."""
     return [_api_key(row) for row in await connection.fetch(sql.api_keys, of, now)]
 
 
@@ -206,19 +206,19 @@ async def _write(connection: Connection, of: WalletId, fresh: ApiKey, kind: str,
         *(hash_of(text), of, fresh.id, fresh.origin, fresh.name, sorted(fresh.scopes)),
         *(list(fresh.networks) or None, fresh.capped, now, fresh.expires_at, fresh.approved),
     )
-    await _tell(connection, kind, of, fresh, by, now)
+    await _record(connection, kind, of, fresh, by, now)
     return text
 
 
-async def _tell(connection: Connection, kind: str, of: WalletId, key: ApiKey, by: By, now: datetime) -> None:
+async def _record(connection: Connection, kind: str, of: WalletId, key: ApiKey, by: By, now: datetime) -> None:
     details = {"key": key.shown_id, "name": key.name, "scopes": sorted(key.scopes)}
     await log.append(connection, [log.Event(kind, of, key.id, details)], now)
     await audit.append(connection, [AuditEvent(kind, of, by, key.id, details)], now)
 
 
 class LastUsed:
-    """When the keys were used whose payments share commits, which write nothing of it: written together, now and then.
-    What a process has not written is lost with it, and is a minute's at the most.
+    """When the keys were used whose payments share commits and do not write it themselves. It is written for all
+    together, now and then. A process that is killed loses at most a minute of it.
     """
 
     def __init__(self) -> None:
@@ -226,13 +226,13 @@ class LastUsed:
         self._since: datetime | None = None
 
     def note(self, api_key_hash: bytes, at: datetime) -> bool:
-        """It was used then. Whether it is time to write."""
+        """Record a use. Returns whether it is time to write."""
         self._at[api_key_hash] = at
         self._since = self._since or at
         return at - self._since >= _USED_EVERY
 
     async def write(self, database: Database) -> None:
-        """Write what was noted. Where the database is away it is lost: nobody waits for it."""
+        """Write what was recorded. If the database is unavailable it is dropped: nobody waits for it."""
         noted, self._at, self._since = self._at, {}, None
         with suppress(DatabaseUnavailable, Contended):
             async with database.one_statement() as connection:

@@ -1,4 +1,4 @@
-"""What is refused to callers, and about handles."""
+"""Errors of authentication, and of handles and addresses."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from gateway.errors import Conflict, Forbidden, Refused
 
 @dataclass(eq=False)
 class SignInAgain(Forbidden):
-    """A session that is too old for this, or was not begun with what an owner has."""
+    """A session that is too old for this, or was started in a way that does not allow it."""
 
     kind: str = "sign_in_again"
 
@@ -27,7 +27,7 @@ class HandleTaken(Conflict):
 
 @dataclass(eq=False)
 class LooksAlike(HandleTaken):
-    """`like` is a handle that somebody has, and that people would take this one for."""
+    """`like` is an existing handle that looks like this one."""
 
     like: str
     kind: str = "look_alike"
@@ -36,7 +36,7 @@ class LooksAlike(HandleTaken):
 
 @dataclass(eq=False)
 class HandleReserved(HandleTaken):
-    """`word` is reserved, and people would take the handle for it."""
+    """`word` is reserved, and the handle is or looks like it."""
 
     word: str
     kind: str = "reserved"
@@ -87,7 +87,7 @@ class InvalidPasskey(Refused):
 
 @dataclass(eq=False)
 class ClonedPasskey(InvalidPasskey):
-    """`passkey` is its id. It has signed, but its count of signatures went back: it is to be stopped."""
+    """`passkey` is its id. The signature is valid, but the signature count went back: the passkey is to be stopped."""
 
     passkey: str
     says = "the passkey {passkey} is stopped: {reason}. Revoke it and make another"
@@ -112,7 +112,7 @@ class LastOwnerKey(Conflict):
 
 
 class InvalidSignIn(InvalidChallenge):
-    """`kind` as of InvalidChallenge, or `no_own_address`."""
+    """`kind` is one of InvalidChallenge's, or `no_own_address`."""
 
     says = "this message signs nobody in: {reason}"
 
@@ -127,7 +127,7 @@ class InvalidRecoveryCode(Refused):
 
 @dataclass(eq=False)
 class TooManyTries(Conflict):
-    """So many came that none is looked at for a while: `seconds` at the most. `kind`: of what, such as `sign-ins`."""
+    """The rate limit is exceeded: retry after at most `seconds`. `kind`: of what, such as `sign-ins`."""
 
     kind: str
     seconds: int

@@ -1,13 +1,13 @@
-"""What a handle may be. Pure.
+"""Handles: fold and validate. Pure.
 
-Lower case a-z, 0-9 and `_`, 2 to 30 of them, shown with `@`. What people type is folded first (Unicode NFKC and case,
-UAX #31), so `@Alice` and full-width letters are alice; what then still lies outside is refused rather than guessed at,
-because a look-alike such as a Cyrillic `а` would be somebody else. So is the long s, which folds to s and looks like f:
-of all signs that fold to these letters it alone looks like another of them (UTS 39; a test walks all of Unicode).
+A handle is 2 to 30 of lower case a-z, 0-9 and `_`, shown with `@`. Input is folded first (Unicode NFKC and case, UAX
+#31), so `@Alice` and full-width letters become alice. Any other character is refused, not guessed: a look-alike such as
+a Cyrillic `а` would be another person. So is the long s, which folds to s and looks like f: of all characters that fold
+to these letters, it alone looks like another of them (UTS 39; a test checks all of Unicode).
 
-What looks alike within these letters, in whatever case they are spelled, the database keeps apart
-(`confusable_skeleton`): of such handles one is claimed. A claim of `@AIice` is one of `@aiice`, and since that can be
-spelled with a capital I, it looks like `@alice` however it is typed.
+Handles that look alike within these letters, in any capitalization, are kept apart by the database
+(`confusable_skeleton`): only one of them can be claimed. A claim of `@AIice` is one of `@aiice`, and because that can
+be written with a capital I, it looks like `@alice` however it is typed.
 """
 
 import re
@@ -19,12 +19,12 @@ _HANDLE = re.compile(r"[a-z0-9_]{2,30}", re.ASCII)
 
 _LONG_S = "\u017f"
 
-#: Longest text that is folded: no handle of 30 needs more, and what is cut off could have said something else.
+#: The longest input that is folded: no handle of 30 needs more, and cutting it could change its meaning.
 _TYPED_MAX = 200
 
 
 def fold(text: str) -> str:
-    """The handle that `text` means, without the `@`. Raises InvalidHandle, saying what is wrong with it."""
+    """Return the handle that `text` means, without the `@`. Raises InvalidHandle, with the reason."""
     if len(text) > _TYPED_MAX:
         raise InvalidHandle(text[:60], "it must have 2 to 30 characters")
     folded = unicodedata.normalize("NFKC", text).strip().removeprefix("@").casefold()
@@ -38,5 +38,5 @@ def fold(text: str) -> str:
 
 
 def is_folded(text: str) -> bool:
-    """Whether the text is a handle as `fold` gives it: what is kept, and what most people type."""
+    """Return whether the text is a handle as `fold` returns it. Stored handles are, and most input is."""
     return _HANDLE.fullmatch(text) is not None

@@ -1,7 +1,7 @@
-"""What people call things and say of them, as it may stand in lists and in logs."""
+"""Names and descriptions that people give to things, made safe for lists and logs."""
 
 
 def label(text: str, most: int) -> str | None:
-    """One line without space to spare, of 1 to `most` letters that can be seen; None where the text is no such line."""
+    """Return the text as one line of 1 to `most` printable characters, with single spaces; None if it is not that."""
     line = " ".join(text.split())
     return line if 1 <= len(line) <= most and line.isprintable() else None

@@ -1,11 +1,11 @@
-"""How often somebody may do what costs others something, counted in PostgreSQL for all gateways together.
+"""Rate limits, counted in PostgreSQL for all gateways together.
 
-What is rare or dear is counted one by one before it is done (`count`): a handle claimed, somebody signing in. What is
-frequent is noted in the process (`note`), which tells the database every second and hears how much the others have
-seen: no payment waits for it, and nobody gets more than a second beyond what is due. Of whom there was less than a
-hundredth of what they may, nobody is told: else every caller would cost the database a row.
+Rare or expensive actions are counted one by one before they are done (`count`): claiming a handle, signing in. Frequent
+ones are noted in the process (`note`), which writes its counts to the database every second and reads how much the
+other processes have counted. So no payment waits for it, and nobody gets more than a second beyond the limit. Counts
+below a hundredth of the limit are not written; otherwise every caller would cost the database a row.
 
-Windows are fixed: the first of a kind begins one, and who has done too much in it waits for its end.
+Windows are fixed: the first action of a kind starts one, and a caller who exceeds the limit waits until it ends.
 """
 
 import asyncio
@@ -23,24 +23,24 @@ from gateway.postgres.pool import Database, Statements
 
 sql = Statements(__package__, "rate_limits.sql")
 
-#: What is limited: handles claimed, sign-ins begun or tried, handles looked up, keys and names that there are not,
+#: What is limited: claims of handles, sign-ins started or tried, handle look-ups, keys and handles that do not exist,
 #: requests of a caller, and codes that are sent to people.
 Kind = Literal["sign-ups", "sign-ins", "look-ups", "guesses", "requests", "codes"]
 
-#: How often a process tells what it has noted.
-_TELL_EVERY: Final = timedelta(seconds=1)
+#: How often a process writes its counts.
+_WRITE_EVERY: Final = timedelta(seconds=1)
 
-#: What is told, as a part of what may be; and how long less than that is kept in mind.
-_LOUD, _QUIET_FOR = 100, timedelta(minutes=1)
+#: The share of the limit from which a count is written; and how long smaller counts are remembered.
+_WRITTEN_SHARE, _FORGET_AFTER = 100, timedelta(minutes=1)
 
-#: So much more often may everybody together sign in to one handle than one address may: who wants to keep its owner
-#: out needs as many. And so many more codes are sent for one address than for one wallet.
+#: How many times the limit of one address applies to all sign-ins to one handle: an attacker who wants to lock its
+#: owner out needs as many addresses. Also how many times the codes for one wallet may be sent to one address.
 HANDLE_TIMES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many in a window of that length."""
+    """At most so many in a window of that length."""
 
     most: int
     within: timedelta
@@ -48,7 +48,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """By kind; those of an address but for `requests`, which are a caller's."""
+    """The limits by kind: per address, but `requests` per caller."""
 
     sign_ups: Rate = Rate(600, timedelta(hours=1))
     tries: Rate = Rate(300, timedelta(minutes=1))
@@ -56,7 +56,7 @@ class Rates:
     codes: Rate = Rate(10, timedelta(hours=1))
 
     def of(self, kind: Kind, who: str) -> Rate:
-        """That of somebody: an address, `@` and a handle, a caller, or a wallet's id."""
+        """Return the limit of an address, `@` and a handle, a caller, or a wallet's id."""
         if kind == "sign-ups":
             return self.sign_ups
         if kind == "requests":
@@ -67,26 +67,26 @@ class Rates:
 
 
 class Limits:
-    """One a process. It remembers who has done too much, so that counting them costs the database nothing more."""
+    """The limits in one process. It remembers who has exceeded a limit, so that refusing them costs no query."""
 
     def __init__(self, rates: Rates = Rates()) -> None:
         self.rates = rates
         self._over: dict[tuple[Kind, str], datetime] = {}
-        self.refused: Counter[str] = Counter()  #: How often `check` has refused, by kind.
+        self.refused: Counter[str] = Counter()  # How often `check` has refused, by kind.
         self._noted: Counter[tuple[Kind, str]] = Counter()
-        self._loud: set[tuple[Kind, str]] = set()
-        self._told_at: datetime | None = None
-        self._quiet_since: datetime | None = None
-        self._telling: asyncio.Task[None] | None = None  # the loop itself keeps only weak references to tasks
+        self._frequent: set[tuple[Kind, str]] = set()
+        self._written_at: datetime | None = None
+        self._forgotten_at: datetime | None = None
+        self._writing: asyncio.Task[None] | None = None  # the loop itself keeps only weak references to tasks
 
     def check(self, kind: Kind, who: str, now: datetime) -> None:
-        """Raises TooManyTries where they have done too much already."""
+        """Raise TooManyTries if the limit is exceeded already."""
         if self.is_over(kind, who, now):
             self.refused[kind] += 1
             raise TooManyTries(kind, 1 + int((self._over[kind, who] - now).total_seconds()))
 
     def is_over(self, kind: Kind, who: str, now: datetime) -> bool:
-        """Whether `check` would raise."""
+        """Return whether `check` would raise."""
         until = self._over.get((kind, who))
         return until is not None and until > now
 
@@ -96,38 +96,41 @@ class Limits:
         return bool(self._over)
 
     def over(self, kinds: Collection[Kind], now: datetime) -> list[str]:
-        """Of whom `is_over` would say so, of one of these kinds: mostly nobody."""
+        """Return those who have exceeded the limit of one of these kinds: mostly nobody."""
         return [who for (kind, who), until in self._over.items() if until > now and kind in kinds]
 
     async def count(self, database: Database, kind: Kind, who: str, now: datetime) -> None:
-        """They do it once more. Raises TooManyTries where that is once too often."""
+        """Count one action. Raises TooManyTries if it exceeds the limit."""
         self.check(kind, who, now)
-        if await self._tell(database, {(kind, who): 1}, now):
+        if await self._add(database, {(kind, who): 1}, now):
             self.check(kind, who, now)
 
     def note(self, database: Database, kind: Kind, who: str, now: datetime, times: int = 1) -> None:
-        """They have done it once more, or so many times."""
+        """Note one or more actions, to be counted later."""
         one, most = (kind, who), self.rates.of(kind, who).most
-        self._quiet_since, self._told_at = self._quiet_since or now, self._told_at or now
-        if now - self._quiet_since >= _QUIET_FOR:
-            self._noted, self._quiet_since = Counter({loud: self._noted[loud] for loud in self._loud}), now
+        self._forgotten_at, self._written_at = self._forgotten_at or now, self._written_at or now
+        if now - self._forgotten_at >= _FORGET_AFTER:
+            self._noted, self._forgotten_at = (
+                Counter({frequent: self._noted[frequent] for frequent in self._frequent}),
+                now,
+            )
         self._noted[one] += times
-        if self._noted[one] * _LOUD < most:
+        if self._noted[one] * _WRITTEN_SHARE < most:
             return
-        self._loud.add(one)
-        due = now - self._told_at >= _TELL_EVERY or self._noted[one] >= most
-        if due and (self._telling is None or self._telling.done()):
-            self._telling = asyncio.create_task(self._tell_all(database, now))
+        self._frequent.add(one)
+        due = now - self._written_at >= _WRITE_EVERY or self._noted[one] >= most
+        if due and (self._writing is None or self._writing.done()):
+            self._writing = asyncio.create_task(self._write_noted(database, now))
 
-    async def _tell_all(self, database: Database, now: datetime) -> None:
-        """Where the database is away nothing is counted: nothing is done then, either."""
-        noted = {one: self._noted.pop(one) for one in self._loud}
-        self._loud, self._told_at = set(), now
+    async def _write_noted(self, database: Database, now: datetime) -> None:
+        """Write the noted counts. If the database is unavailable they are dropped: nothing else works then either."""
+        noted = {one: self._noted.pop(one) for one in self._frequent}
+        self._frequent, self._written_at = set(), now
         with suppress(DatabaseUnavailable, Contended):
-            await self._tell(database, noted, now)
+            await self._add(database, noted, now)
 
-    async def _tell(self, database: Database, done: Mapping[tuple[Kind, str], int], now: datetime) -> bool:
-        """Whether any of them has done too much with that. Windows that are over are forgotten, here and there."""
+    async def _add(self, database: Database, done: Mapping[tuple[Kind, str], int], now: datetime) -> bool:
+        """Add the counts. Returns whether any exceeds its limit. Some windows that have ended are deleted."""
         rates = {one: self.rates.of(*one) for one in done}
         async with database.one_statement() as connection:
             rows = await connection.fetch(
@@ -147,7 +150,7 @@ class Limits:
 
 
 def place_of(address: str | None) -> str:
-    """What counts as one address: for IPv6 a /56 network, since one household may have all of it (RFC 6177)."""
+    """Return what counts as one address: for IPv6 a /56 network, which one household may have (RFC 6177)."""
     try:
         at = ip_address(address or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""What an API key or a session may do. The module imports nothing, since the client uses it too."""
+"""The scopes of API keys and sessions. The module imports nothing, because the client uses it too."""
 
 from typing import Final, Literal, get_args
 
@@ -7,8 +7,8 @@ from typing import Final, Literal, get_args
 #: gateway/docs/guides/api-keys.md describes them for those who create keys.
 Scope = Literal["read", "pay", "refund", "webhooks", "owner"]
 
-#: All of them.
+#: All scopes.
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
-#: Those that a new key may have: `owner` is for a passkey, and for the key that came with the handle.
+#: The scopes that a new key may have. `owner` needs a passkey, or the key that came with the handle.
 KEY_SCOPES: Final[tuple[Scope, ...]] = tuple(scope for scope in SCOPES if scope != "owner")

@@ -21,19 +21,19 @@ from gateway.secret import hash_of, new_secret
 sql = Statements(__package__, "wallet.sql")
 
 
-#: Who keeps the key of an address, and so who signs for it: the gateway (encrypted), the owner, or nobody: it is a
-#: contract, which says itself what it has signed (ERC-1271).
+#: Who keeps the key of an address and signs for it: the gateway (encrypted) or the owner; or it is a contract, which
+#: verifies signatures itself (ERC-1271).
 Custody = Literal["gateway", "owner", "contract"]
 
 
 class Wallet(Struct, frozen=True):
-    """What a handle points at. `address` is the current one, EIP-55 checksummed, and `custody` is of it."""
+    """What a handle maps to. `address` is the current one, EIP-55 checksummed, and `custody` is that address's."""
 
     id: WalletId
     handle: str
     address: str
     custody: Custody = "gateway"
-    guarded: bool = False  #: It has a passkey, or had one: its policy holds.
+    guarded: bool = False  # It has or had a passkey: its policy applies.
 
     @property
     def signs_itself(self) -> bool:
@@ -42,7 +42,7 @@ class Wallet(Struct, frozen=True):
 
 
 async def check_free(connection: Connection, typed: str) -> str:
-    """The handle that was typed, which nobody has at the moment. Nothing is reserved.
+    """Return the folded handle, if it is free at the moment. Nothing is reserved.
 
     Raises InvalidHandle and HandleTaken, or one of its kinds: LooksAlike, HandleReserved.
     """
@@ -54,10 +54,10 @@ async def check_free(connection: Connection, typed: str) -> str:
 
 
 async def claim_with(connection: Connection, vault: Vault, handle: str, api_key_hash: bytes, now: datetime) -> Wallet:
-    """The wallet under `handle`, with an API key that the caller has made and keeps, by its SHA-256. Claimed again with
-    the same hash it is the same wallet, so a claim whose answer was lost can be repeated.
+    """Claim `handle` with an API key that the caller has made and keeps, by its SHA-256. Repeating it with the same
+    hash returns the same wallet, so a claim whose answer was lost can be retried.
 
-    Raises what `claim` raises, and InvalidRequest where the key is another handle's.
+    Raises what `claim` raises, and InvalidRequest if the key is another handle's.
     """
     try:
         return await _claim(connection, vault, handle, WalletId(new_id(now)), api_key_hash, now)
@@ -71,10 +71,10 @@ async def claim_with(connection: Connection, vault: Vault, handle: str, api_key_
 async def claim(
     connection: Connection, vault: Vault, handle: str, now: datetime, id: WalletId | None = None
 ) -> tuple[Wallet, str]:
-    """A new wallet under `handle`, with a fresh address, and the API key that speaks for it: shown now or never. `id`
-    is the wallet's, where it was chosen before.
+    """Create a wallet under `handle`, with a new address. Returns it and its API key, which is never shown again. `id`
+    is the wallet's, if it was chosen before.
 
-    Raises InvalidHandle, HandleTaken (LooksAlike, HandleReserved) and MasterKeyMissing. However many ask at once, one
+    Raises InvalidHandle, HandleTaken (LooksAlike, HandleReserved) and MasterKeyMissing. If many claim it at once, one
     gets the handle.
     """
     api_key = new_secret("gw")
@@ -102,7 +102,7 @@ async def _claim(
 
 
 async def _taken(connection: Connection, handle: str) -> HandleTaken | None:
-    """Why a handle cannot be claimed, if it cannot."""
+    """Return why a handle cannot be claimed; None if it can."""
     row = await connection.fetchrow(sql.look_alike, handle)
     if row is None:
         return None
@@ -112,15 +112,15 @@ async def _taken(connection: Connection, handle: str) -> HandleTaken | None:
 
 
 async def master_key(connection: Connection) -> tuple[int, bytes | None]:
-    """The number and the check value of the master key that keys are encrypted under now, until the transaction ends;
-    the first and none in a database that was told of no master key.
+    """Return the number and the check value of the master key that encrypts keys, and keep it from being retired until
+    the transaction ends; (1, None) in a database without a master key.
     """
     row = await connection.fetchrow(sql.master_key)
     return (row["number"], row["check_value"]) if row is not None else (1, None)
 
 
 async def lock_wallet(connection: Connection, id: WalletId) -> None:
-    """Take the wallet until the transaction ends: what is decided about it is decided by one after the other."""
+    """Lock the wallet until the transaction ends, so that decisions about it are made one at a time."""
     await connection.execute(sql.lock_wallets, [id])
 
 
@@ -138,22 +138,22 @@ async def share(connection: Connection, ids: Iterable[WalletId]) -> None:
 
 
 async def guard(connection: Connection, id: WalletId) -> None:
-    """From now on the wallet's policy holds, and its API keys do not act as its owner: it has its first passkey. What
-    was granted before waits or ends, in the same transaction (schema/10_controls.sql).
+    """Make the wallet guarded, because it has its first passkey: its policy applies, and its API keys no longer act as
+    its owner. What was granted before waits or ends, in the same transaction (schema/10_controls.sql).
     """
     await connection.execute(sql.guard, id)
 
 
 async def check_guard(connection: Connection, of: Wallet) -> None:
-    """Raises Forbidden where the wallet has got its first passkey since it was looked up: whoever asks may be its owner
-    no more. Until the transaction ends it does not get one.
+    """Raise Forbidden if the wallet got its first passkey since it was looked up: the caller may no longer be its
+    owner. Until the transaction ends it cannot get one.
     """
     if not of.guarded and await connection.fetchval(sql.is_guarded, of.id):
         raise Forbidden("this wallet has got a passkey in this moment: sign in with it, and ask again")
 
 
 async def by_handle(connection: Connection, handle: str) -> Wallet:
-    """Raises InvalidHandle, or UnknownHandle where nobody has it."""
+    """Return the wallet of a handle. Raises InvalidHandle, or UnknownHandle if nobody has it."""
     folded = fold(handle)
     row = await connection.fetchrow(sql.by_handle, folded)
     if row is None:
@@ -162,7 +162,7 @@ async def by_handle(connection: Connection, handle: str) -> Wallet:
 
 
 async def open_by_handle(connection: Connection, handle: str) -> Wallet:
-    """As `by_handle`, and raises UnknownHandle where its owner has closed it, too."""
+    """Return the wallet of a handle as `by_handle`. Raises UnknownHandle if its owner has closed it, too."""
     found = await by_handle(connection, handle)
     if await closed(connection, [found.id]):
         raise UnknownHandle(found.handle)
@@ -170,39 +170,40 @@ async def open_by_handle(connection: Connection, handle: str) -> Wallet:
 
 
 async def closed(connection: Connection, ids: Iterable[WalletId]) -> set[WalletId]:
-    """Which of these wallets their owners have closed."""
+    """Return which of these wallets are closed."""
     return {WalletId(row["id"]) for row in await connection.fetch(sql.closed, list(ids))}
 
 
 async def by_id(connection: Connection, id: WalletId) -> Wallet:
-    """The wallet with this id, which is one."""
+    """Return the wallet with this id, which must exist."""
     row = await connection.fetchrow(sql.by_id, id)
     assert row is not None, "wallets are kept for ever"
     return from_row(row)
 
 
 async def have_moved(connection: Connection, wallets: Iterable[Wallet]) -> bool:
-    """Whether some of them are bound to another address by now than when they were looked up."""
+    """Return whether any of them is bound to another address by now than when it was looked up."""
     said = [(one.id, one.address) for one in wallets]
     moved: bool = await connection.fetchval(sql.have_moved, [id for id, _ in said], [address for _, address in said])
     return moved
 
 
 async def handles(connection: Connection, ids: Iterable[WalletId]) -> dict[WalletId, str]:
-    """The handles of these wallets, by wallet."""
+    """Return the handles of these wallets, by wallet."""
     return {WalletId(row["id"]): row["handle"] for row in await connection.fetch(sql.handles, list(ids))}
 
 
 async def by_handles(connection: Connection, handles: Sequence[str]) -> dict[str, Wallet]:
-    """The wallets behind these folded handles, by handle; a handle that nobody has is absent."""
+    """Return the wallets of these folded handles, by handle; a handle that nobody has is left out."""
     return {row["handle"]: from_row(row) for row in await connection.fetch(sql.by_handles, list(handles))}
 
 
 async def by_addresses(
     connection: Connection, addresses: Sequence[str], again_at: int | None = None
 ) -> dict[str, Wallet]:
-    """The wallets whose tokens lie at these addresses, by address: at their current one, or at one whose key we keep.
-    An address that is nobody's is absent; and, for a block that is read again, one that was bound after that block.
+    """Return the wallets that own the tokens at these addresses, by address: a wallet's current address, or one whose
+    key the gateway keeps. Other addresses are left out; for a block that is read again, so are those that were bound
+    after it.
     """
     if again_at is None:
         rows = await connection.fetch(sql.by_addresses, list(addresses))
@@ -219,10 +220,10 @@ async def change_address(
     read_to: int,
     now: datetime,
 ) -> Wallet:
-    """The wallet, at another address, which is its own from now on and for ever. The other stays its own as well. Up to
-    block `read_to`, what lay there is in the ledger as one sum.
+    """Give the wallet another address, which belongs to it for ever, as does the old one. Returns the wallet. The
+    ledger has the balance of the new address at block `read_to` as one sum.
 
-    Raises AddressTaken when it is another wallet's, or one whose key is kept otherwise.
+    Raises AddressTaken if the address is another wallet's, or its key is kept otherwise.
     """
     await connection.execute(sql.add_address, address, of.id, custody, now, read_to)
     row = await connection.fetchrow(sql.address, address)
@@ -233,5 +234,5 @@ async def change_address(
 
 
 def from_row(row: Record) -> Wallet:
-    """The wallet of a row that has its columns."""
+    """Return the wallet of a row that has its columns."""
     return Wallet(WalletId(row["id"]), row["handle"], row["address"], row["custody"], row["guarded"])

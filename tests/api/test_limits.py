@@ -34,8 +34,8 @@ async def tight(database: Database, assets: Assets) -> AsyncIterator[Api]:
 async def told(api: Api) -> None:
     """What was noted is told. The clock goes on by a second, which is when it would be."""
     limits, now = api.services.limits, api.services.clock()
-    if limits._telling is not None:
-        await limits._telling
+    if limits._writing is not None:
+        await limits._writing
     await limits._tell_all(api.services.database, now)
 
 

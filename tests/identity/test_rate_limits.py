@@ -28,8 +28,8 @@ async def limits(database: Database) -> AsyncIterator[list[Limits]]:
 
 async def told(one: Limits) -> None:
     """It has told all that it was to tell."""
-    if one._telling is not None:
-        await one._telling
+    if one._writing is not None:
+        await one._writing
 
 
 async def test_what_is_counted_is_done_as_often_as_may_be_by_all_processes_together(

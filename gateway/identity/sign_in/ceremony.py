@@ -1,12 +1,12 @@
-"""The two ceremonies of a passkey, as far as they can be judged without the database (W3C Web Authentication). Pure.
+"""The two ceremonies of a passkey, as far as they can be verified without the database (W3C Web Authentication). Pure.
 
-A browser makes a passkey (registration), and has it sign (assertion), each time over a challenge of ours. What it sends
-is what the browser says (the client data: what for, which challenge, on which origin) and what the authenticator says
-(for which relying party, whether somebody was there and was verified, how often it has signed).
+A browser creates a passkey (registration) or lets it sign (assertion), each over a challenge of the gateway. It sends
+what the browser states (the client data: what for, which challenge, on which origin) and what the authenticator states
+(for which relying party, whether a person was present and was verified, how often it has signed).
 
-Accepted is: our origin and no frame inside another's page, our relying party, a person who was there and was verified
-(by finger, face or PIN), a key of ES256, EdDSA or RS256. Attestation is not asked for and not believed: it would say of
-what make an authenticator is, which nothing here depends on.
+Accepted are: the gateway's own origin and no frame in another's page, its relying party, a person who was present and
+verified (by finger, face or PIN), a key of ES256, EdDSA or RS256. Attestation is neither requested nor trusted: it
+would name the authenticator's make, which nothing here depends on.
 """
 
 import hashlib
@@ -39,10 +39,10 @@ from webauthn.helpers.structs import (
 
 from gateway.identity.errors import InvalidPasskey
 
-#: What a key may sign by, the best first (IANA COSE Algorithms): EdDSA, ES256, RS256.
+#: The signature algorithms, preferred first (IANA COSE Algorithms): EdDSA, ES256, RS256.
 ALGORITHMS = (-8, -7, -257)
 
-#: The most bytes of each thing that is read: several times what browsers send, and too few for deep nesting.
+#: The most bytes of each input: several times what browsers send, and too few for deep nesting.
 _CLIENT_DATA_MAX, _AUTHENTICATOR_MAX, _SIGNATURE_MAX = 2048, 4096, 1024
 
 #: A credential's id has at most so many bytes (Web Authentication, section 4).
@@ -50,20 +50,22 @@ CREDENTIAL_ID_MAX = 1023
 
 _RSA_BITS = range(2048, 4097)
 
-#: The first part of what is hashed into a challenge, so that no other hash of ours is one.
+#: The first part of what is hashed into a challenge, so that no other hash of the gateway is one.
 _DOMAIN = "wallet-gateway challenge 1"
 
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Who asks: the relying party's id, a host's name, and the origin that its pages have (RFC 6454)."""
+    """The relying party: its id, which is a host name, and the origin of its pages (RFC 6454)."""
 
     id: str
     origin: str
 
     @property
     def has_passkeys(self) -> bool:
-        """Whether browsers make passkeys for it: for a name, over https or on this machine, and for no IP address."""
+        """Whether browsers create passkeys for it: for a name, over https or on this machine, and not for an IP
+        address.
+        """
         try:
             ip_address(self.id)
         except ValueError:
@@ -81,7 +83,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """What a browser sends of a passkey that has signed."""
+    """What a browser sends after a passkey has signed."""
 
     credential_id: bytes
     client_data: bytes
@@ -91,7 +93,9 @@ class Assertion:
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """What is kept of a passkey that was made; `public_key` is in COSE. `backed_up`: it lives on several devices."""
+    """What is stored of a new passkey; `public_key` is in COSE. `backed_up`: it is synchronized between several
+    devices.
+    """
 
     credential_id: bytes
     public_key: bytes
@@ -107,8 +111,8 @@ class _ClientData(msgspec.Struct, rename="camel"):
 
 
 def party_of(public_url: str) -> Party:
-    """The relying party whose pages are at `public_url`. An address of this machine (loopback, or 0.0.0.0 for all of
-    them) is called localhost there, for browsers make passkeys for names only.
+    """Return the relying party whose pages are at `public_url`. A local address (loopback, or 0.0.0.0 for all of them)
+    becomes localhost, because browsers create passkeys for names only.
     """
     parts = urlsplit(public_url)
     host = parts.hostname or ""
@@ -124,20 +128,20 @@ def party_of(public_url: str) -> Party:
 
 
 def challenge_of(purpose: str, wallet: str, details: Sequence[str], nonce: bytes) -> bytes:
-    """The 32 bytes that an assertion is over: SHA-256 of what is meant, each part in UTF-8 behind its length in four
-    bytes, big-endian, so that no two lists of parts are the same bytes. A page can make it again from what it shows.
+    """Return the 32 bytes that an assertion signs: SHA-256 of the parts, each in UTF-8 after its length in four bytes,
+    big-endian, so that no two lists of parts are the same bytes. A page can compute it from what it shows.
     """
     parts = [part.encode() for part in (_DOMAIN, purpose, wallet, *details)] + [nonce]
     return hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()
 
 
 def challenge_in(client_data: bytes) -> bytes:
-    """The challenge that the browser says it was given. Raises InvalidPasskey."""
+    """Return the challenge that the browser says it was given. Raises InvalidPasskey."""
     return from_base64(_client_data(client_data).challenge)
 
 
 def register(registration: Registration, challenge: bytes, party: Party) -> NewKey:
-    """The key that was made over this challenge, for this party. Raises InvalidPasskey, saying why not."""
+    """Return the key that was created over this challenge, for this party. Raises InvalidPasskey, with the reason."""
     said = _client_data(registration.client_data)
     if len(registration.attestation) > _AUTHENTICATOR_MAX:
         raise InvalidPasskey("malformed", f"its attestation has more than {_AUTHENTICATOR_MAX} bytes")
@@ -148,7 +152,7 @@ def register(registration: Registration, challenge: bytes, party: Party) -> NewK
             raise ValueError("no credential")
     except Exception:  # noqa: BLE001 - the library reads CBOR of strangers, and does not name all its errors
         raise InvalidPasskey("malformed", "its attestation object is not one") from None
-    _judge(said, data, "webauthn.create", challenge, party)
+    _check_ceremony(said, data, "webauthn.create", challenge, party)
     _check_key(key.credential_public_key)
     response = AuthenticatorAttestationResponse(registration.client_data, registration.attestation)
     try:
@@ -168,10 +172,10 @@ def register(registration: Registration, challenge: bytes, party: Party) -> NewK
 
 
 def check(assertion: Assertion, public_key: bytes, challenge: bytes, party: Party) -> int:
-    """How often the authenticator says that it has signed, once it is sure that it has signed this. Whether that may be
-    is for whoever knows the count so far: it is said after the signature, so that nobody else can raise doubts.
+    """Verify the signature. Returns the authenticator's signature count. The caller compares it with the stored count:
+    that comes after the signature, so that nobody else can raise a suspicion.
 
-    Raises InvalidPasskey, saying why not.
+    Raises InvalidPasskey, with the reason.
     """
     said = _client_data(assertion.client_data)
     if len(assertion.authenticator_data) > _AUTHENTICATOR_MAX or len(assertion.signature) > _SIGNATURE_MAX:
@@ -180,7 +184,7 @@ def check(assertion: Assertion, public_key: bytes, challenge: bytes, party: Part
         data = parse_authenticator_data(assertion.authenticator_data)
     except Exception:  # noqa: BLE001 - as in `register`
         raise InvalidPasskey("malformed", "its authenticator data is none") from None
-    _judge(said, data, "webauthn.get", challenge, party)
+    _check_ceremony(said, data, "webauthn.get", challenge, party)
     response = AuthenticatorAssertionResponse(
         assertion.client_data, assertion.authenticator_data, assertion.signature, None
     )
@@ -191,7 +195,7 @@ def check(assertion: Assertion, public_key: bytes, challenge: bytes, party: Part
             expected_rp_id=party.id,
             expected_origin=party.origin,
             credential_public_key=public_key,
-            credential_current_sign_count=0,  # the library would look at the count before the signature
+            credential_current_sign_count=0,  # the library would check the count before the signature
             require_user_verification=True,
         )
     except Exception:  # noqa: BLE001 - as in `register`
@@ -200,14 +204,14 @@ def check(assertion: Assertion, public_key: bytes, challenge: bytes, party: Part
 
 
 def is_cloned(count: int, before: int) -> bool:
-    """Whether an authenticator's count of signatures, which only grows where it counts at all, says that there are two
-    of it (Web Authentication, section 6.1.1).
+    """Return whether an authenticator's signature count, which only grows if it counts at all, shows that the passkey
+    was cloned (Web Authentication, section 6.1.1).
     """
     return count <= before and bool(count or before)
 
 
-def _judge(said: _ClientData, data: AuthenticatorData, kind: str, challenge: bytes, party: Party) -> None:
-    """What must be so of both ceremonies; the library looks again, but does not tell one from another."""
+def _check_ceremony(said: _ClientData, data: AuthenticatorData, kind: str, challenge: bytes, party: Party) -> None:
+    """Check what both ceremonies require. The library checks it again, but does not say which check has failed."""
     if said.type != kind:
         raise InvalidPasskey("type", f"it is of another ceremony than {kind}")
     if from_base64(said.challenge) != challenge:
@@ -221,7 +225,7 @@ def _judge(said: _ClientData, data: AuthenticatorData, kind: str, challenge: byt
 
 
 def _check_key(public_key: bytes) -> None:
-    """Raises InvalidPasskey unless it is a key that a signature can be held to, by one of the algorithms."""
+    """Raise InvalidPasskey unless signatures can be verified with the key, by one of the algorithms."""
     try:
         decoded = decode_credential_public_key(public_key)
         key = decoded_public_key_to_cryptography(decoded)
@@ -249,12 +253,12 @@ def _client_data(raw: bytes) -> _ClientData:
 
 
 def to_base64(raw: bytes) -> str:
-    """base64url without padding, as everything of passkeys is written (RFC 4648, section 5)."""
+    """Encode as base64url without padding, as everything about passkeys is written (RFC 4648, section 5)."""
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def from_base64(text: str) -> bytes:
-    """Raises InvalidPasskey where the text is no base64url without padding."""
+    """Decode base64url without padding. Raises InvalidPasskey if the text is not that."""
     try:
         raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
     except (NoBase64, ValueError):

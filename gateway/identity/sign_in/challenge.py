@@ -1,7 +1,7 @@
-"""Challenges of ours, as far as people's passkeys and operators' have them in common. Where one lies is the asker's.
+"""What the challenges of people's passkeys and of operators' have in common. The caller stores them.
 
-Each is asked for something and good once, for a few minutes. It is a hash over what is meant (ceremony.py) and a nonce
-that lies in the database, so a signature fits that meaning alone.
+Each has a purpose and can be used once, for a few minutes. It is a hash over what is to be approved (ceremony.py) and a
+nonce in the database, so a signature is valid for that alone.
 """
 
 import secrets
@@ -16,13 +16,13 @@ from gateway.postgres.pool import Record
 #: How long a challenge may be answered.
 GOOD_FOR = timedelta(minutes=5)
 
-#: How long one that is over is kept, so that its answer is told from one to a challenge that never was.
+#: How long an expired one is kept, so that an answer to it can be told from one to an unknown challenge.
 KEPT_FOR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A challenge to answer: its 32 bytes, the nonce in it, and until when."""
+    """A challenge to sign: its 32 bytes, its nonce, and its expiry."""
 
     challenge: bytes
     nonce: bytes
@@ -31,14 +31,16 @@ class Asked:
 
 
 def fresh(party: Party, who: str, purpose: str, details: Sequence[str], now: datetime) -> Asked:
-    """A challenge for this purpose over these details. `who` may answer it, by their id as it is shown; "": anybody."""
+    """Return a new challenge for this purpose over these details. `who` may answer it, by their shown id; "":
+    anybody.
+    """
     nonce = secrets.token_bytes(32)
     return Asked(challenge_of(purpose, who, details, nonce), nonce, party, now + GOOD_FOR)
 
 
 def party_of_used(row: Record | None, named: bytes, who: str, purpose: str, details: Sequence[str]) -> Party:
-    """Who asked the challenge that an answer has named, and that is used up with this row; it still has to mean the
-    same. Raises InvalidPasskey where it does not, or there is no row: it was never asked, or is used or over.
+    """Return the party of a challenge that an answer has named and this row has used up; its details must still be the
+    same. Raises InvalidPasskey if they are not, or if there is no row: it is unknown, was used before or has expired.
     """
     if row is None:
         raise InvalidPasskey("challenge", "it is over no challenge that was asked for this, or one used before or over")

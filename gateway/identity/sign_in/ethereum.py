@@ -1,9 +1,9 @@
-"""Signing in with the Ethereum wallet that a handle is bound to (EIP-4361).
+"""Sign in with the Ethereum wallet that a handle is bound to (EIP-4361).
 
-We write the text, with a nonce that is good once for a few minutes, for the address that the wallet is bound to and
-whose key is its owner's; what comes back is that text byte for byte, signed by that address as it is bound: by its key,
-or, where a contract was bound, by the contract (ERC-1271). Code that appears at the address of a key later is not
-asked, and no other contract is ever: one that says yes to all signs nobody in but whom it is bound for.
+The gateway writes the text, with a nonce that can be used once for a few minutes, for the address that the wallet is
+bound to and whose key its owner has. It accepts that text, byte for byte, signed in the way in which the address was
+bound: by its key or, if a contract was bound, by the contract (ERC-1271). Code that appears at a key's address later is
+not called, and no other contract is: one that accepts everything signs in nobody but the wallet it is bound to.
 """
 
 import secrets
@@ -34,7 +34,7 @@ class Signed:
 
 
 async def ask(connection: Connection, of: Wallet, public_url: str, chain_id: int, now: datetime) -> SignIn:
-    """A fresh text to sign in to this wallet with. Raises InvalidSignIn where its key is the gateway's."""
+    """Return a new text for signing in to this wallet. Raises InvalidSignIn if the gateway keeps its key."""
     if not of.signs_itself:
         raise InvalidSignIn("no_own_address", f"@{of.handle} is bound to no address of its owner's own: use a passkey")
     await connection.execute(sql.forget_sign_ins, now - KEPT_FOR)
@@ -47,8 +47,8 @@ async def ask(connection: Connection, of: Wallet, public_url: str, chain_id: int
 
 
 async def find(database: Database, node: Node | None, text: str, signed: bytes, now: datetime) -> Signed:
-    """The text that was written, signed by the address it names, which its wallet is still bound to. The network is
-    asked only where that address is a contract, and outside any transaction.
+    """Return the stored text, signed by the address it names, which its wallet is still bound to. The node is called
+    only if that address is a contract, outside any transaction.
 
     Raises InvalidSignIn, InvalidSignature, NodeUnavailable.
     """
@@ -80,7 +80,9 @@ async def find(database: Database, node: Node | None, text: str, signed: bytes, 
 
 
 async def use(connection: Connection, signed: Signed, now: datetime) -> None:
-    """It signs in now, and never again. Raises InvalidSignIn where it has, or where the wallet has left the address."""
+    """Use the text to sign in. Raises InvalidSignIn if it was used before, or if the wallet has another address by
+    now.
+    """
     if await connection.fetchval(sql.use_sign_in, signed.nonce, now) is None:
         raise InvalidSignIn("unknown", "it was used before: ask for a new one")
     if (await wallets.by_handle(connection, signed.wallet.handle)).address != signed.wallet.address:

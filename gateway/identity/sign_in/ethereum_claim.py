@@ -1,8 +1,7 @@
-"""What somebody signs to claim a handle with their Ethereum wallet (EIP-4361): a text that we write, for a free
-handle and an address. It reserves nothing and is good once, for a few minutes; of two that claim one handle, one gets
-it.
+"""The text that an owner signs to claim a handle with an Ethereum wallet (EIP-4361): for a free handle and an address.
 
-custody/claim.py makes the wallet of it.
+It reserves nothing and can be used once, for a few minutes; of two that claim one handle, one gets it. custody/claim.py
+creates the wallet.
 """
 
 import secrets
@@ -22,7 +21,7 @@ sql = Statements(__package__, "ethereum_claim.sql")
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The text, the handle that it claims, and the id of the wallet that is to be made."""
+    """The text, the handle that it claims, and the id of the wallet to be created."""
 
     sign_in: SignIn
     wallet: WalletId
@@ -32,7 +31,7 @@ class Claim:
 async def write(
     connection: Connection, typed: str, address: str, public_url: str, chain_id: int, now: datetime
 ) -> SignIn:
-    """A fresh text by which `address` (EIP-55) claims a handle. Raises InvalidHandle and HandleTaken."""
+    """Write a new text by which `address` (EIP-55) claims a handle. Raises InvalidHandle and HandleTaken."""
     handle = await wallets.check_free(connection, typed)
     await connection.execute(sql.forget_claims, now - KEPT_FOR)
     row = await connection.fetchrow(
@@ -44,7 +43,7 @@ async def write(
 
 
 async def find(connection: Connection, text: str, now: datetime) -> Claim:
-    """The text that came back, which is one that was written, byte for byte, and not used yet. Raises InvalidSignIn."""
+    """Return the stored claim whose text is `text`, byte for byte, and not used yet. Raises InvalidSignIn."""
     nonce = nonce_of(text)
     if nonce is None:
         raise InvalidSignIn("malformed", "it is not the text of a challenge (EIP-4361): send it back as it was")
@@ -61,7 +60,7 @@ async def find(connection: Connection, text: str, now: datetime) -> Claim:
 
 
 async def use(connection: Connection, claim: Claim, now: datetime) -> None:
-    """It claims now, and never again. Raises InvalidSignIn where it has."""
+    """Use the text to claim. Raises InvalidSignIn if it was used before."""
     if await connection.fetchval(sql.use_claim, claim.sign_in.nonce, now) is None:
         raise InvalidSignIn("unknown", "it was used before: ask for a new one")
 

@@ -1,8 +1,8 @@
-"""Links that sign in once, to try the wallet out: `gateway up` makes one for the first handle of its sandbox.
+"""Links that sign in once, to try the wallet: `gateway up` makes one for the first handle of its sandbox.
 
-Whoever has the link has the wallet, so there is none for a wallet with a passkey, and no call of the API makes one: it
-takes the database. The code is 256 random bits, kept as its SHA-256. It stands behind the `#` of the link, which
-browsers keep to themselves.
+Anybody with the link has the wallet. So there is none for a wallet with a passkey, and no API call makes one: it takes
+access to the database. The code is 256 random bits, stored as its SHA-256. It is in the link's fragment, after the `#`,
+which browsers do not send.
 """
 
 from datetime import datetime, timedelta
@@ -18,12 +18,12 @@ from gateway.secret import hash_of, new_secret
 
 sql = Statements(__package__, "link.sql")
 
-#: How long it is good.
+#: How long a link is valid.
 GOOD_FOR: Final = timedelta(days=1)
 
 
 async def make(connection: Connection, wallet: WalletId, by: By, now: datetime) -> str:
-    """The code of a new link, shown once. The wallet's link before is good no more."""
+    """Return the code of a new link, which is shown once. It replaces the wallet's previous link."""
     code = new_secret("gl")
     await connection.execute(sql.add_link, hash_of(code), wallet, now + GOOD_FOR)
     await audit.append(connection, [AuditEvent("sign_in_link.created", wallet, by, wallet, {})], now)
@@ -31,8 +31,8 @@ async def make(connection: Connection, wallet: WalletId, by: By, now: datetime) 
 
 
 async def use(connection: Connection, code: str, now: datetime) -> Wallet:
-    """The wallet that the link signs in to. Raises InvalidLink where it was used, is over or never was, and where the
-    wallet has a passkey by now.
+    """Return the wallet that the link signs in to. Raises InvalidLink if it was used, has expired or is unknown, or if
+    the wallet has a passkey by now.
     """
     row = await connection.fetchrow(sql.use_link, hash_of(code), now)
     if row is None:

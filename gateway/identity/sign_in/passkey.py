@@ -1,13 +1,13 @@
-"""Passkeys: what people sign in and approve with. Several of a wallet, each with a name.
+"""Passkeys, which owners sign in and approve with. A wallet may have several, each with a name.
 
-Whoever wants a passkey to sign asks for a challenge first, which names what it is for and is good once, for a few
-minutes (challenge.py): an approval is of this payment to this payee of this amount, and of no other.
+To let a passkey sign, ask for a challenge first. It names its purpose and can be used once, for a few minutes
+(challenge.py): an approval is for this payment to this payee of this amount, and for no other.
 
-A passkey is one wallet's. Its count of signatures only grows, where its authenticator counts at all; one that does not
-grow says that there are two of it, and from then on it signs no more. Whoever catches `ClonedPasskey` calls `stop`
-in a transaction of its own, for the one that found out is undone with what it was about to do.
+A passkey belongs to one wallet. Its signature count only grows, if its authenticator counts at all. If it does not
+grow, the passkey was cloned, and is stopped. The caller that catches `ClonedPasskey` calls `stop` in a transaction of
+its own, because the transaction that found out is rolled back.
 
-Sessions that were begun with a passkey end with it.
+Sessions that were started with a passkey end with it.
 
 Lock order: the challenge, the wallet, the passkey, its sessions.
 """
@@ -44,19 +44,19 @@ from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "passkey.sql")
 
-#: What the ids of passkeys begin with.
+#: The prefix of passkey ids.
 PREFIX: Final = "psk"
 
-#: What challenges of this room are for. Others have purposes of their own.
+#: The purposes of this package's challenges. Other packages have their own.
 ADD, SIGN_IN = "passkey.add", "session.start"
 
-#: The most passkeys of a wallet, and letters of a name.
+#: The most passkeys of a wallet, and characters of a name.
 _PASSKEYS_MAX, _NAME_MAX = 20, 60
 
 
 @dataclass(frozen=True, slots=True)
 class Passkey:
-    """One that signs. `backed_up`: it lives on several devices of its owner's, by their maker's account."""
+    """A valid passkey. `backed_up`: its maker's account synchronizes it between several of the owner's devices."""
 
     id: PasskeyId
     wallet: WalletId
@@ -79,8 +79,8 @@ async def ask(
     details: Sequence[str],
     now: datetime,
 ) -> Asked:
-    """A fresh challenge for this purpose over these details, to be answered by a passkey of the wallet; None: by
-    anybody's, whose wallet is then known.
+    """Return a new challenge for this purpose over these details, to be signed by a passkey of the wallet. None: by
+    anybody's passkey, which then identifies the wallet.
     """
     asked = challenges.fresh(party, _shown(wallet), purpose, details, now)
     await connection.execute(sql.forget_challenges, now - challenges.KEPT_FOR)
@@ -99,8 +99,8 @@ async def verify(
     assertion: Assertion,
     now: datetime,
 ) -> Passkey:
-    """The passkey that has signed a challenge which was asked for this wallet and purpose, over these details as they
-    are now: were they others when it was asked, it has signed something else. The challenge is used with it.
+    """Return the passkey that has signed a challenge for this wallet and purpose, over these details as they are now.
+    If they have changed since, it has signed something else. The challenge is used up.
 
     Raises InvalidPasskey, and ClonedPasskey.
     """
@@ -119,10 +119,10 @@ async def verify(
 async def add(
     connection: Connection, wallet: WalletId, name: str, registration: Registration, by: By, now: datetime
 ) -> Passkey:
-    """Another passkey of the wallet, over a challenge that was asked to `ADD` one; with its first it is guarded.
-    `by` is who adds it, and may: a passkey is an owner's to add.
+    """Add a passkey to the wallet, over a challenge for `ADD`. The first one makes the wallet guarded. `by` is who adds
+    it, and may: adding a passkey takes the owner.
 
-    Raises InvalidRequest for a name that is none, or one passkey too many, and InvalidPasskey.
+    Raises InvalidRequest for an invalid name or too many passkeys, and InvalidPasskey.
     """
     called = name_of(name)
     key = await made(connection, wallet, ADD, (), registration, now)
@@ -137,16 +137,16 @@ async def made(
     registration: Registration,
     now: datetime,
 ) -> NewKey:
-    """The key that a browser has made over a challenge that was asked for this wallet and purpose, over these details.
-    The challenge is used with it. Raises InvalidPasskey.
+    """Return the key that a browser has created over a challenge for this wallet and purpose, over these details. The
+    challenge is used up. Raises InvalidPasskey.
     """
     challenge, party = await _use(connection, wallet, purpose, details, registration.client_data, now)
     return register(registration, challenge, party)
 
 
 async def keep(connection: Connection, wallet: WalletId, called: str, key: NewKey, by: By, now: datetime) -> Passkey:
-    """A key that was verified becomes a passkey of the wallet. Raises InvalidRequest for one passkey too many, and
-    InvalidPasskey for a key that is a passkey already.
+    """Store a verified key as a passkey of the wallet. Raises InvalidRequest for too many passkeys, and InvalidPasskey
+    for a key that is a passkey already.
     """
     await lock_with_keys(connection, [wallet])
     there = len(await connection.fetch(sql.passkeys, wallet))
@@ -159,25 +159,27 @@ async def keep(connection: Connection, wallet: WalletId, called: str, key: NewKe
     if added is None:
         raise InvalidPasskey("taken", "this authenticator has it already: sign in with it, or make another")
     await wallets.guard(connection, wallet)
-    await _tell(connection, "passkey.added", wallet, id, called, by, now)
+    await _record(connection, "passkey.added", wallet, id, called, by, now)
     return Passkey(id, wallet, called, key.backed_up, now, None)
 
 
 async def passkeys(connection: Connection, wallet: WalletId) -> list[Passkey]:
-    """Those that sign for the wallet, the newest first."""
+    """Return the wallet's valid passkeys, newest first."""
     return [_passkey(row) for row in await connection.fetch(sql.passkeys, wallet)]
 
 
 async def credentials(connection: Connection, wallet: WalletId) -> list[bytes]:
-    """The credential ids of the wallet's passkeys, for browsers to choose among, or to make none twice."""
+    """Return the credential ids of the wallet's passkeys, for a browser to choose from, or to avoid creating one
+    twice.
+    """
     return [row["credential_id"] for row in await connection.fetch(sql.passkeys, wallet)]
 
 
 async def revoke(connection: Connection, wallet: WalletId, id: UUID, by: By, now: datetime) -> Passkey:
-    """It signs no more. The last one of a wallet is revoked only while a recovery code is left: the wallet stays
-    guarded, and without either nobody could ever sign in again.
+    """Revoke a passkey. The last one can be revoked only while a recovery code is left: the wallet stays guarded, and
+    without either nobody could sign in again.
 
-    Raises NotFound where it is none of the wallet's, or is one no more, and LastPasskey.
+    Raises NotFound if the wallet has no such valid passkey, and LastPasskey.
     """
     await lock_wallet(connection, wallet)
     there = await passkeys(connection, wallet)
@@ -188,18 +190,18 @@ async def revoke(connection: Connection, wallet: WalletId, id: UUID, by: By, now
         raise LastPasskey(found.shown_id)
     await connection.fetchval(sql.end_passkey, id, wallet, now, "revoked")
     await session.end_of_passkey(connection, id, now)
-    await _tell(connection, "passkey.revoked", wallet, id, found.name, by, now)
+    await _record(connection, "passkey.revoked", wallet, id, found.name, by, now)
     return found
 
 
 async def stop(connection: Connection, cloned: ClonedPasskey, now: datetime) -> None:
-    """There are two of it: it signs no more, and its owner is told. Once; a second time nothing is left to do."""
+    """Stop a passkey that was cloned, and tell its owner. Does nothing if it has ended already."""
     row = await connection.fetchrow(sql.passkey, read(PREFIX, cloned.passkey))
     assert row is not None, "passkeys are kept"
     if await connection.fetchval(sql.end_passkey, row["id"], row["wallet_id"], now, "cloned") is not None:
         await session.end_of_passkey(connection, row["id"], now)
         by = By("passkey", cloned.passkey)
-        await _tell(connection, "passkey.stopped", row["wallet_id"], row["id"], row["name"], by, now)
+        await _record(connection, "passkey.stopped", row["wallet_id"], row["id"], row["name"], by, now)
 
 
 async def _use(
@@ -210,23 +212,23 @@ async def _use(
     client_data: bytes,
     now: datetime,
 ) -> tuple[bytes, Party]:
-    """Use the challenge that the browser names, if it is ours and still means the same. Raises InvalidPasskey."""
+    """Use the challenge that the browser names, if it is known and its details are the same. Raises InvalidPasskey."""
     named = challenge_in(client_data)
     row = await connection.fetchrow(sql.use_challenge, named, wallet, purpose, now)
     return named, challenges.party_of_used(row, named, _shown(wallet), purpose, details)
 
 
-async def _tell(
+async def _record(
     connection: Connection, kind: str, wallet: WalletId, id: UUID, name: str, by: By, now: datetime
 ) -> None:
-    """Its owner, as an event, and the audit log, which does without the name."""
+    """Append the event, and the audit event, which leaves out the name."""
     shown = show(PREFIX, id)
     await log.append(connection, [log.Event(kind, wallet, id, {"passkey": shown, "name": name})], now)
     await audit.append(connection, [AuditEvent(kind, wallet, by, id, {})], now)
 
 
 def name_of(text: str) -> str:
-    """What a passkey is called, as it may stand in lists and logs. Raises InvalidRequest."""
+    """Return a passkey's name, made safe for lists and logs. Raises InvalidRequest."""
     name = label(text, _NAME_MAX)
     if name is None:
         raise InvalidRequest("name", f"a passkey's name has 1 to {_NAME_MAX} letters that can be printed")

@@ -1,11 +1,10 @@
-"""Recovery codes: ten of them, made at once and shown once, each good once, for who has lost every passkey.
+"""Recovery codes: ten, created together and shown once, each usable once, for an owner who has lost every passkey.
 
-A code lets its owner in to register a new passkey, and to nothing else. There is no waiting time, but it is announced:
-as an event, as an audit event, and by the new passkey being a new device to the wallet's policy.
+A code lets its owner register a new passkey, and do nothing else. There is no waiting time, but it is announced: by an
+event, by an audit event, and because the new passkey is a new device for the wallet's policy.
 
-A code has 80 random bits and is kept as its scrypt hash (RFC 7914), so whoever reads the database cannot search for it
-either. Tries are counted in the database before a code is looked at, so that no number of gateways lets anybody try
-more often.
+A code has 80 random bits and is stored as its scrypt hash (RFC 7914), so even somebody who reads the database cannot
+search for it. Tries are counted in the database before a code is checked, so more gateways do not allow more tries.
 """
 
 import asyncio
@@ -24,16 +23,16 @@ from gateway.postgres.pool import Connection, Database, Statements
 
 sql = Statements(__package__, "recovery_codes.sql")
 
-#: How many codes there are, of how many letters (five bits each), in groups of four.
+#: The number of codes, and of characters in each (five bits each), in groups of four.
 CODES, _LETTERS = 10, 16
 
-#: Crockford's base 32: no letter of it is taken for another.
+#: Crockford's base 32: no two characters look alike.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
-#: What people write who take one for the other all the same, and what stands between the groups.
+#: Characters that people write instead, and the separators of the groups.
 _MEANT = str.maketrans({"o": "0", "i": "1", "l": "1", " ": "", "-": ""})
 
-#: So many tries of a wallet within so long a time.
+#: The most tries for a wallet in this time.
 TRIES_MAX, TRIES_WITHIN = 10, timedelta(minutes=15)
 
 #: scrypt's cost: 16 MiB and some 50 ms (RFC 7914, section 2).
@@ -42,8 +41,8 @@ _N, _R, _P = 2**14, 8, 1
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How many codes of a wallet were not used yet, and when its owner last typed one: to use it, or to show that they
-    are kept. None: never, of the codes of now.
+    """How many codes of a wallet are unused, and when its owner last typed one: to use it, or to show that they are
+    kept. None if they never have, of the current codes.
     """
 
     left: int
@@ -52,27 +51,27 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A code that was found to be one of the wallet's, not used yet when it was looked at."""
+    """A code of the wallet that was unused when it was checked."""
 
     wallet: WalletId
     hash: bytes
 
 
 def fresh_codes() -> list[str]:
-    """Ten codes, as they are shown: `k7fm-2q9x-0c4t-hhz3`."""
+    """Return ten codes, as they are shown: `k7fm-2q9x-0c4t-hhz3`."""
     drawn = ["".join(secrets.choice(_ALPHABET) for _ in range(_LETTERS)) for _ in range(CODES)]
     return ["-".join(code[at : at + 4] for at in range(0, _LETTERS, 4)) for code in drawn]
 
 
 async def hashes_of(codes: list[str], salt: bytes) -> list[bytes]:
-    """What is kept of codes, however they were typed. Takes a while, in another thread."""
+    """Return the hashes of codes, however they were typed. Takes a while, in another thread."""
     return await asyncio.to_thread(lambda: [_hash(code, salt) for code in codes])
 
 
 async def keep(
     connection: Connection, wallet: WalletId, hashes: list[bytes], salt: bytes, by: By, now: datetime
 ) -> None:
-    """These are the wallet's codes from now on; those before are good no more."""
+    """Store these as the wallet's codes; they replace the previous ones."""
     await lock_wallet(connection, wallet)
     await connection.execute(sql.forget_codes, wallet)
     await connection.execute(sql.keep_codes, wallet, hashes, salt, now)
@@ -82,19 +81,19 @@ async def keep(
 
 
 async def left(connection: Connection, wallet: WalletId) -> int:
-    """How many codes of the wallet were not used yet."""
+    """Return how many codes of the wallet are unused."""
     return (await kept(connection, wallet)).left
 
 
 async def kept(connection: Connection, wallet: WalletId) -> Kept:
-    """What there is of the wallet's codes."""
+    """Return the state of the wallet's codes."""
     row = await connection.fetchrow(sql.kept, wallet)
     assert row is not None
     return Kept(row["left"], row["proved_at"])
 
 
 async def find(database: Database, wallet: WalletId, text: str, now: datetime) -> Code:
-    """The code that this text is. The try is counted first, and stays counted.
+    """Return the code that matches this text. The try is counted first, and stays counted.
 
     Raises InvalidRecoveryCode, and TooManyTries, whatever the text says.
     """
@@ -113,7 +112,7 @@ async def find(database: Database, wallet: WalletId, text: str, now: datetime) -
 
 
 async def use(connection: Connection, code: Code, now: datetime) -> None:
-    """It is used now, and never again. Raises InvalidRecoveryCode where it was used meanwhile, or replaced."""
+    """Use the code. Raises InvalidRecoveryCode if it was used or replaced in the meantime."""
     if await connection.fetchval(sql.use_code, code.wallet, code.hash, now) is None:
         raise InvalidRecoveryCode
     await connection.execute(sql.forget_tries, code.wallet)
@@ -126,7 +125,7 @@ async def use(connection: Connection, code: Code, now: datetime) -> None:
 
 
 async def prove(connection: Connection, code: Code, now: datetime) -> Kept:
-    """Its owner has shown that the codes are kept: it stays good. Raises InvalidRecoveryCode as `use` does."""
+    """Record that the owner has the codes; the code stays valid. Raises InvalidRecoveryCode as `use` does."""
     if await connection.fetchval(sql.prove_code, code.wallet, code.hash, now) is None:
         raise InvalidRecoveryCode
     await connection.execute(sql.forget_tries, code.wallet)

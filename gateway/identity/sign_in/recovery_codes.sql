@@ -1,25 +1,25 @@
 -- keep_codes
--- The hashes of a wallet's recovery codes.
+-- Store the hashes of a wallet's recovery codes.
 INSERT INTO recovery_code (wallet_id, hash, salt, made_at) SELECT $1, hash, $3, $4 FROM unnest($2::bytea[]) AS hash;
 
 -- forget_codes
--- Those before are replaced.
+-- Delete the previous codes.
 DELETE FROM recovery_code WHERE wallet_id = $1;
 
 -- codes
--- What was not used yet.
+-- The unused codes.
 SELECT hash, salt FROM recovery_code WHERE wallet_id = $1 AND used_at IS NULL;
 
 -- use_code
--- It is used once.
+-- Use a code; no row if it was used.
 UPDATE recovery_code SET used_at = $3 WHERE wallet_id = $1 AND hash = $2 AND used_at IS NULL RETURNING hash;
 
 -- recovered
--- Its owner has come in by a code: whoever pays it is asked for a while.
+-- Record that the owner has used a code: payers of this wallet are warned for a while.
 UPDATE wallet SET recovered_at = $2 WHERE id = $1;
 
 -- count_try
--- One try more, of those since a time; an older count begins anew.
+-- Count a try; a count that began before a time starts again.
 INSERT INTO recovery_try (wallet_id, began_at, tries) VALUES ($1, $2, 1)
 ON CONFLICT (wallet_id) DO UPDATE SET
     tries = CASE WHEN recovery_try.began_at <= $3 THEN 1 ELSE recovery_try.tries + 1 END,
@@ -27,14 +27,14 @@ ON CONFLICT (wallet_id) DO UPDATE SET
 RETURNING tries;
 
 -- forget_tries
--- Whoever got in begins anew.
+-- Reset the count after a success.
 DELETE FROM recovery_try WHERE wallet_id = $1;
 
 -- kept
--- How many were not used yet, and when one of them was last typed by its owner.
+-- How many codes are unused, and when the owner last typed one of them.
 SELECT count(*) FILTER (WHERE used_at IS NULL) AS left, max(coalesce(used_at, proved_at)) AS proved_at
 FROM recovery_code WHERE wallet_id = $1;
 
 -- prove_code
--- Its owner has it; no row where it was used or replaced.
+-- Record that the owner has the codes; no row if this one was used or replaced.
 UPDATE recovery_code SET proved_at = $3 WHERE wallet_id = $1 AND used_at IS NULL AND hash = $2 RETURNING hash;

@@ -1,16 +1,16 @@
-"""Sessions: who has signed in, on which device, until they sign out, are signed out, or a time is over.
+"""Sessions: who has signed in, on which device. A session ends by signing out, by being ended, or by time.
 
-A browser keeps an opaque token of 256 bits in a cookie that no script reads and no other site sends; here lies its
-SHA-256. Every so often the token is replaced by another. The one before is good for a moment more, since requests
-cross each other; used later than that, somebody has it who should not, and nobody knows which of the two: the session
-ends, and its owner is told.
+The browser keeps an opaque token of 256 bits in a cookie that no script can read and no other site can send; the
+database has its SHA-256. The token is replaced regularly. The previous one stays valid for a moment, because requests
+overlap. If it is used later than that, somebody has stolen a token, and nobody can tell which of the two is the thief:
+the session ends, and its owner is told.
 
-Signing in always makes a new session with a new token, whatever the browser had before, and ends that one: a token
-that somebody planted is never signed in. A session reads for as long as it lasts; what only an owner may do, it may do
-for a few minutes after a passkey was used (`fresh`): then it is signed in to again.
+Signing in always starts a new session with a new token, and ends the browser's previous one: a token that somebody
+planted is never signed in. A session can read for as long as it lasts. What only an owner may do, it can do for a few
+minutes after a passkey was used (`fresh`); after that the owner signs in again.
 
-`sessions_with_room` (schema/10_spending.sql) tells in one statement that a session may pay, and leaves what it is not
-sure of to `open` and `open_all`: a new way to begin a session or to end one has to be known there, too.
+`sessions_with_room` (schema/10_spending.sql) decides in one statement that a session may pay, and leaves the doubtful
+ones to `open` and `open_all`: a new way to start or end a session has to be added there, too.
 """
 
 from collections.abc import Sequence
@@ -34,19 +34,19 @@ from gateway.secret import hash_of, new_secret
 
 sql = Statements(__package__, "session.sql")
 
-#: What the ids of sessions begin with.
+#: The prefix of session ids.
 PREFIX: Final = "ses"
 
-#: How long a session lasts, and how long it lasts when nobody uses it.
+#: How long a session lasts, and how long if nobody uses it.
 LASTS, IDLE = timedelta(days=7), timedelta(hours=12)
 
-#: How old a token gets, and how long the one before is good after it was replaced.
+#: How old a token gets, and how long it stays valid after it was replaced.
 ROTATES_AFTER, OVERLAP = timedelta(minutes=10), timedelta(seconds=30)
 
-#: How long after a passkey was used the owner may do what only an owner may.
+#: For how long after a passkey was used the owner's own actions are allowed.
 FRESH = timedelta(minutes=5)
 
-#: How a session was begun.
+#: How a session was started.
 BegunBy = Literal["passkey", "ethereum", "recovery_code", "link"]
 
 _DEVICE_MAX = 200
@@ -57,7 +57,7 @@ _ALL_BUT_OWNER: Final = _ALL - {"owner"}
 
 
 class Session(Struct, frozen=True):
-    """One that lasts. `device` is what the browser calls itself; `passkey` the one that it was begun with, if any."""
+    """A session. `device` is the browser's own name; `passkey` the one that it was started with, if any."""
 
     id: SessionId
     wallet: WalletId
@@ -74,11 +74,12 @@ class Session(Struct, frozen=True):
         return show(PREFIX, self.id)
 
     def credential(self, of: Wallet, now: datetime) -> Credential:
-        """What it may do now, in the wallet `of`: for a few minutes what whoever began it may, and then only read.
+        """Return what the session may do now in the wallet `of`: for a few minutes what its way of signing in allows,
+        then only read.
 
-        With a passkey that is everything. With an Ethereum wallet it is, too, until the wallet is guarded; then only
-        passkeys are its owner's. With a recovery code it is to add a passkey. With a link it is everything, and for as
-        long as the session lasts, since a link cannot be used again; until the wallet is guarded: then it reads.
+        A passkey allows everything. So does an Ethereum wallet, until the wallet is guarded; then only passkeys are the
+        owner's. A recovery code allows adding a passkey. A link allows everything, for as long as the session lasts,
+        because a link cannot be used again; once the wallet is guarded, it allows reading.
         """
         is_fresh, by_code = now < self.fresh_until, self.by == "recovery_code"
         scopes = _READ
@@ -96,7 +97,7 @@ class Session(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A session that a token has opened, whose it is, and the token to use from now on, where it is another."""
+    """An open session, its wallet, and the new token if it was replaced."""
 
     session: Session
     wallet: Wallet
@@ -112,8 +113,8 @@ async def start(
     before: str | None,
     now: datetime,
 ) -> tuple[Session, str]:
-    """A new session of the wallet, and its token: shown to the browser and kept nowhere. The session of the token that
-    the browser had `before` ends.
+    """Start a session of the wallet. Returns it and its token, which is given to the browser and stored nowhere. The
+    session of the token that the browser had `before` ends.
     """
     if before is not None:
         await connection.execute(sql.end_session_of_token, hash_of(before), now)
@@ -129,13 +130,13 @@ async def start(
         "ethereum": By("session", begun.shown_id),
         "link": By("session", begun.shown_id),
     }
-    await _tell(connection, "session.started", wallet, id, {"begun_by": by}, shown[by], now)
+    await _record(connection, "session.started", wallet, id, {"begun_by": by}, shown[by], now)
     return begun, token
 
 
 async def open(database: Database, token: str, now: datetime) -> Open:
-    """The session that this token opens. Where the token is old enough it is replaced; where it was replaced before,
-    and not just now, the session ends. Raises Unauthenticated.
+    """Return the session of this token. A token that is old enough is replaced. If it was replaced some time ago, the
+    session ends. Raises Unauthenticated.
     """
     async with database.reading(answers=False) as connection:
         row = await connection.fetchrow(sql.sessions_of_tokens, [hash_of(token)])
@@ -156,15 +157,15 @@ async def open(database: Database, token: str, now: datetime) -> Open:
     fresh = new_secret("gs")
     async with database.transaction() as connection:
         if await connection.fetchval(sql.replace_token, hash_of(token), now) is None:
-            return Open(session, wallet, None)  # another request of the same moment has replaced it
+            return Open(session, wallet, None)  # a concurrent request has replaced it
         await connection.execute(sql.add_token, hash_of(fresh), session.id, now)
         await connection.execute(sql.used_session, session.id, now)
     return Open(replace(session, last_used_at=now), wallet, fresh)
 
 
 async def open_all(connection: Connection, hashes: Sequence[bytes], now: datetime) -> dict[bytes, Credential]:
-    """What the sessions of these tokens may do now, by the tokens' SHA-256. Absent: a token that opens nothing, or that
-    is to be replaced or was (`open`).
+    """Return what the sessions of these tokens may do now, by the tokens' SHA-256. Left out are tokens without a valid
+    session, and those that are due to be replaced or were (`open`).
     """
     rows = await connection.fetch(sql.sessions_of_tokens, list(set(hashes)))
     return {
@@ -177,24 +178,24 @@ async def open_all(connection: Connection, hashes: Sequence[bytes], now: datetim
 
 
 async def sessions(connection: Connection, wallet: WalletId, now: datetime) -> list[Session]:
-    """Those of the wallet that last, the newest first."""
+    """Return the wallet's open sessions, newest first."""
     return [_session(row) for row in await connection.fetch(sql.sessions, wallet, now, now - IDLE)]
 
 
 async def end(connection: Connection, wallet: WalletId, id: UUID, by: By, now: datetime) -> Session:
-    """It ends at once. Raises NotFound where it is none of the wallet's, or has ended."""
+    """End a session at once. Raises NotFound if the wallet has no such open session."""
     row = await connection.fetchrow(sql.end_session, id, wallet, now, "signed_out")
     if row is None:
         raise NotFound("such session")
-    await _tell(connection, "session.ended", wallet, id, {"why": "signed_out"}, by, now)
+    await _record(connection, "session.ended", wallet, id, {"why": "signed_out"}, by, now)
     return _session(row)
 
 
 async def end_of_passkey(connection: Connection, passkey: UUID, now: datetime) -> None:
-    """What was begun with a passkey ends with it."""
+    """End the sessions that were started with a passkey."""
     for row in await connection.fetch(sql.end_sessions_of_passkey, passkey, now):
         by = By("passkey", show("psk", passkey))
-        await _tell(connection, "session.ended", row["wallet_id"], row["id"], {"why": "passkey_ended"}, by, now)
+        await _record(connection, "session.ended", row["wallet_id"], row["id"], {"why": "passkey_ended"}, by, now)
 
 
 def _wallet(row: Record) -> Wallet:
@@ -205,10 +206,10 @@ async def _end_as_stolen(database: Database, session: Session, now: datetime) ->
     async with database.transaction() as connection:
         if await connection.fetchrow(sql.end_session, session.id, session.wallet, now, "stolen") is not None:
             by = By("session", session.shown_id)
-            await _tell(connection, "session.ended", session.wallet, session.id, {"why": "stolen"}, by, now)
+            await _record(connection, "session.ended", session.wallet, session.id, {"why": "stolen"}, by, now)
 
 
-async def _tell(
+async def _record(
     connection: Connection, kind: str, wallet: WalletId, id: UUID, details: dict[str, object], by: By, now: datetime
 ) -> None:
     await log.append(connection, [log.Event(kind, wallet, id, {"session": show(PREFIX, id), **details})], now)

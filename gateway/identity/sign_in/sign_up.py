@@ -1,9 +1,9 @@
-"""Sign-up: a handle and its first passkey, in one transaction.
+"""Sign-up: claim a handle with its first passkey, in one transaction.
 
-A browser makes the passkey between two calls, and its owner may cancel that. So the first call reserves nothing: it
-checks the handle and returns a challenge over the handle and the id of the wallet that is to be made. The second call
-verifies the passkey that was made over this challenge, and claims the handle in the same transaction. A sign-up that is
-not finished leaves a challenge that expires. Of two that finish with one handle, one gets it.
+A browser creates the passkey between two calls, and its owner may cancel that. So the first call reserves nothing: it
+checks the handle and returns a challenge over the handle and the id of the future wallet. The second call verifies the
+passkey that was created over this challenge, and claims the handle in the same transaction. An unfinished sign-up
+leaves a challenge that expires. If two finish with one handle, one gets it.
 """
 
 from datetime import datetime
@@ -25,7 +25,7 @@ PURPOSE = "wallet.create"
 
 
 async def ask(connection: Connection, party: Party, typed: str, now: datetime) -> tuple[Asked, WalletId, str]:
-    """A challenge for the first passkey of a wallet, the wallet's id and its handle.
+    """Return a challenge for the first passkey of a wallet, the wallet's id and its handle.
 
     Raises InvalidHandle and HandleTaken.
     """
@@ -37,11 +37,10 @@ async def ask(connection: Connection, party: Party, typed: str, now: datetime) -
 async def finish(
     connection: Connection, vault: Vault, typed: str, id: WalletId, name: str, registration: Registration, now: datetime
 ) -> tuple[Wallet, Passkey, str]:
-    """The wallet with its first passkey, and its API key: shown now or never. `id` is the one that was asked for; for
-    another one, or another handle, the challenge does not fit.
+    """Return the wallet with its first passkey, and its API key, which is never shown again. `id` must be the one that
+    `ask` returned: the challenge does not match another id or handle.
 
-    Raises InvalidRequest for a passkey's name that cannot be one, InvalidPasskey, InvalidHandle, HandleTaken
-    and MasterKeyMissing.
+    Raises InvalidRequest for an invalid passkey name, InvalidPasskey, InvalidHandle, HandleTaken and MasterKeyMissing.
     """
     called = passkey.name_of(name)
     key = await passkey.made(connection, None, PURPOSE, _details(id, fold(typed)), registration, now)

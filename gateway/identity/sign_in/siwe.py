@@ -1,7 +1,7 @@
 """Sign-In with Ethereum (EIP-4361): the exact text that a wallet shows its owner and signs with personal_sign. Pure.
 
-A text that comes back is never interpreted: its nonce says which one we had written, that one is written again, and the
-two are the same byte for byte or it is refused. So there is one writer here and no reader beside it.
+A text that comes back is never parsed for its meaning: its nonce names a stored one, which is written again, and the
+two must be the same byte for byte. So this module has one writer and no reader.
 """
 
 import re
@@ -12,7 +12,7 @@ from eth_hash.auto import keccak
 
 from gateway.clock import rfc3339
 
-#: EIP-4361's grammar (ABNF) as far as we write it, with a nonce long enough not to be guessed.
+#: EIP-4361's grammar (ABNF), the part that the gateway writes, with a nonce long enough not to be guessed.
 _TEXT = re.compile(
     r"(?P<domain>[A-Za-z0-9.-]+(:[0-9]+)?|\[[0-9a-fA-F:.]+\](:[0-9]+)?)"
     r" wants you to sign in with your Ethereum account:\n"
@@ -30,7 +30,7 @@ _TEXT = re.compile(
     r"(?P<resources>(\n- [a-z][a-z0-9+.-]*:[!-~]+)+)"
 )
 
-#: What each line of it is called.
+#: The name of each line.
 _LINES = (
     *("domain", "address", "blank line", "statement", "blank line", "URI", "version", "chain id", "nonce"),
     *("issued at", "expiration time", "resources", "resource"),
@@ -39,8 +39,8 @@ _LINES = (
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """What is said. `domain` is who asks (an authority, RFC 3986), `uri` what is signed in to, `address` is EIP-55
-    checksummed, `statement` one line of ASCII, `nonce` 8 or more letters and digits, used once.
+    """The fields of a text. `domain` is the requesting authority (RFC 3986), `uri` what is signed in to, `address` is
+    EIP-55 checksummed, `statement` one line of ASCII, `nonce` 8 or more letters and digits, used once.
     """
 
     domain: str
@@ -54,7 +54,7 @@ class SignIn:
     resource: str
 
     def text(self) -> str:
-        """The message, line by line as the EIP has it."""
+        """Return the message, line by line as the EIP specifies."""
         text = (
             f"{self.domain} wants you to sign in with your Ethereum account:\n"
             f"{self.address}\n"
@@ -75,18 +75,18 @@ class SignIn:
 
 
 def nonce_of(text: str) -> str | None:
-    """The nonce of a message in the form that the gateway writes; None if it has another form."""
+    """Return the nonce of a message in the form that the gateway writes; None if it has another form."""
     found = _TEXT.fullmatch(text)
     return found["nonce"] if found else None
 
 
 def differing_line(text: str, other: str) -> str:
-    """What the first line that differs is called, so that a refusal can name it."""
+    """Return the name of the first line that differs, for the error."""
     pairs = zip(_LINES, text.split("\n"), other.split("\n"), strict=False)
     return next((name for name, line, expected in pairs if line != expected), "number of lines")
 
 
 def digest(text: str) -> bytes:
-    """The 32 bytes that personal_sign signs (EIP-191, version 0x45)."""
+    """Return the 32 bytes that personal_sign signs (EIP-191, version 0x45)."""
     raw = text.encode()
     return keccak(b"\x19Ethereum Signed Message:\n" + str(len(raw)).encode() + raw)
