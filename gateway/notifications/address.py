@@ -1,17 +1,17 @@
-"""Addresses: where a wallet's notices are sent. Several of a channel, each proved before it is used.
+"""Addresses that a wallet's notifications are sent to. A channel may have several; each is proved before it is used.
 
-    waits     a code was sent to it, good for 15 minutes and 5 tries; only the code is ever sent to it
-    proved    it gets notices of what happens from now on
-    failed    the other side says that it is no address: nothing is sent to it until it is proved again
-    removed   its owner sees it no more; it gets a notice of its removal, and then the row is deleted
+    waits     a code was sent to it, valid for 15 minutes and 5 tries; only the code is sent to it
+    proved    it gets notifications of what happens from now on
+    failed    the other side says that it does not exist: nothing is sent to it until it is proved again
+    removed   its owner no longer sees it; it gets a notification of its removal, and then the row is deleted
 
-An address is encrypted under the master key (AES-256-GCM, bound to this row) with the code and the token of its
-unsubscribe link. It stands in no log, no event and no error; lists show a part of it. The wallet's other addresses are
-told when one is added, removed or fails. Whoever knows an address finds its wallet (`handles_of`): operators whom its
-owner has written to. It is found by its hash under a key that is derived from the root key.
+An address is encrypted under the master key (AES-256-GCM, bound to this row) together with the code and the token of
+its unsubscribe link. It is in no log, event or error; lists show a part of it. The wallet's other addresses are
+notified when one is added, removed or fails. Operators whom an owner has written to find the wallet by the whole
+address (`handles_of`): by its hash under a key that is derived from the root key.
 
-A removed address gets what happened before, its removal included: else a thief of the wallet would remove the
-address before the news of their sign-in is sent. Only security notices go to it then, for a few hours at the most.
+A removed address still gets security notifications of what happened before, including its removal, for a few hours at
+most. Otherwise a thief could remove the address before the notification of their sign-in is sent.
 
 Lock order: the wallet, then its addresses in id order.
 """
@@ -46,16 +46,16 @@ sql = Statements(__package__, "address.sql")
 #: The most addresses of a wallet, of all channels.
 ADDRESSES_MAX: Final = 10
 
-#: How long a code is good, and how often it may be tried.
+#: How long a code is valid, and how often it may be tried.
 CODE_GOOD_FOR: Final = timedelta(minutes=15)
 CODE_TRIES: Final = 5
 
-#: How long an address that was never proved is kept.
+#: How long an unproved address is kept.
 _UNPROVED_FOR: Final = timedelta(days=1)
 
 
-class _Sealed(msgspec.Struct):
-    """What is encrypted."""
+class _Encrypted(msgspec.Struct):
+    """The encrypted part."""
 
     address: str
     unsubscribe: str
@@ -64,7 +64,7 @@ class _Sealed(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where notices go. `text` is what it is: never to be logged, nor shown but by `Channel.shown`."""
+    """An address. `text` is the address itself: never log it, and show it only by `Channel.shown`."""
 
     id: UUID
     wallet: WalletId
@@ -96,13 +96,13 @@ class Address:
 
     @property
     def is_usable(self) -> bool:
-        """Whether notices of what happens now are sent to it."""
+        """Whether notifications of what happens now are sent to it."""
         return self.state == "proved" and self.removed_at is None
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What its owner says of an address. `text` is as `Channel.check` has it."""
+    """An address as its owner gives it. `text` is what `Channel.check` returns."""
 
     text: str
     locale: str
@@ -112,8 +112,8 @@ class Wanted:
 async def add(
     connection: Connection, vault: Vault, channel: Channel, of: WalletId, wanted: Wanted, by: By, now: datetime
 ) -> Address:
-    """The address, which waits for its code, or is proved where the channel needs none. One that is there already
-    stays, with this locale and time zone; one that waits or has failed gets a fresh code.
+    """Add an address, which waits for its code, or is proved at once if the channel needs none. An existing one is
+    kept, with this locale and time zone; if it waits or has failed, it gets a new code.
 
     Raises InvalidRequest.
     """
@@ -129,12 +129,12 @@ async def add(
         return await address(connection, vault, of, found.id)
     id = new_id(now) if found is None else found.id
     code = f"{secrets.randbelow(10**6):06}" if channel.needs_code else None
-    sealed = _Sealed(text, new_secret("gu") if found is None else found.unsubscribe, code)
+    content = _Encrypted(text, new_secret("gu") if found is None else found.unsubscribe, code)
     master, under = await master_key(connection)
-    ciphertext = vault.encrypt(id, msgspec.json.encode(sealed), under)
+    ciphertext = vault.encrypt(id, msgspec.json.encode(content), under)
     await connection.execute(
         *(sql.put_address, id, of, channel.name, ciphertext, master, wanted.locale, wanted.time_zone, now),
-        *(now + CODE_GOOD_FOR, hash_of(sealed.unsubscribe), lookup_of(vault, channel.name, text)),
+        *(now + CODE_GOOD_FOR, hash_of(content.unsubscribe), lookup_of(vault, channel.name, text)),
     )
     if code is None:
         await _prove(connection, of, id, channel.name, by, now)
@@ -146,7 +146,7 @@ async def add(
 async def set_reader(
     connection: Connection, vault: Vault, of: WalletId, locale: str, time_zone: str
 ) -> Sequence[Address]:
-    """All of the wallet's addresses, whose notices are written so from now on. Raises InvalidRequest."""
+    """Set the locale and time zone of all the wallet's addresses, and return them. Raises InvalidRequest."""
     _check_reader(locale, time_zone)
     await lock_wallet(connection, of)
     await connection.execute(sql.set_readers, of, locale, time_zone)
@@ -156,8 +156,8 @@ async def set_reader(
 async def confirm(
     connection: Connection, vault: Vault, of: WalletId, id: UUID, code: str, by: By, now: datetime
 ) -> Address | InvalidCode:
-    """The address, proved by the code that was sent to it; or why it is not, which the caller raises once this
-    transaction is committed: the try counts. Raises NotFound.
+    """Return the address, proved by the code that was sent to it; or the error, which the caller raises after this
+    transaction has committed, because the try counts. Raises NotFound.
     """
     await lock_wallet(connection, of)
     found = await address(connection, vault, of, id)
@@ -171,18 +171,18 @@ async def confirm(
         return InvalidCode("too_many_tries", "the code was tried too often: add the address again for a new one")
     if not hmac.compare_digest(found.code.encode(), code.encode()):
         return InvalidCode("wrong", "this is not the code that was sent to the address: look at the newest message")
-    await _reseal(connection, vault, found)
+    await _reencrypt(connection, vault, found)
     await _prove(connection, of, id, found.channel, by, now)
     return await address(connection, vault, of, id)
 
 
 async def remove(connection: Connection, vault: Vault, of: WalletId, id: UUID, by: By, now: datetime) -> Address:
-    """It is its owner's no more, and is deleted as soon as it has been told. Raises NotFound."""
+    """Remove an address. It is deleted once it has been notified. Raises NotFound."""
     await lock_wallet(connection, of)
     found = await address(connection, vault, of, id)
     if found.state == "proved":
         await connection.execute(sql.remove_address, id, now)
-        await _tell(connection, "notification_address.removed", of, id, found.channel, by, now)
+        await _record(connection, "notification_address.removed", of, id, found.channel, by, now)
     else:
         await connection.execute(sql.end_pending, id, "removed", now)
         await connection.execute(sql.delete_address, id)
@@ -190,14 +190,14 @@ async def remove(connection: Connection, vault: Vault, of: WalletId, id: UUID, b
 
 
 async def fail(connection: Connection, of: WalletId, id: UUID, reason: str, by: By, now: datetime) -> None:
-    """The other side says that it is no address: nothing is sent to it any more, and its owner is told."""
+    """Mark an address as failed: nothing is sent to it any more, and its owner is notified."""
     row = await connection.fetchrow(sql.fail_address, id, reason, now)
     if row is not None and row["proved_at"] is not None and row["removed_at"] is None:
-        await _tell(connection, "notification_address.failed", of, id, row["channel"], by, now, reason=reason)
+        await _record(connection, "notification_address.failed", of, id, row["channel"], by, now, reason=reason)
 
 
 async def handles_of(connection: Connection, vault: Vault, channel: str, text: str) -> list[str]:
-    """The handles of the wallets that have proved this address: twenty at the most, and none without a root key."""
+    """Return the handles of the wallets that have proved this address: at most twenty, and none without a root key."""
     key = lookup_of(vault, channel, text)
     if key is None:
         return []
@@ -205,20 +205,22 @@ async def handles_of(connection: Connection, vault: Vault, channel: str, text: s
 
 
 def lookup_of(vault: Vault, channel: str, text: str) -> bytes | None:
-    """What an address is found by: a hash under a secret key, since an address itself is easily guessed. Letters of
-    either case are the same, as people write them.
+    """Return the key that finds an address: a hash under a secret key, because addresses are easy to guess. Case does
+    not matter.
     """
     key = vault.derive("notification-lookup", 32)
     return None if key is None else hmac.digest(key, f"{channel}:{text.strip().casefold()}".encode(), "sha256")
 
 
 async def addresses(connection: Connection, vault: Vault, of: WalletId) -> list[Address]:
-    """Those of the wallet that it has not removed, newest first. Raises EncryptedKeyUnreadable, MasterKeyMissing."""
+    """Return the wallet's addresses that are not removed, newest first. Raises EncryptedKeyUnreadable,
+    MasterKeyMissing.
+    """
     return [_address(vault, row) for row in await connection.fetch(sql.addresses, of)]
 
 
 async def address(connection: Connection, vault: Vault, of: WalletId, id: UUID) -> Address:
-    """One of them. Raises NotFound."""
+    """Return one of the wallet's addresses. Raises NotFound."""
     row = await connection.fetchrow(sql.address, id, of)
     if row is None:
         raise NotFound("such address")
@@ -226,13 +228,13 @@ async def address(connection: Connection, vault: Vault, of: WalletId, id: UUID) 
 
 
 async def to_send(connection: Connection, vault: Vault, id: UUID) -> Address | None:
-    """One that something is to be sent to, whether it is removed or not; None: it is deleted."""
+    """Return an address that something is to be sent to, also a removed one; None if it was deleted."""
     row = await connection.fetchrow(sql.address_to_send, id)
     return None if row is None else _address(vault, row)
 
 
 async def of_unsubscribe(connection: Connection, token: str) -> tuple[WalletId, str]:
-    """The wallet and the channel of the address that an unsubscribe link was sent to. Raises NotFound."""
+    """Return the wallet and the channel of the address that an unsubscribe link was sent to. Raises NotFound."""
     row = await connection.fetchrow(sql.of_unsubscribe, hash_of(token))
     if row is None:
         raise NotFound("such link")
@@ -240,8 +242,8 @@ async def of_unsubscribe(connection: Connection, token: str) -> tuple[WalletId, 
 
 
 async def usable(connection: Connection, wallets: Sequence[WalletId]) -> Mapping[WalletId, Sequence[Record]]:
-    """By wallet: id, channel, proved_at and removed_at of the addresses that notices may be for, which are not deleted
-    until the transaction ends.
+    """Return, by wallet, the id, channel, proved_at and removed_at of the addresses that notifications may go to. They
+    are not deleted until the transaction ends.
     """
     found: dict[WalletId, list[Record]] = {}
     for row in await connection.fetch(sql.usable, list(wallets)):
@@ -250,7 +252,7 @@ async def usable(connection: Connection, wallets: Sequence[WalletId]) -> Mapping
 
 
 async def usable_channels(connection: Connection, of: WalletId) -> set[str]:
-    """The channels by which the wallet's owner can be reached now."""
+    """Return the channels by which the wallet's owner can be reached now."""
     rows = (await usable(connection, [of])).get(of, ())
     return {row["channel"] for row in rows if row["removed_at"] is None}
 
@@ -262,17 +264,17 @@ async def forget(connection: Connection, now: datetime) -> None:
 
 async def _prove(connection: Connection, of: WalletId, id: UUID, channel: str, by: By, now: datetime) -> None:
     await connection.execute(sql.prove_address, id, now)
-    await _tell(connection, "notification_address.added", of, id, channel, by, now)
+    await _record(connection, "notification_address.added", of, id, channel, by, now)
 
 
-async def _reseal(connection: Connection, vault: Vault, found: Address) -> None:
-    """The same without the code."""
+async def _reencrypt(connection: Connection, vault: Vault, found: Address) -> None:
+    """Encrypt the address again without the code."""
     master, under = await master_key(connection)
-    sealed = msgspec.json.encode(_Sealed(found.text, found.unsubscribe))
-    await connection.execute(sql.reseal_address, found.id, vault.encrypt(found.id, sealed, under), master)
+    content = msgspec.json.encode(_Encrypted(found.text, found.unsubscribe))
+    await connection.execute(sql.reencrypt_address, found.id, vault.encrypt(found.id, content, under), master)
 
 
-async def _tell(
+async def _record(
     connection: Connection,
     kind: str,
     of: WalletId,
@@ -294,9 +296,9 @@ def _check_reader(locale: str, time_zone: str) -> None:
 
 
 def _address(vault: Vault, row: Record) -> Address:
-    sealed = msgspec.json.decode(vault.unsafe_decrypt(row["id"], row["ciphertext"], row["under"]), type=_Sealed)
+    content = msgspec.json.decode(vault.unsafe_decrypt(row["id"], row["ciphertext"], row["under"]), type=_Encrypted)
     return Address(
-        *(row["id"], WalletId(row["wallet_id"]), row["channel"], sealed.address, row["locale"], row["time_zone"]),
+        *(row["id"], WalletId(row["wallet_id"]), row["channel"], content.address, row["locale"], row["time_zone"]),
         *(row["created_at"], row["proved_at"], row["failure"], row["failed_at"], row["removed_at"]),
-        *(sealed.unsubscribe, sealed.code),
+        *(content.unsubscribe, content.code),
     )

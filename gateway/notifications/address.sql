@@ -1,5 +1,5 @@
 -- put_address
--- A new address, or one that is to be proved again.
+-- Add an address, or make it wait for a new code.
 INSERT INTO notification_address
     (id, wallet_id, channel, ciphertext, master, locale, time_zone, created_at, code_expires_at, unsubscribe, lookup)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
@@ -8,52 +8,52 @@ ON CONFLICT (id) DO UPDATE SET ciphertext = EXCLUDED.ciphertext, master = EXCLUD
     code_expires_at = EXCLUDED.code_expires_at, code_tries = 0;
 
 -- handles_of_lookup
--- Whose proved addresses have this hash.
+-- The handles of the wallets with proved addresses of this hash.
 SELECT DISTINCT wallet.handle FROM notification_address JOIN wallet ON wallet.id = wallet_id
 WHERE lookup = $1 AND proved_at IS NOT NULL AND removed_at IS NULL LIMIT 20;
 
 -- queue_code
--- The code is to be sent to it, also where one was before.
+-- Queue the code, also if one was queued before.
 INSERT INTO notification_delivery (id, wallet_id, address_id, channel, queued_at, next_at)
 VALUES ($1, $2, $3, $4, $5, $5)
 ON CONFLICT (address_id, event) DO UPDATE SET id = EXCLUDED.id, state = 'pending', reason = NULL, tries = 0,
     queued_at = EXCLUDED.queued_at, next_at = EXCLUDED.next_at, ended_at = NULL, lease = NULL, leased_until = NULL;
 
 -- set_reader
--- How its reader reads.
+-- Set an address's locale and time zone.
 UPDATE notification_address SET locale = $2, time_zone = $3 WHERE id = $1;
 
 -- set_readers
--- How the reader of all of a wallet's addresses reads.
+-- Set the locale and time zone of all addresses of a wallet.
 UPDATE notification_address SET locale = $2, time_zone = $3 WHERE wallet_id = $1 AND removed_at IS NULL;
 
 -- try_code
--- A try of its code, which counts.
+-- Count a try of the code.
 UPDATE notification_address SET code_tries = code_tries + 1 WHERE id = $1 RETURNING code_tries, code_expires_at;
 
--- reseal_address
--- What it is, encrypted anew.
+-- reencrypt_address
+-- Store the address, encrypted again.
 UPDATE notification_address SET ciphertext = $2, master = $3 WHERE id = $1;
 
 -- prove_address
--- It is told of what happens from now on.
+-- Mark an address as proved.
 UPDATE notification_address SET proved_at = $2, code_expires_at = NULL, code_tries = 0 WHERE id = $1;
 
 -- remove_address
--- Its owner sees it no more.
+-- Mark an address as removed.
 UPDATE notification_address SET removed_at = $2 WHERE id = $1;
 
 -- delete_address
--- It is gone.
+-- Delete an address.
 DELETE FROM notification_address WHERE id = $1;
 
 -- end_pending
--- Nothing of what was to be sent to it is.
+-- Skip the pending deliveries to an address.
 UPDATE notification_delivery SET state = 'skipped', reason = $2, ended_at = $3, lease = NULL, leased_until = NULL
 WHERE address_id = $1 AND state = 'pending';
 
 -- fail_address
--- Nothing is sent to it until it is proved again; no row where that is so already.
+-- Mark an address as failed; no row if it is already.
 UPDATE notification_address SET failure = $2, failed_at = $3 WHERE id = $1 AND failure IS NULL
 RETURNING channel, proved_at, removed_at;
 
@@ -64,27 +64,27 @@ FROM notification_address LEFT JOIN master_key ON master_key.number = notificati
 WHERE wallet_id = $1 AND removed_at IS NULL ORDER BY id DESC;
 
 -- address
--- One of them.
+-- An address of a wallet.
 SELECT notification_address.*, master_key.check_value AS under
 FROM notification_address LEFT JOIN master_key ON master_key.number = notification_address.master
 WHERE id = $1 AND wallet_id = $2 AND removed_at IS NULL;
 
 -- address_to_send
--- One that something is to be sent to.
+-- An address that something is to be sent to.
 SELECT notification_address.*, master_key.check_value AS under
 FROM notification_address LEFT JOIN master_key ON master_key.number = notification_address.master
 WHERE id = $1;
 
 -- of_unsubscribe
--- Whose address a link was sent to.
+-- The wallet of the address that a link was sent to.
 SELECT wallet_id, channel FROM notification_address WHERE unsubscribe = $1;
 
 -- usable
--- The addresses of these wallets that notices may be for; none of them is deleted until the transaction ends.
+-- The addresses of these wallets that notifications may go to; none is deleted until the transaction ends.
 SELECT id, wallet_id, channel, proved_at, removed_at FROM notification_address
 WHERE wallet_id = ANY ($1) AND proved_at IS NOT NULL AND failure IS NULL
 ORDER BY id FOR KEY SHARE;
 
 -- forget_unproved
--- Addresses that nobody proved.
+-- Delete addresses that were never proved.
 DELETE FROM notification_address WHERE proved_at IS NULL AND code_expires_at < $1;

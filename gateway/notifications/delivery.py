@@ -1,16 +1,16 @@
-"""Deliveries: a notice for an address, from the event log to its end.
+"""Deliveries: a notification for an address, from the event log to its end.
 
-    pending   it is to be sent, is being sent (it has a lease), or waits until it is tried again
-    sent      the channel's other side has taken it
-    failed    it was tried seven times in four hours, the address is gone, or it is no news any more
-    skipped   it was not to be sent any more: too many in an hour, switched off, or removed
+    pending   to be sent, being sent (it has a lease), or waiting for a retry
+    sent      the other side has accepted it
+    failed    tried seven times in four hours, the address is gone, or it is too old
+    skipped   no longer to be sent: too many in an hour, switched off, or removed
 
-`take_in` reads the log on from a cursor and, in the same transaction, writes a notification for each event that a
-wallet with addresses is told of, and a delivery for each address that it goes to. So no event is without its notice,
-and no payment writes anything for it.
+`take_in` reads the log on from a cursor. In the same transaction it writes a notification for each event that concerns
+a wallet with addresses, and a delivery for each address it goes to. So no event is without its notification, and no
+payment writes anything for it.
 
-Where all deliveries of a notice have failed, it falls back to the addresses of other channels (preference.py). Who
-notes a failure locks the notification first: of two channels that fail at the same moment the second sees the first.
+If all deliveries of a notification have failed, it falls back to the addresses of other channels (preference.py).
+Recording a failure locks the notification first: if two channels fail at the same time, the second sees the first.
 
 Lock order: the cursor or the notification, then the wallet, then addresses, then deliveries.
 """
@@ -36,24 +36,24 @@ from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "delivery.sql")
 
-#: Numbers of the log that are looked through in one transaction.
+#: How many numbers of the log are read in one transaction.
 _NUMBERS: Final = 5_000
 
-#: So many notices an hour are sent of a wallet, beside those that guard it: somebody who pays it a thousand times
-#: does not fill its owner's mailbox. All of them stand on its page.
+#: The most notifications of a wallet in an hour, besides security ones: somebody who pays it a thousand times does not
+#: fill its owner's mailbox. Its page lists all of them.
 HOURLY_MAX: Final = 60
 
-#: How long a delivery is one worker's: several times what a channel may take.
+#: How long a worker's lease of a delivery lasts: several times what a channel may take.
 LEASE: Final = timedelta(minutes=3)
 
-#: How long what became of notices is kept, and how many are forgotten in one transaction.
+#: How long notifications are kept, and how many are deleted in one transaction.
 KEPT: Final = timedelta(days=30)
 FORGOTTEN_MAX: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery that this worker may send until the lease runs out. `event` is None for a code."""
+    """A delivery that this worker may send until the lease expires. `event` is None for a code."""
 
     id: UUID
     wallet: WalletId
@@ -69,7 +69,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of a notice by one channel."""
+    """The state of a notification by one channel."""
 
     channel: str
     state: DeliveryState
@@ -80,8 +80,8 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What is to be sent by a channel, tries that failed included: how many, and since when the oldest waits and one is
-    due that was not tried yet.
+    """The pending deliveries of a channel, including retries: how many, since when the oldest is pending, and since
+    when one is due for the first time.
     """
 
     count: int = 0
@@ -91,8 +91,8 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits by channel, how many addresses there are by channel and state, and the number of the event up to which
-    the log was read.
+    """Pending deliveries by channel, addresses by channel and state, and the number of the event up to which the log
+    was read.
     """
 
     waiting: Mapping[str, Waiting]
@@ -101,8 +101,8 @@ class Backlog:
 
 
 async def take_in(connection: Connection, now: datetime) -> bool:
-    """Read on in the log, and queue what is new in it. Whether there is more to read: what comes meanwhile can wait
-    until the next round, so that payments are not raced for each of their events. One worker does it at a time.
+    """Read on in the log, and queue what is new. Returns whether there is more to read. Events that are added meanwhile
+    wait for the next round, so that this does not race payments for each of their events. One worker does it at a time.
     """
     removed = [row["id"] for row in await connection.fetch(sql.removed)]
     complete_to = await log.complete_to(connection)
@@ -126,7 +126,7 @@ async def take_in(connection: Connection, now: datetime) -> bool:
 
 
 async def claim(connection: Connection, channel: str, most: int, now: datetime) -> list[Claimed]:
-    """Up to `most` deliveries by this channel that are due, those that have waited longest first."""
+    """Claim up to `most` deliveries by this channel that are due, the longest due first."""
     lease = uuid4()
     rows = await connection.fetch(sql.claim, channel, now, lease, now + LEASE, most)
     return [
@@ -139,9 +139,9 @@ async def claim(connection: Connection, channel: str, most: int, now: datetime) 
 
 
 async def record(connection: Connection, tried: Claimed, outcome: Outcome, now: datetime) -> DeliveryState | None:
-    """Write what came of a try, and what follows: the delivery's end or its next try; that its address is none; and
-    the channels that the notice falls back to. Returns the delivery's state; None where the lease is another's by now,
-    and nothing is written.
+    """Record the outcome of a try: the delivery ends or is retried, its address may fail, and the notification may fall
+    back to other channels. Returns the delivery's state; None, and writes nothing, if another worker has the lease by
+    now.
     """
     if tried.event is not None and not isinstance(outcome, Sent):
         await connection.execute(sql.lock_notification, tried.wallet, tried.event)
@@ -167,13 +167,13 @@ async def record(connection: Connection, tried: Claimed, outcome: Outcome, now: 
 
 
 async def skip(connection: Connection, claimed: Claimed, reason: str, now: datetime) -> DeliveryState | None:
-    """It is not to be sent any more. Returns as `record` does."""
+    """Skip a delivery. Returns as `record` does."""
     values = (claimed.lease, "skipped", reason, claimed.tries, now, now)
     return None if await connection.fetchval(sql.end_try, claimed.id, *values) is None else "skipped"
 
 
 async def give_up(connection: Connection, now: datetime) -> tuple[Counter[str], bool]:
-    """End what is no news any more, such as of a channel that no worker has: it has failed. Returns how many, by
+    """Fail the deliveries that are too old, such as those of a channel that no worker has. Returns how many, by
     channel, and whether there may be more.
     """
     ended = Counter[str]()
@@ -194,7 +194,7 @@ async def give_up(connection: Connection, now: datetime) -> tuple[Counter[str], 
 async def deliveries(
     connection: Connection, wallet: WalletId, events: Sequence[int]
 ) -> Mapping[int, Sequence[Delivery]]:
-    """What became of the notices of these events, by event."""
+    """Return the deliveries of these events' notifications, by event."""
     found: dict[int, list[Delivery]] = {}
     for row in await connection.fetch(sql.deliveries, wallet, list(events)):
         one = Delivery(row["channel"], row["state"], row["reason"], row["falls_back_from"], row["ended_at"])
@@ -203,7 +203,7 @@ async def deliveries(
 
 
 async def backlog(connection: Connection) -> Backlog:
-    """What there is to be sent, and to whom."""
+    """Return what is pending, and the addresses."""
     return Backlog(
         {
             row["channel"]: Waiting(row["count"], row["oldest"], row["due_since"])
@@ -222,7 +222,7 @@ async def forget(connection: Connection, now: datetime) -> int:
 
 
 async def _queue_new(connection: Connection, concerned: Sequence[WalletId], after: int, to: int, now: datetime) -> None:
-    """Write the notices of these wallets between two numbers of the log, and for whom each is."""
+    """Write the notifications of these wallets between two numbers of the log, and their deliveries."""
     there = await address.usable(connection, concerned)
     said = await preference.preferences(connection, concerned)
     handles = await wallets.handles(connection, concerned)
@@ -238,7 +238,7 @@ async def _queue_new(connection: Connection, concerned: Sequence[WalletId], afte
     rows: list[tuple[WalletId, int, UUID, str, DeliveryState, str | None]] = []
     for wallet, one in told:
         if (wallet, one.event.number) not in written:
-            continue  # a notice of the same thing was written before
+            continue  # a notification about the same thing was written before
         goes_to = _goes_to(one, there.get(wallet, ()), said[wallet])
         if not goes_to:
             continue
@@ -250,7 +250,9 @@ async def _queue_new(connection: Connection, concerned: Sequence[WalletId], afte
 
 
 def _goes_to(one: Notice, there: Sequence[Record], said: Preferences) -> list[Record]:
-    """Which of a wallet's addresses a notice is for at once. One that was removed since has what guards the wallet."""
+    """Return the wallet's addresses that a notification goes to at once. A removed one gets security notifications
+    only.
+    """
     able = [
         row
         for row in there
@@ -262,7 +264,7 @@ def _goes_to(one: Notice, there: Sequence[Record], said: Preferences) -> list[Re
 
 
 async def _fall_back(connection: Connection, failed: Claimed, now: datetime) -> None:
-    """Send the notice to addresses of other channels, if nobody has it and nobody is about to."""
+    """Send the notification to addresses of other channels, if no channel has sent it or is about to."""
     if failed.event is None or failed.kind is None:
         return
     tried = await connection.fetch(sql.deliveries, failed.wallet, [failed.event])

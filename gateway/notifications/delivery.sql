@@ -1,9 +1,9 @@
 -- removed
--- Addresses that are to be deleted once they have been told of that.
+-- Removed addresses, which are deleted once they have been notified.
 SELECT id FROM notification_address WHERE removed_at IS NOT NULL;
 
 -- delete_removed
--- Those of them to which nothing is to be sent any more.
+-- Delete those with no pending delivery.
 DELETE FROM notification_address
 WHERE id = ANY ($1) AND NOT EXISTS (
     SELECT FROM notification_delivery WHERE address_id = notification_address.id AND state = 'pending'
@@ -22,7 +22,7 @@ SELECT reached FROM notification_position FOR UPDATE SKIP LOCKED;
 UPDATE notification_position SET reached = $1;
 
 -- any_addresses
--- Whether there is anybody to send to.
+-- Whether any address is proved.
 SELECT EXISTS (SELECT FROM notification_address WHERE proved_at IS NOT NULL);
 
 -- concerned
@@ -37,7 +37,7 @@ WHERE proved_at IS NOT NULL AND failure IS NULL AND wallet_id IN (
 );
 
 -- add_notifications
--- What wallets are told of; which of it they were not told of before.
+-- Add notifications; returns those that are new.
 INSERT INTO notification (wallet_id, event, kind, about, event_at, queued_at)
 SELECT wallet_id, event, kind, about, at, $6
 FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::uuid[], $5::timestamptz[]) AS told (wallet_id, event, kind, about, at)
@@ -46,14 +46,14 @@ ON CONFLICT DO NOTHING
 RETURNING wallet_id, event;
 
 -- sent_lately
--- How many notices of these wallets were sent, or are to be, of the last hour.
+-- How many notifications of these wallets were sent or are pending, of the last hour.
 SELECT wallet_id, count(DISTINCT notification.event) AS count
 FROM notification JOIN notification_delivery USING (wallet_id, event)
 WHERE wallet_id = ANY ($1) AND notification.queued_at > $2::timestamptz - interval '1 hour' AND state <> 'skipped'
 GROUP BY wallet_id;
 
 -- add_deliveries
--- A notice for each of some addresses.
+-- Add a delivery for each of some addresses.
 INSERT INTO notification_delivery
     (id, wallet_id, event, address_id, channel, state, reason, falls_back_from, queued_at, next_at, ended_at)
 SELECT id, wallet_id, event, address_id, channel, state, reason, $8, $9::timestamptz, $9, CASE WHEN state <> 'pending' THEN $9 END
@@ -62,7 +62,7 @@ FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::te
 ON CONFLICT (address_id, event) DO NOTHING;
 
 -- claim
--- Deliveries by a channel that are due are this worker's until the lease runs out.
+-- Claim deliveries by a channel that are due, until the lease expires.
 WITH due AS (
     SELECT id FROM notification_delivery
     WHERE channel = $1 AND state = 'pending' AND next_at <= $2 AND (leased_until IS NULL OR leased_until <= $2)
@@ -76,41 +76,41 @@ RETURNING mine.*, (
 ) AS kind;
 
 -- lock_notification
--- What follows when a delivery fails is decided by one after the other.
+-- Lock a notification: failures of its deliveries are handled one at a time.
 SELECT FROM notification WHERE wallet_id = $1 AND event = $2 FOR UPDATE;
 
 -- end_try
--- What becomes of a delivery after a try; no row where somebody else has it by now.
+-- Record a try; no row if another worker has the lease by now.
 UPDATE notification_delivery
 SET state = $3, reason = $4, tries = $5, next_at = $6, ended_at = $7, lease = NULL, leased_until = NULL
 WHERE id = $1 AND lease = $2
 RETURNING id;
 
 -- late
--- What was to be sent and is no news any more, and is not being sent.
+-- Pending deliveries that are too old and not being sent.
 SELECT delivery.*, notification.kind
 FROM notification_delivery AS delivery LEFT JOIN notification USING (wallet_id, event)
 WHERE state = 'pending' AND delivery.queued_at < $1 AND (leased_until IS NULL OR leased_until <= $2)
 LIMIT $3;
 
 -- end_late
--- It has failed; no row where somebody is sending it after all.
+-- Fail a delivery; no row if a worker is sending it after all.
 UPDATE notification_delivery SET state = 'failed', reason = 'too_late', ended_at = $2, lease = NULL, leased_until = NULL
 WHERE id = $1 AND state = 'pending' AND (leased_until IS NULL OR leased_until <= $2)
 RETURNING id;
 
 -- event_at
--- When the event of a notice was.
+-- The time of a notification's event.
 SELECT event_at FROM notification WHERE wallet_id = $1 AND event = $2;
 
 -- deliveries
--- What became of some notices of a wallet.
+-- The deliveries of some notifications of a wallet.
 SELECT event, channel, state, reason, falls_back_from, ended_at FROM notification_delivery
 WHERE wallet_id = $1 AND event = ANY ($2)
 ORDER BY event, id;
 
 -- waiting
--- Of each channel: how many are to be sent, since when the oldest waits, and since when one is due for the first time.
+-- Per channel: how many are pending, since when the oldest is, and since when one is due for the first time.
 SELECT channel, count(*) AS count, min(queued_at) AS oldest, min(next_at) FILTER (WHERE tries = 0) AS due_since
 FROM notification_delivery WHERE state = 'pending'
 GROUP BY channel;
@@ -123,7 +123,7 @@ FROM notification_address WHERE removed_at IS NULL
 GROUP BY 1, 2;
 
 -- forget
--- Notices that were queued long ago, a part at a time, and what became of them.
+-- Delete notifications that were queued long ago, with their deliveries, a part at a time.
 DELETE FROM notification USING (
     SELECT wallet_id, event FROM notification AS old WHERE queued_at < $1
     AND NOT EXISTS (
@@ -136,5 +136,5 @@ WHERE notification.wallet_id = old.wallet_id AND notification.event = old.event
 RETURNING 1;
 
 -- forget_codes
--- Codes that were sent, or were not to be, a day ago.
+-- Delete the deliveries of codes that ended a day ago.
 DELETE FROM notification_delivery WHERE event IS NULL AND ended_at < $1;

@@ -1,4 +1,4 @@
-"""What notices refuse."""
+"""Errors of notifications."""
 
 from dataclasses import dataclass
 

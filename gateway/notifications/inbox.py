@@ -1,4 +1,4 @@
-"""All notices of a wallet, as its page lists them: read from the event log, whether anything was sent or not."""
+"""All notifications of a wallet, as its page lists them: read from the event log, whether anything was sent or not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "inbox.sql")
 
-#: As many unseen notices are counted.
+#: The most unseen notifications that are counted.
 COUNTED_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A notice, whether its owner has seen it, and what became of it by each channel."""
+    """A notification, whether its owner has seen it, and its delivery by each channel."""
 
     notice: Notice
     seen: bool
@@ -29,14 +29,16 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Notices, the newest first. `reached` is the number to go on below; None: these are the last."""
+    """Notifications, newest first. `reached` is the number to continue below; None: these are the last."""
 
     items: Sequence[Listed]
     reached: int | None
 
 
 async def page(connection: Connection, wallet: WalletId, handle: str, before: int, limit: int) -> Page:
-    """Up to `limit` notices of events numbered below `before`. While there are more, a page may have fewer."""
+    """Return up to `limit` notifications of events numbered below `before`. A page may have fewer although there are
+    more.
+    """
     found = await log.read(connection, wallet, 0, limit, before, Wanted(TYPES), newest_first=True)
     told = [one for event in found.events if (one := notice(event, handle)) is not None]
     seen = await seen_to(connection, wallet)
@@ -46,18 +48,18 @@ async def page(connection: Connection, wallet: WalletId, handle: str, before: in
 
 
 async def unseen(connection: Connection, wallet: WalletId, handle: str) -> int:
-    """How many notices the owner has not seen, up to `COUNTED_MAX`."""
+    """Return how many notifications the owner has not seen, up to `COUNTED_MAX`."""
     after = await seen_to(connection, wallet)
     found = await log.read(connection, wallet, after, COUNTED_MAX, END, Wanted(TYPES), newest_first=True)
     return sum(notice(event, handle) is not None for event in found.events)
 
 
 async def seen_to(connection: Connection, wallet: WalletId) -> int:
-    """The number of the last event that the owner has seen a notice of."""
+    """Return the number of the last event whose notification the owner has seen."""
     number: int | None = await connection.fetchval(sql.seen, wallet)
     return number or 0
 
 
 async def see(connection: Connection, wallet: WalletId, number: int) -> None:
-    """The owner has seen all notices up to this event."""
+    """Mark all notifications up to this event as seen."""
     await connection.execute(sql.see, wallet, number)

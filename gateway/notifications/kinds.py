@@ -1,7 +1,7 @@
 """Which events are notified, and as what kind. Pure.
 
-An event that is in no line of `_RULES` has no notice. The kinds that are `security` cannot be switched off
-altogether (preference.py).
+An event without a line in `_RULES` has no notification. Kinds that are `security` cannot be switched off altogether
+(preference.py).
 """
 
 from collections.abc import Callable, Mapping
@@ -15,19 +15,19 @@ from gateway.notifications.vocabulary import KINDS, Kind
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """An event with a notice to the wallet's owner. Of two of a kind that are `about` the same, the first counts."""
+    """An event to notify the wallet's owner of. If two of a kind are `about` the same thing, only the first is sent."""
 
     kind: Kind
     event: LoggedEvent
     about: UUID | None = None
 
 
-#: The kind of notice that an event is to the wallet of this name (`@alice`); "" for none.
+#: Returns the kind of an event's notification to the wallet of this name (`@alice`); "" if there is none.
 _Rule = Callable[[Mapping[str, Any], str], str]
 
 
 def notice(event: LoggedEvent, handle: str) -> Notice | None:
-    """The notice of the event to the wallet with this handle, or None."""
+    """Return the event's notification to the wallet with this handle; None if there is none."""
     rule = _RULES.get(event.kind)
     name = rule(event.facts, f"@{handle}") if rule is not None else ""
     if not name:

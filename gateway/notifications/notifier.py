@@ -1,7 +1,7 @@
-"""What a worker does for notices: read the log on, start what is due on each channel, and record what came of it.
+"""The worker's part: read the log on, start what is due on each channel, and record the outcome.
 
-Each channel has tasks of its own (`Channel.at_once`), so that one which hangs delays no other. No connection to the
-database is held while something is sent.
+Each channel has tasks of its own (`Channel.at_once`), so that one which hangs delays no other. No database connection
+is held while something is sent.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ from gateway.notifications.texts.messages import Reader, code_message, message
 from gateway.notifications.vocabulary import KINDS, DeliveryState
 from gateway.postgres.pool import Connection, Database
 
-#: How long a run waits for something that is under way before it looks for what is due again, in seconds.
+#: How long a run waits for a running delivery before it checks for due ones again, in seconds.
 _LOOK_AGAIN_SECONDS: Final = 0.5
 
-#: How long what is under way may take when the worker stops, in seconds; what is cut off then is sent again.
+#: How long running deliveries may take when the worker stops, in seconds; those that are cut off are sent again.
 _CLOSE_SECONDS: Final = 5.0
 
 #: How often what ended long ago is deleted, in seconds.
@@ -39,7 +39,7 @@ ReportLink = Callable[[Connection, WalletId, PaymentId], Awaitable[str]]
 
 
 class Notifier:
-    """One worker's part in the notices. `run` is called over and over; `close` ends what is under way."""
+    """One worker's part of the notifications. Call `run` repeatedly; `close` ends what is running."""
 
     def __init__(
         self,
@@ -55,16 +55,20 @@ class Notifier:
         self._report_link, self._public_url = report_link, public_url.rstrip("/")
         self._under_way: dict[str, set[asyncio.Task[None]]] = {name: set() for name in self._channels}
         self._forgot_at = time.monotonic()
-        self.attempts: Counter[tuple[str, str]] = Counter()  #: What tries came to, of this worker, by channel.
-        self.ended: Counter[tuple[str, str]] = Counter()  #: Deliveries that it has ended, by channel and state.
+        self.attempts: Counter[tuple[str, str]] = Counter()  # The outcomes of this worker's tries, by channel.
+        self.ended: Counter[tuple[str, str]] = (
+            Counter()
+        )  # The deliveries that this worker has ended, by channel and state.
 
     @property
     def channels(self) -> Sequence[str]:
-        """The names of those that it sends by."""
+        """The names of its channels."""
         return list(self._channels)
 
     async def run(self) -> bool:
-        """One round. Whether there was anything to do, or is. Raises what a delivery could not be recorded for."""
+        """Do one round. Returns whether there was or is anything to do. Raises the error of a delivery that could not
+        be recorded.
+        """
         if not self._channels:
             return False
         async with self._database.transaction() as connection:
@@ -80,13 +84,13 @@ class Notifier:
         return worked
 
     async def finish(self) -> None:
-        """Wait until nothing is under way. Raises as `run` does."""
+        """Wait until nothing is running. Raises as `run` does."""
         while under_way := self._all_under_way():
             await asyncio.wait(under_way)
             self._collect()
 
     async def forget(self) -> None:
-        """End what is no news any more, and delete what ended long ago."""
+        """Fail what is too old, and delete what ended long ago."""
         async with self._database.transaction() as connection:
             given_up, more = await delivery.give_up(connection, self._clock())
         self.ended.update({(channel, "failed"): count for channel, count in given_up.items()})
@@ -95,7 +99,7 @@ class Notifier:
         self._forgot_at = -_FORGET_SECONDS if more else time.monotonic()
 
     async def close(self) -> None:
-        """Wait a moment for what is under way, and cut off the rest: it is pending, and its lease runs out."""
+        """Wait briefly for running deliveries, and cancel the rest: they stay pending until their leases expire."""
         if under_way := self._all_under_way():
             _, late = await asyncio.wait(under_way, timeout=_CLOSE_SECONDS)
             for task in late:
@@ -135,7 +139,7 @@ class Notifier:
             self.ended[claimed.channel, state] += 1
 
     async def _prepare(self, claimed: Claimed) -> tuple[str, Message] | str:
-        """The address and what is sent to it; or why nothing is to be sent any more."""
+        """Return the address and the message; or why nothing is to be sent any more."""
         async with self._database.reading() as connection:
             to = await address.to_send(connection, self._vault, claimed.address)
             wanted = [(claimed.wallet, claimed.event)] if claimed.event else []
@@ -165,8 +169,8 @@ class Notifier:
         )
 
     async def _report_url(self, wallet: WalletId, told: Notice) -> str | None:
-        """A fresh link for money that leaves the wallet: what is kept of one is its hash, so it is made when it is
-        sent. Its secret stands behind the #, which browsers send to nobody.
+        """Make a link that reports money that leaves the wallet. Only its hash is stored, so it is made when it is
+        sent. Its secret is in the fragment, after the #, which browsers do not send.
         """
         if told.kind is not KINDS["money_out"] or told.about is None:
             return None
@@ -182,7 +186,7 @@ class Notifier:
         return set[asyncio.Task[None]]().union(*self._under_way.values())
 
     def _collect(self) -> None:
-        """Let go of what has ended. Raises what the first of them failed by, if any did."""
+        """Remove finished tasks. Raises the error of the first that failed, if any."""
         ended = [task for task in self._all_under_way() if task.done()]
         for tasks in self._under_way.values():
             tasks.difference_update(ended)
@@ -192,5 +196,5 @@ class Notifier:
 
 
 def _code_id(delivery: UUID) -> str:
-    """The id of the message with a code: that of its delivery, which a new code makes anew."""
+    """Return the id of the message with a code: its delivery's, which a new code changes."""
     return show("ndl", delivery)

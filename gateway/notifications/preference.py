@@ -1,11 +1,11 @@
-"""What a wallet's owner wants to hear of, by which channel.
+"""Which notifications a wallet's owner wants, by which channel.
 
-    on         each notice of the kind is sent by the channel
-    fallback   only where none of the channels that are on could take it
+    on         each notification of the kind is sent by the channel
+    fallback   only if none of the channels that are on could send it
     off        never
 
-A security notice cannot be switched off altogether: where no channel that is on for it has an address, it is sent to
-every address that there is, and a change that would leave it so is refused.
+A security notification cannot be switched off altogether: if no channel that is on for it has an address, it is sent to
+every address, and a change that would cause that is refused.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -25,13 +25,13 @@ from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "preference.sql")
 
-#: What holds where the owner has said nothing.
+#: The mode that applies unless the owner has set another.
 USUAL: Final[Mode] = "on"
 
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What one wallet's owner has said, by kind and channel; the rest is as usual."""
+    """The modes that one wallet's owner has set, by kind and channel."""
 
     said: Mapping[tuple[str, str], Mode]
 
@@ -40,19 +40,19 @@ class Preferences:
 
 
 def chosen(kind: Kind, said: Preferences, usable: Collection[str]) -> list[str]:
-    """The channels that a notice is sent by at once, of those that have an address. Pure."""
+    """Return the channels that a notification is sent by at once, of those with an address. Pure."""
     on = [channel for channel in usable if said.mode(kind.name, channel) == "on"]
     return on or (list(usable) if kind.security else [])
 
 
 def fallbacks(kind: Kind, said: Preferences, usable: Collection[str], tried: Collection[str]) -> list[str]:
-    """The channels that a notice is sent by once all that were tried have failed. Pure."""
+    """Return the channels that a notification is sent by once all that were tried have failed. Pure."""
     left = [channel for channel in usable if channel not in tried]
     return [channel for channel in left if kind.security or said.mode(kind.name, channel) != "off"]
 
 
 async def preferences(connection: Connection, wallets: Sequence[WalletId]) -> dict[WalletId, Preferences]:
-    """What each of these wallets' owners has said."""
+    """Return the preferences of these wallets' owners."""
     said: dict[WalletId, dict[tuple[str, str], Mode]] = {one: {} for one in wallets}
     for row in await connection.fetch(sql.preferences, list(wallets)):
         said[WalletId(row["wallet_id"])][row["kind"], row["channel"]] = row["mode"]
@@ -67,8 +67,8 @@ async def change(
     by: By,
     now: datetime,
 ) -> Preferences:
-    """Set these modes; others stay. `usable` are the channels that have an address to which security notices can go.
-    Raises InvalidRequest where a security notice would reach nobody.
+    """Set these modes; others stay. `usable` are the channels with an address that security notifications can go to.
+    Raises InvalidRequest if a security notification would reach nobody.
     """
     await lock_wallet(connection, wallet)
     before = (await preferences(connection, [wallet]))[wallet]
@@ -84,17 +84,17 @@ async def change(
     await connection.execute(
         *(sql.set_modes, wallet, [kind for kind, _ in modes], [channel for _, channel in modes], [*modes.values()])
     )
-    await tell(connection, wallet, by, now)
+    await _record(connection, wallet, by, now)
     return after
 
 
 async def switch_off(connection: Connection, wallet: WalletId, kind: str, channel: str, by: By, now: datetime) -> None:
-    """Send no notice of this kind by the channel any more. Nothing where it is a security notice."""
+    """Send no more notifications of this kind by the channel. Does nothing for a security kind."""
     if not KINDS[kind].security:
         await change(connection, wallet, {(kind, channel): "off"}, (), by, now)
 
 
-async def tell(connection: Connection, wallet: WalletId, by: By, now: datetime) -> None:
+async def _record(connection: Connection, wallet: WalletId, by: By, now: datetime) -> None:
     kind = "notification_preferences.changed"
     await log.append(connection, [Event(kind, wallet, wallet, {})], now)
     await audit.append(connection, [AuditEvent(kind, wallet, by, wallet, {})], now)

@@ -1,15 +1,15 @@
-"""When a notice that could not be sent is tried again. Pure.
+"""When a failed delivery is retried. Pure.
 
-The waits add up to about four hours, long enough for a mail server that puts off strangers (RFC 6647) or starts again,
-and short enough that the news is not old when it comes by another channel. Some chance is added, so that what failed
-together does not come back together.
+The waits add up to about four hours: long enough for a mail server that greylists (RFC 6647) or restarts, and short
+enough that the news is not old when it comes by another channel. Jitter is added, so that deliveries that failed
+together are not retried together.
 """
 
 from datetime import timedelta
 from secrets import SystemRandom
 from typing import Final
 
-#: After the first, second, … try that failed.
+#: The waits after the first, second, … failed try.
 WAITS: Final = (
     timedelta(seconds=10),
     timedelta(minutes=1),
@@ -19,10 +19,10 @@ WAITS: Final = (
     timedelta(hours=2, minutes=30),
 )
 
-#: A wait is made longer by up to this part of it.
+#: A wait is extended by up to this fraction of it.
 JITTER: Final = 0.1
 
-#: Nothing is sent of what happened longer ago, such as while no worker ran: it stands on the wallet's page.
+#: Events that are older are not sent, such as those from while no worker ran: the wallet's page lists them.
 NEWS_FOR: Final = timedelta(hours=24)
 
 #: The longest `Retry-After` that is followed.
@@ -30,8 +30,8 @@ ASKED_MAX: Final = timedelta(hours=2, minutes=30)
 
 
 def wait(tries: int, asked: timedelta | None = None) -> timedelta | None:
-    """How long to wait after so many tries that failed; None: there are no more. `asked` is what the other side asked
-    for.
+    """Return how long to wait after so many failed tries; None if there are no more. `asked` is the delay that the
+    other side asked for.
     """
     if tries > len(WAITS):
         return None

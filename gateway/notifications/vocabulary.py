@@ -1,33 +1,33 @@
-"""The words for notices that the API and its clients share. Imports nothing of the server."""
+"""The words about notifications that the API and its clients share. Imports nothing of the server."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-#: What the ids of addresses begin with.
+#: The prefix of address ids.
 PREFIX: Final = "nad"
 
-#: Every channel that there is, whether it is configured or not.
+#: Every channel that exists, whether it is configured or not.
 CHANNELS: Final = ("email", "push")
 
 #: The languages that people choose from.
 Locale = Literal["en", "th"]
 LOCALES: Final = get_args(Locale)
 
-#: Whether notices of a kind are sent by a channel (preference.py).
+#: Whether notifications of a kind are sent by a channel (preference.py).
 Mode = Literal["on", "fallback", "off"]
 MODES: Final = get_args(Mode)
 
 #: The state of an address (address.py).
 AddressState = Literal["waits", "proved", "failed"]
 
-#: The state of a notice by one channel (delivery.py).
+#: The state of a delivery (delivery.py).
 DeliveryState = Literal["pending", "sent", "failed", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`says` is for documents. One that is `security` reaches its owner by whatever there is."""
+    """A kind. `says` is for documents. A `security` kind reaches its owner by any address."""
 
     name: str
     security: bool

@@ -1,8 +1,8 @@
-"""A channel: a way to reach people. One file each; which there are is for the configuration to say (assembly.py).
+"""A channel: a way to reach people. One file each; the configuration decides which are used (assembly.py).
 
-A channel knows an address and a message in its reader's words, and nothing of wallets or of the database. It sends one
-message at a time, within its own deadline, and says what came of it in a word that is kept and shown: never what the
-other side has answered, which may name the address.
+A channel knows an address and a message in its reader's language, and nothing of wallets or of the database. It sends
+one message at a time, within its own deadline, and returns the outcome as a word that is stored and shown: never the
+other side's answer, which may contain the address.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from gateway.notifications.vocabulary import Kind
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Something that the reader may open: `label` says what it does."""
+    """A link that the reader may open: `label` says what it does."""
 
     label: str
     url: str
@@ -23,11 +23,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What somebody is told, in their language. All texts are plain, without control characters.
+    """A message in the reader's language. All texts are plain, without control characters.
 
-    `id` is the same whenever the message is sent: programs show a message with this id once for a wallet.
-    `wallet` is the handle of the wallet that it tells of, without the @. `kind` is None for the code that proves an
-    address.
+    `id` is the same every time the message is sent: programs show a message with this id once for a wallet. `wallet` is
+    the handle of its wallet, without the @. `kind` is None for the code that proves an address.
     """
 
     id: str
@@ -47,12 +46,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The other side has taken it."""
+    """The other side has accepted it."""
 
 
 @dataclass(frozen=True, slots=True)
 class TryLater:
-    """It was not taken, and may be later. `reason` is a slug of ours; `after` what the other side asked for."""
+    """Not accepted; retry later. `reason` is one of this package's slugs; `after` is the delay that the other side
+    asked for.
+    """
 
     reason: str
     after: timedelta | None = None
@@ -60,7 +61,9 @@ class TryLater:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The address no longer exists: nothing is sent to it until it is proved again. `reason` is a slug of ours."""
+    """The address no longer exists: nothing is sent to it until it is proved again. `reason` is one of this package's
+    slugs.
+    """
 
     reason: str
 
@@ -83,10 +86,10 @@ class Channel(Protocol):
         """The address as it is stored. Raises InvalidRequest for a malformed one."""
 
     def shown(self, address: str) -> str:
-        """What lists show of it: enough for its owner to tell it from another, and no more."""
+        """Return the part of an address that lists show: enough for its owner to recognize it, and no more."""
 
     async def send(self, address: str, message: Message) -> Outcome:
-        """Send it, within the channel's own deadline; raises nothing."""
+        """Send the message, within the channel's own deadline. Raises nothing."""
 
     async def close(self) -> None:
-        """End what is kept open."""
+        """Close connections that are kept open."""

@@ -1,12 +1,12 @@
-"""E-mail, by the SMTP server that the settings name (RFC 5321).
+"""E-mail, by the SMTP server in the settings (RFC 5321).
 
-The connection is encrypted from the start (`smtps`) or by STARTTLS before anything is said (`smtp`), and the server's
-certificate is checked either way; without encryption only a server on this machine is spoken to. Each message has a
-connection of its own: one that is kept would be closed by the server at a time of its choosing, and a message that was
-under way then is neither sent nor not sent.
+The connection is encrypted from the start (`smtps`) or by STARTTLS before anything is sent (`smtp`), and the server's
+certificate is checked either way; without encryption only a server on this machine is used. Each message has a
+connection of its own: the server would close a persistent one at a time of its choosing, and a message that is under
+way then is neither sent nor not sent.
 
-What the server answers decides. That the recipient is refused for good (5xx to RCPT TO) means that the address is none,
-unless it is refused for what was sent or for a full mailbox (RFC 3463, 5.2.2 and 5.7). All else is tried later.
+The server's answer decides. If it refuses the recipient for good (5xx to RCPT TO), the address does not exist, unless
+the reason is the message or a full mailbox (RFC 3463, 5.2.2 and 5.7). Everything else is retried later.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from gateway.notifications.channels.email_body import email
 
 log = logging.getLogger(__name__)
 
-#: From the look-up of the server's name to its answer to the whole message, and for one answer, in seconds.
+#: The time from the look-up of the server's name to its answer to the whole message, and for one answer, in seconds.
 TOTAL_SECONDS: Final = 45.0
 _ANSWER_SECONDS: Final = 15.0
 
-#: An address as RFC 5321 has it (4.1.2), without quotes and literals: a dot-string at a domain with a dot.
+#: An address as RFC 5321 defines it (4.1.2), without quotes and literals: a dot-string at a domain with a dot.
 _ADDRESS: Final = re.compile(
     r"(?=.{6,254}\Z)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])\Z",
@@ -36,7 +36,7 @@ _ADDRESS: Final = re.compile(
 )
 _LOCAL_MAX: Final = 64
 
-#: Enhanced status codes that say something of the message or the mailbox, not that there is none (RFC 3463).
+#: Enhanced status codes that concern the message or the mailbox, and do not mean that there is no mailbox (RFC 3463).
 _NOT_GONE: Final = re.compile(r"5\.(2\.[0234]|3\.|4\.|7\.)")
 
 
@@ -53,7 +53,7 @@ class Email(Channel):
         self._said = ""
 
     def check(self, address: str) -> str:
-        """The address with its domain in lower case. Raises InvalidRequest."""
+        """Return the address with its domain in lower case. Raises InvalidRequest."""
         local, _, domain = address.strip().rpartition("@")
         kept = f"{local}@{domain.lower()}"
         if not _ADDRESS.match(kept) or len(local) > _LOCAL_MAX:
@@ -70,14 +70,14 @@ class Email(Channel):
         return f"{local[:1]}…@{domain}"
 
     async def send(self, address: str, message: Message) -> Outcome:
-        """Hand it in. A reason is one of: refused (gone); mailbox, server, timeout, not_reached, tls, sign_in,
-        greylisted (later).
+        """Send it. A reason is one of: refused (gone); mailbox, server, timeout, not_reached, tls, sign_in, greylisted
+        (later).
         """
         outcome: Outcome = TryLater("timeout")
         try:
             async with asyncio.timeout(self._seconds), self._connected() as client:
                 await client.sendmail(self._sender.addr_spec, [address], email(message, self._sender, address))
-                outcome = Sent()  # whatever comes of saying goodbye
+                outcome = Sent()  # whatever happens when the connection is closed
         except TimeoutError:
             pass
         except aiosmtplib.SMTPRecipientsRefused as refused:
@@ -91,7 +91,7 @@ class Email(Channel):
         pass
 
     async def test(self) -> str | None:
-        """Connect and sign in, and send nothing. None, or why that cannot be done, as `send` has it."""
+        """Connect and sign in, and send nothing. Returns None, or why it failed, as `send` does."""
         try:
             async with asyncio.timeout(self._seconds), self._connected():
                 return None
@@ -101,7 +101,7 @@ class Email(Channel):
             return _why(error)
 
     def _connected(self) -> "aiosmtplib.SMTP":
-        """A connection that is encrypted and signed in once it is entered."""
+        """Return a connection that is encrypted and signed in once it is entered."""
         server = self._server
         return aiosmtplib.SMTP(
             hostname=server.host,
@@ -116,7 +116,7 @@ class Email(Channel):
         )
 
     def _say(self, outcome: Outcome) -> None:
-        """Log what is wrong with the server, once: of an address nothing is logged."""
+        """Log a problem with the server, once. Nothing is logged about an address."""
         reason = outcome.reason if isinstance(outcome, TryLater) and outcome.reason in _OF_THE_SERVER else ""
         if reason and reason != self._said:
             log.warning("e-mail cannot be sent by %s:%d: %s", self._server.host, self._server.port, SAYS[reason])
@@ -125,7 +125,7 @@ class Email(Channel):
         self._said = reason
 
 
-#: What each reason of `test` means.
+#: The meaning of each reason of `test`.
 SAYS: Final = {
     "timeout": "it does not answer in time",
     "not_reached": "no connection",
@@ -134,12 +134,12 @@ SAYS: Final = {
     "server": "it refuses what it is told, or hangs up",
 }
 
-#: Reasons that say nothing of the address.
+#: Reasons that say nothing about the address.
 _OF_THE_SERVER: Final = frozenset(SAYS)
 
 
 def _refused(code: int, text: str) -> Outcome:
-    """What it means that a recipient is refused. Pure."""
+    """Return what the refusal of a recipient means. Pure."""
     if code < 500:
         return TryLater("greylisted")
     if code == 552 or _NOT_GONE.match(text):
@@ -152,7 +152,7 @@ def _why(error: Exception) -> str:
         return "sign_in"
     if isinstance(error, aiosmtplib.SMTPTimeoutError):
         return "timeout"
-    if type(error) is aiosmtplib.SMTPException or _is_tls(error):  # what it raises where there is no STARTTLS
+    if type(error) is aiosmtplib.SMTPException or _is_tls(error):  # raised if there is no STARTTLS
         return "tls"
     if isinstance(error, aiosmtplib.SMTPConnectError | OSError) and not isinstance(
         error, aiosmtplib.SMTPResponseException
@@ -162,7 +162,7 @@ def _why(error: Exception) -> str:
 
 
 def _is_tls(error: BaseException | None) -> bool:
-    """Whether TLS is behind it: the library wraps what it has met."""
+    """Return whether TLS is the cause: the library wraps its errors."""
     while error is not None:
         if isinstance(error, ssl.SSLError):
             return True

@@ -1,7 +1,7 @@
-"""An e-mail, from a message: its headers (RFC 5322), and its body as text and as HTML (RFC 2046). Pure.
+"""Make an e-mail of a message: headers (RFC 5322), and the body as text and as HTML (RFC 2046). Pure.
 
-The HTML has no pictures, no scripts and nothing that is loaded: that a message was read is nobody's business. Styles
-stand with each element, since mail programs drop others.
+The HTML has no pictures, no scripts and loads nothing, so nobody learns that a message was read. Styles are inline,
+because mail programs drop others.
 """
 
 from email.headerregistry import Address
@@ -14,24 +14,23 @@ from gateway.notifications.channels.channel import Message
 
 _INK, _SOFT, _LINE, _GROUND, _ACCENT = "#14171a", "#5c6268", "#e4e2dc", "#f6f5f1", "#0b6b4a"
 
-#: Fonts that systems have; those of Thai have taller lines.
+#: System fonts; those of Thai have taller lines.
 _FONT: Final = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','Noto Sans Thai',sans-serif"
 
 
 def email(message: Message, sender: Address, to: str) -> bytes:
-    """The e-mail to this address. The same message makes the same Message-ID and Date.
+    """Return the e-mail to this address. The same message has the same Message-ID and Date.
 
-    Nothing of a message can begin a header: the library refuses line ends in one. The link to unsubscribe is written
-    beside it, since the library would break a long one up into encoded words, which mail programs do not open.
-
-    Raises ValueError for a text with a line end.
+    No text of a message can start a header: the library refuses line ends. The unsubscribe header is added separately,
+    because the library would break a long link into encoded words, which mail programs do not open. Raises ValueError
+    for a text with a line end.
     """
     mail = EmailMessage(policy=SMTP)
     mail["From"] = sender
     mail["To"] = Address(addr_spec=to)
     mail["Subject"] = message.title
     mail["Date"] = message.at
-    # Payer and payee may have one mailbox, which would show one message of two with the same id.
+    # Payer and payee may share a mailbox, which would show one of two messages with the same id.
     mail["Message-ID"] = f"<{message.id}.{message.wallet}@{sender.domain}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834
     mail["Content-Language"] = message.locale
@@ -41,7 +40,7 @@ def email(message: Message, sender: Address, to: str) -> bytes:
 
 
 def _unsubscribe(url: str | None) -> bytes:
-    """The headers of RFC 2369, and of RFC 8058, which wants https."""
+    """Return the headers of RFC 2369, and of RFC 8058, which requires https."""
     if url is None:
         return b""
     if not (url.isascii() and url.isprintable()) or set(url) & set(" <>"):
@@ -51,7 +50,7 @@ def _unsubscribe(url: str | None) -> bytes:
 
 
 def text_body(message: Message) -> str:
-    """The text part."""
+    """Return the text part."""
     parts = [message.title]
     if message.code is not None:
         parts.append(message.code)
@@ -66,7 +65,7 @@ def text_body(message: Message) -> str:
 
 
 def html_body(message: Message) -> str:
-    """The HTML part."""
+    """Return the HTML part."""
     code = message.code or ""
     shown_code = (
         f'<p style="margin:16px 0;font-size:36px;font-weight:700;letter-spacing:6px">{escape(code)}</p>' if code else ""

@@ -1,12 +1,12 @@
-"""Web push: a notice to a browser, by the push service that it names (RFC 8030).
+"""Web push: a notification to a browser, by the push service that it names (RFC 8030).
 
-An address is the browser's subscription, in JSON. It is proved with being given: only a page of the gateway, opened by
-the wallet's owner, can make one for the gateway's key. What is sent is encrypted for the browser and signed by that key
-(push/). A push that waits at the service is replaced by the next of its topic, and one that is shown by the next of its
-tag: both are made from the notice's id and its wallet, so one that is sent twice is shown once, and a browser with two
-wallets shows what each of them is told of the same payment.
+An address is the browser's subscription, in JSON. It needs no code: only a page of the gateway, opened by the wallet's
+owner, can make one for the gateway's key. A push is encrypted for the browser and signed by that key (push/). A push
+that waits at the service is replaced by the next of its topic, and a shown one by the next of its tag. Both are made
+from the notification's id and its wallet: a push that is sent twice is shown once, and a browser with two wallets shows
+both wallets' notifications of the same payment.
 
-What the service answers decides (RFC 8030, 5): 404 and 410 say that the browser has unsubscribed.
+The service's answer decides (RFC 8030, 5): 404 and 410 say that the browser has unsubscribed.
 """
 
 from base64 import urlsafe_b64encode
@@ -27,17 +27,17 @@ from gateway.notifications.vocabulary import KINDS
 from gateway.outbound.address import Allowed
 from gateway.outbound.http_client import Answer, HttpClient
 
-#: How long a push service keeps a push for a browser that is away. What waits longer stands on the wallet's page.
+#: How long a push service keeps a push for a browser that is offline. The wallet's page has what is older.
 TTL: Final = timedelta(days=1)
 
-#: What wakes a device at once, also when its battery is low (RFC 8030, 5.3): what its owner may have to act on.
+#: Kinds that wake a device at once, also when its battery is low (RFC 8030, 5.3): their owner may have to act.
 _URGENT: Final = ("money_out", "needs_approval", *(kind.name for kind in KINDS.values() if kind.security))
 
 Urgency = Literal["normal", "high"]
 
 
 class Push(Channel):
-    """Sends pushes in the gateway's name. `more` as HttpClient has it."""
+    """Sends pushes in the gateway's name. `more` is for HttpClient."""
 
     name = "push"
     at_once = 16
@@ -48,7 +48,7 @@ class Push(Channel):
         self._client = HttpClient("wallet-gateway-push/1", allowed, clock, self.at_once, **more)
 
     def check(self, address: str) -> str:
-        """The subscription, without what is not needed of it. Raises InvalidRequest."""
+        """Return the subscription, without unknown fields. Raises InvalidRequest."""
         try:
             found = msgspec.json.decode(address, type=subscription.BrowserSubscription)
         except msgspec.MsgspecError as error:
@@ -83,7 +83,7 @@ class Push(Channel):
 
 
 def payload(message: Message) -> bytes:
-    """What the service worker reads (web/pages/sw.js): at most as many bytes as a push takes. Pure."""
+    """Return the JSON that the service worker reads (web/pages/sw.js), shortened to what a push can carry. Pure."""
     shown = {
         "title": message.title,
         "body": "\n".join(message.lines),
@@ -98,17 +98,19 @@ def payload(message: Message) -> bytes:
 
 
 def topic_of(message: Message) -> str:
-    """The same for every repeat, and another for each wallet: 32 letters of base64url (RFC 8030, 5.4). Pure."""
+    """Return the topic: the same for every repeat, and another for each wallet; 32 characters of base64url (RFC 8030,
+    5.4). Pure.
+    """
     return urlsafe_b64encode(sha256(f"{message.id} {message.wallet}".encode()).digest()[:24]).decode()
 
 
 def urgency_of(message: Message) -> Urgency:
-    """How soon a device is woken for it. Pure."""
+    """Return how soon a device is woken for it. Pure."""
     return "high" if message.kind is not None and message.kind.name in _URGENT else "normal"
 
 
 def outcome_of(answer: Answer) -> Outcome:
-    """What an answer means. Pure."""
+    """Return the outcome of an answer. Pure."""
     if answer.status is None:
         failure = answer.failure or "answer_unreadable"
         return Gone(failure) if failure == "address_refused" else TryLater(failure)
@@ -119,11 +121,11 @@ def outcome_of(answer: Answer) -> Outcome:
 
 
 def push_of(channels: Sequence[Channel]) -> Push | None:
-    """The channel of pushes, where there is one."""
+    """Return the push channel, if there is one."""
     return next((channel for channel in channels if isinstance(channel, Push)), None)
 
 
 def _shorter(text: str, over: int) -> str:
-    """The text with at least so many bytes less of JSON, and a sign that it was longer."""
+    """Return the text shortened by at least so many bytes of JSON, with an ellipsis."""
     raw = text.encode()
     return raw[: max(0, len(raw) - over - 3)].decode(errors="ignore") + "…"

@@ -1,10 +1,11 @@
-"""What a push says, encrypted for one browser (RFC 8291, by the content coding aes128gcm of RFC 8188). Pure.
+"""Encrypt a push for one browser (RFC 8291, by the content coding aes128gcm of RFC 8188). Pure.
 
-The browser's key pair and its secret are those of its subscription; ours is made for each push. One record holds all:
-a push service need not take more than 4,096 bytes (RFC 8030, 7.2), of which 103 are not the message's.
+The browser's key pair and its secret are those of its subscription; the gateway's key pair is new for each push. One
+record holds everything: a push service need not accept more than 4,096 bytes (RFC 8030, 7.2), of which 103 are
+overhead.
 
-`pywebpush` does the same over `http_ece`, which is no wheel, and brings a second HTTP client that follows redirects.
-What is left are the calls of `cryptography` below; the tests hold them to the RFC's example and to `http_ece`.
+`pywebpush` does the same with `http_ece`, which has no wheel, and brings a second HTTP client, which follows redirects.
+Without it, a few calls of `cryptography` suffice; the tests compare them with the RFC's example and with `http_ece`.
 """
 
 import secrets
@@ -37,10 +38,10 @@ def encrypt(
     ours: EllipticCurvePrivateKey | None = None,
     salt: bytes | None = None,
 ) -> bytes:
-    """The body of a push. `browser` is the subscription's `p256dh` (65 bytes, a point of P-256), `secret` its `auth`
-    (16 bytes). `ours` and `salt` are for the RFC's example: without them they are random, as they have to be.
+    """Return the body of a push. `browser` is the subscription's `p256dh` (65 bytes, a point of P-256), `secret` its
+    `auth` (16 bytes). `ours` and `salt` are for the RFC's example only; otherwise they must be random, and are.
 
-    Raises ValueError where `browser` is no point of the curve.
+    Raises ValueError if `browser` is not a point of the curve.
     """
     assert len(message) <= MESSAGE_BYTES_MAX, "who writes a message keeps it short enough"
     ours = ours or generate_private_key(SECP256R1())
@@ -55,7 +56,7 @@ def encrypt(
 
 
 def point_of(key: EllipticCurvePublicKey) -> bytes:
-    """65 bytes: the point, uncompressed (SEC 1, 2.3.3)."""
+    """Return the point, uncompressed, in 65 bytes (SEC 1, 2.3.3)."""
     return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
 

@@ -16,7 +16,7 @@ from gateway.outbound.address import Allowed
 _POINT_BYTES: Final = 65
 _SECRET_BYTES: Final = 16
 
-#: How much of an endpoint's hash tells one browser from another, in bytes.
+#: How much of an endpoint's hash is shown to tell browsers apart, in bytes.
 _SHOWN_BYTES: Final = 4
 
 
@@ -28,7 +28,7 @@ class BrowserKeys(Struct):
 
 
 class BrowserSubscription(Struct):
-    """`PushSubscription.toJSON()` (W3C Push API, 8). What else it has is passed over."""
+    """`PushSubscription.toJSON()` (W3C Push API, 8). Other fields are ignored."""
 
     endpoint: str
     keys: BrowserKeys
@@ -36,8 +36,8 @@ class BrowserSubscription(Struct):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """`key` is a point of P-256, uncompressed (65 bytes), and `secret` 16 bytes. `text` is the whole of it, as it is
-    kept.
+    """A subscription. `key` is a point of P-256, uncompressed (65 bytes), and `secret` 16 bytes. `text` is the stored
+    JSON.
     """
 
     endpoint: str
@@ -56,7 +56,7 @@ class Subscription:
 
 
 def checked(allowed: Allowed, given: BrowserSubscription) -> Subscription:
-    """What a browser handed in, if pushes can be sent there. Raises InvalidRequest."""
+    """Return a browser's subscription, if pushes can be sent there. Raises InvalidRequest."""
     allowed.check_url(given.endpoint, "endpoint")
     key, secret = _bytes("p256dh", given.keys.p256dh, _POINT_BYTES), _bytes("auth", given.keys.auth, _SECRET_BYTES)
     try:
@@ -67,7 +67,7 @@ def checked(allowed: Allowed, given: BrowserSubscription) -> Subscription:
 
 
 def of_text(text: str) -> Subscription:
-    """What was checked before it was kept."""
+    """Return a stored subscription, which was validated before."""
     kept = msgspec.json.decode(text, type=BrowserSubscription)
     return Subscription(kept.endpoint, from_base64(kept.keys.p256dh), from_base64(kept.keys.auth), text)
 

@@ -1,7 +1,7 @@
-"""The gateway's key for push services, and how it says to them who sends (VAPID, RFC 8292). Pure.
+"""The gateway's key for push services, and its identity towards them (VAPID, RFC 8292). Pure.
 
-Browsers subscribe to this key: a push that another key signs is refused, so a subscription that leaks is of no use to
-anybody else. It should stay the same for ever: with another one, every browser has to subscribe again.
+Browsers subscribe to this key: a push that another key has signed is refused, so a leaked subscription is useless to
+others. The key should stay the same for ever: with another one, every browser has to subscribe again.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -25,14 +25,13 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from gateway.errors import Misconfigured
 from gateway.notifications.push.encryption import point_of
 
-#: How long a token is good for: RFC 8292 allows a day at the most, and clocks differ.
+#: How long a token is valid: RFC 8292 allows a day at most, and clocks differ.
 _GOOD_FOR: Final = timedelta(hours=12)
 
-#: So many bytes are taken modulo the order, of which 32 would do, so that no key is likelier than another
-#: (FIPS 186-5, A.2.1).
+#: How many bytes are taken modulo the order. 32 would do; 48 make every key equally likely (FIPS 186-5, A.2.1).
 SECRET_BYTES: Final = 48
 
-#: The order of P-256 (SEC 2, 2.4.2): private keys are 1 to one less.
+#: The order of P-256 (SEC 2, 2.4.2): a private key is from 1 to the order minus 1.
 _ORDER: Final = 0xFFFFFFFF_00000000_FFFFFFFF_FFFFFFFF_BCE6FAAD_A7179E84_F3B9CAC2_FC632551
 
 
@@ -41,13 +40,17 @@ class Vapid:
 
     def __init__(self, key: EllipticCurvePrivateKey, subject: str | None) -> None:
         self._key, self._subject = key, subject
-        self.public_key: Final = to_base64(point_of(key.public_key()))  #: As browsers take `applicationServerKey`.
+        self.public_key: Final = to_base64(
+            point_of(key.public_key())
+        )  # As browsers take it for `applicationServerKey`.
 
     def __repr__(self) -> str:
         return f"Vapid({self.public_key})"
 
     def headers(self, endpoint: str, now: datetime) -> Mapping[str, str]:
-        """`Authorization` of a push to this endpoint: a token for the origin of its URL (RFC 8292, 2 and 3)."""
+        """Return the `Authorization` header of a push to this endpoint: a token for the origin of its URL (RFC 8292, 2
+        and 3).
+        """
         parts = urlsplit(endpoint)
         claims: dict[str, str | int] = {
             "aud": f"{parts.scheme}://{parts.netloc}",
@@ -62,8 +65,8 @@ class Vapid:
 
 
 def read_key(text: str) -> EllipticCurvePrivateKey:
-    """The key that a setting gives: 32 bytes in base64url, as `web-push generate-vapid-keys` prints it, or PEM. Raises
-    Misconfigured, never showing it.
+    """Return the key in a setting: 32 bytes in base64url, as `web-push generate-vapid-keys` prints it, or PEM. Raises
+    Misconfigured, which never shows it.
     """
     try:
         if text.startswith("-----BEGIN"):
@@ -83,7 +86,7 @@ def read_key(text: str) -> EllipticCurvePrivateKey:
 
 
 def key_of(secret: bytes) -> EllipticCurvePrivateKey:
-    """The key that so many secret bytes give."""
+    """Return the key that is derived from so many secret bytes."""
     assert len(secret) == SECRET_BYTES
     return derive_private_key(1 + int.from_bytes(secret, "big") % (_ORDER - 1), SECP256R1())
 
@@ -94,7 +97,7 @@ def to_base64(raw: bytes) -> str:
 
 
 def from_base64(text: str) -> bytes:
-    """Its bytes, with or without padding. Raises ValueError where it is no base64url."""
+    """Decode base64url, with or without padding. Raises ValueError if the text is not that."""
     bare = text.rstrip("=")
     raw = urlsafe_b64decode(bare.encode("ascii") + b"=" * (-len(bare) % 4))
     if to_base64(raw) != bare:

@@ -1,7 +1,8 @@
-"""Languages: texts from gettext catalogues, amounts and times as a reader has them (CLDR, by Babel). Pure.
+"""Languages: texts from gettext catalogues, amounts and times as a reader writes them (CLDR, by Babel). Pure.
 
-Catalogues are read from their `.po` files when they are first needed; nothing is compiled and kept. What others have
-written (names, handles) is put into a text as it is, without what could write the reader's screen (escape.py).
+Catalogues are read from their `.po` files when they are first needed; nothing is compiled to files. Text by others
+(names, handles) is put into a text unchanged, without control characters that could affect the reader's screen
+(escape.py).
 """
 
 import re
@@ -34,22 +35,22 @@ _TIMES: Final[Mapping[str, str]] = {
     "th": "d MMMM 'พ.ศ. {year}', HH:mm 'น.' (ZZZZ)",
 }
 
-#: Years of the Buddhist era, by which Thailand counts, are so many more than those of the common era. Days and months
-#: are the same (UTS 35, the calendar `buddhist`). Babel has the Gregorian calendar alone.
+#: The difference of years of the Buddhist era, which Thailand uses, to those of the common era. Days and months are the
+#: same (UTS 35, the calendar `buddhist`). Babel only has the Gregorian calendar.
 _BUDDHIST: Final = 543
 
-#: What texts in the code are written in.
+#: The language of the texts in the code.
 SOURCE: Final = "en"
 
-#: A number that is not a currency's: at least two decimals, at most as many as there are.
+#: The format of a number that is not a currency's: at least two decimals, and no rounding.
 _NUMBER: Final = "#,##0.00" + "#" * 75
 
-#: Digits that are reckoned with: of the largest amount (money.py), and as many decimals as Babel asks for.
+#: Digits of precision: enough for the largest amount (money.py), and as many decimals as Babel asks for.
 _DIGITS: Final = 160
 
 
 def check_time_zone(name: str) -> None:
-    """Raises InvalidRequest for a name that the IANA's database does not have."""
+    """Raise InvalidRequest for a name that is not in the IANA database."""
     if name not in _time_zones():
         raise InvalidRequest(
             "time_zone", f"{name[:40]!r} is no time zone: use a name such as Europe/Berlin or Asia/Bangkok"
@@ -69,7 +70,7 @@ class Language:
         return known.get(text, text).format(**{k: for_terminal(v) for k, v in values.items()})
 
     def amount(self, amount: str, asset: str) -> str:
-        """A decimal string of an asset; nothing of it is rounded."""
+        """Return a decimal string of an asset as the language writes it, without rounding."""
         with localcontext() as exact:
             exact.prec = _DIGITS
             number = Decimal(amount)
@@ -80,7 +81,7 @@ class Language:
             return str(format_currency(number, asset, pattern, self.locale, decimal_quantization=False))
 
     def time(self, at: datetime) -> str:
-        """The date, the time to the minute, and the offset. A Thai date has its year in the Buddhist era."""
+        """Return the date, the time to the minute, and the offset. A Thai date has its year in the Buddhist era."""
         zone = get_timezone(self.time_zone)
         pattern = _TIMES[self.locale].format(year=at.astimezone(zone).year + _BUDDHIST)
         return str(format_datetime(at, pattern, tzinfo=zone, locale=self.locale))
@@ -90,7 +91,7 @@ class Language:
         return self.day(self.local(at).date())
 
     def day(self, day: date) -> str:
-        """A date. In Thai its year is one of the Buddhist era."""
+        """Return a date. In Thai its year is one of the Buddhist era."""
         if self.locale == "th":
             return f"{format_skeleton('MMMd', day, locale=self.locale)} {day.year + _BUDDHIST}"
         return str(format_skeleton("yMMMd", day, locale=self.locale))
@@ -106,13 +107,13 @@ class Language:
         return at.astimezone(ZoneInfo(self.time_zone))
 
     def currency(self, code: str) -> str:
-        """What a currency is called; a token's own code."""
+        """Return a currency's name; for a token, its code."""
         return get_currency_name(code, locale=self.locale) if code in _currencies() else code
 
 
 @cache
 def catalogue(package: str, domain: str, locale: str) -> Mapping[str, str]:
-    """The translations of a package's texts, by the text as it stands in the code. They lie in
+    """Return the translations of a package's texts, by the English text. They are in
     `locale/<locale>/LC_MESSAGES/<domain>.po` beside its modules.
     """
     po = files(package).joinpath("locale", locale, "LC_MESSAGES", f"{domain}.po")

@@ -1,6 +1,6 @@
-"""The message of each event that has a notice, and of the code that proves an address. Pure.
+"""The message of each event that has a notification, and of the code that proves an address. Pure.
 
-A message says what happened, when, and of what object; of money that leaves it has the link "This wasn't me".
+A message says what happened, when, and to which object. If money leaves the wallet, it has the link "This wasn't me".
 """
 
 from collections.abc import Callable, Mapping
@@ -18,14 +18,14 @@ from gateway.notifications.texts.language import Language
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Whom a message is for: the handle of the wallet, without the @, and how its owner reads."""
+    """The reader of a message: the handle of the wallet, without the @, and the owner's language."""
 
     handle: str
     language: Language
     public_url: str
 
 
-#: The title and what happened in a sentence or two.
+#: The title, and one or two sentences about what happened.
 Words = tuple[str, str]
 
 
@@ -36,8 +36,8 @@ def message(
     unsubscribe: tuple[str, str] | None = None,
     falls_back_from: str | None = None,
 ) -> Message:
-    """What the reader is told of a notice. `unsubscribe` is where a program asks to send no more of its kind, and the
-    page where people do; `falls_back_from` the channel that could not send it.
+    """Return the message of a notification. `unsubscribe` are the URLs where a program and where people stop its kind;
+    `falls_back_from` is the channel that could not send it.
     """
     say, event = reader.language.say, notice.event
     title, text = words(event, reader)
@@ -108,18 +108,18 @@ def code_message(id: str, code: str, reader: Reader, at: datetime) -> Message:
 
 
 def message_id(event: LoggedEvent) -> str:
-    """The event's id: the same on every channel and at every try."""
+    """Return the event's id: the same on every channel and at every try."""
     return event_id.show(event.number, event.at)
 
 
 def channel_name(language: Language, channel: str) -> str:
-    """What people call a channel."""
+    """Return the name that people use for a channel."""
     names = {"email": language.say("e-mail"), "push": language.say("push notification")}
     return names.get(channel, channel)
 
 
 def words(event: LoggedEvent, reader: Reader) -> Words:
-    """What happened."""
+    """Return what happened, in words."""
     return _WORDS[event.kind](event.facts, reader)
 
 
@@ -288,7 +288,7 @@ def _address(title: str, text: str) -> Callable[[Mapping[str, Any], Reader], Wor
 
 
 def say(text: str) -> str:
-    """Marks a text that is put into words later."""
+    """Mark a text that is translated later."""
     return text
 
 
