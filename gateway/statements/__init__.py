@@ -1,15 +1,13 @@
-"""Statements: what an account had when a period began, each entry of it, and what it had at the end.
+"""Statements: an account's opening balance for a period, its entries, and its closing balance.
 
 Invariants:
   - opening balance + paid in - paid out = closing balance, per asset, in units;
-  - a statement is read at one moment: its entries are the numbers from one to another of an account, and those are
-    never changed. Reading it takes as long as one likes, and it stays the same;
-  - a month begins when it does in a time zone that the reader names.
+  - a statement is read at one moment: its entries are a range of an account's numbers, and entries never change. So it
+    stays the same however long it takes to read it;
+  - a month begins at midnight in a time zone that the reader names.
 
-period.py     from when until when, and what it is called in a file's name   (pure)
-statement.py  balances, sums and lines
-turns.py      whose sums are read: a few at a time
-csv_file.py   lines as CSV                                                   (pure)
-pdf_maker.py  PDFs, each made by a process of its own: pdf_process.py, of a pdf_document.py, with pdf_wrap.py
-texts.py      what statements say; locale/: in other languages than English   (pure)
+period.py     a period's times, and its name in a file name                  (pure) statement.py  balances, sums and
+lines turns.py      limits how many statements are summed at once csv_file.py   lines as CSV
+(pure) pdf_maker.py  PDFs, each made in its own process: pdf_process.py, of a pdf_document.py, with pdf_wrap.py texts.py
+the texts of statements; locale/: in other languages than English   (pure)
 """

@@ -1,9 +1,9 @@
-"""Statements as CSV (RFC 4180) that spreadsheets open: UTF-8 with a byte order mark, a header, lines that end in CR LF.
+"""Statements as CSV (RFC 4180) that spreadsheets open: UTF-8 with a byte order mark, a header, CR LF line ends. Pure.
 
-Amounts have all decimals of their asset and a point, whatever the reader's language, and are below zero where money
-went out. The first line of an asset has the opening balance, its last one the closing balance: a file without that one
-was cut off. What others wrote begins no formula (`for_csv`), also where a spreadsheet takes a semicolon for the end of
-a cell, as it does in languages that write 1,50: it looks for quotes at the beginning of a cell alone. Pure.
+Amounts have all decimals of their asset and a decimal point, whatever the reader's language, and are negative if money
+went out. The first line of an asset has the opening balance, its last line the closing balance: a file without it was
+cut off. Text by others never starts a formula (`for_csv`), also if a spreadsheet takes a semicolon as the end of a
+cell, as it does in languages that write 1,50: it only looks for quotes at the beginning of a cell.
 """
 
 import csv
@@ -22,27 +22,27 @@ COLUMNS: Final = (
     *("person", "memo", "amount", "balance", "reference"),
 )
 
-#: What begins a formula in a cell that a semicolon has begun.
+#: A semicolon after which a formula would start.
 _SPLIT: Final = re.compile(r';(?=[\s"]*[=+\-@\uff1d\uff0b\uff0d\uff20])')
 
 
 def head() -> bytes:
-    """The byte order mark and the header."""
+    """Return the byte order mark and the header."""
     return b"\xef\xbb\xbf" + _encoded([COLUMNS])
 
 
 def opening(period: Period, of: Summary) -> bytes:
-    """The line of what there was when the period began."""
+    """Return the line of the opening balance."""
     return _encoded([_balance(period.local(period.begins), of, "opening_balance", of.opening.amount)])
 
 
 def closing(period: Period, of: Summary) -> bytes:
-    """The line of what there was when it ended."""
+    """Return the line of the closing balance."""
     return _encoded([_balance(period.local(period.ends), of, "closing_balance", of.closing.amount)])
 
 
 def rows(period: Period, lines: Iterable[Line]) -> bytes:
-    """A row for each line."""
+    """Return a row for each line."""
     return _encoded([_row(period, line) for line in lines])
 
 
@@ -71,7 +71,7 @@ def _time(at: datetime) -> tuple[str, str, str]:
 
 
 def _written(text: str | None) -> str:
-    """What somebody wrote, as a cell that no spreadsheet runs."""
+    """Return text by others as a cell that no spreadsheet runs."""
     return _SPLIT.sub(";'", for_csv(text)) if text else ""
 
 

@@ -1,4 +1,4 @@
-"""What a statement is refused with."""
+"""Errors of statements."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from gateway.errors import Refused, Unavailable
 
 @dataclass(eq=False)
 class StatementTooLong(Refused):
-    """A PDF is made of at most so many entries: a longer one is for programs to read, which read CSV."""
+    """The period has more entries than a PDF can have. Programs read longer statements as CSV."""
 
     entries: int
     most: int

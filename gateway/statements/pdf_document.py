@@ -1,4 +1,4 @@
-"""What a PDF is made of, as the gateway hands it to the process that makes it. Pure."""
+"""The content of a PDF, as the gateway passes it to the process that makes it. Pure."""
 
 from datetime import date, datetime
 
@@ -8,7 +8,7 @@ from gateway.statements.statement import Line, Summary
 
 
 class PdfLine(Struct, array_like=True):
-    """An entry. Amounts are decimal strings; `amount` is below zero where money went out."""
+    """An entry. Amounts are decimal strings; `amount` is negative if money went out."""
 
     posted_at: datetime
     purpose: str
@@ -46,7 +46,7 @@ class PdfAccount(Struct):
 
 
 class PdfDocument(Struct):
-    """A whole statement. Its days are those of the time zone; `month` is whether they are a month."""
+    """A whole statement. Its days are in the time zone; `month`: they are a whole month."""
 
     locale: str
     time_zone: str

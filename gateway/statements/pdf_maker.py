@@ -1,8 +1,8 @@
-"""Makes PDFs, each in a process of its own, one at a time.
+"""Makes PDFs one at a time, each in its own process.
 
-Setting Thai takes about a millisecond of processor time a line, which nobody else's payment waits for: the process is
-another, with a low priority, and ends with its PDF. Only it imports the PDF library and the fonts. It is handed what
-the PDF says, and neither the environment nor a connection.
+Typesetting Thai takes about a millisecond of processor time per line, and no payment may wait for it. So it runs in
+another process, with a low priority, which ends with its PDF. Only that process imports the PDF library and the fonts.
+It gets the content, and neither the environment nor a connection.
 """
 
 import asyncio
@@ -15,25 +15,25 @@ import msgspec
 from gateway.statements.errors import TooManyPdfs
 from gateway.statements.pdf_document import PdfDocument
 
-#: Entries of a PDF at the most: about a hundred pages, and four seconds of processor time where memos are Thai.
+#: The most entries of a PDF: about a hundred pages, and four seconds of processor time if memos are Thai.
 ENTRIES_MAX: Final = 2_000
 
-#: How many are made or wait for their turn at the most, and of these for one wallet, so that nobody takes all places.
+#: The most PDFs that are made or waiting, in total and for one wallet, so that nobody takes all places.
 _WAITING_MAX: Final = 8
 _OF_WALLET_MAX: Final = 2
 
-#: A PDF of `ENTRIES_MAX` entries takes some seconds; on a machine that is busy, several times as many.
+#: A PDF of `ENTRIES_MAX` entries takes some seconds; on a busy machine, several times as many.
 _SECONDS_MAX: Final = 60.0
 
 
 class PdfMaker:
-    """The one that makes the PDFs of a gateway's process."""
+    """Makes the PDFs of a gateway process."""
 
     def __init__(self) -> None:
         self._turn, self._waiting = asyncio.Semaphore(1), Counter[str]()
 
     async def make(self, document: PdfDocument) -> bytes:
-        """The PDF. Raises TooManyPdfs."""
+        """Make the PDF. Raises TooManyPdfs."""
         of = document.handle
         if self._waiting.total() >= _WAITING_MAX or self._waiting[of] >= _OF_WALLET_MAX:
             raise TooManyPdfs

@@ -1,7 +1,7 @@
-"""The process that makes one PDF: a document comes in (stdin, JSON), the file goes out (stdout).
+"""The process that makes one PDF: reads a document (stdin, JSON) and writes the file (stdout).
 
-A4, with the letters of Noto Sans and Noto Sans Thai, of which the file has those that it needs. HarfBuzz places Thai
-vowels and tones. Instead of a letter that neither font has there is a question mark: the CSV file has every letter.
+A4, in Noto Sans and Noto Sans Thai; the file embeds the glyphs that it needs. HarfBuzz places Thai vowels and tones. A
+character that neither font has is shown as a question mark: the CSV file has every character.
 """
 
 import os
@@ -39,7 +39,7 @@ _FONTS: Final = (
 
 
 class _Statement(FPDF):
-    """The pages, each with a foot."""
+    """The pages, each with a footer."""
 
     def __init__(self, of: PdfDocument) -> None:
         super().__init__(format="A4", unit="mm")
@@ -92,7 +92,7 @@ class _Statement(FPDF):
         self._write(_MARGIN, _WIDTH, said, 8, _SOFT, right=True)
 
     def _room(self, height: float) -> bool:
-        """Whether a new page was begun, since so much had no room on this one."""
+        """Start a new page if this height does not fit on the current one. Returns whether it did."""
         if self.get_y() + height <= 297 - _MARGIN - 5:
             return False
         self.add_page()
@@ -165,7 +165,7 @@ class _Statement(FPDF):
     def _write(
         self, x: float, width: float, text: str, size: float, ink: tuple[int, int, int], right: bool = False
     ) -> None:
-        """One line at this height, made smaller until it fits."""
+        """Write one line at this height, in a smaller size if it does not fit."""
         text = self._plain(text)
         self.set_font("noto", size=size)
         self.set_text_shaping(False)
@@ -185,7 +185,7 @@ class _Statement(FPDF):
         self.line(_MARGIN, self.get_y(), _MARGIN + _WIDTH, self.get_y())
 
     def _plain(self, text: str) -> str:
-        """The text in one line, of letters that the fonts have."""
+        """Return the text in one line, of characters that the fonts have."""
         shown = (one for one in for_terminal(text) if one not in "\u200c\u200d" and not "\ufe00" <= one <= "\ufe0f")
         return "".join(one if ord(one) in self._letters else "?" for one in shown)
 
@@ -207,12 +207,12 @@ def _days(of: PdfDocument, language: Language) -> str:
 
 
 def _is_shaped(text: str) -> bool:
-    """Whether a text has letters that are placed by the others around them: Thai, and marks of other scripts."""
+    """Return whether a text has characters whose position depends on their neighbours: Thai, and combining marks."""
     return any("\u0e00" <= one <= "\u0e7f" or "\u0300" <= one <= "\u036f" for one in text)
 
 
 def main() -> None:
-    """Reads a document, and writes its PDF."""
+    """Read a document and write its PDF."""
     with suppress(PermissionError):  # the systemd unit lets no process change its priority
         os.nice(10)
     document = msgspec.json.decode(sys.stdin.buffer.read(), type=PdfDocument)

@@ -1,4 +1,4 @@
-"""Breaks text into lines for a PDF: at spaces, or else between clusters, so that no vowel or tone is parted from its
+"""Break text into lines for a PDF: at spaces, or else between clusters, so that no vowel or tone is separated from its
 consonant (Unicode Standard Annex 29; Thai has no spaces between words). Pure.
 """
 
@@ -6,13 +6,13 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Final
 
-#: Vowels that stand before the consonant they are said after, and letters that never begin a line.
+#: Vowels that are written before the consonant they follow in speech, and letters that never begin a line.
 _LEADING: Final = frozenset("เแโใไ")
 _TRAILING: Final = frozenset("ะาำๅๆฯ")
 
 
 def wrap(text: str, width: float, width_of: Callable[[str], float], most: int) -> list[str]:
-    """The text in at most `most` lines of this width; the last one ends in … where there is more."""
+    """Return the text in at most `most` lines of this width; the last one ends in … if there is more."""
     lines, line, used = list[str](), list[str](), 0.0
     for cluster in clusters(text):
         wide = width_of(cluster)
@@ -34,7 +34,7 @@ def wrap(text: str, width: float, width_of: Callable[[str], float], most: int) -
 
 
 def clusters(text: str) -> Iterator[str]:
-    """What is not to be parted."""
+    """Yield the clusters, which are never broken."""
     cluster = ""
     for letter in text:
         joins = unicodedata.category(letter) in ("Mn", "Me") or letter in _TRAILING or letter == "\u200d"

@@ -1,7 +1,7 @@
 """Periods: a month, or from one time until another, in the reader's time zone. Pure.
 
-A month is that of the Gregorian calendar, and begins at midnight in the time zone: in Asia/Bangkok seven hours before
-it does in UTC. Where midnight is skipped by summer time, it begins with the first moment that there is.
+A month is one of the Gregorian calendar, and begins at midnight in the time zone: in Asia/Bangkok seven hours before it
+does in UTC. If summer time skips midnight, it begins with the first moment after the gap.
 """
 
 import re
@@ -19,7 +19,7 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From `begins` on and before `ends`, in UTC; times are shown in the time zone (an IANA name)."""
+    """From `begins` on and before `ends`, in UTC. Times are shown in the time zone (an IANA name)."""
 
     begins: datetime
     ends: datetime
@@ -36,13 +36,13 @@ class Period:
 
     @property
     def is_month(self) -> bool:
-        """Whether it is a month of the time zone."""
+        """Whether it is a whole month in the time zone."""
         first, _ = self.days
         return 1 < first.year < 9999 and self == month_of(f"{first.year:04}-{first.month:02}", self.time_zone)
 
     @property
     def name(self) -> str:
-        """What it is called in a file's name: 2026-11 for a month, 2026-11-03 for a day, or both its days."""
+        """Its name in a file name: 2026-11 for a month, 2026-11-03 for a day, or both its days."""
         first, last = self.days
         if self.is_month:
             return f"{first.year:04}-{first.month:02}"
@@ -50,7 +50,7 @@ class Period:
 
 
 def month_of(text: str, time_zone: str) -> Period:
-    """The month, written YYYY-MM. Raises InvalidRequest for what is none."""
+    """Return the month written YYYY-MM. Raises InvalidRequest if it is not one."""
     found = _MONTH.fullmatch(text)
     if found is None or not 1 < int(found[1]) < 9999:
         raise InvalidRequest("parameter", f"the query parameter month cannot be {text[:60]!r}: write it as 2026-11")
@@ -61,5 +61,6 @@ def month_of(text: str, time_zone: str) -> Period:
 
 def midnight(day: date, time_zone: str) -> datetime:
     """The first moment of a day in a time zone, in UTC."""
-    # A midnight that clocks skip is read with the offset from before (PEP 495), which gives the moment of the change.
+    # A midnight that the clocks skip gets the offset from before the change (PEP 495), which gives the moment of the
+    # change.
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(time_zone)).astimezone(UTC)

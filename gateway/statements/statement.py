@@ -1,7 +1,7 @@
-"""What a wallet had of an asset when a period began, what came and went, and what it had at the end.
+"""Statements: opening balance, lines and closing balance of an asset.
 
-`summaries` reads every account at one moment. The lines of each are then the entries with the numbers between two; they
-are read page by page, oldest first, each page over a connection of its own: who reads slowly keeps none from others.
+`summaries` reads every account at one moment. The lines of each are the entries of a range of numbers; they are read
+page by page, oldest first, each page over a connection of its own, so that a slow reader holds none.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -20,11 +20,11 @@ from gateway.statements.period import Period
 
 sql = Statements(__package__, "statement.sql")
 
-#: How many lines are read and written at once. Whoever else asks meanwhile waits for no more: of 100,000 entries, the
-#: 99th percentile of another request was 8 ms with 100 and 48 ms with 500, and the file took no longer.
+#: How many lines are read and written at once. Other requests wait for no more than that: with 100,000 entries, their
+#: 99th percentile was 8 ms with 100 and 48 ms with 500, and the file took no longer.
 PAGE: Final = 100
 
-#: How the subject of a transfer is shown, by the transfer's purpose.
+#: The id prefix of a transfer's subject, by the transfer's purpose.
 _PREFIX_OF_PURPOSE: Final = {
     "payment": "pay",
     "refund": "pay",
@@ -40,7 +40,7 @@ _PAYMENTS: Final = ("payment", "refund")
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A period of one account. Its entries are those numbered above `after` and up to `last`."""
+    """A period of one account. Its entries are those numbered above `after`, up to `last`."""
 
     opening: Money
     paid_in: Money
@@ -55,15 +55,13 @@ class Summary:
 
     @property
     def entries(self) -> int:
-        """How many there are."""
+        """The number of entries."""
         return self.last - self.after
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An entry, with whom it was to or from (a `@handle` or an address) and what was written on it, where there is
-    somebody or something.
-    """
+    """An entry, with its counterparty (a `@handle` or an address) and its memo, if it has them."""
 
     entry: Entry
     person: str | None
@@ -71,19 +69,21 @@ class Line:
 
     @property
     def change(self) -> Money:
-        """The amount, below zero where it went out."""
+        """The amount, negative if it went out."""
         amount = self.entry.amount
         return amount if self.entry.side is Side.CREDIT else Money(-amount.units, amount.asset)
 
 
 def reference_of(entry: Entry) -> str | None:
-    """The id of what moved it."""
+    """Return the shown id of what the entry is for; None if it has none."""
     prefix = _PREFIX_OF_PURPOSE.get(entry.purpose)
     return show(prefix, entry.subject) if prefix else None
 
 
 async def summaries(connection: Connection, handle: str, assets: Sequence[Asset], period: Period) -> list[Summary]:
-    """The period of the handle's account in each of these assets, in their order. The connection is in a snapshot."""
+    """Return the period of the handle's account in each of these assets, in their order. The connection must be in a
+    snapshot.
+    """
     codes = [account.wallet(handle, asset) for asset in assets]
     begins = await ledger.last_before(connection, [(code, period.begins) for code in codes])
     ends = await ledger.last_before(connection, [(code, period.ends) for code in codes])
@@ -100,7 +100,7 @@ async def summaries(connection: Connection, handle: str, assets: Sequence[Asset]
 
 
 async def lines(connection: Connection, assets: Assets, handle: str, of: Summary, after: int, most: int) -> list[Line]:
-    """Up to `most` lines of the period, oldest first, of the entries numbered above `after`."""
+    """Return up to `most` lines of the period, oldest first, of the entries numbered above `after`."""
     before = min(after + most, of.last) + 1
     if before <= after + 1:
         return []
@@ -121,7 +121,7 @@ async def lines(connection: Connection, assets: Assets, handle: str, of: Summary
 
 
 async def all_lines(database: Database, assets: Assets, handle: str, of: Summary) -> AsyncIterator[list[Line]]:
-    """Every line of the period, a page at a time."""
+    """Yield every line of the period, a page at a time."""
     after = of.after
     while after < of.last:
         async with database.reading() as connection:
@@ -131,7 +131,7 @@ async def all_lines(database: Database, assets: Assets, handle: str, of: Summary
 
 
 def _other(payment: Payment | None, handle: str) -> str | None:
-    """The other side of a payment."""
+    """Return the counterparty of a payment."""
     if payment is None:
         return None
     if payment.payer_handle != handle:

@@ -1,6 +1,6 @@
 -- sums_between
--- Per account and range of numbers, what came in and what went out, in units of the account's normal side. Only ranges
--- that have entries; each is read by the indexes of the accounts' numbers.
+-- Per account and range of numbers, the sums that came in and went out, in units of the account's normal side. Only
+-- ranges that have entries; each is read by the indexes of the accounts' numbers.
 SELECT asked.place, sums.paid_in, sums.paid_out
 FROM unnest($1::text[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS asked (code, after, last, place)
 JOIN account ON account.code = asked.code AND asked.last > asked.after, LATERAL (

@@ -1,5 +1,5 @@
-"""What a statement says in its reader's language. Texts are English where they are said, `say("…")`, and in other
-languages in `locale/`. Pure.
+"""The texts of a statement in its reader's language. Texts are English in the code, `say("…")`, and in other languages
+in `locale/`. Pure.
 """
 
 from gateway.notifications.texts.language import SOURCE, catalogue
@@ -12,11 +12,11 @@ class Texts:
         self._known = {} if locale == SOURCE else catalogue(__package__, "statements", locale)
 
     def say(self, text: str, **values: object) -> str:
-        """The text in this language, with these values in its placeholders."""
+        """Return the text in this language, with these values in its placeholders."""
         return self._known.get(text, text).format(**values)
 
     def kind(self, purpose: str) -> str:
-        """What moved an entry, in words; a purpose that has none stands for itself."""
+        """Return a purpose in words; an unknown one is returned as it is."""
         say = self.say
         match purpose:
             case "payment":
