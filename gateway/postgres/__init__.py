@@ -1,15 +1,10 @@
-"""PostgreSQL: connections, transactions, named statements, migrations. The driver is imported here and nowhere else.
+"""PostgreSQL: connections, transactions, named statements, migrations. The only package that imports the driver.
 
-pool.py             the pool, and the one way to open a transaction
-transaction.py      a transaction on one connection, and what is confirmed before a refusal
-outage_log.py       outages in the log: when one begins, and how long it was
-driver_errors.py    what the driver raises, and what the gateway raises instead
-connection.py       one connection: how it is opened, what is set on it, how it is given up
-database_url.py     the URL, read before the driver reads it
-primary.py          which of several servers takes writes
-primary_monitor.py  whether the server is still the primary
-prerequisites.py    what a server and a database have to be
-statements.py       the SQL beside each module, by name
-sizes.py            how large the tables are, and what memory there is for them
-migration.py        a new database, and an older one brought up to date
+pool.py             the pool, and the one way to open a transaction transaction.py      a transaction on one connection,
+and confirming before an error is answered outage_log.py       log outages: their begin and their length
+driver_errors.py    translate the driver's errors connection.py       one connection: how it is opened, its settings,
+how it is given up database_url.py     read the URL before the driver does primary.py          find the server that
+takes writes primary_monitor.py  watch whether the server is still the primary prerequisites.py    check the server and
+the database at the start statements.py       the SQL beside each module, by name sizes.py            sizes of tables
+and indexes, and of PostgreSQL's cache migration.py        create or update the schema
 """

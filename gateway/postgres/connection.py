@@ -1,8 +1,9 @@
-"""One connection to PostgreSQL: how it is opened, what is set on it, and how it is given up.
+"""One connection to PostgreSQL: how it is opened, its settings, and how it is given up.
 
-Every wait has an end. Opening takes `connect` seconds at the most, a statement `statement` seconds: the server ends it
-first (`statement_timeout`), and where the server does not, because it is stopped or cut off, the connection is closed
-from this side a second later. What a closed connection was doing is unknown: whoever asked looks it up by their key.
+Every wait has a limit. Opening takes at most `connect` seconds, a statement `statement` seconds: the server ends it
+first (`statement_timeout`). If the server does not, because it is stopped or cut off, the connection is closed from
+this side a second later. The outcome of a statement on a closed connection is unknown: the caller looks it up by its
+key.
 """
 
 import asyncio
@@ -21,28 +22,28 @@ from gateway.postgres.errors import DatabaseUnavailable
 if TYPE_CHECKING:
     _Driver = asyncpg.Connection[asyncpg.Record]
 else:
-    _Driver = asyncpg.Connection  # a generic class for type checkers alone
+    _Driver = asyncpg.Connection  # it is generic for type checkers only
 
-#: Nobody waits longer for a lock than this; our transactions hold theirs for milliseconds.
+#: The longest wait for a lock; the gateway's transactions hold theirs for milliseconds.
 _LOCK_TIMEOUT: Final = "3s"
 
-#: So much longer than the server we wait for a statement, and for the end of a connection, in seconds.
+#: How much longer than the server this side waits for a statement, and for the end of a connection, in seconds.
 _GRACE_SECONDS: Final = 1.0
 
-#: A server whose commits wait for no standby is asked again after so many seconds: it may have got one.
+#: A server whose commits wait for no standby is asked again after so many seconds: it may have one by then.
 _ASK_AGAIN_SECONDS: Final = 1.0
 
-#: What is raised over a connection, or by opening one, where the server or the way to it fails.
+#: Errors of a connection, or of opening one, if the server or the network fails.
 SERVER_ERRORS: Final = (
     OSError,
     TimeoutError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what a connection says that was cut in the middle of an answer
+    asyncpg.InternalClientError,  # a connection that was cut in the middle of an answer
     DatabaseUnavailable,
 )
 
-#: Whether commits wait for a standby; if so, and this transaction has written nothing yet, it does now.
+#: Returns whether commits wait for a standby; if so, and this transaction has written nothing yet, it writes a message.
 _CONFIRM: Final = """
     SELECT waits, CASE WHEN waits AND pg_current_xact_id_if_assigned() IS NULL
         THEN pg_logical_emit_message(true, 'gateway', '') END
@@ -52,32 +53,35 @@ _CONFIRM: Final = """
 #: Below this, a type is PostgreSQL's own and has the same number on every server (FirstGenbkiObjectId, transam.h).
 _FIRST_GENERATED_OID: Final = 10_000
 
-#: In place of the statement by which the driver asks for types: it has none to prepare again.
+#: In place of the driver's statement that asks for types.
 _NOT_ASKED: Final = SimpleNamespace(name="not asked")
 
-#: A transaction in which nothing happens for so long holds its locks for a process that is stopped, in seconds.
+#: How long a transaction may be idle, in seconds. One that is idle longer holds its locks for a process that is
+#: stopped.
 _IDLE_SECONDS_LEAST: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How long one waits, in seconds: until a connection is open, and for one statement or commit."""
+    """Time limits in seconds: until a connection is open, and for one statement or commit."""
 
     connect: float = 5.0
     statement: float = 10.0
 
     @property
     def acquire(self) -> float:
-        """For a free connection: whoever has one gives it up by then, and another is open."""
+        """For a free connection: by then its user has given it up, and another is open."""
         return self.connect + min(self.statement + _GRACE_SECONDS, 60.0)
 
 
-#: Unless something else is configured.
+#: The default limits.
 DEADLINES: Final = Deadlines()
 
 
 def why_away(error: BaseException) -> str:
-    """Why a server gave no answer, in words for whoever called: none of the server's own, and no names of classes."""
+    """Return why a server gave no answer, in words for the caller: without the server's own words and names of
+    classes.
+    """
     return next((words for kinds, words in _WHY if isinstance(error, kinds)), "the connection to it broke off")
 
 
@@ -98,34 +102,34 @@ _WHY: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], s
 
 
 class DatabaseConnection(_Driver):
-    """A connection that nobody waits for once it is given up.
+    """A connection that is closed, not cancelled, when it is given up.
 
-    asyncpg ends a statement that takes too long, or whose task was cancelled, by asking the server to cancel it, and
-    waits for the answer: for ever where the server is stopped. And a COMMIT that waits for a standby is cut short by
-    such a request, and is then seen by others although no standby has it. So the connection is closed instead. The
-    server notices (`client_connection_check_interval`) and rolls back; a commit goes on waiting for its standby.
+    If a statement takes too long or its task is cancelled, asyncpg asks the server to cancel it and waits for the
+    answer: for ever if the server is stopped. And a COMMIT that waits for a standby is cut short by such a request, and
+    is then visible although no standby has it. So the connection is closed instead. The server notices
+    (`client_connection_check_interval`) and rolls back; a commit keeps waiting for its standby.
     """
 
-    cut_short = False  #: A commit on it stopped waiting for its standby: nobody knows whether the standby has it.
-    generation = 0  #: Which pool of `Database` it belongs to: an older one is thrown away.
-    timeline = 0  #: That of the server when it was opened; 0 where it cannot be asked.
+    cut_short = False  # A commit on it stopped waiting for its standby: nobody knows whether the standby has it.
+    generation = 0  # The generation of `Database`'s pool that it belongs to: older ones are closed.
+    timeline = 0  # The server's timeline when it was opened; 0 if it cannot be asked.
     in_use = False
     gave_up: Callable[[str], None]
-    check: Callable[[], None]  #: Raises DatabaseUnavailable where a commit would only wait.
+    check: Callable[[], None]  # Raises DatabaseUnavailable if a commit would only wait.
 
     def use(self, in_use: bool) -> None:
         """Record whether the connection is in use."""
         self.in_use = in_use
 
     def _cancel_current_command(self, *_waiters: Any) -> None:
-        """The driver calls this to give up a statement. Closing the connection wakes whoever waits for the
-        cancellation. It is closed a little later, since the driver goes on with the statement when this returns.
+        """The driver calls this to give up a statement. Closing the connection wakes the tasks that wait for the
+        cancellation. It is closed a little later, because the driver continues with the statement when this returns.
         """
         asyncio.get_running_loop().call_soon(self.terminate)
         self.use(True)
         self.gave_up("a statement was given up")
 
-    #: What servers have said of arrays of PostgreSQL's own types: the element and the array, by the array's number.
+    #: The types of arrays of PostgreSQL's own types: the element and the array, by the array's number.
     _arrays: ClassVar[dict[int, tuple[asyncpg.Record, asyncpg.Record]]] = {}
 
     async def _introspect_types(
@@ -133,8 +137,8 @@ class DatabaseConnection(_Driver):
         typeoids: set[int],
         timeout: float | None,  # noqa: ASYNC109 - as the driver calls it
     ) -> tuple[list[asyncpg.Record], Any]:
-        """What the driver calls for types that this connection meets for the first time: most arrays, each on its own.
-        Its query takes the server longer than a payment, and each server answers the same, so a process asks once.
+        """The driver calls this for types that this connection meets for the first time: mostly arrays, one at a time.
+        Its query takes the server longer than a payment, and every server answers the same, so a process asks once.
         """
         if typeoids <= self._arrays.keys():
             return [row for oid in typeoids for row in self._arrays[oid]], _NOT_ASKED
@@ -147,14 +151,14 @@ class DatabaseConnection(_Driver):
         return rows, statement
 
     async def confirm(self, seconds: float | None = None) -> None:
-        """Wait until a synchronous standby has whatever this connection has seen, or this server is found not to be the
-        one whose commits such a standby takes: then this does not return before its deadline, `seconds` or that of any
-        statement, and where that is known already (`check`) it raises DatabaseUnavailable at once.
+        """Wait until a synchronous standby has everything that this connection has seen. If this server turns out not
+        to be the one whose commits such a standby takes, this does not return before its deadline, `seconds` or a
+        statement's. If that is known already (`check`), it raises DatabaseUnavailable at once.
 
-        A commit is visible when its wait for the standby ends, also where that was cut short: by a cancellation, or a
-        restart of the server. If the standby then takes over, what was seen has never been. So what was only read is
-        no proof. A transaction that writes waits for its own place in the WAL, and so for all that is before it: a
-        message in the WAL is enough. Where commits wait for no standby this asks the server once in a second.
+        A commit becomes visible when its wait for the standby ends, also if the wait was cut short by a cancellation or
+        a restart of the server. If the standby then takes over, what was seen has never happened. So what was only read
+        is no proof. A transaction that writes waits for its own place in the WAL, and so for everything before it: a
+        message in the WAL is enough. If commits wait for no standby, this asks the server once a second.
         """
         now = asyncio.get_running_loop().time()
         if now < self._asked_at + _ASK_AGAIN_SECONDS:
@@ -166,8 +170,8 @@ class DatabaseConnection(_Driver):
     _asked_at = float("-inf")
 
     def _process_log_message(self, fields: dict[str, str], last_query: str) -> None:
-        """What the driver calls for a notice or a warning. The one that counts is known by the function in PostgreSQL
-        that says it ("R", protocol-error-fields): its text is in the server's language, its code is that of many.
+        """The driver calls this for a notice or a warning. The one that matters is recognized by the C function that
+        reports it ("R", protocol-error-fields): its text is in the server's language, and its code is used for many.
         """
         if fields.get("R") == "SyncRepWaitForLSN":
             self.cut_short = True
@@ -175,7 +179,7 @@ class DatabaseConnection(_Driver):
         super()._process_log_message(fields, last_query)  # type: ignore[misc] # the driver's stubs leave it out
 
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as the driver calls it
-        """Say goodbye, but wait for no answer."""
+        """Close the connection without waiting for an answer."""
         with suppress(OSError, asyncpg.InterfaceError):  # TimeoutError is an OSError
             await super().close(timeout=_GRACE_SECONDS)
 
@@ -183,9 +187,8 @@ class DatabaseConnection(_Driver):
 async def open_connection(
     url: DatabaseUrl, name: str, deadlines: Deadlines, host: Host | None = None
 ) -> DatabaseConnection:
-    """A connection with our settings, named `name` where the URL does not name it, to one of the URL's hosts.
-
-    Raises DatabaseUnavailable when there is none in time, and what the driver raises.
+    """Open a connection with the gateway's settings to one of the URL's hosts, named `name` unless the URL names it.
+    Raises DatabaseUnavailable if it takes too long, and what the driver raises.
     """
     try:
         async with asyncio.timeout(deadlines.connect):
@@ -210,14 +213,14 @@ async def open_connection(
 
 
 async def _prepare(connection: DatabaseConnection, settings: dict[str, str]) -> None:
-    """Teach a new connection that our numerics are whole numbers, exact to any size, and set what it is to keep to.
-
-    Not by the start-up message, which PgBouncer refuses to pass on. What an older server does not know is left out.
+    """Set the codec, which reads numerics as whole numbers of any size, and the session's settings. They are not set by
+    the start-up message, because PgBouncer refuses to pass it on. Settings that an older server does not know are left
+    out.
     """
     await connection.execute(
         "SELECT set_config(name, value, false) FROM unnest($1::text[], $2::text[]) AS wanted (name, value)"
         " WHERE current_setting(name, true) IS NOT NULL"
-        " UNION ALL SELECT set_config('synchronous_commit', 'on', false)"  # remote_apply is more, and stays
+        " UNION ALL SELECT set_config('synchronous_commit', 'on', false)"  # remote_apply is stronger, and is kept
         " WHERE current_setting('synchronous_commit') <> 'remote_apply'",
         *(list(settings), list(settings.values())),
     )
@@ -225,7 +228,7 @@ async def _prepare(connection: DatabaseConnection, settings: dict[str, str]) -> 
 
 
 def _settings(deadlines: Deadlines) -> dict[str, str]:
-    """What every session of ours has, whatever the server, the database or the role says."""
+    """The settings of every session of the gateway, whatever the server, the database or the role has."""
     return {
         "lock_timeout": _LOCK_TIMEOUT,
         "statement_timeout": _milliseconds(deadlines.statement),
@@ -233,7 +236,7 @@ def _settings(deadlines: Deadlines) -> dict[str, str]:
         "idle_session_timeout": "0",
         "transaction_timeout": "0",
         "client_connection_check_interval": "2s",
-        "client_min_messages": "warning",  # or a commit that was cut short would say nothing
+        "client_min_messages": "warning",  # otherwise a commit that was cut short would report nothing
         "default_transaction_isolation": "read committed",
         "default_transaction_deferrable": "off",
         "standard_conforming_strings": "on",
@@ -249,7 +252,7 @@ def _milliseconds(seconds: float) -> str:
 
 
 def _keep_alive(connection: DatabaseConnection, tcp: Tcp, deadlines: Deadlines) -> None:
-    """Notice a peer that is gone without a word, on a connection by TCP."""
+    """Set up keepalives, to notice a peer that has disappeared, on a TCP connection."""
     transport = connection._transport  # type: ignore[attr-defined] # the only way to the socket
     peer = transport.get_extra_info("socket")
     if peer is None or peer.family not in (socket.AF_INET, socket.AF_INET6):
@@ -264,5 +267,5 @@ def _keep_alive(connection: DatabaseConnection, tcp: Tcp, deadlines: Deadlines) 
         (socket.TCP_KEEPCNT, tcp.keepalives_count),
         (socket.TCP_USER_TIMEOUT, unacknowledged),
     ):
-        if value:  # 0 is what the system does
+        if value:  # 0 is the system's default
             peer.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlunsplit
 
 from gateway.errors import Misconfigured
 
-#: Parameters of libpq that the driver has no use for, with the values that ask for nothing which we do not do anyway.
+#: Parameters of libpq that the driver does not use, with the values that ask for nothing beyond what this package does.
 _WITHOUT_EFFECT: Final = {
     "client_encoding": {"utf8", "utf-8", "unicode", "auto"},
     "gssencmode": {"disable", "prefer"},
@@ -22,12 +22,16 @@ _WITHOUT_EFFECT: Final = {
     "sslcompression": {"0", "1"},
     "sslsni": {"0", "1"},
     "load_balance_hosts": {"disable"},
-    "target_session_attrs": {"any", "read-write", "primary"},  # we go to the host that takes writes, see primary.py
+    "target_session_attrs": {
+        "any",
+        "read-write",
+        "primary",
+    },  # the gateway uses the host that takes writes, see primary.py
     "min_protocol_version": {"3.0"},
     "max_protocol_version": {"3.0", "latest"},
 }
 
-#: Parameters of libpq that we cannot honour.
+#: Parameters of libpq that are not supported.
 _UNSUPPORTED: Final = {
     *("requirepeer", "require_auth", "replication", "gssdelegation", "requiressl", "scram_client_key"),
     *("scram_server_key", "oauth_issuer", "oauth_client_id", "oauth_client_secret", "oauth_scope", "hostaddr"),
@@ -42,7 +46,7 @@ _TCP: Final = {
     "tcp_user_timeout": (0, 86_400_000),
 }
 
-#: A URI as RFC 3986, appendix B, takes it apart. (urlsplit takes no brackets among several hosts.)
+#: A URI as RFC 3986, appendix B, splits it. (urlsplit accepts no brackets among several hosts.)
 _URL: Final = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?")
 
 _ESCAPES: Final = "in a user name or password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25"
@@ -50,13 +54,15 @@ _ESCAPES: Final = "in a user name or password write @ as %40, : as %3A, / as %2F
 
 @dataclass(frozen=True, slots=True)
 class Tcp:
-    """How a dead peer is noticed (tcp(7)): seconds idle before the first probe, between two, how many; 0 is off."""
+    """How a dead peer is noticed (tcp(7)): seconds idle before the first probe, seconds between probes, how many; 0 is
+    off.
+    """
 
     keepalives: int = 1
     keepalives_idle: int = 10
     keepalives_interval: int = 5
     keepalives_count: int = 3
-    tcp_user_timeout: int | None = None  #: Milliseconds that sent data may stay unacknowledged; None: as statements.
+    tcp_user_timeout: int | None = None  # Milliseconds that sent data may stay unacknowledged; None: as statements.
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +78,8 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
-    """`url` is for the driver; the rest is for us. None: the URL does not say. `hosts` are those of a URL that names
-    several (libpq-connect, "Specifying Multiple Hosts").
+    """`url` is for the driver; the rest is for this package. None: the URL does not set it. `hosts` are those of a URL
+    that names several (libpq-connect, "Specifying Multiple Hosts").
     """
 
     url: str
@@ -84,7 +90,7 @@ class DatabaseUrl:
 
 
 def read(text: str) -> DatabaseUrl:
-    """The URL's parts. Raises Misconfigured, which says what is wrong and shows nothing of a password."""
+    """Return the URL's parts. Raises Misconfigured, which says what is wrong and shows no password."""
     parts = _split(text)
     _check_hosts(parts.netloc)
     try:
@@ -101,11 +107,11 @@ def read(text: str) -> DatabaseUrl:
     rest = {one: value for one, value in query.items() if not _is_without_effect(one, value)}
     hosts = _hosts(parts.netloc, rest)
     who, at, named = parts.netloc.rpartition("@")
-    if hosts and "[" in named:  # the driver reads the URL by urlsplit, and is told each host by itself
+    if hosts and "[" in named:  # the driver parses the URL by urlsplit, and gets each host separately
         parts, rest["host"] = parts._replace(netloc=who + at), named
     return DatabaseUrl(
         url=urlunsplit(parts._replace(query=urlencode(rest))),
-        connect_seconds=max(seconds, 2) if seconds else None,  # as libpq has it: 0 is no limit of its own, 1 is 2
+        connect_seconds=max(seconds, 2) if seconds else None,  # as libpq: 0 is no limit of its own, 1 is 2
         application_name=name,
         tcp=Tcp(**tcp),
         hosts=hosts,
@@ -138,7 +144,7 @@ def _check_hosts(netloc: str) -> None:
 
 
 def _hosts(netloc: str, query: dict[str, str]) -> tuple[Host, ...]:
-    """The hosts, where there are several; what one host is, the driver finds out."""
+    """Return the hosts, if there are several; the driver parses a single one."""
     written = netloc.rpartition("@")[2]
     if written:
         parts = [re.fullmatch(r"(\[.*\]|[^:]*)(?::(.*))?", one) for one in written.split(",")]
@@ -157,7 +163,7 @@ def _check_port(text: str) -> None:
 
 
 def _whole(query: dict[str, str], name: str, least: int, most: int) -> int | None:
-    """The value of a parameter, taken out of the query."""
+    """Remove a parameter from the query and return its value."""
     text = query.pop(name, "")
     if not text:
         return None

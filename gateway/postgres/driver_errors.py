@@ -1,8 +1,9 @@
-"""What the driver raises, and what the gateway raises instead.
+"""Translate the driver's errors into the gateway's.
 
-The driver's errors fall into a few kinds: the server is away, refuses the gateway, takes no writes, or something else
-holds a lock. The rest are the errors of statements: a constraint that refused, or an error that an SQL function raises
-(errors.py). Beyond this package only `LockNotAvailable`, `UniqueViolation` and `constraint_of` are used.
+The driver's errors fall into a few kinds: the server is unavailable, refuses the gateway, takes no writes, or another
+transaction holds a lock. The rest are the errors of statements: a constraint violation, or an error that an SQL
+function raises (errors.py). Outside this package only `LockNotAvailable`, `UniqueViolation` and `constraint_of` are
+used.
 """
 
 import asyncio
@@ -15,48 +16,48 @@ from gateway.postgres import prerequisites
 from gateway.postgres.connection import why_away
 from gateway.postgres.errors import Contended, DatabaseNotWritable, DatabaseUnavailable, LockTimeout
 
-#: What the driver says when a lock was not to be had within `lock_timeout`.
+#: The driver's error if a lock was not available within `lock_timeout`.
 LockNotAvailable = asyncpg.LockNotAvailableError
-#: What the driver says when a UNIQUE constraint refused; its `constraint_name` says which.
+#: The driver's error if a UNIQUE constraint was violated; its `constraint_name` says which.
 UniqueViolation = asyncpg.UniqueViolationError
 
-#: Nothing was decided, or nobody knows: the server is away, or is going away.
+#: Nothing was decided, or the outcome is unknown: the server is unavailable or shutting down.
 GONE = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
-    asyncpg.InternalClientError,  # what a connection says that was cut in the middle of an answer
+    asyncpg.InternalClientError,  # a connection that was cut in the middle of an answer
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,  # connections, memory, locks, temporary files
     asyncpg.PostgresSystemError,  # the server's own reads and writes fail
 )
 
-#: The server is there, but does not let the gateway in.
+#: The server is available, but refuses the gateway.
 REFUSED = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.TargetServerAttributeNotMatched,
 )
 
-#: The server answers, but nothing can be written there: a standby, or a full disk. Each with what is said of it.
+#: The server answers, but takes no writes: a standby, or a full disk. Each with its description.
 NOT_WRITABLE = {
     asyncpg.ReadOnlySQLTransactionError: "it is read-only",
     asyncpg.DiskFullError: "its disk is full",
 }
 
-#: After these no connection can be trusted to lead to a server that works.
+#: After these no connection can be trusted to lead to a working server.
 SPOILS_ALL = (TimeoutError, asyncpg.QueryCanceledError, asyncpg.PostgresSystemError, *NOT_WRITABLE)
 
-#: Whoever used the connection has stopped in the middle.
+#: The task that used the connection has stopped in the middle.
 ABANDONS = (asyncio.CancelledError, GeneratorExit)
 
-#: Nothing was committed: the same may be tried again at once.
+#: Nothing was committed: the caller may retry at once.
 CONTENDED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 
 class _Translation:
-    """Raises the gateway's errors for the driver's. From an error that a constraint raised it takes the row out: a row
-    has people's words in it, which do not belong in a log. Stateless, so one is enough.
+    """Raises the gateway's errors for the driver's. It removes the row from the error of a constraint: rows contain
+    people's words, which do not belong in a log. It has no state, so one instance is enough.
     """
 
     def __enter__(self) -> None:
@@ -84,7 +85,7 @@ TRANSLATED = _Translation()
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what it says, for the log, and what is noted there; some say nothing."""
+    """Return the first line of an error's text, with its notes, for the log. Some errors have no text."""
     if isinstance(error, OSError):
         said = why_away(error)
     else:
@@ -95,7 +96,7 @@ def first_line(error: BaseException) -> str:
 
 
 def at_start(error: BaseException) -> BaseException:
-    """Why the first connection is none: Misconfigured where waiting would change nothing."""
+    """Return the error for a failed first connection: Misconfigured if waiting would not help."""
     cause = error.__cause__ if isinstance(error, DatabaseUnavailable) and error.__cause__ else error
     said = first_line(cause)
     if isinstance(cause, asyncpg.InvalidCatalogNameError):
@@ -103,15 +104,15 @@ def at_start(error: BaseException) -> BaseException:
     if isinstance(cause, (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InsufficientPrivilegeError)):
         return Misconfigured(f"the database server refuses us: {said}; correct GATEWAY_DATABASE_URL or its rights")
     if isinstance(cause, (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)):
-        return prerequisites.shared_sessions()  # what one session has prepared, another has not
+        return prerequisites.shared_sessions()  # a statement that one session has prepared is unknown to another
     if isinstance(cause, asyncpg.ProtocolViolationError) and not said.startswith("unsupported startup parameter"):
-        return DatabaseUnavailable(said)  # a pooler that has no server, or does not say so in words of its own
+        return DatabaseUnavailable(said)  # from a pooler that has no server, or does not say so in its own words
     if isinstance(cause, (*_WRONG_PARAMETER, asyncpg.ProtocolViolationError)):
         return Misconfigured(f"GATEWAY_DATABASE_URL has a parameter that does not work here, remove it: {said}")
     return DatabaseUnavailable(said) if isinstance(error, DatabaseUnavailable) and str(cause) else error
 
 
-#: What a server, or the driver, says of a parameter in the URL.
+#: Errors of a server, or of the driver, about a parameter in the URL.
 _WRONG_PARAMETER = (
     asyncpg.ClientConfigurationError,
     asyncpg.UndefinedObjectError,
@@ -122,6 +123,6 @@ _WRONG_PARAMETER = (
 
 
 def constraint_of(error: Exception) -> str | None:
-    """The name of the constraint that refused, when `error` came from one."""
+    """Return the name of the violated constraint; None if `error` is of another kind."""
     name: Any = getattr(error, "constraint_name", None)
     return name if isinstance(name, str) else None

@@ -1,4 +1,4 @@
-"""What the database cannot do now."""
+"""Errors of the database's availability."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,9 @@ class DatabaseNotWritable(DatabaseUnavailable):
 
 
 class Contended(Unavailable):
-    """Nothing was done: somebody else held what this needed, or PostgreSQL chose this to break a ring of waiting."""
+    """Nothing was done: another transaction held a lock that this needed, or PostgreSQL ended this one to break a
+    deadlock.
+    """
 
     says = "somebody else is using the same accounts at this moment; send it again"
 

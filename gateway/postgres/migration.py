@@ -29,12 +29,11 @@ _HERE: Final = files("gateway")
 
 
 async def migrate(database: Database, source: Traversable = _HERE) -> list[str]:
-    """Bring the schema up to date, forward only, and return the names of the migrations that the database has now and
-    did not have before.
+    """Bring the schema up to date, forward only. Returns the names of the migrations that were applied now.
 
     Any number of gateways may call it at once: one does it, the others wait and find it done. Raises Misconfigured and
-    changes nothing where a migration was changed after it was applied, where the database is newer than this code, and
-    where it is older than the first release.
+    changes nothing if a migration was changed after it was applied, if the database is newer than this code, or if it
+    is older than the first release.
     """
     known = _read(source, "migrations")
     async with database.transaction() as connection:
@@ -56,7 +55,7 @@ async def migrate(database: Database, source: Traversable = _HERE) -> list[str]:
 
 
 async def check_migrated(database: Database, source: Traversable = _HERE) -> None:
-    """Raises Misconfigured unless the schema is just what this code expects."""
+    """Raise Misconfigured unless the schema is exactly what this code expects."""
     known = _read(source, "migrations")
     async with database.reading() as connection:
         applied = await _applied(connection)
@@ -66,7 +65,7 @@ async def check_migrated(database: Database, source: Traversable = _HERE) -> Non
 
 
 def _read(source: Traversable, folder: str) -> dict[str, str]:
-    """The SQL files of a folder by name, in order."""
+    """Return the SQL files of a folder by name, in order."""
     found = sorted(
         (one for one in source.joinpath(folder).iterdir() if one.name.endswith(".sql")), key=lambda one: one.name
     )
@@ -74,7 +73,7 @@ def _read(source: Traversable, folder: str) -> dict[str, str]:
 
 
 async def _applied(connection: Connection) -> dict[str, str]:
-    """The migrations that the database has, each with its digest; none where it is new."""
+    """Return the migrations that the database has, each with its digest; none if it is new."""
     if not await connection.fetchval("SELECT to_regclass('migration') IS NOT NULL"):
         return {}
     return {row["name"]: row["sha256"] for row in await connection.fetch("SELECT name, sha256 FROM migration")}

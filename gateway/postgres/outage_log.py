@@ -1,6 +1,6 @@
-"""An outage in the log: a warning when it begins and now and then while it lasts, and how long it was when it ends.
+"""Outages in the log: a warning when one begins and repeatedly while it lasts, and its length when it ends.
 
-All connections find out by themselves, each in other words, so a warning of one kind is not repeated for a minute.
+All connections fail separately, each with other words, so a warning of one kind is not repeated for a minute.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ _REPEAT_SECONDS: Final = 60.0
 
 
 class OutageLog:
-    """Says nothing until `start`, since a start that fails is reported by whoever started, and nothing after `stop`."""
+    """Logs nothing until `start`, because the caller reports a start that fails, and nothing after `stop`."""
 
     def __init__(self) -> None:
         self._quiet = True
-        self._since: float | None = None  # by the event loop's clock, as both times here
+        self._since: float | None = None  # by the event loop's clock, like the other times here
         self._said_at: dict[str, float] = {}
 
     def start(self) -> None:
@@ -28,7 +28,7 @@ class OutageLog:
         self._quiet = True
 
     def warn(self, what: str, why: str) -> None:
-        """The database cannot be used, or not as before."""
+        """Log that the database cannot be used, or not as before."""
         now = asyncio.get_running_loop().time()
         if self._quiet:
             return
@@ -39,7 +39,7 @@ class OutageLog:
             log.warning("%s: %s", what, why)
 
     def end(self) -> None:
-        """A write was committed."""
+        """Record that a write was committed: the outage, if any, is over."""
         if self._since is not None:
             seconds = asyncio.get_running_loop().time() - self._since
             self._since = None

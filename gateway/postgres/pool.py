@@ -41,36 +41,37 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 
 Value = TypeVar("Value")
 
-#: For the end of what is under way when the pool is closed, in seconds.
+#: For work that is under way when the pool is closed, in seconds.
 _CLOSE_SECONDS: Final = 10.0
 
-#: A disk that was full is taken to be full for so long, in seconds.
+#: For how long a disk that was full is taken to be full, in seconds.
 _FULL_SECONDS: Final = 15.0
 
-#: What spans of the database say of it (OpenTelemetry's semantic conventions).
+#: Attributes of the database's spans (OpenTelemetry's semantic conventions).
 DB_SYSTEM: Final = {"db.system.name": "postgresql"}
 
 #: Between two attempts to listen, in seconds.
 _LISTEN_AGAIN_SECONDS: Final = 1.0
 
-#: In one statement, which is a transaction of its own.
+#: One statement, which is a transaction of its own.
 _NOTIFY: Final = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')"
 
 
 def _nothing() -> None:
-    """What is done after a commit where nobody wants to know."""
+    """Does nothing: the default callback after a commit."""
 
 
 class Database:
-    """A pool of connections to one database. Made once, in `connect`, and handed on.
+    """A pool of connections to one database. Created once, by `connect`.
 
-    Whatever makes it doubtful that the connections lead to the server that they should (a statement that was given up,
-    a server that takes no writes, a connection that was cut) throws all of them away, see `start_over`. New ones are
-    opened as they are asked for, all to one server (primary.py).
+    Anything that makes it doubtful that the connections lead to the right server (a statement that was given up, a
+    server that takes no writes, a connection that was cut) closes all of them, see `start_over`. New ones are opened on
+    demand, all to one server (primary.py).
 
-    What is read here may be answered: where commits wait for a synchronous standby, `transaction`, `reading` and
-    `snapshot` end only when one has all that they have seen (`DatabaseConnection.confirm`), also where they refuse.
-    `one_statement` does so if it has written or locked a row. Where `answers` is False, that is left to `confirm`.
+    What is read here may be answered: if commits wait for a synchronous standby, `transaction`, `reading` and
+    `snapshot` end only when it has everything that they have seen (`DatabaseConnection.confirm`), also if they raise an
+    error. `one_statement` does so if it has written or locked a row. If `answers` is False, callers use `confirm`
+    themselves.
     """
 
     def __init__(
@@ -90,11 +91,11 @@ class Database:
         self._full_until = 0.0  # by the event loop's clock
         self.clock = DatabaseClock()
         self.committed: Callable[[], None] = _nothing  #: Called after every commit.
-        self.waits, self.timeouts = Histogram(SECONDS), 0  #: How long each waited for a connection; how many in vain.
-        self.connections_max = connections + 1  #: One of them is for `one_statement`, which keeps it.
+        self.waits, self.timeouts = Histogram(SECONDS), 0  # How long each waited for a connection; how many timed out.
+        self.connections_max = connections + 1  # One of them is for `one_statement`, which keeps it.
         self._monitor = PrimaryMonitor(self._connect, self._set_clock, deadlines)
         self._pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
-            min_size=0,  # the driver would keep a minimum by itself, with a traceback in the log at each attempt
+            min_size=0,  # the driver would keep a minimum on its own, and log a traceback at each attempt
             max_size=self.connections_max,
             connect=self._connect,
             reset=_keep,
@@ -104,9 +105,9 @@ class Database:
     async def transaction(self) -> AsyncIterator[Connection]:
         """One PostgreSQL transaction: committed when the body ends, rolled back when it raises.
 
-        Raises Contended when it had to give way to another, and DatabaseUnavailable when the server cannot be reached,
-        went away, takes no writes or did not answer in time. If that happens while committing, nobody knows whether it
-        was committed: the caller repeats with the same idempotency key.
+        Raises Contended if it had to give way to another, and DatabaseUnavailable if the server cannot be reached, went
+        away, takes no writes or did not answer in time. If that happens during the commit, the outcome is unknown: the
+        caller retries with the same idempotency key.
         """
         with TRANSLATED:
             self._monitor.check()
@@ -122,8 +123,8 @@ class Database:
 
     @asynccontextmanager
     async def reading(self, *, answers: bool = True) -> AsyncIterator[Connection]:
-        """A connection for statements that read; each sees its own moment. With `answers` False only a refusal is
-        confirmed: what was read is for a decision that a transaction makes later.
+        """A connection for statements that read; each sees its own moment. With `answers` False only errors are
+        confirmed: what was read is for a decision that a later transaction makes.
         """
         with TRANSLATED:
             async with self._connection("reading") as connection, refusals_confirmed(connection, self._answers):
@@ -133,10 +134,10 @@ class Database:
 
     @asynccontextmanager
     async def one_statement(self) -> AsyncIterator[Connection]:
-        """For one statement that writes: PostgreSQL makes it a transaction of its own, and saves two round trips.
+        """For one statement that writes: PostgreSQL makes it a transaction of its own, which saves two round trips.
 
-        One connection is kept between such statements: giving it back and taking it again lets the event loop run
-        whatever else is ready in between, while PostgreSQL waits for the next group.
+        One connection is kept between such statements: releasing and acquiring it would let the event loop run other
+        ready tasks in between, while PostgreSQL waits for the next group.
         """
         with TRANSLATED:
             self._monitor.check()
@@ -151,7 +152,7 @@ class Database:
                 check_not_cut_short(connection)
             except BaseException as error:
                 try:
-                    self._judge(connection, error)
+                    self._close_if_spoiled(connection, error)
                 finally:
                     await self._release(connection)
                 raise
@@ -175,9 +176,8 @@ class Database:
                     await connection.confirm()
 
     async def prove_writable(self) -> None:
-        """Commit something to the log of the database, and nothing else. Raises DatabaseUnavailable when it cannot.
-
-        A full disk shows only when a table has to grow, so it is believed for a while after it was seen.
+        """Commit a message to the WAL, and nothing else. Raises DatabaseUnavailable if that fails. A full disk shows
+        only when a table has to grow, so it is remembered for a while after it was seen.
         """
         if asyncio.get_running_loop().time() < self._full_until:
             raise DatabaseNotWritable(NOT_WRITABLE[asyncpg.DiskFullError])
@@ -196,8 +196,8 @@ class Database:
         self._outages.start()
 
     def start_over(self, why: str, generation: int | None = None) -> None:
-        """Throw every connection away: those that nobody has at once, the others when they are given back. What was
-        found out over a connection of an older generation is known already, and says nothing of the newer ones.
+        """Close every connection: unused ones at once, the others when they are released. A finding over a connection
+        of an older generation is ignored: it is known already, and says nothing about the newer ones.
         """
         if generation is not None and generation != self._generation:
             return
@@ -210,13 +210,13 @@ class Database:
                 connection.terminate()
 
     async def close(self) -> None:
-        """Let what is under way end, for a while, and close all connections."""
-        self._closing = True  # what a statement still has then is given back, and not kept
+        """Wait a while for work that is under way, and close all connections."""
+        self._closing = True  # a connection that a statement still has is then released, not kept
         if self._kept is not None:
             await self._release(self._kept)
         with suppress(
             *GONE, asyncpg.InterfaceError
-        ):  # TimeoutError among them: the pool then ends its connections itself
+        ):  # including TimeoutError: the pool then closes its connections itself
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self._pool.close()
 
@@ -228,7 +228,7 @@ class Database:
     # ---- connections --------------------------------------------------------------------------------------------
 
     async def _connect(self, *_: object, **__: object) -> DatabaseConnection:
-        """What the pool calls for a new connection."""
+        """The pool calls this for a new connection."""
         generation = self._generation
         try:
             connection = await self._primary.connect()
@@ -249,8 +249,8 @@ class Database:
         return connection
 
     def _leave_replaced(self, timeline: int, generation: int) -> bool:
-        """End the connections to servers of an older timeline, whatever is under way there: nothing of it will be. What
-        is slow on a server that is still the primary is not touched.
+        """Close the connections to servers of an older timeline, whatever is under way there: none of it will survive.
+        A slow statement on a server that is still the primary is not touched.
         """
         replaced = [one for one in self._open if 0 < one.timeline < timeline]
         if replaced:
@@ -260,7 +260,7 @@ class Database:
         return bool(replaced)
 
     async def _set_clock(self, connection: Connection) -> None:
-        """Look at the database's clock."""
+        """Read the database's clock."""
         asked = steady()
         self.clock.set(await connection.fetchval("SELECT clock_timestamp()"), asked, steady())
 
@@ -272,7 +272,7 @@ class Database:
             yield connection
             check_not_cut_short(connection)
         except BaseException as error:
-            self._judge(connection, error)
+            self._close_if_spoiled(connection, error)
             raise
         finally:
             if traced is not None:
@@ -280,12 +280,12 @@ class Database:
             await self._release(connection)
 
     async def _acquire(self) -> DatabaseConnection:
-        """A connection of the newest generation. Raises DatabaseUnavailable when none is free in time."""
+        """Return a connection of the newest generation. Raises DatabaseUnavailable if none is free in time."""
         began = steady()
         try:
             async with asyncio.timeout(self._deadlines.acquire):
                 while True:
-                    # Without the pool's proxy, which knows nothing of a connection that has ended.
+                    # Without the pool's proxy, which does not notice that a connection has ended.
                     proxy = await self._pool.acquire()
                     connection: DatabaseConnection = proxy._con  # type: ignore[attr-defined] # the stubs leave it out
                     if not self._is_stale(connection):
@@ -296,7 +296,7 @@ class Database:
         except TimeoutError as late:
             self.timeouts += 1
             raise DatabaseUnavailable(f"no connection was free within {self._deadlines.acquire:g} s") from late
-        except (*REFUSED, asyncpg.InterfaceError) as refused:  # InterfaceError: of the pool, or in place of a login
+        except (*REFUSED, asyncpg.InterfaceError) as refused:  # InterfaceError: of the pool, or instead of a login
             raise DatabaseUnavailable(why_away(refused)) from refused
 
     async def _release(self, connection: DatabaseConnection) -> None:
@@ -305,19 +305,19 @@ class Database:
             if self._is_stale(connection):
                 connection.terminate()
         proxy = connection._proxy  # type: ignore[attr-defined] # the stubs leave it out
-        if proxy is not None:  # or the pool has its place back already
-            with suppress(*GONE, asyncpg.InterfaceError):  # then the pool has ended it
+        if proxy is not None:  # otherwise the pool has it back already
+            with suppress(*GONE, asyncpg.InterfaceError):  # then the pool has closed it
                 await self._pool.release(proxy)
 
     def _is_stale(self, connection: DatabaseConnection) -> bool:
         return has_ended(connection) or bool(connection.generation != self._generation)
 
-    def _judge(self, connection: DatabaseConnection, error: BaseException) -> None:
-        """Close the connection of what ended in `error` where it may not be used again, and all others with it where
-        they are no better.
+    def _close_if_spoiled(self, connection: DatabaseConnection, error: BaseException) -> None:
+        """Close the connection after `error` if it may not be used again, and all others with it if they are affected
+        too.
 
-        Of an InterfaceError, which the driver raises both where it is used wrongly and where the connection has ended
-        meanwhile, the connection says which it is. Raises DatabaseUnavailable for the second.
+        The driver raises InterfaceError both for wrong use and if the connection has ended in the meantime; the
+        connection says which it is. Raises DatabaseUnavailable for the second.
         """
         if isinstance(error, asyncpg.DiskFullError):
             self._full_until = asyncio.get_running_loop().time() + _FULL_SECONDS
@@ -332,14 +332,14 @@ class Database:
             connection.terminate()  # it may be in the middle of something
 
     async def notify(self, channel: str) -> None:
-        """Notify everybody who listens on the channel. This does not wait for the disk: it need not survive a crash."""
+        """Notify all listeners of the channel. This does not wait for the disk: it need not survive a crash."""
         with TRANSLATED:
             async with self._connection("notify") as connection:
                 await connection.fetch(_NOTIFY, channel)
 
     async def listen(self, channel: str, heard: Callable[[], None]) -> None:
-        """Call `heard` whenever a process says something on the channel, over a connection of its own; until cancelled.
-        Also once when it begins to listen: what was said before was not heard.
+        """Call `heard` whenever a process notifies the channel, over a connection of its own; until cancelled. Also
+        once when it starts to listen, because it has missed earlier notifications.
         """
         while True:
             with suppress(*SERVER_ERRORS):
@@ -363,14 +363,14 @@ class Database:
 
 
 def if_any(column: Sequence[Value]) -> Sequence[Value] | None:
-    """A column as unnest() takes it beside others that are full: one with nothing but nulls can be null itself, and to
-    encode a null costs as much as to encode a value.
+    """Return a column as unnest() takes it beside full columns. One that has only nulls can be null itself, which is
+    cheaper: encoding a null costs as much as a value.
     """
     return column if any(value is not None for value in column) else None
 
 
 async def confirm(connection: Connection) -> None:
-    """Wait until a synchronous standby has all that the connection has seen, where commits wait for one."""
+    """Wait until a synchronous standby has everything that the connection has seen, if commits wait for one."""
     await cast(DatabaseConnection, connection).confirm()
 
 
@@ -378,11 +378,11 @@ async def confirm(connection: Connection) -> None:
 async def connect(
     url: str, connections: int = 10, name: str = "gateway", deadlines: Deadlines = DEADLINES, answers: bool = True
 ) -> AsyncIterator[Database]:
-    """A database pool, closed at the end. Of the deadlines, the URL's own `connect_timeout` goes first. `answers` is
-    False for a process that tells nobody what it reads.
+    """A database pool, closed at the end. The URL's own `connect_timeout` takes precedence over the deadlines'.
+    `answers` is False for a process that shows nobody what it reads.
 
-    Raises DatabaseUnavailable when nobody answers at `url`, and Misconfigured, with what to do, when it is no URL of a
-    database, or of one that is not fit for this.
+    Raises DatabaseUnavailable if nobody answers at `url`, and Misconfigured, with what to do, if it is not the URL of a
+    database, or the database does not meet the prerequisites.
     """
     where = database_url.read(url)
     if where.connect_seconds is not None:
@@ -404,6 +404,6 @@ async def connect(
 
 
 async def _keep(connection: Connection) -> None:
-    """What a connection does when it goes back to the pool: nothing. We set no session state, so a reset costs a
-    round trip for nothing; `SET LOCAL` ends with its transaction.
+    """The pool calls this when a connection is released; it does nothing. The gateway sets no session state, so a reset
+    would cost a round trip for nothing; `SET LOCAL` ends with its transaction.
     """

@@ -1,6 +1,5 @@
-"""What a server and a database have to be for a ledger to be right in them; asked once, at the start.
-
-What can be set on a connection of ours is set there (connection.py) and not asked here.
+"""The prerequisites that a server and a database must meet for the ledger to be correct; checked once, at the start.
+What can be set per connection is set there (connection.py) and not checked here.
 """
 
 import logging
@@ -15,12 +14,13 @@ log = logging.getLogger(__name__)
 
 sql = Statements(__package__, "prerequisites.sql")
 
-#: What is tested: older ones lack what the migrations use, or who may create in `public` is another matter.
+#: The oldest version that is tested: older ones lack features that the migrations use, and have other rights in
+#: `public`.
 _VERSION_LEAST: Final = 15
 
 
 class _Asked(Protocol):
-    """A connection, as far as it is asked here."""
+    """The part of a connection that is used here."""
 
     async def fetchval(self, query: str, /) -> Any: ...
 
@@ -30,14 +30,16 @@ class _Asked(Protocol):
 
 
 async def check(connection: _Asked, another: AbstractAsyncContextManager[_Asked]) -> None:
-    """Raises Misconfigured with what is wrong and what to do. `another` is a second connection, opened if need be."""
+    """Check the prerequisites. Raises Misconfigured with what is wrong and what to do. `another` is a second
+    connection, opened if needed.
+    """
     version: int = await connection.fetchval(sql.version)
     if version // 10_000 < _VERSION_LEAST:
         _refuse(f"PostgreSQL {version // 10_000} is too old: use {_VERSION_LEAST} or newer")
     found: Mapping[str, Any] = await connection.fetchrow(sql.session)
     _check_database(found)
     _check_rights(found)
-    if found["process"] != connection.get_server_pid():  # somebody in between has made up the number of the process
+    if found["process"] != connection.get_server_pid():  # a pooler in between has invented the process id
         await _check_pooler(connection, another)
 
 
@@ -77,8 +79,8 @@ def _check_rights(found: Mapping[str, Any]) -> None:
 
 
 async def _check_pooler(connection: _Asked, another: AbstractAsyncContextManager[_Asked]) -> None:
-    """In a pooler's session mode a connection stays with its process of the server, which nobody else has. In the mode
-    of transactions it does not: an idle one's process is given to whoever asks next, or they go round.
+    """In a pooler's session mode a connection keeps its server process for itself. In transaction mode it does not: an
+    idle one's process is given to another connection, or they rotate.
     """
     async with AsyncExitStack() as stack:
         process = await connection.fetchval("SELECT pg_backend_pid()")
@@ -89,7 +91,7 @@ async def _check_pooler(connection: _Asked, another: AbstractAsyncContextManager
 
 
 def shared_sessions() -> Misconfigured:
-    """What a pooler is told that gives a session of the server to several connections."""
+    """Return the error for a pooler that gives a server session to several connections."""
     return Misconfigured(
         "the database cannot be used: the pooler in front of the server (PgBouncer) gives a session to several "
         "connections; set pool_mode = session for this database, or connect past it"

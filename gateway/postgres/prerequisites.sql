@@ -1,10 +1,10 @@
 -- version
--- As 150004.
+-- The server's version, such as 150004.
 SELECT current_setting('server_version_num')::integer;
 
 -- session
--- What no setting of ours can put right, and which process of the server answers. A role that may not make tables is
--- one that cannot migrate a database which has none yet; the tables are those of whoever owns `migration`.
+-- What settings of a session cannot change, and the server's process id. A role that may not create tables cannot
+-- migrate an empty database; the tables are those of the owner of `migration`.
 SELECT
     current_database() AS database,
     current_user AS role,

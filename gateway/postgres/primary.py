@@ -1,13 +1,13 @@
-"""Which server takes writes, where several may.
+"""Find the server that takes writes, if there may be several.
 
-A URL may name several hosts. All are asked side by side, since one may be silent (stopped, unplugged) for as long as
-one waits; a standby is asked again until the time is over, since it may be promoted meanwhile. Of those that take
-writes, the one with the highest timeline is it: PostgreSQL raises the timeline at each promotion ("WAL file
-timelines"), so any other was replaced and does not know it yet. No connection is made to a server with a lower timeline
-than was ever seen, also where there is one host, behind which a proxy may choose.
+A URL may name several hosts. All are asked side by side, because one may be silent (stopped, unplugged) until the
+timeout; a standby is asked again until then, because it may be promoted in the meantime. Of those that take writes, the
+one with the highest timeline is the primary: PostgreSQL raises the timeline at each promotion ("WAL file timelines"),
+so any other was replaced and does not know it yet. No connection is made to a server with a lower timeline than was
+ever seen, also if there is one host, behind which a proxy may choose.
 
-Timelines are kept in memory. After a restore into a new cluster, whose timelines begin at 1 again, start the gateways
-anew.
+Timelines are kept in memory. After a restore into a new cluster, whose timelines begin at 1 again, restart the
+gateways.
 """
 
 import asyncio
@@ -21,15 +21,15 @@ from gateway.postgres.connection import SERVER_ERRORS, DatabaseConnection, Deadl
 from gateway.postgres.database_url import DatabaseUrl, Host
 from gateway.postgres.errors import DatabaseUnavailable
 
-#: Between two times that a standby is asked whether it was promoted.
+#: How often a standby is asked whether it was promoted, in seconds.
 _ASK_AGAIN_SECONDS: Final = 0.2
 
-#: Once one takes writes, the hosts that have said nothing yet are given so long.
+#: How long the hosts that have not answered yet are waited for, once one takes writes, in seconds.
 _OTHERS_SECONDS: Final = 0.5
 
 _TAKES_WRITES: Final = "SELECT NOT (pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean)"
 
-#: Of a primary, that of the WAL it writes; of a standby, the newest that it is known to have followed.
+#: For a primary, the timeline of the WAL it writes; for a standby, the newest that it is known to have followed.
 _TIMELINE: Final = """
     SELECT CASE WHEN pg_is_in_recovery()
         THEN greatest((SELECT timeline_id FROM pg_control_checkpoint()),
@@ -51,7 +51,7 @@ class _Look:
 
 
 class Primary:
-    """Opens connections to the server that takes writes; one after the other to the same, until it is forgotten."""
+    """Opens connections to the server that takes writes; always to the same one, until it is forgotten."""
 
     def __init__(self, url: DatabaseUrl, name: str, deadlines: Deadlines) -> None:
         self._url, self._name, self._deadlines = url, name, deadlines
@@ -64,7 +64,7 @@ class Primary:
         self._host = None
 
     async def connect(self) -> DatabaseConnection:
-        """A connection to the primary. Raises DatabaseUnavailable where none is found in time, and what the driver
+        """Return a connection to the primary. Raises DatabaseUnavailable if none is found in time, and what the driver
         raises.
         """
         if not self._url.hosts:
@@ -73,7 +73,7 @@ class Primary:
             with suppress(*SERVER_ERRORS):
                 return await self._to(self._host)
             self.forget()
-        async with self._finding:  # one looks; the others then know
+        async with self._finding:  # one task searches; the others use its result
             if self._host is not None:
                 return await self._to(self._host)
             return await self._find()
@@ -95,7 +95,7 @@ class Primary:
         return connection
 
     async def _find(self) -> DatabaseConnection:
-        """Ask all hosts until one is the primary, and keep the connection to that one alone."""
+        """Ask all hosts until one is the primary, and keep only the connection to that one."""
         looks = {host: _Look() for host in self._url.hosts}
         changed = asyncio.Event()
         tasks = [asyncio.create_task(self._look(host, look, changed)) for host, look in looks.items()]
@@ -135,7 +135,7 @@ class Primary:
             changed.set()
 
     def _best(self, looks: dict[Host, _Look]) -> Host | None:
-        """The host that takes writes and is behind nobody that was ever seen."""
+        """Return the host that takes writes and has the highest timeline ever seen."""
         newest = max(self._timeline, *(look.timeline for look in looks.values()))
         good = (host for host, look in looks.items() if look.writes and look.timeline in (0, newest))
         return next(good, None)
@@ -146,7 +146,7 @@ def _failed(error: BaseException) -> str:
 
 
 async def _others(looks: dict[Host, _Look], changed: asyncio.Event) -> None:
-    """Wait a little for the hosts that have said nothing yet: one may be on a higher timeline."""
+    """Wait briefly for the hosts that have not answered yet: one may have a higher timeline."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_OTHERS_SECONDS):
             while any(look.writes is None for look in looks.values()):
@@ -155,16 +155,16 @@ async def _others(looks: dict[Host, _Look], changed: asyncio.Event) -> None:
 
 
 async def _look_at(connection: DatabaseConnection) -> tuple[bool, int]:
-    """Whether the server takes writes, and its timeline."""
+    """Return whether the server takes writes, and its timeline."""
     writes = bool(await connection.fetchval(_TAKES_WRITES))
     timeline = 0
-    with suppress(asyncpg.PostgresError):  # not every service lets everybody ask
+    with suppress(asyncpg.PostgresError):  # not every service allows these functions
         timeline = int(await connection.fetchval(_TIMELINE) or 0)
     return writes, timeline
 
 
 def _each(looks: dict[Host, _Look], timeline: int) -> list[str]:
-    """What each host does in place of taking writes."""
+    """Return what each host does instead of taking writes."""
     said = []
     for host, look in looks.items():
         how = "is silent" if look.writes is None else look.failed
@@ -175,7 +175,9 @@ def _each(looks: dict[Host, _Look], timeline: int) -> list[str]:
 
 
 def _away(reason: str, *notes: str) -> DatabaseUnavailable:
-    """The reason is for whoever calls. Hosts, and what they say, are for our own log: they stand in notes (PEP 678)."""
+    """Return the error. The reason is for the caller. The hosts and their answers are only for the log, as notes (PEP
+    678).
+    """
     away = DatabaseUnavailable(reason)
     for note in notes:
         away.add_note(note)

@@ -1,14 +1,14 @@
-"""Whether the server is still the primary, and whether a standby confirms what it commits: looked at all the time.
+"""Watch whether the server is still the primary, and whether a standby confirms its commits.
 
-A primary that was replaced but still runs can be told only by a commit, which waits for its standby for ever. A process
-may never get that far: such a commit of another process holds the rows that it needs, so its statements end at
-`lock_timeout`, or skip the rows. So the monitor commits a message to the WAL now and then, on a connection of its own,
-since all of the pool's may be waiting. Where no standby confirms it in time, it opens a connection to whichever server
-is the primary now. If that is another, `Database` gives up what waits on the old one.
+A primary that was replaced but still runs can be recognized only by a commit, which waits for its standby for ever. A
+process may never get that far: such a commit of another process holds the rows that it needs, so its statements end at
+`lock_timeout`, or skip the rows. So the monitor commits a message to the WAL regularly, on a connection of its own,
+because all of the pool's may be waiting. If no standby confirms it in time, it opens a connection to the current
+primary. If that is another server, `Database` gives up what waits on the old one.
 
-If it is the same, no standby is there. A commit that is given up goes on waiting in the server, and keeps its place
-there among `max_connections`. So there is never more than one of the monitor's, and while it waits `check` refuses to
-begin others.
+If it is the same server, it has no standby. A commit that is given up keeps waiting in the server, and keeps its place
+among `max_connections`. So there is never more than one of the monitor's, and while it waits `check` refuses to begin
+others.
 """
 
 import asyncio
@@ -19,25 +19,26 @@ from typing import Final
 from gateway.postgres.connection import SERVER_ERRORS, DatabaseConnection, Deadlines
 from gateway.postgres.errors import DatabaseUnavailable
 
-#: Between two looks at the server, in seconds.
+#: How often the server is checked, in seconds.
 _LOOK_SECONDS: Final = 5.0
 
-#: A standby confirms within so many seconds, or the server is in doubt: one that was replaced is left after both.
+#: How soon a standby must confirm, in seconds; otherwise the server is in doubt. A replaced one is left after both
+#: times.
 _CONFIRM_SECONDS: Final = 5.0
 
-#: After a look that failed, in seconds.
+#: How soon after a failed check the next one starts, in seconds.
 _AGAIN_SECONDS: Final = 1.0
 
-#: The deadline of what is known to wait for a standby, in seconds: none, for the driver.
+#: The deadline of a commit that is known to wait for a standby, in seconds: practically none.
 _FOR_EVER: Final = 10 * 365 * 86_400.0
 
-#: What the backend of this process id waits for, if it is still at its statement. A role sees its own backends.
+#: What the backend with this process id waits for, if it still runs its statement. A role sees its own backends.
 _WAITS_FOR: Final = "SELECT coalesce(wait_event, '') FROM pg_stat_activity WHERE pid = $1 AND state = 'active'"
 
 
 class PrimaryMonitor:
-    """Looks until it is cancelled. `connect` opens a connection to the primary, and `read_clock` reads its clock, which
-    may be set, or be another server's.
+    """Runs until it is cancelled. `connect` opens a connection to the primary, and `read_clock` reads its clock, which
+    may have been set, or be another server's.
     """
 
     def __init__(
@@ -51,15 +52,15 @@ class PrimaryMonitor:
         self._connection: DatabaseConnection | None = None
         self._backend = 0
         self._doubt = asyncio.Event()
-        self.unconfirmed = False  #: A commit waits for a standby, and has done so for too long.
+        self.unconfirmed = False  # A commit has waited for a standby for too long.
 
     def check(self) -> None:
-        """Raises DatabaseUnavailable while a commit would only wait."""
+        """Raise DatabaseUnavailable while a commit would only wait."""
         if self.unconfirmed:
             raise DatabaseUnavailable("no standby confirms what is committed")
 
     def doubt(self) -> None:
-        """Look now."""
+        """Check now."""
         self._doubt.set()
 
     async def run(self) -> None:
@@ -108,16 +109,16 @@ class PrimaryMonitor:
             raise DatabaseUnavailable("a commit did not wait for its standby, which may not have it")
 
     async def _wait(self, confirming: asyncio.Task[None]) -> None:
-        """Wait for as long as the server is the primary and is at the commit."""
+        """Wait for as long as the server is the primary and still runs the commit."""
         waits_for: str | None = ""
         while waits_for is not None and not confirming.done():
-            with suppress(*SERVER_ERRORS):  # nobody can be asked: it is silent, or has no room for another connection
+            with suppress(*SERVER_ERRORS):  # nobody can be asked: it is silent, or accepts no further connection
                 waits_for = await self._waits_for()
                 self.unconfirmed = waits_for == "SyncRep"
             await asyncio.wait({confirming}, timeout=_LOOK_SECONDS)
 
     async def _waits_for(self) -> str | None:
-        """What the commit waits for in the primary, whichever that is now; None where that knows nothing of it."""
+        """Return what the commit waits for in the current primary; None if that server does not know the backend."""
         other = await self._connect()
         try:
             found: str | None = await other.fetchval(_WAITS_FOR, self._backend)

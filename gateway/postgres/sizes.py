@@ -1,4 +1,4 @@
-"""How large the tables have grown, and whether what every payment touches still fits into memory."""
+"""Sizes of tables and indexes, and whether the part that every payment touches fits into memory."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -7,7 +7,8 @@ from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "sizes.sql")
 
-#: The accounts, and the indexes whose keys begin with an account or a wallet: what payments read and write at random.
+#: The accounts, and the indexes whose keys begin with an account or a wallet: payments read and write them at random
+#: places.
 SPREAD = (
     "account",
     "account_pkey",
@@ -29,7 +30,7 @@ SPREAD = (
 
 @dataclass(frozen=True, slots=True)
 class TableSize:
-    """A table: rows, near enough, and bytes on the disk."""
+    """A table: approximate rows, and bytes on the disk."""
 
     name: str
     rows: int
@@ -39,7 +40,7 @@ class TableSize:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Every table, the largest first; what is touched all over, and PostgreSQL's cache, in bytes."""
+    """Every table, the largest first; the bytes that payments touch at random places, and PostgreSQL's cache."""
 
     tables: list[TableSize]
     spread_bytes: int
@@ -51,7 +52,7 @@ class Sizes:
 
 
 async def sizes(connection: Connection) -> Sizes:
-    """As PostgreSQL says at the moment: call it inside a snapshot."""
+    """Return the current sizes: call it in a snapshot."""
     rows = await connection.fetch(sql.sizes)
     return Sizes(
         [TableSize(row["name"], row["rows"], row["table_bytes"], row["index_bytes"]) for row in rows],

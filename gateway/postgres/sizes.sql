@@ -1,5 +1,5 @@
 -- sizes
--- How many rows each table has, near enough, and what it and its indexes take on the disk.
+-- Approximate rows of each table, and the bytes of it and its indexes.
 SELECT class.relname AS name, greatest(class.reltuples, stat.n_live_tup, 0)::bigint AS rows,
     pg_table_size(class.oid) AS table_bytes, pg_indexes_size(class.oid) AS index_bytes
 FROM pg_class AS class JOIN pg_stat_user_tables AS stat ON stat.relid = class.oid
@@ -7,11 +7,12 @@ WHERE class.relkind = 'r' AND class.relnamespace = 'public'::regnamespace
 ORDER BY pg_total_relation_size(class.oid) DESC;
 
 -- spread_bytes
--- What these take: the tables and indexes that a payment touches all over, wherever its two wallets are. The others
--- grow at their end, since their keys begin with the time: however large they are, only their last pages are in use.
+-- The size of these tables and indexes, which a payment touches at random places, wherever its two wallets are. The
+-- others grow at their end, because their keys begin with the time: however large they are, only their last pages are
+-- in use.
 SELECT sum(pg_relation_size(coalesce(part.relid, name::regclass)))::bigint
 FROM unnest($1::text[]) AS name LEFT JOIN LATERAL pg_partition_tree(name::regclass) AS part ON true;
 
 -- cache_bytes
--- What PostgreSQL keeps of its files in memory.
+-- The size of PostgreSQL's cache.
 SELECT setting::bigint * current_setting('block_size')::bigint FROM pg_settings WHERE name = 'shared_buffers';

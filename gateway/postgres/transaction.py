@@ -1,4 +1,4 @@
-"""A transaction on one connection, and what is confirmed before a refusal is answered."""
+"""A transaction on one connection, and confirming before an error is answered."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ from gateway.postgres.errors import DatabaseUnavailable
 
 @asynccontextmanager
 async def transaction(connection: DatabaseConnection, **how: Any) -> AsyncIterator[None]:
-    """The driver's transaction, but nothing is rolled back if the server failed: then the connection is closed."""
+    """The driver's transaction, without a rollback if the server failed: then the connection is closed."""
     begun = connection.transaction(**how)
     await begun.start()
     try:
@@ -27,7 +27,7 @@ async def transaction(connection: DatabaseConnection, **how: Any) -> AsyncIterat
 
 @asynccontextmanager
 async def refusals_confirmed(connection: DatabaseConnection, answers: bool) -> AsyncIterator[None]:
-    """Confirm before a refusal is answered what it rests on, such as that a payment does not exist."""
+    """Before an error is raised, confirm what it is based on, such as that a payment does not exist."""
     try:
         yield
     except Exception as error:
@@ -38,11 +38,11 @@ async def refusals_confirmed(connection: DatabaseConnection, answers: bool) -> A
 
 
 def check_not_cut_short(connection: DatabaseConnection) -> None:
-    """Raises DatabaseUnavailable after a commit that may be on this server alone."""
+    """Raise DatabaseUnavailable after a commit that may be on this server alone."""
     if has_ended(connection) or connection.cut_short:
         raise DatabaseUnavailable("a commit did not wait for its standby, which may not have it")
 
 
 def has_ended(connection: DatabaseConnection) -> bool:
-    """Whether the connection was closed without being asked to: the server went away, and may be back."""
+    """Return whether the connection was closed by the other side: the server went away, and may be back."""
     return connection.is_closed()
