@@ -1,8 +1,8 @@
-"""Sends spans by OTLP over HTTP (protobuf), with OpenTelemetry's own exporter and queue, from a thread of their own.
+"""Sends spans by OTLP over HTTP (protobuf), with OpenTelemetry's exporter and queue, from a thread of its own.
 
-A collector that is slow or away costs spans, and nothing else: the queue has a limit, what is put into it never waits,
-and at the end of the process what is left has a few seconds. It is said once when spans cannot be sent, and once when
-they can be again. Headers and certificates for the collector are set by the exporter's own variables
+A collector that is slow or unavailable costs spans, and nothing else: the queue is bounded, putting a span into it
+never waits, and at the end of the process the rest has a few seconds. It is logged once when spans cannot be sent, and
+once when they can be again. Headers and certificates for the collector are set by the exporter's own variables
 (`OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_EXPORTER_OTLP_CERTIFICATE`, …), further attributes by `OTEL_RESOURCE_ATTRIBUTES`.
 """
 
@@ -23,13 +23,13 @@ from gateway.tracing.span import Span
 
 log = logging.getLogger(__name__)
 
-#: How many spans wait to be sent; further ones are dropped. One takes about a kilobyte.
+#: The most spans in the queue; further ones are dropped. One takes about a kilobyte.
 _QUEUE_MOST: Final = 8192
 
 #: How many are encoded at once: payments wait for the interpreter meanwhile.
 _BATCH_MOST: Final = 128
 
-#: How often they are sent, how long one try may take, and how long what is left has at the end; in seconds.
+#: How often they are sent, how long one try may take, and how long the rest has at the end; in seconds.
 _EVERY, _TRY, _END = 1.0, 5.0, 2.0
 
 _KINDS: Final = {"server": SpanKind.SERVER, "client": SpanKind.CLIENT, "internal": SpanKind.INTERNAL}
@@ -37,10 +37,10 @@ _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 
 
 class Exporter:
-    """Built once per process; `close` before it ends."""
+    """Sends spans. Built once per process; call `close` before it ends."""
 
     def __init__(self, url: str, process: str, version: str) -> None:
-        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # each failed try would be a line
+        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # otherwise each failed try would be a line
         self._resource = Resource.create({"service.name": f"gateway-{process}", "service.version": version})
         self._scope = InstrumentationScope("gateway", version)
         self._sender = _Telling(OTLPSpanExporter(url, timeout=_TRY))
@@ -52,7 +52,7 @@ class Exporter:
         )
 
     def record(self, span: Span) -> None:
-        """Have the span sent."""
+        """Queue a span."""
         error = Status(StatusCode.ERROR, span.error) if span.error is not None else Status(StatusCode.UNSET)
         self._queue.on_end(
             ReadableSpan(
@@ -71,7 +71,7 @@ class Exporter:
         )
 
     def close(self) -> None:
-        """Send what is left, for a few seconds. It blocks."""
+        """Send the rest, for a few seconds. It blocks."""
         flushing = threading.Thread(target=self._queue.force_flush, daemon=True)
         flushing.start()
         flushing.join(_END)
@@ -83,7 +83,7 @@ class Exporter:
 
 
 class _Telling(SpanExporter):
-    """Tells when sending begins to fail, and when it works again."""
+    """Logs when sending begins to fail, and when it works again."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter

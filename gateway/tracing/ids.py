@@ -1,7 +1,7 @@
-"""Ids of traces and spans, which are sampled, and the caller's `traceparent` (W3C Trace Context). Pure.
+"""Ids of traces and spans, sampling, and the caller's `traceparent` (W3C Trace Context). Pure.
 
-Sampling compares the last 40 bits of a payment's id, which are random in every one, with a threshold. A TypeID's last
-eight letters are these bits, and its alphabet ascends, so an answer is judged by its text without being decoded.
+Sampling compares the last 40 bits of a payment's id, which are random, with a threshold. A TypeID's last eight letters
+are these bits, and its alphabet ascends, so an answer is sampled by its text without being decoded.
 """
 
 import re
@@ -21,7 +21,7 @@ _TRACEPARENT: Final = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Where a span is: its trace, of 128 bits, and its own id, of 64. Neither is zero."""
+    """The place of a span: its trace, of 128 bits, and its own id, of 64. Neither is zero."""
 
     trace: int
     span: int
@@ -29,7 +29,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What a caller's `traceparent` says. `sampled`: the caller records its part."""
+    """A caller's `traceparent`. `sampled`: the caller records its part."""
 
     context: Context
     sampled: bool
@@ -40,39 +40,39 @@ class Ratio:
 
     def __init__(self, ratio: float) -> None:
         self._from = round((1 - ratio) * (1 << 40))
-        #: Above every eight letters where nothing is sampled.
+        #: Above any eight letters if nothing is sampled.
         self._letters = b"~" if self._from > _LAST_40 else show("", UUID(int=self._from))[-8:].encode()
 
     def takes(self, id: UUID) -> bool:
-        """Whether the trace of the payment with this id is recorded."""
+        """Return whether the trace of the payment with this id is recorded."""
         return (id.int & _LAST_40) >= self._from
 
     def takes_letters(self, letters: bytes) -> bool:
-        """The same of the last eight letters of its TypeID."""
+        """Return the same by the last eight letters of its TypeID."""
         return letters >= self._letters
 
     def takes_any(self) -> bool:
-        """Whether a trace of no payment is recorded."""
+        """Decide whether a trace that is of no payment is recorded."""
         return secrets.randbits(40) >= self._from
 
 
 def root_of(payment: UUID) -> Context:
-    """The root span of a payment's trace: that of the request that made it."""
+    """Return the root span of a payment's trace: the request that created it."""
     return Context(payment.int, payment.int & _LAST_64)
 
 
 def within(trace: int) -> Context:
-    """A fresh span of a trace."""
+    """Return a new span of a trace."""
     return Context(trace, secrets.randbits(64) or 1)
 
 
 def fresh() -> Context:
-    """The first span of a trace of its own."""
+    """Return the first span of a new trace."""
     return within(secrets.randbits(128) or 1)
 
 
 def caller_of(headers: Iterable[tuple[bytes, bytes]]) -> Caller | None:
-    """The caller's own span; None where it sends none, or one that the specification says to ignore."""
+    """Return the caller's span; None if there is none, or one that the specification says to ignore."""
     for name, value in headers:
         if name == b"traceparent":
             found = _TRACEPARENT.fullmatch(value)

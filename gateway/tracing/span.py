@@ -7,12 +7,14 @@ from msgspec import Struct
 
 from gateway.tracing.ids import Context
 
-#: Who is on the other side: a caller (`server`), PostgreSQL or the node (`client`), or nobody.
+#: The other side: a caller (`server`), PostgreSQL or the node (`client`), or none.
 Kind = Literal["server", "client", "internal"]
 
 
 class Span(Struct, frozen=True):
-    """`start` and `end` are Unix seconds. `error` is why it failed: a code or a status, and nothing of a caller's."""
+    """A span. `start` and `end` are Unix seconds. `error` is why it failed: a code or a status, and no text of a
+    caller's.
+    """
 
     name: str
     context: Context
@@ -26,7 +28,7 @@ class Span(Struct, frozen=True):
 
 
 class Part(Struct, frozen=True):
-    """What becomes a span of each payment that it was done for; its times are of the monotonic clock."""
+    """Work that becomes a span of each payment it was done for; its times are of the monotonic clock."""
 
     name: str
     start: float

@@ -1,7 +1,7 @@
-"""What the request or the job that runs has asked of the database and the node so far.
+"""The calls of the database and the node by the current request or job.
 
-Kept in a context variable, so that a pool and a node's client need not be told for whom they work. Nothing is kept
-unless somebody began to: then asking costs one look at the variable.
+They are kept in a context variable, so that a pool and a node's client need not know whom they work for. Nothing is
+kept unless `begin` was called: without it, a call costs one read of the variable.
 """
 
 from contextvars import ContextVar
@@ -12,12 +12,12 @@ from gateway.tracing.span import Part
 
 _STEPS: ContextVar["Steps | None"] = ContextVar("gateway.steps", default=None)
 
-#: No more are kept of one request: a stream of events asks for as long as it is open.
+#: The most that are kept for one request: a stream of events makes calls for as long as it is open.
 _MOST: Final = 64
 
 
 class Steps:
-    """In the order in which they ended."""
+    """Calls, in the order in which they ended."""
 
     __slots__ = ("parts",)
 
@@ -25,23 +25,23 @@ class Steps:
         self.parts: list[Part] = []
 
     def add(self, name: str, began: float, **attributes: str | int) -> None:
-        """A step that began then, by the monotonic clock, and ends now."""
+        """Add a call that began then, by the monotonic clock, and ends now."""
         if len(self.parts) < _MOST:
             self.parts.append(Part(name, began, monotonic(), "client", attributes))
 
 
 def begin() -> Steps:
-    """Keep steps from now on, in this context."""
+    """Keep calls from now on, in this context."""
     steps = Steps()
     _STEPS.set(steps)
     return steps
 
 
 def stop() -> None:
-    """Keep none from now on: what this context does is done for many."""
+    """Stop keeping them: from now on this context works for many."""
     _STEPS.set(None)
 
 
 def under_way() -> Steps | None:
-    """Where steps are kept; None: nowhere."""
+    """Return the calls of this context; None if they are not kept."""
     return _STEPS.get()

@@ -1,4 +1,4 @@
-"""Records spans. One per process, and None where traces are off, which callers check first."""
+"""Records spans. One per process, and None if traces are off, which callers check first."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic
@@ -10,7 +10,7 @@ from gateway.ids import read, show
 from gateway.tracing.ids import Context, Ratio, fresh, root_of, within
 from gateway.tracing.span import Kind, Part, Span
 
-#: How an answer begins that is a payment, and where its id then is: `pay_` and 26 letters.
+#: The beginning of an answer that is a payment, and the place of its id: `pay_` and 26 letters.
 _PAYMENT: Final = b'{"id":"pay_'
 _ID: Final = slice(7, 37)
 _LETTERS: Final = slice(29, 37)
@@ -19,7 +19,7 @@ PAYMENT_ID: Final = "gateway.payment.id"
 
 
 class Tracer:
-    """`record` takes spans, and never waits. Times are the database's, so that those of several machines agree."""
+    """Records spans; `record` never waits. Times are the database's, so that those of several machines agree."""
 
     def __init__(self, ratio: float, clock: Clock, record: Callable[[Span], None]) -> None:
         self.ratio = Ratio(ratio)
@@ -27,15 +27,15 @@ class Tracer:
         self._clock = clock
 
     def at(self, moment: float) -> float:
-        """A moment of the monotonic clock as Unix seconds."""
+        """Return a moment of the monotonic clock as Unix seconds."""
         return self._clock().timestamp() - (monotonic() - moment)
 
     def takes_answer(self, body: bytes) -> bool:
-        """Whether the trace of the payment that is answered so is recorded. It costs next to nothing: most are not."""
+        """Return whether the trace of the payment in this answer is recorded. It must be cheap: most are not."""
         return self.ratio.takes_letters(body[_LETTERS])
 
     def sampled_answers(self, bodies: Iterable[bytes | None]) -> list[UUID]:
-        """The payments among these answers whose traces are recorded."""
+        """Return the payments among these answers whose traces are recorded."""
         takes = self.ratio.takes_letters
         return [
             read("pay", body[_ID].decode())
@@ -44,13 +44,13 @@ class Tracer:
         ]
 
     def sampled(self, payments: Iterable[UUID]) -> list[UUID]:
-        """Those of the payments whose traces are recorded."""
+        """Return the payments whose traces are recorded."""
         return [payment for payment in payments if self.ratio.takes(payment)]
 
     def shared(self, whole: str, size: int, payments: Sequence[UUID], part: Part, below: Sequence[Part] = ()) -> None:
-        """Something that was done for `size` things at once, these payments among them: a span in the trace of each,
-        and, where they are several, one in a trace of its own that is linked with all of them. What was done `below`
-        stands in each payment's trace, too.
+        """Record work that was done for `size` things at once, these payments among them: a span in the trace of each
+        and, if there are several, one in a trace of its own that is linked with all of them. The calls `below` are in
+        each payment's trace, too.
         """
         start, end = self.at(part.start), self.at(part.end)
         spans = [within(payment.int) for payment in payments]
@@ -64,14 +64,14 @@ class Tracer:
             self.below(span, below)
 
     def made(self, name: str, payments: Sequence[UUID], size: int, part: Part) -> None:
-        """Payments of a request that made `size` at once: each has its own root span."""
+        """Record the payments of a request that created `size` at once: each has its own root span."""
         start, end = self.at(part.start), self.at(part.end)
         for payment in payments:
             self.record(Span(name, root_of(payment), start, end, attributes={PAYMENT_ID: show("pay", payment)}))
         self.shared("batch", size, payments, part)
 
     def below(self, parent: Context, parts: Iterable[Part]) -> None:
-        """Spans of what was done on the way."""
+        """Record spans below a parent."""
         for part in parts:
             start, end = self.at(part.start), self.at(part.end)
             self.record(Span(part.name, within(parent.trace), start, end, parent, part.kind, part.attributes))
@@ -86,7 +86,7 @@ class Tracer:
         kind: Kind = "internal",
         attributes: Mapping[str, str | int] = {},
     ) -> Context:
-        """A span below the root of a payment's trace, from and to these Unix seconds."""
+        """Record a span below the root of a payment's trace, from and to these Unix seconds."""
         span = within(payment.int)
         said = {PAYMENT_ID: show("pay", payment), **attributes}
         self.record(Span(name, span, start, end, root_of(payment), kind, said, (), error))
