@@ -15,13 +15,13 @@ def export(exporter: Exporter, gateway: Gateway) -> None:
     """Register this application's metrics."""
     services: Services = gateway.state.services
     hub: Hub = gateway.state.hub
-    exporter.tell("gateway_http_requests_total", gateway.traffic.requests)
-    exporter.tell("gateway_http_request_duration_seconds", gateway.traffic.seconds)
-    exporter.tell("gateway_payments_total", gateway.traffic.payments)
-    exporter.tell("gateway_group_size", lambda: _groups(gateway))
-    exporter.tell("gateway_rate_limited_total", lambda: by_label(services.limits.refused))
-    exporter.tell("gateway_event_streams", lambda: single(hub.count))
-    exporter.tell("gateway_event_streams_cut_total", lambda: single(hub.cut_count))
+    exporter.register("gateway_http_requests_total", gateway.traffic.requests)
+    exporter.register("gateway_http_request_duration_seconds", gateway.traffic.seconds)
+    exporter.register("gateway_payments_total", gateway.traffic.payments)
+    exporter.register("gateway_group_size", lambda: _groups(gateway))
+    exporter.register("gateway_rate_limited_total", lambda: by_label(services.limits.refused))
+    exporter.register("gateway_event_streams", lambda: single(hub.count))
+    exporter.register("gateway_event_streams_cut_total", lambda: single(hub.cut_count))
     _Health(services, gateway.state.probe).export(exporter)
 
 
@@ -52,11 +52,15 @@ class _Health:
     def export(self, exporter: Exporter) -> None:
         exporter.refreshing(self.refresh)
         stopping = self._services.stopping
-        exporter.tell("gateway_ready", lambda: single(self._found is not None and not stopping.is_set()))
-        exporter.tell("gateway_database_up", lambda: single(self._position is not None))
-        exporter.tell("gateway_event_log_position", lambda: [] if self._position is None else single(self._position))
-        exporter.tell("gateway_node_up", lambda: [] if self._found is None else single(self._found.node == "ok"))
-        exporter.tell("gateway_workers_late", lambda: [] if self._found is None else single(self._found.worker != "ok"))
+        exporter.register("gateway_ready", lambda: single(self._found is not None and not stopping.is_set()))
+        exporter.register("gateway_database_up", lambda: single(self._position is not None))
+        exporter.register(
+            "gateway_event_log_position", lambda: [] if self._position is None else single(self._position)
+        )
+        exporter.register("gateway_node_up", lambda: [] if self._found is None else single(self._found.node == "ok"))
+        exporter.register(
+            "gateway_workers_late", lambda: [] if self._found is None else single(self._found.worker != "ok")
+        )
 
     async def refresh(self) -> None:
         self._found = self._position = None

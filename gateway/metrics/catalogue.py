@@ -13,7 +13,7 @@ Of = Literal["serve", "work", "both"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """`of` is which process exports it."""
+    """A metric. `of` is the process that exports it."""
 
     name: str
     type: Type

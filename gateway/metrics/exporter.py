@@ -26,7 +26,7 @@ from gateway.metrics.histogram import Histogram
 
 log = logging.getLogger(__name__)
 
-#: Values, each with the values of its labels in the order of the catalogue.
+#: Values, each with its labels' values in the order of the catalogue.
 Samples = Iterable[tuple[tuple[str, ...], float | Histogram]]
 
 Label = TypeVar("Label", bound=str)
@@ -36,7 +36,7 @@ _REFRESH_SECONDS: Final = 2.5
 
 
 class Exporter(Collector):
-    """The metrics of one process. It is built once; modules with metrics register them by `tell`."""
+    """The metrics of one process. It is built once; modules with metrics register them by `register`."""
 
     def __init__(self, version: str) -> None:
         self._readers: dict[str, Callable[[], Samples]] = {}
@@ -45,12 +45,12 @@ class Exporter(Collector):
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
         self._encode = make_asgi_app(self._registry)
-        self.tell("gateway_build_info", lambda: single(1, version))
+        self.register("gateway_build_info", lambda: single(1, version))
 
-    def tell(self, name: str, read: Callable[[], Samples]) -> None:
+    def register(self, name: str, read: Callable[[], Samples]) -> None:
         """Export a metric of the catalogue: `read` is called at each scrape."""
         assert name in BY_NAME, f"{name} is not in the catalogue"
-        assert name not in self._readers, f"{name} is told twice"
+        assert name not in self._readers, f"{name} is registered twice"
         self._readers[name] = read
 
     def refreshing(self, refresh: Callable[[], Awaitable[None]]) -> None:

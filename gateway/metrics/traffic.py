@@ -21,7 +21,7 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 
 
 class Route:
-    """What was answered of one route."""
+    """The answers of one route."""
 
     __slots__ = ("seconds", "statuses")
 
@@ -30,48 +30,48 @@ class Route:
         self.seconds = Histogram(SECONDS)
 
     def answered(self, status: int, begun: float) -> None:
-        """A request whose time began then, by the monotonic clock, is being answered."""
+        """Count an answer to a request that began at that time, by the monotonic clock."""
         self.statuses[status] += 1
         self.seconds.observe(monotonic() - begun)
 
 
 class Traffic:
-    """Counts what one server answers."""
+    """Counts the answers of one server."""
 
     def __init__(self) -> None:
         self._routes: dict[tuple[str, str], Route] = {}
         self._payments: defaultdict[tuple[str, str], int] = defaultdict(int)
 
     def route(self, method: str, template: str) -> Route:
-        """What is answered of that route's template."""
+        """Return the counts of a route's template."""
         named = (method if method in _METHODS else "other", template)
         if named not in self._routes:
             self._routes[named] = Route()
         return self._routes[named]
 
     def paid(self, rail: str, outcome: str) -> None:
-        """What became of a payment: `settled`, `held`, `accepted`, or the code of its refusal."""
+        """Count a payment's outcome: `settled`, `held`, `accepted`, or the code of its error."""
         self._payments[rail, outcome] += 1
 
     def requests(self) -> Iterator[tuple[tuple[str, ...], float]]:
-        """How many requests there were, by method, route and status."""
+        """Yield the number of requests, by method, route and status."""
         for (method, route), one in self._routes.items():
             for status, count in one.statuses.items():
                 yield (method, route, str(status)), count
 
     def seconds(self) -> Iterator[tuple[tuple[str, ...], Histogram]]:
-        """How long they took, by method and route."""
+        """Yield their durations, by method and route."""
         for (method, route), one in self._routes.items():
             yield (method, route), one.seconds
 
     def payments(self) -> Iterator[tuple[tuple[str, ...], float]]:
-        """What became of payments, by rail and outcome."""
+        """Yield the number of payments, by rail and outcome."""
         yield from self._payments.items()
 
 
 def outcome_of(status: int, is_hold: bool) -> str:
-    """What an answer to a payment says that was not refused: 201 is of the ledger, which has settled or held it. 202
-    waits for the chain, an approval or a signature.
+    """Return the outcome of a payment that was not refused: 201 is of the ledger rail, which has settled or held it;
+    202 waits for the chain, an approval or a signature.
     """
     if status == 201:
         return "held" if is_hold else "settled"

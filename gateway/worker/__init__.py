@@ -1,14 +1,10 @@
-"""The worker: what goes on without anybody asking. Any number of workers share one database.
+"""The worker: background jobs. Any number of workers share one database.
 
-loop.py         run every job over and over
-job.py          what the loop knows of a job
-jobs/           one module per job, and the list of them
-intervals.py    how often each job runs
-worker.py       what the jobs need
-block_time.py   how often the chain is asked for news, by how long its blocks take
-job_runs.py     how often each job has run, and when it last went well   (pure)
-measures.py     what is exported of a worker as metrics
-catch_up.py     what a worker far behind says on the way   (pure)
+loop.py         run every job repeatedly job.py          a job, as the loop sees it jobs/           one module per job,
+and the list of them intervals.py    how often each job runs worker.py       what the jobs need block_time.py   how
+often the node is polled, by how long blocks take job_runs.py     count the runs of each job, and when it last succeeded
+(pure) measures.py     the worker's metrics traces.py       the worker's spans of a payment's trace catch_up.py
+progress messages of a worker that is behind   (pure)
 
-No business rule is here: a job claims rows, calls functions of the packages and logs what came of it.
+No business rule is here: a job claims rows, calls functions of the packages and logs the result.
 """

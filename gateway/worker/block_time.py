@@ -1,9 +1,9 @@
-"""How often the chain is asked for news: a few times in each block, however long its blocks take.
+"""How often the node is polled: a few times per block, however long blocks take.
 
-How long they take is measured from headers, and the shortest of late counts. A chain may rest: its blocks come every
-half minute while there is nothing to mine, and every half second as soon as there is. So when something of ours is on
-its way, the first questions are quick, and each later one waits for a part of the time that it has been so. While
-nothing is, quick blocks are asked for less often the longer none came.
+The block time is measured from headers; the shortest of the recent ones counts. A chain may be idle: some make a block
+every half minute while there is nothing to mine, and every half second as soon as there is. So when a transaction is
+pending, the first polls are quick, and each later one waits for a fraction of the time since. While none is, a chain of
+quick blocks is polled less often the longer no block came.
 """
 
 import time
@@ -11,22 +11,23 @@ from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 
-#: In seconds: the least and the most between two questions, and the most where blocks are quick and nothing is awaited.
+#: In seconds: the shortest and the longest time between two polls, and the longest if blocks are quick and nothing is
+#: pending.
 _LEAST, _MOST, _MOST_QUICK = 0.1, 4.0, 1.0
 
-#: Questions in a block's time, and for each look after the relayers.
+#: Polls per block, and rounds of relayer maintenance per block.
 _QUESTIONS = 4
 _ROUNDS = 2
 
-#: Measurements that count.
+#: How many measurements count.
 _LATE = 16
 
-#: Whatever blocks take, relayers are looked after so often: readiness counts on it.
+#: The longest time between two rounds of relayer maintenance, however long blocks take: readiness depends on it.
 _ROUND_MOST = timedelta(seconds=20)
 
 
 class BlockTime:
-    """`always` asks whenever it is told to, whatever was measured. `now` is in seconds."""
+    """Decides when to poll. `always` polls whenever it is asked, whatever was measured. `now` is in seconds."""
 
     def __init__(self, always: bool = False, now: Callable[[], float] = time.monotonic) -> None:
         self._always = always
@@ -38,7 +39,7 @@ class BlockTime:
 
     @property
     def seconds(self) -> float | None:
-        """The shortest that blocks have taken of late; None before any was seen."""
+        """The shortest recent block time; None before any was measured."""
         return min(self._measured, default=None)
 
     def came(self, blocks: int, seconds: float) -> None:
@@ -47,7 +48,7 @@ class BlockTime:
         self._came_at = self._now()
 
     def due(self, awaited: bool) -> bool:
-        """Whether to ask now; then it is noted that we did. `awaited`: something of ours is to be in a block soon."""
+        """Return whether to poll now, and record it. `awaited`: a transaction is pending."""
         if self._always:
             return True
         now = self._now()
@@ -61,7 +62,7 @@ class BlockTime:
         return True
 
     def at_once(self) -> None:
-        """Ask again at the next turn: there is more to read."""
+        """Poll again at the next call: there is more to read."""
         self._asked_at = -float("inf")
 
     def _pause(self, now: float) -> float:
@@ -75,7 +76,7 @@ class BlockTime:
         return min(max(pause, _LEAST), _MOST)
 
     def rounds(self, least: timedelta) -> timedelta:
-        """How often relayers are looked after: no more than twice a block, and `least` where blocks are quick."""
+        """Return how often relayers are maintained: at most twice a block, and every `least` if blocks are quick."""
         if self._always or self.seconds is None:
             return least
         return max(least, min(timedelta(seconds=self.seconds / _ROUNDS), _ROUND_MOST))

@@ -1,8 +1,7 @@
-"""What a worker says while it waits for the chain. Pure.
+"""Progress messages of a worker that waits for the chain. Pure.
 
-When it is far behind: how far it is, how fast, how long yet. Where it goes on after a kill is no business of this: the
-cursor is in the database, and moves with every block range. And when what is mined does not become final: what decides
-that.
+If it is far behind: how far, how fast, how long still. (Resuming after a kill does not depend on this: the cursor is in
+the database, and moves with every block range.) If mined transactions do not become final: which setting decides that.
 """
 
 from collections.abc import Sequence
@@ -14,25 +13,25 @@ from gateway.chain.relayer.relayers import Relayer
 from gateway.chain.watcher.block_range import BlockRange
 from gateway.chain.watcher.final_block import waiting
 
-#: Nothing is said by who is less than so many blocks behind: that is a moment's work.
+#: A worker that is fewer blocks behind says nothing: that takes a moment.
 FAR = 2_000
 
-#: How long nothing is said after something was.
+#: The shortest time between two messages.
 EVERY = timedelta(seconds=5)
 
 
 @dataclass(slots=True)
 class CatchUp:
-    """One way to the newest final block after another. `far` is in blocks."""
+    """Progress from one newest final block to the next. `far` is in blocks."""
 
     far: int = FAR
     every: timedelta = EVERY
-    _first: int = field(default=0, init=False)  #: Where its first block range ended, a block's number, …
-    _since: datetime | None = field(default=None, init=False)  #: … and when; None while there is no way to go.
+    _first: int = field(default=0, init=False)  # The number of the block at which it started, …
+    _since: datetime | None = field(default=None, init=False)  # … and when; None if it is not behind.
     _said_at: datetime | None = field(default=None, init=False)
 
     def line(self, block_range: BlockRange, now: datetime) -> str | None:
-        """What to say once this block range is written; None where there is nothing to say."""
+        """Return the message after this block range is written; None if there is none."""
         left = block_range.final - block_range.last.number
         where = f"block {block_range.last.number:,} of {block_range.final:,}"
         if self._since is None:
@@ -53,13 +52,13 @@ class CatchUp:
 
 @dataclass(slots=True)
 class FinalityWait:
-    """One wait after another for mined transactions to be final. `patience` is how old they are when it is said."""
+    """The wait of mined transactions to become final. `patience` is how old they are when it is reported."""
 
     patience: timedelta = timedelta(seconds=30)
     _said: bool = field(default=False, init=False)
 
     def line(self, relayers: Sequence[Relayer], final: Block | None, finality: int | None, now: datetime) -> str | None:
-        """What to say, once for each wait; None where there is nothing to say."""
+        """Return the message, once for each wait; None if there is none."""
         waits = [one.oldest_at for one in relayers if one.unfinished > one.open and one.oldest_at is not None]
         if not waits:
             self._said = False

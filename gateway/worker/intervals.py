@@ -1,12 +1,12 @@
 """How often each job of the worker runs. All in one place, because jobs share the database, the node and two cores.
 
-A job that found something to do runs again at once. Otherwise its worker waits as many seconds as stand here. Four jobs
-run less often than their worker tries them:
+A job that found work runs again at once. Otherwise the worker waits the seconds given here. Four jobs do their work
+less often than the worker runs them:
 
-    watch        asks the node a few times in a block, by how long blocks take (block_time.py)
-    resend       each relayer, at one worker of all, every `RESEND_EVERY`, or twice a block where blocks are slow
-    gas_balance  each relayer, at one worker of all, every `GAS_EVERY`, or twice a block where blocks are slow
-    reconcile    at one worker of all, when there are new final blocks, and as `RECONCILIATION` says
+    watch        polls the node a few times per block, by how long blocks take (block_time.py)
+    resend       each relayer, in one of all workers, every `RESEND_EVERY`, or twice a block if blocks are slow
+    gas_balance  each relayer, in one of all workers, every `GAS_EVERY`, or twice a block if blocks are slow
+    reconcile    in one of all workers, when there are new final blocks, and as `RECONCILIATION` says
 """
 
 from datetime import timedelta
@@ -14,7 +14,7 @@ from typing import Final
 
 from gateway.reconciliation import monitor
 
-#: What a worker waits, in seconds, after a run that found nothing to do.
+#: How long a worker waits after a run that found no work, in seconds.
 RELAY: Final = 0.05
 WATCH: Final = 0.1
 RECOVER: Final = 1.0
@@ -27,10 +27,10 @@ CHECKPOINT: Final = 1.0
 WEBHOOKS: Final = 0.5
 NOTIFICATIONS: Final = 0.5
 
-#: What a worker waits, in seconds, after a run that failed.
+#: How long a worker waits after a run that failed, in seconds.
 AFTER_FAILURE: Final = 1.0
 
-#: How often one of all workers sends again what a relayer has in no block.
+#: How often one of all workers sends a relayer's unmined transactions again.
 RESEND_EVERY: Final = timedelta(seconds=1.5)
 
 #: How often one of all workers reads a relayer's gas balance.
@@ -39,11 +39,11 @@ GAS_EVERY: Final = timedelta(seconds=10)
 #: How often every wallet is compared, and when a difference is compared again.
 RECONCILIATION: Final = monitor.SCHEDULE
 
-#: After a batch that reverted, no further one of that token is formed for so long: each costs gas for nothing.
+#: After a batch has reverted, no further one of that token is formed for so long: each would cost gas for nothing.
 AFTER_REVERT: Final = timedelta(seconds=60)
 
 #: How often the newest checkpoint is logged.
 LOG_CHECKPOINT_EVERY: Final = timedelta(hours=1)
 
-#: A line in the log that is still true is logged again after so long.
+#: A log message that is still true is logged again after so long.
 LOG_AGAIN_EVERY: Final = timedelta(minutes=5)

@@ -1,4 +1,4 @@
-"""What the loop knows of a job."""
+"""A job, as the loop sees it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,11 +9,11 @@ from gateway.worker.worker import Worker
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something that a worker does over and over.
+    """Something that a worker does repeatedly.
 
-    `run` does one piece of work and returns whether there was any: then it runs again at once, and else after
-    `idle_seconds`, or when its `news` are set. Each of its PostgreSQL transactions has the network before or after it,
-    never inside, so a worker may be killed between any two.
+    `run` does one piece of work and returns whether there was any: then it runs again at once, otherwise after
+    `idle_seconds`, or when its `news` are set. The network is called before or after each of its PostgreSQL
+    transactions, never inside, so a worker may be killed between any two.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""The loop: run every job over and over, side by side. It knows only the list (jobs/).
+"""The loop: run every job repeatedly, side by side. It knows only the list (jobs/).
 
-A job that fails is logged and tried again; the others go on. What nothing may go on after ends the worker.
+A job that fails is logged and retried; the others continue. A fatal error ends the worker.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ from gateway.worker.worker import Worker
 
 log = logging.getLogger(__name__)
 
-#: What a worker cannot go on after: it ends, so that nothing more is signed, and a person sees why.
+#: Fatal errors: the worker ends, so that nothing more is signed, and a person sees why.
 _FATAL = (ChainReplaced, Misconfigured)
 
 
 async def run(worker: Worker, stop: asyncio.Event, jobs: Sequence[Job] = JOBS) -> None:
     """Run the jobs until `stop` is set; each ends between two of its transactions.
 
-    Raises ChainReplaced or Misconfigured, with every job ended at once, wherever it is.
+    Raises ChainReplaced or Misconfigured, after cancelling every job wherever it is.
     """
     away: dict[str, datetime] = {}
     tasks = [asyncio.create_task(_repeat(job, worker, stop, away), name=job.name) for job in jobs]
@@ -40,7 +40,7 @@ async def run(worker: Worker, stop: asyncio.Event, jobs: Sequence[Job] = JOBS) -
 
 
 async def _repeat(job: Job, worker: Worker, stop: asyncio.Event, away: dict[str, datetime]) -> None:
-    """Run one job. `away` is what all of them have logged of the database: it is away for one as for the other."""
+    """Run one job. `away` is shared by all jobs: an unavailable database is logged once for all of them."""
     said: dict[str, datetime] = {}
     while not stop.is_set():
         failed = False
@@ -72,7 +72,7 @@ async def _run(job: Job, worker: Worker) -> bool:
 
 
 def _say(job: str, error: Exception, said: dict[str, datetime], now: datetime) -> None:
-    """Log what failed, unless the same was logged lately. An error that is not the gateway's own has its traceback."""
+    """Log a failure, unless the same was logged recently. Unexpected errors have a traceback."""
     line = f"{job}: {error}" if isinstance(error, GatewayError) else f"{job}: {type(error).__name__}: {error}"
     for old in [old for old, at in said.items() if now - at >= intervals.LOG_AGAIN_EVERY]:
         del said[old]
@@ -85,7 +85,7 @@ def _say(job: str, error: Exception, said: dict[str, datetime], now: datetime) -
 
 
 async def _until(stop: asyncio.Event, seconds: float, news: asyncio.Event | None) -> None:
-    """Sleep, but not beyond the moment when `stop` is set, or there is news."""
+    """Sleep until the time is over, `stop` is set, or there is news."""
     waits = [asyncio.create_task(event.wait()) for event in (stop, news) if event is not None]
     try:
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

@@ -1,7 +1,7 @@
 """The metrics of a worker (metrics/catalogue.py).
 
 Its jobs are counted as they run. Everything else is read from the database and the node at each scrape, and is the same
-from every worker of a database. What could not be read is left out.
+from every worker of a database. Values that could not be read are left out.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from gateway.worker.worker import Worker
 
 @dataclass(slots=True)
 class _InDatabase:
-    """What the database says. `cursor` is None where no contract is deployed yet."""
+    """Values read from the database. `cursor` is None if no contract is deployed yet."""
 
     position: int
     cursor: Cursor | None
@@ -44,7 +44,7 @@ class _InDatabase:
 
 @dataclass(slots=True)
 class _AtNode:
-    """What the node says."""
+    """Values read from the node."""
 
     head: Block | None
     fees: Fees
@@ -52,7 +52,7 @@ class _AtNode:
 
 
 class Measures:
-    """Reads a worker's database and node."""
+    """Reads the metrics of a worker's database and node."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -61,19 +61,21 @@ class Measures:
         self._node_up = False
 
     def export(self, exporter: Exporter) -> None:
-        """Have the exporter ask this."""
+        """Register these metrics."""
         exporter.refreshing(self.refresh)
         runs = self._worker.runs
-        exporter.tell("gateway_worker_job_runs_total", lambda: list(runs.counts.items()))
-        exporter.tell(
+        exporter.register("gateway_worker_job_runs_total", lambda: list(runs.counts.items()))
+        exporter.register(
             "gateway_worker_job_last_success_timestamp_seconds",
             lambda: [((job,), at.timestamp()) for job, at in runs.succeeded_at.items()],
         )
-        exporter.tell("gateway_webhook_attempts_total", lambda: by_label(self._worker.webhooks.attempts))
-        exporter.tell("gateway_notification_attempts_total", lambda: list(self._worker.notifications.attempts.items()))
-        exporter.tell("gateway_notifications_total", lambda: list(self._worker.notifications.ended.items()))
-        exporter.tell("gateway_database_up", lambda: single(self._database is not None))
-        exporter.tell("gateway_node_up", lambda: single(self._node_up))
+        exporter.register("gateway_webhook_attempts_total", lambda: by_label(self._worker.webhooks.attempts))
+        exporter.register(
+            "gateway_notification_attempts_total", lambda: list(self._worker.notifications.attempts.items())
+        )
+        exporter.register("gateway_notifications_total", lambda: list(self._worker.notifications.ended.items()))
+        exporter.register("gateway_database_up", lambda: single(self._database is not None))
+        exporter.register("gateway_node_up", lambda: single(self._node_up))
         self._export_database(exporter)
         self._export_chain(exporter)
         self._export_relayers(exporter)
@@ -113,37 +115,37 @@ class Measures:
             )
 
     def _export_database(self, exporter: Exporter) -> None:
-        def tell(name: str, read: Callable[[_InDatabase], Samples]) -> None:
-            exporter.tell(name, lambda: [] if self._database is None else read(self._database))
+        def register(name: str, read: Callable[[_InDatabase], Samples]) -> None:
+            exporter.register(name, lambda: [] if self._database is None else read(self._database))
 
-        tell("gateway_event_log_position", lambda found: single(found.position))
-        tell(
+        register("gateway_event_log_position", lambda found: single(found.position))
+        register(
             "gateway_token_payments_queued",
             lambda found: [((code,), count) for code, (count, _) in found.queue.items()],
         )
-        tell(
+        register(
             "gateway_token_payments_queued_oldest_seconds",
             lambda found: [((code,), self._since(oldest)) for code, (_, oldest) in found.queue.items()],
         )
-        tell("gateway_reconciliation_differences", self._differences)
-        tell("gateway_webhook_endpoints", lambda found: by_label(found.webhooks.endpoints))
-        tell("gateway_webhook_overdue_seconds", lambda found: single(self._since(found.webhooks.due_since)))
-        tell(
+        register("gateway_reconciliation_differences", self._differences)
+        register("gateway_webhook_endpoints", lambda found: by_label(found.webhooks.endpoints))
+        register("gateway_webhook_overdue_seconds", lambda found: single(self._since(found.webhooks.due_since)))
+        register(
             "gateway_webhook_log_lag_events",
             lambda found: single(max(found.position - found.webhooks.reached, 0)),
         )
-        tell("gateway_notification_addresses", lambda found: list(found.notifications.addresses.items()))
-        tell("gateway_notifications_waiting", self._waiting(lambda waits: waits.count))
-        tell("gateway_notifications_waiting_oldest_seconds", self._waiting(lambda waits: self._since(waits.oldest)))
-        tell("gateway_notification_overdue_seconds", self._waiting(lambda waits: self._since(waits.due_since)))
-        tell(
+        register("gateway_notification_addresses", lambda found: list(found.notifications.addresses.items()))
+        register("gateway_notifications_waiting", self._waiting(lambda waits: waits.count))
+        register("gateway_notifications_waiting_oldest_seconds", self._waiting(lambda waits: self._since(waits.oldest)))
+        register("gateway_notification_overdue_seconds", self._waiting(lambda waits: self._since(waits.due_since)))
+        register(
             "gateway_notification_log_lag_events",
             lambda found: single(max(found.position - found.notifications.reached, 0)),
         )
-        tell("gateway_withdrawals_frozen", lambda found: [((code,), code in found.frozen) for code in self._assets])
+        register("gateway_withdrawals_frozen", lambda found: [((code,), code in found.frozen) for code in self._assets])
 
     def _waiting(self, read: Callable[[notices.Waiting], float]) -> Callable[[_InDatabase], Samples]:
-        """Of the notifications that wait by each channel."""
+        """Return a sample per channel of the waiting notifications."""
         none, channels = notices.Waiting(), self._worker.notifications.channels
         return lambda found: [((one,), read(found.notifications.waiting.get(one, none))) for one in channels]
 
@@ -161,28 +163,28 @@ class Measures:
             found = None if self._database is None else self._database.cursor
             return [] if found is None else single(read(found))
 
-        exporter.tell("gateway_node_block_number", lambda: head(lambda block: block.number))
-        exporter.tell("gateway_node_block_age_seconds", lambda: head(lambda block: self._age(block.timestamp)))
-        exporter.tell("gateway_ledger_block_number", lambda: cursor(lambda block: block.number))
-        exporter.tell("gateway_ledger_block_age_seconds", lambda: cursor(lambda block: self._age(block.timestamp)))
+        exporter.register("gateway_node_block_number", lambda: head(lambda block: block.number))
+        exporter.register("gateway_node_block_age_seconds", lambda: head(lambda block: self._age(block.timestamp)))
+        exporter.register("gateway_ledger_block_number", lambda: cursor(lambda block: block.number))
+        exporter.register("gateway_ledger_block_age_seconds", lambda: cursor(lambda block: self._age(block.timestamp)))
 
     def _export_relayers(self, exporter: Exporter) -> None:
-        def tell(name: str, read: Callable[[Relayer, Fees], float]) -> None:
+        def register(name: str, read: Callable[[Relayer, Fees], float]) -> None:
             def samples() -> Samples:
                 found = self._node
                 return [] if found is None else [((one.address,), read(one, found.fees)) for one in found.relayers]
 
-            exporter.tell(f"gateway_relayer_{name}", samples)
+            exporter.register(f"gateway_relayer_{name}", samples)
 
         coin, least = gas.coin_of(self._worker.settings.assets), self._worker.gas_batches_least
-        tell("gas_balance_coins", lambda relayer, _: float(Money(max(relayer.left_wei, 0), coin).amount))
-        tell("payments_left", gas_balance.payments_left)
-        tell("low", lambda relayer, fees: gas_balance.is_low(relayer, fees, least))
-        tell("stopped", lambda relayer, _: relayer.stopped is not None)
-        tell("refused", lambda relayer, _: relayer.refused is not None)
-        tell("transactions_open", lambda relayer, _: relayer.open)
-        tell("transactions_not_final", lambda relayer, _: relayer.unfinished)
-        tell("oldest_not_final_seconds", lambda relayer, _: self._since(relayer.oldest_at))
+        register("gas_balance_coins", lambda relayer, _: float(Money(max(relayer.left_wei, 0), coin).amount))
+        register("payments_left", gas_balance.payments_left)
+        register("low", lambda relayer, fees: gas_balance.is_low(relayer, fees, least))
+        register("stopped", lambda relayer, _: relayer.stopped is not None)
+        register("refused", lambda relayer, _: relayer.refused is not None)
+        register("transactions_open", lambda relayer, _: relayer.open)
+        register("transactions_not_final", lambda relayer, _: relayer.unfinished)
+        register("oldest_not_final_seconds", lambda relayer, _: self._since(relayer.oldest_at))
 
     @property
     def _assets(self) -> list[str]:

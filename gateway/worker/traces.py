@@ -1,8 +1,8 @@
-"""What the worker adds to a payment's trace: `sign`, `submit`, `mined` and `final`, and below them what was asked of
-the database and the node.
+"""The worker's spans of a payment's trace: `sign`, `submit`, `mined` and `final`, with the calls of the database and
+the node below them.
 
-One piece of work is for many payments. Each that is sampled has its own spans of it, and the run of the job, with
-everything that it asked, may have a trace of its own beside them.
+One piece of work is for many payments. Each sampled payment has its own spans of it, and the run of the job, with all
+its calls, may have a trace of its own as well.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +23,7 @@ _PAYMENT: Final = "payment."
 
 
 class Submission:
-    """One batch of authorizations on its way into a chain transaction and to the node."""
+    """One batch of authorizations, from signing to sending."""
 
     def __init__(self, tracer: Tracer | None) -> None:
         self._tracer = tracer
@@ -34,13 +34,13 @@ class Submission:
 
     @contextmanager
     def signing(self) -> Iterator[None]:
-        """The vault signs meanwhile."""
+        """Measure the time that the vault takes to sign."""
         began = monotonic()
         yield
         self._signed = began, monotonic()
 
     def sent(self, submitted: Sequence[Event]) -> None:
-        """The chain transaction was handed to the node; these events tell of the payments in it."""
+        """Record that the chain transaction was sent. These events name the payments in it."""
         if self._tracer is None:
             return
         payments = self._tracer.sampled(_payments(submitted))
@@ -53,7 +53,9 @@ class Submission:
 
 
 def final(tracer: Tracer, events: Sequence[Event], block_range: BlockRange, read: float) -> None:
-    """A range of final blocks was read and is in the ledger. `read`: when it had been read, by the monotonic clock."""
+    """Record that a range of final blocks was read and is in the ledger. `read`: when it was read, by the monotonic
+    clock.
+    """
     payments = set(tracer.sampled(_payments(events)))
     if not payments:
         return
@@ -75,7 +77,7 @@ def final(tracer: Tracer, events: Sequence[Event], block_range: BlockRange, read
 
 
 def job_run(tracer: Tracer, job: str, began: float, kept: Steps) -> None:
-    """A run of a job that had something to do, in a trace of its own, where the ratio takes it."""
+    """Record a run of a job that found work, in a trace of its own, if it is sampled."""
     if tracer.ratio.takes_any():
         context = fresh()
         tracer.record(Span(f"job {job}", context, tracer.at(began), tracer.at(monotonic())))

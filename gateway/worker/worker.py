@@ -1,4 +1,4 @@
-"""What the jobs of a worker need, built once, by hand, in `assembly.py`."""
+"""What the jobs of a worker need, built once, in `assembly.py`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -23,8 +23,9 @@ from gateway.worker.job_runs import JobRuns
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """`signers` are the relayers that it has keys for. `finality` is as in the configuration. A relayer is low on gas
-    when its balance is less than `gas_batches_least` full batches may cost. intervals.py says how often each job runs.
+    """What the jobs need. `signers` are the relayers that it has keys for. `finality` is as in the configuration. A
+    relayer is low on gas if its balance is less than `gas_batches_least` full batches may cost. intervals.py says how
+    often each job runs.
     """
 
     database: Database
@@ -53,5 +54,5 @@ class Worker:
         return [signer.address for signer in self.signers]
 
     async def settings_now(self, connection: Connection) -> PaymentSettings:
-        """The payment settings with every contract there is now, whenever it was deployed. Raises Misconfigured."""
+        """Return the payment settings with every contract that is deployed by now. Raises Misconfigured."""
         return replace(self.settings, contracts=await deploy.all_contracts(connection, self.settings.assets))

@@ -35,9 +35,9 @@ async def test_every_type_is_answered_in_prometheus_own_format() -> None:
     histogram = Histogram((1.0, 2.0))
     histogram.observe(2.0)
     exporter = Exporter("1.2.3")
-    exporter.tell("gateway_rate_limited_total", lambda: by_label({"guesses": 3}))
-    exporter.tell("gateway_group_size", lambda: single(histogram, "refunds"))
-    exporter.tell("gateway_event_streams", lambda: single(7))
+    exporter.register("gateway_rate_limited_total", lambda: by_label({"guesses": 3}))
+    exporter.register("gateway_group_size", lambda: single(histogram, "refunds"))
+    exporter.register("gateway_event_streams", lambda: single(7))
 
     answer = await scrape(exporter)
 
@@ -64,7 +64,7 @@ async def test_counters_are_answered_while_what_is_read_for_them_hangs(monkeypat
         await hangs.wait()
 
     exporter.refreshing(hang)
-    exporter.tell("gateway_event_streams", lambda: single(7))
+    exporter.register("gateway_event_streams", lambda: single(7))
 
     async with asyncio.timeout(HANG_SECONDS / 10):
         assert samples((await scrape(exporter)).text)["gateway_event_streams",] == 7
@@ -72,17 +72,17 @@ async def test_counters_are_answered_while_what_is_read_for_them_hangs(monkeypat
 
 def test_two_exporters_of_a_process_know_nothing_of_each_other() -> None:
     one, other = Exporter("1"), Exporter("1")
-    one.tell("gateway_event_streams", lambda: single(7))
+    one.register("gateway_event_streams", lambda: single(7))
 
     assert other.names == {"gateway_build_info"}
 
 
 def test_a_metric_is_of_the_catalogue_and_has_one_reader() -> None:
     exporter = Exporter("1")
-    with pytest.raises(AssertionError, match="gateway_build_info is told twice"):
-        exporter.tell("gateway_build_info", lambda: single(7))
+    with pytest.raises(AssertionError, match="gateway_build_info is registered twice"):
+        exporter.register("gateway_build_info", lambda: single(7))
     with pytest.raises(AssertionError, match="gateway_else is not in the catalogue"):
-        exporter.tell("gateway_else", lambda: single(7))
+        exporter.register("gateway_else", lambda: single(7))
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)

@@ -21,10 +21,10 @@ def exporter_of(database: Database) -> Exporter:
     assembly.py, which every command imports: Prometheus's client takes some 40 ms of processor time.
     """
     built = Exporter(__version__)
-    built.tell("gateway_database_connections", lambda: by_label(database.connections()))
-    built.tell("gateway_database_connections_max", lambda: single(database.connections_max))
-    built.tell("gateway_database_acquire_seconds", lambda: single(database.waits))
-    built.tell("gateway_database_acquire_timeouts_total", lambda: single(database.timeouts))
+    built.register("gateway_database_connections", lambda: by_label(database.connections()))
+    built.register("gateway_database_connections_max", lambda: single(database.connections_max))
+    built.register("gateway_database_acquire_seconds", lambda: single(database.waits))
+    built.register("gateway_database_acquire_timeouts_total", lambda: single(database.timeouts))
     return built
 
 

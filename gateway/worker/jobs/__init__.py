@@ -1,19 +1,16 @@
 """The jobs of a worker, one module each: `run` does one piece of work and returns whether there was any.
 
-relay.py        queued authorizations become a stored chain transaction, which is sent
-watch.py        final blocks are settled in the ledger
-recover.py      after a restore, what the database lacks is read from the chain
-reconcile.py    the ledger is compared with the chain and the bank; what differs twice freezes withdrawals
-resend.py       what is stored and in no block is sent again, or its fee raised; a relayer whose nonces others use stops
-gas_balance.py  tells when a relayer's gas balance runs low
-expire.py       ends holds, unsigned payments and unconfirmed freezes whose time is over; sends what cannot be undone
-sweep.py        tokens at an address that their wallet has left follow the wallet
-checkpoint.py   a checkpoint covers the new rows of both logs
-webhooks.py     events are sent to the endpoints of the wallets that they concern
-notifications.py  people are told what happened to their wallets
+relay.py        put queued authorizations into a stored chain transaction, and send it watch.py        settle final
+blocks in the ledger recover.py      after a restore, read from the chain what the database lacks reconcile.py
+compare the ledger with the chain and the bank; freeze withdrawals on a confirmed difference resend.py       send
+unmined transactions again, raise their fee, stop a relayer whose nonce others have used gas_balance.py  report when a
+relayer's gas balance runs low expire.py       end holds, unsigned payments and unconfirmed freezes that have expired;
+send payments whose undo time is over sweep.py        retry sweeps checkpoint.py   write checkpoints over the new rows
+of both logs webhooks.py     send events to webhook endpoints notifications.py  notify people of what happened to their
+wallets
 
-Any number of workers run them side by side: rows are claimed, relayers are taken, the cursor is compared and set.
-A new job is a module here and a line in `JOBS`.
+Any number of workers run them side by side: rows are claimed, relayers are locked, the cursor is compared and set. A
+new job is a module here and a line in `JOBS`.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""A checkpoint covers the next rows of both logs (audit/checkpoint.py)."""
+"""Write checkpoints over the new rows of both logs (audit/checkpoint.py)."""
 
 import logging
 
@@ -12,8 +12,8 @@ log = logging.getLogger(__name__)
 
 
 async def run(worker: Worker) -> bool:
-    """Write a checkpoint over the next rows of both logs. The first of an hour is logged: a head that was noted
-    shows later whether checkpoints were removed.
+    """Write a checkpoint over the next rows of both logs. The first of each hour is logged: a logged head shows later
+    whether checkpoints were removed.
     """
     now = worker.clock()
     async with worker.database.transaction() as connection:

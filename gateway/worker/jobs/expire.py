@@ -1,7 +1,5 @@
-"""Ends what has a time limit.
-
-Holds past their time, payments that nobody signed, freezes that nobody confirmed; payments that can be undone no more
-are sent, and counts that no limit looks at any more are deleted. Each kind has a transaction of its own.
+"""End what has expired: holds, payments that nobody signed, freezes that nobody confirmed. Also send payments whose
+undo time is over, and delete counts that no limit uses any more. Each kind has a transaction of its own.
 """
 
 from gateway.controls import wallet_freeze
@@ -11,9 +9,7 @@ from gateway.worker.worker import Worker
 
 
 async def run(worker: Worker) -> bool:
-    """Give back the money of holds past their time, queue what can be undone no more, and delete what no limit
-    counts any more.
-    """
+    """Release expired holds, queue payments whose undo time is over, and delete counts that no limit uses any more."""
     async with worker.database.transaction() as connection:
         expired = await capture_void.expire_due(connection, worker.settings, worker.clock())
     async with worker.database.transaction() as connection:

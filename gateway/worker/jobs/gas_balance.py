@@ -1,4 +1,6 @@
-"""Tells when a relayer's gas balance runs low, well before payments have to wait for it, and when it is filled."""
+"""Report when a relayer's gas balance runs low, well before payments have to wait for it, and when it is filled
+again.
+"""
 
 import logging
 
@@ -14,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 async def run(worker: Worker) -> bool:
-    """Say once that a relayer's gas money runs out, well before it has; and once that it does no more."""
+    """Report once that a relayer's gas balance is low, well before it is empty, and once that it no longer is."""
     async with worker.database.one_statement() as connection:
         turn = await gas_balance.take_due(connection, worker.addresses, worker.block_time.rounds(worker.gas_every))
     if not turn:

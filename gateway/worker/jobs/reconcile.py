@@ -1,5 +1,5 @@
-"""The ledger is compared with the chain and the bank, by one worker of all. What differs twice freezes withdrawals.
-What there is of each token is noted over time.
+"""Compare the ledger with the chain and the bank, in one of all workers. A difference that is seen twice freezes
+withdrawals. The totals of each token are recorded over time.
 """
 
 import logging
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 async def run(worker: Worker) -> bool:
-    """Reconcile the ledger with the chain and the bank, where a run is due and no other worker does it."""
+    """Reconcile the ledger with the chain and the bank, if a run is due and no other worker does it."""
     async with worker.database.reading() as connection:
         settings = await worker.settings_now(connection)
     confirmed = await monitor.reconcile(

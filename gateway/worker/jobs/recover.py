@@ -1,11 +1,11 @@
-"""After a restore: says when the chain is read up, and brings in what lies at addresses that were given back."""
+"""After a restore: report when the chain is read, and post the balances of addresses that were returned."""
 
 from gateway.reconciliation import recovery
 from gateway.worker.worker import Worker
 
 
 async def run(worker: Worker) -> bool:
-    """In recovery, say when all is read; afterwards, bring in what lies at the addresses that were given back."""
+    """In recovery, report when everything is read; afterwards, post the balances of addresses that were returned."""
     async with worker.database.reading() as connection:
         settings = await worker.settings_now(connection)
     read = await recovery.finish_reading(worker.database, worker.node, worker.clock())

@@ -1,8 +1,8 @@
-"""Queued authorizations become a stored chain transaction, which is sent.
+"""Put queued authorizations into a stored chain transaction, and send it.
 
-Each token's queue is formed into batches of one kind, each for the relayer that has the least under way and can pay the
-gas. The chain transaction is stored in the transaction that claims the authorizations, and sent after it: a worker that
-is killed in between loses nothing, since whoever sends next sends what is stored first.
+Each token's queue is formed into batches of one kind, each for the relayer that has the fewest open transactions and
+can pay the gas. The chain transaction is stored in the transaction that claims the authorizations, and sent after it.
+If a worker is killed in between, nothing is lost: the next worker that sends, sends what is stored first.
 """
 
 import logging
@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 
 
 async def run(worker: Worker) -> bool:
-    """Form what is ripe, a batch of each kind of each token, store it in a relayer, then send it. Raises NoRelayer
-    when what is queued waits until somebody does something.
+    """Form the batches that are due, one of each kind of each token, store each for a relayer, then send it. Raises
+    NoRelayer if the queue waits until an operator has acted.
     """
     now = worker.clock()
     async with worker.database.reading() as connection:
@@ -44,7 +44,7 @@ async def run(worker: Worker) -> bool:
     settings = replace(worker.settings, contracts=chain.contracts)
     chain_id = settings.contracts[due[0].asset].chain_id
     if chain.cursor is not None:
-        await same_chain.check_cursor(worker.node, chain.cursor)  # nothing is signed over a ledger of another chain
+        await same_chain.check_cursor(worker.node, chain.cursor)  # nothing is signed if the ledger is of another chain
     fees, of_all = (
         await worker.node.fees(),
         await worker.node.account_states(sorted({*chain.relayers, *worker.addresses})),
@@ -88,7 +88,7 @@ async def _batch(
             )
 
     async with worker.database.transaction() as connection:
-        # The relayer first: who finds it taken takes another, and nobody claims what no relayer can carry.
+        # Lock the relayer first: a worker that finds it locked uses another, and none claims what no relayer can carry.
         cost_wei = gas_balance.cost_wei(batches.gas_most(due.count, due.by_contracts), fees)
         relayer = await _relayer(worker, connection, account_states, allowed, cost_wei)
         if relayer is None:
@@ -112,8 +112,8 @@ async def _relayer(
     allowed: Collection[str],
     cost_wei: int,
 ) -> Signer | None:
-    """Take the relayer with least open that can carry this. None where all are full or taken; raises NoRelayer
-    where that does not pass by itself.
+    """Lock the relayer with the fewest open transactions that can carry this. Returns None if all are full or locked.
+    Raises NoRelayer if an operator has to act.
     """
     found = await relayers.read(connection, account_states)
     fit = relayers.available([one for one in found if one.address in allowed], cost_wei)
@@ -131,7 +131,7 @@ async def _relayer(
 
 
 async def _sign(worker: Worker, connection: Connection, digests: list[tuple[str, bytes]]) -> Sequence[bytes | None]:
-    """A signature for each; None for an address without a key, or with one that cannot be decrypted, alone."""
+    """Return a signature for each; None for an address without a key, or whose key cannot be decrypted."""
     try:
         return await wallet_keys.sign(connection, worker.vault, digests)
     except (EncryptedKeyUnreadable, KeyError):

@@ -1,7 +1,7 @@
-"""Looks after the relayers: sends again what is in no block, raises its fee, stops a relayer whose nonces others use.
+"""Maintain the relayers: send unmined transactions again, raise their fee, stop a relayer whose nonce others have used.
 
-What is sent again is sent as stored, to the byte. A fee is raised for the first transaction that is in no block, since
-all later ones wait for it.
+Transactions are sent again as stored, to the byte. The fee is raised for the first unmined transaction, because all
+later ones wait for it.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 async def run(worker: Worker) -> bool:
-    """Look after the relayers whose turn it is, side by side: what fails in one does not keep the others."""
+    """Maintain the relayers that are due, side by side: a failure of one does not stop the others."""
     async with worker.database.one_statement() as connection:
         turn = await relayers.take_due(connection, worker.addresses, worker.block_time.rounds(worker.resend_every))
     if not turn:
@@ -40,7 +40,7 @@ async def run(worker: Worker) -> bool:
 
 
 async def _look_after(worker: Worker, relayer: Relayer, final: Block | None) -> None:
-    """Send again, as stored, what is in no block; raise the fee of what has been so for long."""
+    """Send unmined transactions again, as stored; raise the fee of one that has waited for long."""
     async with worker.database.reading() as connection:
         attempts = await relayers.open_attempts(connection, relayer.address)
     ahead = relayer.next_nonce if relayer.mined > relayer.next_nonce else None
@@ -65,7 +65,7 @@ async def _look_after(worker: Worker, relayer: Relayer, final: Block | None) -> 
 
 
 async def _suspect(worker: Worker, address: str, nonce: int, attempts: Sequence[Attempt], final: Block | None) -> None:
-    """Stop the relayer once the same nonce was seen to be somebody else's for long enough; the others go on."""
+    """Stop the relayer once the same nonce was seen as taken for long enough; the other relayers continue."""
     now = worker.clock()
     async with worker.database.one_statement() as connection:
         if not await nonce_conflicts.suspect(connection, address, nonce, now):
@@ -84,7 +84,7 @@ async def _suspect(worker: Worker, address: str, nonce: int, attempts: Sequence[
 
 
 async def _finally_below(worker: Worker, address: str, final: Block | None) -> int:
-    """Below which nonce all of the relayer's are used for good; 0 where the node cannot say so."""
+    """Return the nonce below which all of the relayer's are used for good; 0 if the node cannot say."""
     try:
         return await worker.node.transaction_count(address, final.number) if final else 0
     except NodeRefused:
@@ -92,7 +92,7 @@ async def _finally_below(worker: Worker, address: str, final: Block | None) -> i
 
 
 async def _bump(worker: Worker, address: str, newest: Attempt) -> None:
-    """Where it is time, offer more for the first transaction that is in no block, on which the others wait."""
+    """If it is time, raise the fee of the first unmined transaction, which the others wait for."""
     head, fees, now = await worker.node.block("latest"), await worker.node.fees(), worker.clock()
     signer = next(one for one in worker.signers if one.address == address)
     if head is not None and fee_bump.wants_bump(newest, head, fees, now):

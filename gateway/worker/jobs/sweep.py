@@ -1,11 +1,11 @@
-"""Tokens that stayed at an address which their wallet has left are sent after it once more."""
+"""Retry sweeps of tokens that stayed at a wallet's previous address."""
 
 from gateway.custody import sweep
 from gateway.worker.worker import Worker
 
 
 async def run(worker: Worker) -> bool:
-    """Try again what was to follow its wallet to another address and came to nothing."""
+    """Retry failed sweeps."""
     async with worker.database.reading() as connection:
         settings = await worker.settings_now(connection)
     return await sweep.retry(worker.database, worker.node, settings, worker.clock()) > 0

@@ -1,7 +1,7 @@
-"""Final blocks are settled in the ledger, in order, a block range at a time.
+"""Settle final blocks in the ledger, in order, a block range at a time.
 
 The block range is read from the node first. One transaction then moves the cursor and posts what the blocks say, so a
-block range is settled once, whichever of the workers has read it.
+block range is settled once, whichever worker has read it.
 """
 
 import logging
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 async def run(worker: Worker) -> bool:
-    """Read the next final blocks and write what they say into the ledger."""
+    """Read the next final blocks and write them into the ledger."""
     async with worker.database.reading() as connection:
         chain = await deploy.chain(connection, worker.settings.assets)
         settings, cursor = replace(worker.settings, contracts=chain.contracts), chain.cursor
@@ -57,8 +57,8 @@ async def run(worker: Worker) -> bool:
 
 
 async def _used(worker: Worker, settings: PaymentSettings, block_range: BlockRange) -> dict[UUID, bool]:
-    """What the contracts say of authorizations whose time is over. Of a block that is not new, or after it was
-    started again, a node may not know: then they wait for a later block range, and what this one has is written.
+    """Return what the contracts say about expired authorizations. A node may not know, for an old block or after a
+    restart: then they wait for a later block range, and this one is written without them.
     """
     async with worker.database.reading() as connection:
         overdue = await authorization.overdue(connection, block_range.assets, block_range.last.timestamp)

@@ -1,4 +1,4 @@
-"""Events are sent to the endpoints of the wallets that they concern."""
+"""Send events to the webhook endpoints of the wallets that they concern."""
 
 import asyncio
 
@@ -6,10 +6,10 @@ from gateway.worker.worker import Worker
 
 
 async def run(worker: Worker) -> bool:
-    """Take new events in, and send what is due. What takes long goes on between two runs."""
+    """Read new events, and send what is due. Long deliveries continue between two runs."""
     return await worker.webhooks.run()
 
 
 def news(worker: Worker) -> asyncio.Event:
-    """Set when there may be something to do."""
+    """Return the event that is set when there may be something to do."""
     return worker.webhooks.news
