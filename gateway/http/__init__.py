@@ -1,13 +1,11 @@
-"""What every route shares: reading requests strictly, answering problems, who calls. No rule about money is here.
+"""The parts that every route shares: strict reading of requests, problem answers, authentication. It has no rule about
+money.
 
-request/          what reads a request: its end, header fields, query parameters, body
-answer/           what writes an answer: problems, headers, content for browsers
-services.py       what a handler is given: database, settings, vault, node, clock
-callers.py        who is calling, and whether that is enough for the route
-cookie.py         the cookie that a session lies in
-errors.py         what HTTP refuses before anything is asked of a package
-proxies.py        where a request comes from, behind trusted proxies    (pure)
-rate_limiting.py  what a request counts as, and its refusal
-request_id.py     X-Request-Id
-schema.py         what the OpenAPI document shows of a value's text     (pure)
+request/          read a request: its end, header fields, query parameters, body answer/           write an answer:
+problems, headers, content for browsers services.py       what a handler is given: database, settings, vault, node,
+clock callers.py        authenticate the caller, and check that it may call the route cookie.py         the session
+cookie errors.py         errors of HTTP itself proxies.py        the client's address, behind trusted proxies    (pure)
+rate_limiting.py  count requests, and refuse too many request_id.py     X-Request-Id schema.py         schemas of texts
+in the OpenAPI document        (pure) access_log.py, observed.py, request_span.py   observe requests: access log,
+metrics, traces
 """

@@ -40,13 +40,13 @@ def write(
 
 
 def payment_of(path: str, answer: bytes) -> str | None:
-    """The payment in the answer, or else the one that the path names."""
+    """Return the payment in the answer, or else the one that the path names."""
     if answered := _IN_ANSWER.match(answer):
         return answered[1].decode()
     return named_by(path)
 
 
 def named_by(path: str) -> str | None:
-    """The payment that the path names."""
+    """Return the payment that the path names."""
     named = _IN_PATH.fullmatch(path)
     return named[1] if named else None

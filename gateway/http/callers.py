@@ -1,4 +1,4 @@
-"""Who is calling: what a request shows of its caller, and whether that is enough for its route."""
+"""Authentication: the caller's credential, and whether it is enough for the route."""
 
 from collections.abc import Iterable, Sequence
 from inspect import signature
@@ -22,7 +22,7 @@ from gateway.ids import show
 from gateway.metrics.histogram import Histogram
 from gateway.secret import hash_of
 
-#: Where a request keeps who it counts as, once that is known: an API key by its hash, or a session's wallet.
+#: Where a request stores the caller that its requests are counted for: an API key's hash, or a session's wallet.
 CALLER: Final = "caller"
 
 
@@ -60,11 +60,11 @@ class Callers:
 
 
 async def credential_of(request: Request[Any, Any, Any], services: Services) -> Credential:
-    """What the request's caller has shown, which is enough for its route: an API key, or else the cookie of a session,
-    with which it has to come from a page of ours where it changes something.
+    """Return the caller's credential, which is enough for the route: an API key, or else the session of the cookie.
+    With a cookie, a request that changes something must come from one of the gateway's pages.
 
-    Raises Unauthenticated (RFC 6750) where it is nothing, Forbidden where it is too little, and TooManyTries where it
-    has sent too many requests, or has tried too many names and the route is one that names somebody (`names`).
+    Raises Unauthenticated (RFC 6750) without a valid credential, Forbidden if it is not enough, and TooManyTries if the
+    caller has sent too many requests, or has guessed too many names and the route names somebody (`names`).
     """
     if "authorization" in request.headers:
         api_key = bearer_of(request)
@@ -88,14 +88,16 @@ async def credential_of(request: Request[Any, Any, Any], services: Services) -> 
 
 
 def check_conditions(request: ASGIConnection[Any, Any, Any, Any]) -> None:
-    """Raises PreconditionFailed where the request's conditions do not hold. Whoever may not call is told that first."""
+    """Raise PreconditionFailed if the request's conditions do not hold. A caller that may not call at all gets that
+    error first.
+    """
     headers = request.scope["headers"]
     if any(name in fields.CONDITIONS for name, _ in headers):
         fields.check_conditions(headers, "GET" in request.app.state.methods.of(request.scope["path"]))
 
 
 def bearer_of(request: Request[Any, Any, Any]) -> str:
-    """The API key or token that the request shows (RFC 6750). Raises Unauthenticated."""
+    """Return the API key or token of the request (RFC 6750). Raises Unauthenticated."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated
@@ -125,14 +127,14 @@ async def _by_session(request: Request[Any, Any, Any], services: Services) -> Cr
 
 
 async def caller_of(credential: Credential) -> Wallet:
-    """The wallet that the caller acts for."""
+    """Return the wallet that the caller acts for."""
     return credential.wallet
 
 
 def check_needs(handlers: Iterable[HTTPRouteHandler]) -> None:
-    """Each route says what it needs of its caller (`needs`, of credential.py): to be forgotten is no answer. It takes
-    the operator or the credential that it needs, since otherwise nobody checks them; what needs nothing says what it
-    counts as (`counts`, of limits.py; None: nothing).
+    """Check that each route declares what it needs of its caller (`needs`, of credential.py), so that none forgets it.
+    It must take the operator or the credential that it needs, because otherwise nobody checks them. A route that needs
+    nothing declares what it counts as (`counts`, of rate_limits.py; None: nothing).
     """
     for handler in handlers:
         assert handler.opt.get("needs") in (*SCOPES, "nothing", "passkey", "operator"), f"{handler.paths} needs what?"

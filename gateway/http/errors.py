@@ -1,4 +1,4 @@
-"""What HTTP refuses before anything is asked of a package."""
+"""Errors of HTTP itself, before any package is called."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,8 @@ class BodyTooLarge(Refused):
 
 @dataclass(eq=False)
 class UnsupportedMediaType(Refused):
-    """A body of a kind that is not read. `kind` is a slug: `media_type`, `charset`, `content_encoding`, `encoding`.
-    `accepted` are the media types that the call takes; empty where the type is not the fault.
+    """A body of an unsupported kind. `kind` is a slug: `media_type`, `charset`, `content_encoding`, `encoding`.
+    `accepted` are the media types that the call accepts; empty if the type is not the reason.
     """
 
     kind: str
@@ -24,14 +24,14 @@ class UnsupportedMediaType(Refused):
 
 
 class NoSuchRoute(NotFound):
-    """`what` is the path that was asked for."""
+    """`what` is the requested path."""
 
     says = "there is no route {what}; /openapi.json lists the routes"
 
 
 @dataclass(eq=False)
 class MethodNotAllowed(Refused):
-    """`allowed` are the methods that the path takes (RFC 9110, 15.5.6)."""
+    """`allowed` are the methods of the path (RFC 9110, 15.5.6)."""
 
     method: str
     path: str

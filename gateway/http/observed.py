@@ -24,22 +24,22 @@ _REPLAYED: Final = b"idempotency-replayed"
 
 
 def begin(scope: Any, at: float | None = None) -> None:
-    """Note when the request began: now, or at a time of the monotonic clock. The first call counts."""
+    """Record when the request began: now, or at a time of the monotonic clock. Only the first call counts."""
     scope.setdefault(_BEGUN, monotonic() if at is None else at)
 
 
 def note_payment(scope: Scope, rail: str, is_hold: bool) -> None:
-    """The request asks for a payment on this rail."""
+    """Record that the request asks for a payment on this rail."""
     _notes(scope)[_PAYMENT] = (rail, is_hold)
 
 
 def note_refusal(scope: Scope, code: str) -> None:
-    """The request is refused."""
+    """Record the code of the error that the request is answered with."""
     _notes(scope)[_REFUSED] = code
 
 
 def note_wallet(scope: Scope, wallet: str) -> None:
-    """The request is this wallet's, by its id."""
+    """Record the request's wallet, by its id."""
     _notes(scope)[_WALLET] = wallet
 
 
@@ -71,7 +71,7 @@ def watching(traffic: Traffic, scope: Scope, send: Send, is_logged: bool, tracer
 
 
 def route_of(scope: Scope) -> str:
-    """The template of the route that takes the request."""
+    """Return the template of the request's route."""
     route: str = _notes(scope).get("path_template") or NO_ROUTE
     return route
 

@@ -1,4 +1,4 @@
-"""Where a request comes from: what the socket says, and behind proxies of ours what they say. Pure."""
+"""The client's address: the socket's, or behind trusted proxies the one that they report. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -7,21 +7,21 @@ from typing import Any
 
 from gateway.config.values import Network
 
-#: An address as X-Forwarded-For has it; some proxies write the port too.
+#: An address in X-Forwarded-For; some proxies add the port.
 _ADDRESS = re.compile(r"\[(?P<six>[0-9A-Fa-f:.]+)\](:\d+)?|(?P<four>[0-9.]+)(:\d+)?|(?P<bare>[0-9A-Fa-f:.]+)")
 
 
 class Proxies:
-    """Those of ours in front of the gateway, by their networks."""
+    """The trusted proxies in front of the gateway, by their networks."""
 
     def __init__(self, networks: Iterable[Network] = ()) -> None:
         self._networks = tuple(networks)
 
     def client_of(self, scope: Mapping[str, Any]) -> str | None:
-        """The address that the request of an ASGI scope comes from; None where it comes by no network.
+        """Return the client's address of an ASGI request; None if it does not come by a network.
 
-        Each proxy adds to X-Forwarded-For whom it was called by, at its right end. So that is read from the right, for
-        as long as who has written it is trusted: what a client writes there itself is never reached.
+        Each proxy appends the address that called it to X-Forwarded-For. So the header is read from the right, for as
+        long as the proxy that has written an entry is trusted: an entry that the client has forged is never reached.
         """
         client = scope["client"]
         if client is None:

@@ -1,4 +1,4 @@
-"""What a request counts as, and its refusal where there were too many (identity/rate_limits.py)."""
+"""Count a request, and refuse it if there were too many (identity/rate_limits.py)."""
 
 from typing import Any, Final
 
@@ -14,15 +14,15 @@ from gateway.identity.errors import TooManyTries, UnknownHandle
 from gateway.identity.rate_limits import place_of
 from gateway.payments.errors import LineRefused, UnknownPayee
 
-#: What is counted before it is done; what else a route says is noted.
+#: Kinds that are counted before they are done; the other kinds are noted.
 _DEAR: Final = ("sign-ups", "sign-ins")
 
-#: What whoever searches for keys or names is answered with.
+#: The answers to a caller who guesses keys or names.
 _GUESSES: Final = (Unauthenticated, UnknownHandle, UnknownPayee)
 
 
 async def limit(request: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Count the request as what its route says, by the address that it comes from. Raises TooManyTries."""
+    """Count the request as its route declares, by the client's address. Raises TooManyTries."""
     kind = handler.opt.get("counts")
     if kind is not None:
         services: Services = request.app.state.services
@@ -35,7 +35,7 @@ async def limit(request: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteH
 
 
 def refuse(request: Request[Any, Any, Any], error: GatewayError) -> Response[Any]:
-    """The answer to one of the gateway's errors. A caller that has guessed too often learns only that."""
+    """Return the answer to one of the gateway's errors. A caller that has guessed too often only learns that."""
     cause = error.cause if isinstance(error, LineRefused) else error
     if isinstance(cause, _GUESSES):
         services: Services = request.app.state.services

@@ -1,4 +1,4 @@
-"""X-Request-Id: the caller's own, when it may stand in a header and a log, or one of ours."""
+"""X-Request-Id: the caller's own, if it is safe in a header and a log, or a generated one."""
 
 import random
 import re
@@ -8,12 +8,12 @@ from litestar.types import Scope
 
 _MAY_STAND = re.compile(rb"[!-~]{1,128}")
 
-#: Where a request keeps the one that was made for it: its answer and our log say the same.
+#: Where a request stores its generated id, so that its answer and the log have the same.
 _KEPT: Final = "gateway.request_id"
 
 
 def request_id(scope: Scope) -> bytes:
-    """The id of the request, to be given back with the answer."""
+    """Return the request's id, which is sent back with the answer."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _MAY_STAND.fullmatch(value):
             return value

@@ -1,9 +1,9 @@
-"""The server span of a request that is answered, where traces are on.
+"""The server span of an answered request, if traces are on.
 
-A request that makes a payment is the root of the payment's trace, and one that acts on a payment is below it, whatever
-trace its caller is in: that is linked. Whether it is recorded follows from the payment's id alone, as in the worker.
-Any other request goes on with its caller's trace, and is recorded where the caller's part is (W3C Trace Context); one
-without a caller's is in a trace of its own, and recorded by the ratio.
+A request that creates a payment is the root of the payment's trace, and one that acts on a payment is below it,
+whatever trace its caller is in: that one is linked. Whether it is recorded follows from the payment's id alone, as in
+the worker. Any other request continues its caller's trace, and is recorded if the caller's part is (W3C Trace Context);
+without a caller's trace it has one of its own, and is recorded by the ratio.
 
 Like the access log, a span has the route's template and never the path, and no query, header or address of a client.
 """
@@ -21,7 +21,7 @@ from gateway.tracing.span import Span
 from gateway.tracing.steps import Steps
 from gateway.tracing.tracer import PAYMENT_ID, Tracer
 
-#: How many letters at the end of an id decide (tracing/ids.py).
+#: How many letters at the end of an id decide about sampling (tracing/ids.py).
 _LETTERS: Final = 8
 
 
@@ -30,7 +30,7 @@ class _Route(msgspec.Struct):
 
 
 class _Payment(msgspec.Struct):
-    """What a span says of the payment that is answered."""
+    """The fields of an answered payment that a span has."""
 
     id: str
     state: str = ""
@@ -49,7 +49,7 @@ def record(
     steps: Steps | None = None,
     replayed: bool = False,
 ) -> None:
-    """Record a request whose time began then, by the monotonic clock, and how its answer's body begins."""
+    """Record a request that began at that time, by the monotonic clock, with the beginning of its answer's body."""
     named = access_log.named_by(scope["path"])
     payment = access_log.payment_of(scope["path"], answer)
     makes = payment != named and method == "POST" and status < 300 and not replayed
@@ -88,7 +88,7 @@ def _id(payment: str) -> UUID:
 def _said_of(answer: bytes) -> dict[str, str | int]:
     try:
         payment = msgspec.json.decode(answer, type=_Payment)
-    except (msgspec.DecodeError, UnicodeDecodeError):  # only a part of the body is here
+    except (msgspec.DecodeError, UnicodeDecodeError):  # only a part of the body is available
         return {}
     said = {"gateway.payment.state": payment.state, "gateway.payment.rail": payment.route.rail if payment.route else ""}
     return {name: value for name, value in said.items() if value}

@@ -1,4 +1,4 @@
-"""What the OpenAPI document shows of a value's text. Pure."""
+"""Schemas of texts in the OpenAPI document. Pure."""
 
 from collections.abc import Iterable
 
@@ -6,12 +6,12 @@ from msgspec import Meta
 
 
 def one_of(values: Iterable[str], description: str) -> Meta:
-    """A text that is one of these."""
+    """Return the schema of a text that is one of these."""
     return Meta(description=description, extra_json_schema={"enum": list(values)})
 
 
 def typed_id(prefix: str, description: str) -> Meta:
-    """A TypeID with this prefix (ids.py)."""
+    """Return the schema of a TypeID with this prefix (ids.py)."""
     return Meta(
         description=description,
         examples=[f"{prefix}_01h455vb4pex5vsknk084sn02q"],

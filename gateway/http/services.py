@@ -1,5 +1,5 @@
-"""What a handler is handed. Every command builds it, so it knows nothing of the web framework, which takes a third of a
-second of processor time to import.
+"""What a handler is given. Every command builds it, so it does not import the web framework, which takes a third of a
+second of processor time.
 """
 
 import asyncio
@@ -23,26 +23,26 @@ from gateway.tracing.tracer import Tracer
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything a request may need; built once, by hand, in `__main__`."""
+    """Everything a request may need; built once, in `assembly.py`."""
 
     database: Database
     settings: PaymentSettings
     vault: Vault
     clock: Clock
-    node: Node | None = None  #: For what only a chain can answer; all else does without.
-    public_url: str = "http://127.0.0.1:8000"  #: Where people find this gateway: what they sign names it.
+    node: Node | None = None  # For calls that need the chain; all others do without.
+    public_url: str = "http://127.0.0.1:8000"  # The URL at which people open this gateway; signed messages name it.
     proxies: Proxies = field(default_factory=Proxies)
     limits: Limits = field(default_factory=Limits)
     webhooks_allowed: Allowed = field(default_factory=Allowed)  #: Where webhooks may be sent.
-    channels: Sequence[Channel] = ()  #: By which notices are sent.
+    channels: Sequence[Channel] = ()  # The channels of notifications.
     finality: int | None = None  #: As in the configuration: how many blocks make one final.
-    gas_batches_least: int = 10  #: A relayer with less gas money than so many full batches may cost is low.
-    logs_requests: bool = False  #: Whether each goes to the access log.
-    tracer: Tracer | None = None  #: Where traces are on.
+    gas_batches_least: int = 10  # A relayer with a gas balance below so many full batches' cost is low.
+    logs_requests: bool = False  # Whether requests are logged in the access log.
+    tracer: Tracer | None = None  # Set if traces are on.
     pdfs: PdfMaker = field(default_factory=PdfMaker)  #: Makes statements to print.
-    turns: Turns = field(default_factory=Turns)  #: Of those who have a statement added up.
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)  #: Set once this process was told to stop.
+    turns: Turns = field(default_factory=Turns)  # Limits how many statements are summed at once.
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)  # Set once this process was told to stop.
 
     def address_of(self, scope: Mapping[str, Any]) -> str | None:
-        """The address that a request comes from."""
+        """Return the client's address of a request."""
         return self.proxies.client_of(scope)

@@ -1,7 +1,6 @@
-"""Writing an answer.
+"""Write an answer.
 
-problems.py      the one table from error to status and problem type (RFC 9457)
-descriptions.py  what each of its codes means, for people
-headers.py       what every answer tells browsers
-content.py       bytes with an ETag, and the headers that hold a browser to them
+problems.py      the one table from error to status and problem type (RFC 9457) descriptions.py  what each of its codes
+means, for people headers.py       the security headers of every answer content.py       content with an ETag and a
+Content-Security-Policy
 """

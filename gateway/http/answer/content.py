@@ -1,7 +1,7 @@
-"""Content for browsers: bytes with an ETag, and the headers that hold a browser to them.
+"""Content for browsers: bytes with an ETag, and security headers.
 
-A page may do what its Content-Security-Policy allows and nothing else. Browsers ask for content again each time, and
-get 304 while it is the same (RFC 9110, 13).
+A page may do what its Content-Security-Policy allows and nothing else. Browsers revalidate content each time, and get
+304 while it is the same (RFC 9110, 13).
 """
 
 import hashlib
@@ -18,25 +18,25 @@ HTML: Final = "text/html"
 
 
 def permissions(camera: str) -> str:
-    """What a page may ask its reader for (Permissions Policy); `camera` is an allowlist: `()` or `(self)`."""
+    """Return the features that a page may use (Permissions Policy); `camera` is an allowlist: `()` or `(self)`."""
     return (
         f"publickey-credentials-create=(self), publickey-credentials-get=(self), camera={camera}, "
         "microphone=(), geolocation=(), payment=()"
     )
 
 
-#: What holds a browser to a page, beside its policy.
+#: The security headers of a page, besides its policy.
 HEADERS: Final = {
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": permissions("()"),
-    "Cache-Control": "no-cache",  # asked again each time, and answered with 304
+    "Cache-Control": "no-cache",  # revalidated each time, and answered with 304
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Bytes of a media type, and what a page of them may do. Litestar adds the charset to the types of text."""
+    """Bytes of a media type, and the policy of a page of them. Litestar adds the charset to the types of text."""
 
     body: bytes
     media_type: str
@@ -45,11 +45,11 @@ class Content:
 
     @classmethod
     def of(cls, body: bytes, media_type: str, policy: str) -> "Content":
-        """Content whose ETag is made of its bytes."""
+        """Return content whose ETag is a hash of its bytes."""
         return cls(body, media_type, policy, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
     def answer(self, request: Request[Any, Any, Any]) -> Response[bytes]:
-        """The answer to a request for it. Raises PreconditionFailed."""
+        """Return the answer to a request for it. Raises PreconditionFailed."""
         headers = {**self.headers(), "ETag": self.etag}
         if "if-match" in request.headers and not _names(request.headers.getall("if-match"), self.etag):
             raise PreconditionFailed("If-Match")
@@ -58,12 +58,12 @@ class Content:
         return Response(self.body, headers=headers, media_type=self.media_type)
 
     def headers(self) -> dict[str, str]:
-        """What holds a browser to it."""
+        """Return its security headers."""
         return {"Content-Security-Policy": self.policy, **HEADERS}
 
 
 def _names(lists: Iterable[str], etag: str) -> bool:
-    """Whether one of these lists of entity tags has this one, or any (RFC 9110, 13.1). A weak one stands for it too:
-    content's bytes are its tag.
+    """Return whether one of these lists of entity tags has this one, or any (RFC 9110, 13.1). A weak one matches too,
+    because the tag is a hash of the content's bytes.
     """
     return any(one in ("*", etag) for text in lists for one in re.findall(r'"[^"]*"|\*', text))

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-#: By code; a test holds that each code of problems.py is here, and nothing else.
+#: By code; a test checks that it has each code of problems.py, and nothing else.
 DESCRIPTIONS: Final = {
     "invalid_request": "The body is not JSON or lacks a field; or a field, query parameter or header is unknown or "
     "repeated.",

@@ -1,5 +1,5 @@
-"""What every answer tells browsers: to run and to frame nothing of it, to keep none of it, and to guess no type. Pages
-say more of their own (web/pages.py); what an answer says itself stays.
+"""The security headers of every answer: browsers run nothing of it, frame nothing, cache nothing and guess no type.
+Pages have their own in addition (web/pages.py); a header that an answer sets itself is kept.
 """
 
 from typing import Final
@@ -19,18 +19,18 @@ _ALWAYS: Final[tuple[Header, ...]] = (
     (b"cache-control", b"no-store"),
 )
 
-#: For a year this host is asked over https alone (RFC 6797).
+#: Browsers use only https for this host for a year (RFC 6797).
 _HTTPS: Final[Header] = (b"strict-transport-security", b"max-age=31536000")
 
 
 def security_headers(public_url: str) -> tuple[Header, ...]:
-    """Those of every answer of a gateway that people find there."""
+    """Return the headers of every answer of a gateway at this URL."""
     return (*_ALWAYS, _HTTPS) if public_url.startswith("https:") else _ALWAYS
 
 
 def finishing(public_url: str) -> BeforeMessageSendHookHandler:
-    """What finishes the headers of every answer of a handler's: those of security that it has not, the next cookie of
-    its session, and its request's id.
+    """Return a hook that completes the headers of every answer of a handler: the missing security headers, the next
+    cookie of its session, and the request's id.
     """
     security = security_headers(public_url)
 

@@ -1,7 +1,7 @@
 """The one table from error to HTTP: status, stable `code`, and whether the same request may succeed later.
 
-Answers are `application/problem+json` (RFC 9457). `type` is finer than `code` where one code has several causes, and
-the error's own values stand beside them, money as decimal strings. Nothing else about the inside leaves the gateway.
+Answers are `application/problem+json` (RFC 9457). `type` is finer than `code` if one code has several causes, and the
+error's own values are in the document, money as decimal strings. Nothing else about the inside leaves the gateway.
 """
 
 import logging
@@ -71,14 +71,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """How one kind of error looks outside. `retryable`: the same request may succeed later."""
+    """How one kind of error is answered. `retryable`: the same request may succeed later."""
 
     status: int
     code: str
     retryable: bool = False
 
 
-#: Every refusal we can explain. An error that is not here is looked up by the classes it descends from.
+#: Every error that can be explained. An error that is not here is looked up by its base classes.
 PROBLEMS: dict[type[GatewayError], Problem] = {
     errors.InvalidRequest: Problem(400, "invalid_request"),
     BodyTooLarge: Problem(413, "body_too_large"),
@@ -141,11 +141,11 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
     errors.Unavailable: Problem(503, "unavailable", retryable=True),
 }
 
-#: Errors that say something about the machine or the gateway and nothing that the caller can mend: shown as a 500.
+#: For errors of the machine or the gateway that the caller cannot fix: shown as a 500.
 INTERNAL = Problem(500, "internal_error", retryable=True)
 
-#: Codes that come together, for the routes that say which they may answer (`problems=`): of an amount of an asset, of
-#: an Idempotency-Key, of whom is paid and how, of the request that is paid, of the end of a payment.
+#: Codes that come together, for the routes that declare which they may answer (`problems=`): of an amount of an asset,
+#: of an Idempotency-Key, of the payee and the rail, of the payment request, of the end of a payment.
 MONEY_PROBLEMS = ("unknown_asset", "invalid_amount", "amount_too_precise")
 KEY_PROBLEMS = ("idempotency_key_missing", "idempotency_key_reused", "idempotency_key_in_progress")
 PAY_PROBLEMS = (
@@ -157,12 +157,12 @@ END_PROBLEMS = ("invalid_amount", "amount_too_precise", "not_found", "state_conf
 
 _MEDIA_TYPE = "application/problem+json"
 
-#: What Litestar says when a parameter is not there.
+#: Litestar's text for a missing parameter.
 _MISSING_PARAMETER = re.compile(r"Missing required \w+ parameter '(\w+)'")
 
 
 def problem_of(error: GatewayError) -> Problem:
-    """The problem of an error: its own, or that of the nearest class it descends from."""
+    """Return the problem of an error: its own, or that of its nearest base class."""
     for kind in type(error).__mro__:
         if kind in PROBLEMS:
             return PROBLEMS[kind]
@@ -170,16 +170,16 @@ def problem_of(error: GatewayError) -> Problem:
 
 
 def refuse(request: Request[Any, Any, Any], error: GatewayError) -> Response[Any]:
-    """The answer to an error of ours."""
+    """Return the answer to one of the gateway's errors."""
     if isinstance(error, errors.PreconditionFailed) and request.method == "GET" and error.header == "If-None-Match":
-        return Response(None, status_code=304)  # RFC 9110, 13.1.2: what the client has is good
+        return Response(None, status_code=304)  # RFC 9110, 13.1.2: the client's copy is current
     document = problem_document(error)
     observed.note_refusal(request.scope, str(document["code"]))
     return _answer(document)
 
 
 def as_bytes(error: GatewayError) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """The same answer as a status, headers and a body, where no handler is there to encode it."""
+    """Return the same answer as a status, headers and a body, for code without a handler to encode it."""
     document = problem_document(error)
     status, headers = _start_of(document)
     named = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
@@ -187,7 +187,7 @@ def as_bytes(error: GatewayError) -> tuple[int, list[tuple[bytes, bytes]], bytes
 
 
 def malformed(fault: Malformed, scope: Any) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """The headers and body of the answer to a request that could not be read: then its connection is closed."""
+    """Return the headers and body of the answer to a request that could not be read. Its connection is then closed."""
     document = problem_document(InvalidRequest(fault.kind, fault.detail)) | {"status": fault.status}
     body = msgspec.json.encode(document)
     headers = [(b"content-type", _MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body))]
@@ -196,7 +196,7 @@ def malformed(fault: Malformed, scope: Any) -> tuple[list[tuple[bytes, bytes]], 
 
 
 def problem_document(error: GatewayError) -> dict[str, object]:
-    """The problem document of an error (RFC 9457)."""
+    """Return the problem document of an error (RFC 9457)."""
     if isinstance(error, LineRefused):
         return problem_document(error.cause) | {"detail": str(error), "index": error.index}
     problem = problem_of(error)
@@ -208,12 +208,12 @@ def problem_document(error: GatewayError) -> dict[str, object]:
 
 
 def refuse_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, object]]:
-    """The answer to an error of Litestar's: a parameter it could not decode, a path or a method it does not know."""
+    """Return the answer to one of Litestar's errors: a parameter it could not decode, an unknown path or method."""
     return refuse(request, _of_http(request, error))
 
 
 def fail(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:
-    """The answer to a mistake of ours: its details go to the log, with the request's id, and nowhere else."""
+    """Return the answer to a bug: its details go to the log, with the request's id, and nowhere else."""
     id = request_id(request.scope).decode()
     log.error("request %s to %s failed", id, observed.route_of(request.scope), exc_info=error)
     observed.note_refusal(request.scope, INTERNAL.code)
@@ -221,7 +221,7 @@ def fail(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str
 
 
 def internal_document() -> dict[str, object]:
-    """The problem document of a mistake of ours, which says nothing about it."""
+    """Return the problem document of a bug, which says nothing about it."""
     return _document(INTERNAL, "", "something went wrong on our side; the same request may be sent again", {})
 
 
@@ -243,7 +243,7 @@ def _answer(document: dict[str, object]) -> Response[dict[str, object]]:
 
 
 def _start_of(document: dict[str, object]) -> tuple[int, dict[str, str]]:
-    """The status, and the headers that belong to it."""
+    """Return the status, and its headers."""
     status, headers = document["status"], {}
     assert isinstance(status, int)
     if status == 401:
@@ -254,12 +254,12 @@ def _start_of(document: dict[str, object]) -> tuple[int, dict[str, str]]:
         allowed = document["allowed"]
         assert isinstance(allowed, tuple)
         headers["Allow"] = ", ".join(allowed)
-    if document["code"] == "unsupported_media_type":  # RFC 9110, 15.5.16: what would have been taken
+    if document["code"] == "unsupported_media_type":  # RFC 9110, 15.5.16: what is accepted
         accepted = document["accepted"]
         assert isinstance(accepted, tuple)
         headers["Accept" if accepted else "Accept-Encoding"] = ", ".join(accepted) or "identity"
     if document["code"] in ("idempotency_key_in_progress", "unavailable"):
-        headers["Retry-After"] = "1"  # seconds; what else is retryable waits for somebody to do something
+        headers["Retry-After"] = "1"  # seconds; other retryable errors wait for somebody to act
     return status, headers
 
 
@@ -270,7 +270,7 @@ def _plain(value: object) -> object:
 
 
 def _of_http(request: Request[Any, Any, Any], error: HTTPException) -> GatewayError:
-    """The error of ours that says the same."""
+    """Return the gateway's error for one of Litestar's."""
     path = request.url.path
     match error.status_code:
         case 404 if path in _API_ROOTS or path.startswith(tuple(f"{root}/" for root in _API_ROOTS)):
@@ -289,7 +289,7 @@ def _of_http(request: Request[Any, Any, Any], error: HTTPException) -> GatewayEr
 
 
 def _of_validation(request: Request[Any, Any, Any], error: ValidationException) -> InvalidRequest:
-    """What is wrong with a parameter; bodies are read in `body.py`, except one that is not there."""
+    """Return what is wrong with a parameter. Bodies are read in `body.py`, except a missing one."""
     if missing := _MISSING_PARAMETER.match(error.detail):
         return InvalidRequest("missing_parameter", f"the query parameter {missing.group(1)} is missing")
     fault = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
@@ -299,5 +299,5 @@ def _of_validation(request: Request[Any, Any, Any], error: ValidationException) 
     return parameters.misfit(request, name)
 
 
-#: The paths of the API begin so; all else is a page.
+#: The roots of the API's paths; everything else is a page.
 _API_ROOTS = ("/v1", "/health")

@@ -1,8 +1,8 @@
 """A request's body: one flat JSON object, read strictly into the struct that its handler takes.
 
-The struct's own decoder reads the bytes, so nothing is ever built that the struct does not have. Litestar's way would
-build whatever the JSON says and bend that into the struct: a body of open brackets then overflows the C stack and ends
-the process, `"false"` and `0` pass for a boolean, and of two values under one key the last wins without a word.
+The struct's own decoder reads the bytes, so nothing is ever built that the struct does not have. Litestar would build
+whatever the JSON says and convert that into the struct: a body of open brackets then overflows the C stack and ends the
+process, `"false"` and `0` pass for a boolean, and of two values for one key the last wins silently.
 """
 
 import json
@@ -21,7 +21,7 @@ from gateway.http.request.json_faults import refusal_of
 
 Wanted = TypeVar("Wanted", bound=msgspec.Struct)
 
-#: How a body begins that is in another encoding, or compressed (RFC 1952, 8878, 1950): the longest first.
+#: The first bytes of a body in another encoding, or compressed (RFC 1952, 8878, 1950): the longest first.
 _ENCODINGS = (
     (b"\xef\xbb\xbf", "UTF-8 with a byte order mark"),
     (b"\xfe\xff", "in UTF-16"),
@@ -31,10 +31,10 @@ _ENCODINGS = (
     (b"\x78\x9c", "compressed (deflate)"),
 )
 
-#: The longest line of NDJSON that is read.
+#: The longest line of NDJSON that is read, in bytes.
 _LINE_BYTES_MAX = 64 * 1024
 
-#: The largest body of a call that does not say otherwise: the application and the fast path refuse more.
+#: The largest body of a call that does not set its own limit, in bytes: the application and the fast path refuse more.
 BODY_BYTES_MAX = 64 * 1024
 
 
@@ -42,8 +42,8 @@ class StrictRequest(Request[Any, Any, Any]):
     """A request whose JSON is read into the type of its handler's `data`."""
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
-        """The body as it comes. Raises InvalidRequest where the client hangs up in the middle of it: no fault of ours,
-        though Litestar says so, and nobody is there to be told.
+        """Yield the body as it arrives. Raises InvalidRequest if the client disconnects in the middle of it: Litestar
+        reports that as a server error, which it is not.
         """
         try:
             async for part in super().stream():
@@ -52,19 +52,21 @@ class StrictRequest(Request[Any, Any, Any]):
             raise InvalidRequest("cut_off", "the body ended before all of it had come") from None
 
     async def json(self) -> Any:
-        """The body. Raises UnsupportedMediaType, InvalidRequest, and InvalidAmount for an amount that is no string."""
+        """Return the body. Raises UnsupportedMediaType, InvalidRequest, and InvalidAmount for an amount that is not a
+        string.
+        """
         self.check_media_type(JSON)
         wanted = self.route_handler.parsed_data_field
         assert wanted is not None, "only a handler that takes data has its body read"
         return read(await self.body(), wanted.annotation)
 
     def check_media_type(self, *accepted: str) -> str:
-        """Which of these media types the body is said to have. Raises UnsupportedMediaType."""
+        """Return which of these media types the body declares. Raises UnsupportedMediaType."""
         return check_media_type(dict(self.scope["headers"]).get(b"content-type"), *accepted)
 
 
 def read(body: bytes, wanted: type[Wanted]) -> Wanted:
-    """The struct that the body says. Raises InvalidRequest, and InvalidAmount for an amount that is not a string."""
+    """Return the struct of the body. Raises InvalidRequest, and InvalidAmount for an amount that is not a string."""
     try:
         asked: Wanted = _decoder(wanted).decode(body)
     except msgspec.ValidationError as fault:
@@ -76,21 +78,21 @@ def read(body: bytes, wanted: type[Wanted]) -> Wanted:
         _refuse_repeated_fields(body)
     else:
         for name in _names(wanted):
-            if body.count(name) > 1:  # in a value, perhaps
+            if body.count(name) > 1:  # it may be in a value
                 _refuse_repeated_fields(body)
                 break
     return asked
 
 
 def read_each(bodies: Sequence[bytes], wanted: type[Wanted]) -> list[Wanted | GatewayError]:
-    """`read`, of each: the struct that it says, or what `read` raises of it."""
+    """Read each body. Returns its struct, or the error that `read` raises for it."""
     try:
         asked: list[Wanted | GatewayError] = list(map(_decoder(wanted).decode, bodies))
         whole = b",".join(bodies)
         if b"\\" not in whole and whole.count(b"{") == len(bodies) and _names_once(whole, asked, wanted):
             return asked
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        pass  # of one of them; which it is, and why, is found out below
+        pass  # one of them is wrong; which and why is found out below
     asked = []
     for body in bodies:
         try:
@@ -101,7 +103,7 @@ def read_each(bodies: Sequence[bytes], wanted: type[Wanted]) -> list[Wanted | Ga
 
 
 async def read_limited(request: Request[Any, Any, Any], bytes_max: int) -> bytes:
-    """The body of a route with a limit of its own. Raises BodyTooLarge as soon as it is known to be."""
+    """Return the body of a route with a limit of its own. Raises BodyTooLarge as soon as the limit is exceeded."""
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
@@ -112,7 +114,7 @@ async def read_limited(request: Request[Any, Any, Any], bytes_max: int) -> bytes
 
 
 def read_array(body: bytes, most: int) -> list[bytes]:
-    """The elements of a JSON array, each as its own bytes, to be read one by one. Raises InvalidRequest."""
+    """Return the elements of a JSON array, each as its own bytes, to be read one by one. Raises InvalidRequest."""
     try:
         elements = msgspec.json.decode(body, type=list[msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -124,7 +126,7 @@ def read_array(body: bytes, most: int) -> list[bytes]:
 
 
 def refuse_encoding(body: bytes) -> None:
-    """Raises UnsupportedMediaType for bytes that are no JSON in UTF-8 (RFC 8259, 8.1) but something known."""
+    """Raise UnsupportedMediaType for bytes that are not JSON in UTF-8 (RFC 8259, 8.1) but another known encoding."""
     for start, what in _ENCODINGS:
         if body.startswith(start):
             raise UnsupportedMediaType("encoding", f"the body is {what}; send plain JSON in UTF-8", ())
@@ -160,13 +162,16 @@ def _decoder(wanted: type[Wanted]) -> msgspec.json.Decoder[Wanted]:
 
 @lru_cache
 def _names(wanted: type[msgspec.Struct]) -> tuple[bytes, ...]:
-    """The fields as they stand in a body. Where each is there once at most and nothing is escaped, none is repeated."""
+    """Return the fields as they are written in a body. If each appears at most once and nothing is escaped, none is
+    repeated.
+    """
     return tuple(b'"%s"' % field.encode_name.encode() for field in msgspec.structs.fields(wanted))
 
 
 def _names_once(whole: bytes, asked: Sequence[object], wanted: type[msgspec.Struct]) -> bool:
-    """Whether no body among these, in which nothing is escaped, has a field twice: each field is there as often as it
-    was read. One that says what is left out otherwise (`"memo": null`) was not read, for all that one knows.
+    """Return whether no body among these, without escapes, has a field twice: each field appears as often as it was
+    read. A field whose value is its default (`"memo": null`) does not count as read, so this may return False
+    needlessly.
     """
     for name, (attribute, default) in zip(_names(wanted), _defaults(wanted), strict=True):
         there = whole.count(name)
@@ -177,14 +182,16 @@ def _names_once(whole: bytes, asked: Sequence[object], wanted: type[msgspec.Stru
 
 @lru_cache
 def _defaults(wanted: type[msgspec.Struct]) -> tuple[tuple[str, object], ...]:
-    """The struct's attributes, in the order of `_names`, and what each is where the body does not have it."""
+    """Return the struct's attributes, in the order of `_names`, with the default of each."""
     fields = msgspec.structs.fields(wanted)
     assert all(field.default_factory is msgspec.NODEFAULT for field in fields), "they would be equal to nothing"
     return tuple((field.name, field.default) for field in fields)
 
 
 def _refuse_repeated_fields(body: bytes) -> None:
-    """Of `{"amount": "1.00", "amount": "100.00"}` no reader knows which is meant (RFC 8259, section 4)."""
+    """Refuse repeated fields: in `{"amount": "1.00", "amount": "100.00"}` it is unclear which is meant (RFC 8259,
+    section 4).
+    """
 
     def refuse_repeated(pairs: list[tuple[str, object]]) -> None:
         seen = set[str]()

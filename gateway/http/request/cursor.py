@@ -1,4 +1,4 @@
-"""Cursors of lists: opaque to clients, a position to us."""
+"""Cursors of lists: opaque to clients, a position to the gateway."""
 
 import base64
 import binascii
@@ -10,12 +10,12 @@ _NOT_A_CURSOR: Final = "this is not a cursor: send the next_cursor of the page b
 
 
 def cursor_text(position: str) -> str:
-    """An opaque cursor: where the next page of a list goes on."""
+    """Return an opaque cursor: the position at which the next page of a list begins."""
     return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
 
 
 def cursor_position(cursor: str) -> str:
-    """What `cursor_text` was given. Raises InvalidRequest for any other text."""
+    """Return the position of a cursor. Raises InvalidRequest for any other text."""
     try:
         return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except (ValueError, binascii.Error):
@@ -23,7 +23,7 @@ def cursor_position(cursor: str) -> str:
 
 
 def cursor_number(cursor: str) -> int:
-    """The number that `cursor_text` was given the text of. Raises InvalidRequest for any other text."""
+    """Return the number in a cursor. Raises InvalidRequest for any other text."""
     position = cursor_position(cursor)
     if not (position.isascii() and position.isdecimal() and len(position) <= 18):
         raise InvalidRequest("cursor", _NOT_A_CURSOR)

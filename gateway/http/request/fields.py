@@ -1,8 +1,8 @@
-"""The header fields that change what a request means, the same for every route (RFC 9110). Pure.
+"""Header fields that change the meaning of a request, the same for every route (RFC 9110). Pure.
 
-A field that is not understood here and would make the request another one is refused, never passed over. What a server
-may pass over it does: Range, Accept, Content-Language, Upgrade and all that it does not know. Where a request ends is
-framing.py's.
+A field that is not supported here and would change the meaning is refused, never ignored. Fields that a server may
+ignore are ignored: Range, Accept, Content-Language, Upgrade and all unknown ones. framing.py decides where a request
+ends.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from gateway.http.request.framing import Field, members
 
 JSON: Final = "application/json"
 
-#: Fields that have one value. Of two, one would win without a word.
+#: Fields that have one value. If there are two, one would win silently.
 ONCE: Final = {
     b"authorization": "Authorization",
     b"content-type": "Content-Type",
@@ -28,7 +28,7 @@ ONCE: Final = {
 #: What `check_conditions` reads.
 CONDITIONS: Final = (b"if-match", b"if-none-match")
 
-#: Fields in place of the request line's method: whoever sends one means another method.
+#: Fields that override the request line's method: a client that sends one means another method.
 _OTHER_METHOD: Final = (b"x-http-method-override", b"x-http-method", b"x-method-override")
 
 #: Fields that the fast path of payments (api/payments/fast) leaves to the ordinary handler, where `check` reads them.
@@ -36,8 +36,8 @@ NOT_PLAIN: Final = frozenset((*_OTHER_METHOD, b"content-encoding", b"content-ran
 
 
 def check(fields: Iterable[Field]) -> None:
-    """Raises InvalidRequest for a field that stands twice, a part of a body or another method, and UnsupportedMediaType
-    for a body that is encoded.
+    """Raise InvalidRequest for a repeated field, a partial body or another method, and UnsupportedMediaType for an
+    encoded body.
     """
     seen = set[bytes]()
     for name, value in fields:
@@ -59,9 +59,9 @@ def check(fields: Iterable[Field]) -> None:
 
 
 def check_conditions(fields: Iterable[Field], represented: bool) -> None:
-    """Raises PreconditionFailed where a condition is false (RFC 9110, 13.1). `represented`: there is something at the
-    path that GET reads. None of it has an entity tag or a date: If-Match holds for `*` alone, If-None-Match for every
-    tag, and conditions on dates are passed over.
+    """Raise PreconditionFailed if a condition is false (RFC 9110, 13.1). `represented`: GET reads something at the
+    path. None of it has an entity tag or a date: If-Match holds for `*` alone, If-None-Match for every tag, and
+    conditions on dates are ignored.
     """
     for name, value in fields:
         if name == b"if-match" and not (represented and value == b"*"):
@@ -72,8 +72,8 @@ def check_conditions(fields: Iterable[Field], represented: bool) -> None:
 
 @lru_cache(maxsize=256)
 def media_type(content_type: bytes) -> tuple[str, str]:
-    """The media type and the charset ("" for none) of a Content-Type, in lower case; unknown parameters are passed
-    over. ("", "") where it is not one.
+    """Return the media type and the charset ("" for none) of a Content-Type, in lower case; unknown parameters are
+    ignored. ("", "") if it is malformed.
     """
     kind, *parameters = content_type.decode("latin-1").lower().split(";")
     charset = ""
@@ -87,13 +87,13 @@ def media_type(content_type: bytes) -> tuple[str, str]:
 
 
 def is_json(content_type: bytes) -> bool:
-    """Whether a body of this type is read as JSON in UTF-8."""
+    """Return whether a body of this type is read as JSON in UTF-8."""
     kind, charset = media_type(content_type)
     return kind == JSON and charset in _UTF_8
 
 
 def check_media_type(content_type: bytes | None, *accepted: str) -> str:
-    """Which of these media types the body has: the first, where nothing is said. Raises UnsupportedMediaType."""
+    """Return which of these media types the body has: the first if none is declared. Raises UnsupportedMediaType."""
     if content_type is None:
         return accepted[0]
     kind, charset = media_type(content_type)

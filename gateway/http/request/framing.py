@@ -1,7 +1,7 @@
-"""What the head of an HTTP/1.1 request says about where the request ends and whom it is for (RFC 9110, 9112). Pure.
+"""Where a request ends and which host it is for, by the head of an HTTP/1.1 request (RFC 9110, 9112). Pure.
 
 llhttp parses the head and refuses what is not in the grammar: two lengths, a length beside a transfer coding, folded
-lines, bare line ends, a space before a colon. Here are the rules that it leaves to the server. A request that breaks
+lines, bare line ends, a space before a colon. These are the rules that it leaves to the server. A request that breaks
 one is answered and its connection is closed, because nobody can tell where the next request would begin.
 """
 
@@ -22,7 +22,7 @@ _ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
 
 
 class Malformed(Exception):
-    """A request that cannot be read: a status of HTTP, a slug, and a sentence that says what to do instead."""
+    """A request that cannot be read: an HTTP status, a slug, and a sentence that says what to do instead."""
 
     def __init__(self, status: int, kind: str, detail: str) -> None:
         super().__init__(detail)
@@ -30,20 +30,20 @@ class Malformed(Exception):
 
 
 def without_upgrade(method: bytes, target: bytes, version: str, fields: list[Field]) -> bytes:
-    """The head once more, without the offer of another protocol: a server may ignore an Upgrade (RFC 9110, 7.8), and
-    then the request is what it would be without. The parser would take what follows for the other protocol.
+    """Return the head without the offer of another protocol: a server may ignore an Upgrade (RFC 9110, 7.8), and then
+    the request is the same without it. The parser would take what follows for the other protocol.
     """
     kept = field_lines(field for field in fields if field[0] != b"upgrade")
     return b"%b %b HTTP/%b\r\n%b\r\n" % (method, target, version.encode(), kept)
 
 
 def field_lines(fields: Iterable[Field]) -> bytes:
-    """Fields as the lines of a head."""
+    """Return fields as the lines of a head."""
     return b"".join([b"%b: %b\r\n" % field for field in fields])
 
 
 def check_protocol(method: bytes, version: str) -> None:
-    """Raises Malformed for a protocol or a method that is not spoken here."""
+    """Raise Malformed for an unsupported protocol version or method."""
     if version not in ("1.0", "1.1"):
         raise Malformed(505, "version", f"this is HTTP/{version}; send the request as HTTP/1.1")
     if method == b"CONNECT":
@@ -51,7 +51,7 @@ def check_protocol(method: bytes, version: str) -> None:
 
 
 def origin_form(method: bytes, target: bytes, fields: list[Field]) -> bytes:
-    """The target as path and query. An absolute one names the host, which then stands in place of the Host field.
+    """Return the target as path and query. An absolute one names the host, which then replaces the Host field.
 
     Raises Malformed for a fragment, for userinfo, and for `*` with another method than OPTIONS.
     """
@@ -67,7 +67,7 @@ def origin_form(method: bytes, target: bytes, fields: list[Field]) -> bytes:
 
 
 def check_fields(version: str, fields: list[Field]) -> bool:
-    """Whether the client waits for 100 (Continue) before it sends the body. Raises Malformed."""
+    """Return whether the client waits for 100 (Continue) before it sends the body. Raises Malformed."""
     found = [field for field in fields if field[0] in _FRAMING]
     _check_host(version, found)
     if found[1:]:
@@ -77,12 +77,12 @@ def check_fields(version: str, fields: list[Field]) -> bool:
 
 
 def members(value: bytes) -> list[bytes]:
-    """The members of a list (RFC 9110, 5.6.1), in lower case; an empty one is b""."""
+    """Return the members of a list (RFC 9110, 5.6.1), in lower case; an empty one is b""."""
     return [member.strip(b" \t").lower() for member in value.split(b",")]
 
 
 def _check_host(version: str, fields: list[Field]) -> None:
-    """Raises Malformed unless there is one Host, or none in HTTP/1.0, and it names a host (RFC 9112, 3.2)."""
+    """Raise Malformed unless there is one Host, or none in HTTP/1.0, and it names a host (RFC 9112, 3.2)."""
     hosts = [value for name, value in fields if name == b"host"]
     if len(hosts) > 1:
         raise Malformed(400, "repeated_header", "the header Host is there more than once; send it once")
@@ -93,7 +93,7 @@ def _check_host(version: str, fields: list[Field]) -> None:
 
 
 def _check_transfer_coding(version: str, fields: list[Field]) -> None:
-    """Raises Malformed for a transfer coding that is not read here (RFC 9112, 6.1 and 6.3)."""
+    """Raise Malformed for an unsupported transfer coding (RFC 9112, 6.1 and 6.3)."""
     codings = [coding for name, value in fields if name == b"transfer-encoding" for coding in members(value)]
     if not codings:
         return
@@ -106,7 +106,7 @@ def _check_transfer_coding(version: str, fields: list[Field]) -> None:
 
 
 def _expects_continue(version: str, fields: list[Field]) -> bool:
-    """Whether the client waits for 100 (Continue) before it sends the body. HTTP/1.0 has no such answer.
+    """Return whether the client waits for 100 (Continue) before it sends the body. HTTP/1.0 has no such answer.
 
     Raises Malformed (417) for any other expectation (RFC 9110, 10.1.1).
     """

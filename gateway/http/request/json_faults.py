@@ -1,4 +1,4 @@
-"""What msgspec finds wrong with a request's JSON, as an error of ours: the field, what was sent and what to send.
+"""Translate msgspec's errors about a request's JSON into the gateway's: the field, what was sent and what to send.
 
 msgspec names Python's types; here they are JSON's (RFC 8259): string, number, boolean, array, object, null. Pure.
 """
@@ -37,10 +37,10 @@ RFC3339_TIME: Final = "a date, a time and an offset (RFC 3339), such as 2030-01-
 
 
 def refusal_of(fault: str, wanted: type[msgspec.Struct]) -> GatewayError:
-    """The error that says what msgspec said of a body that should be a `wanted`."""
+    """Return the error for msgspec's text about a body that should be a `wanted`."""
     if unknown := _UNKNOWN_FIELD.fullmatch(fault):
         name, where = unknown[1], "here"
-        if (at := _AT_FIELD.fullmatch(f"{name}`")) and _is_object(wanted, at[2]):  # else it is of the name itself
+        if (at := _AT_FIELD.fullmatch(f"{name}`")) and _is_object(wanted, at[2]):  # otherwise it is part of the name
             name, where = at[1].removesuffix("`"), f"in {at[2]}"
         names = _fields(wanted, where.removeprefix("in ") if where != "here" else "")
         return InvalidRequest(
@@ -57,7 +57,7 @@ def refusal_of(fault: str, wanted: type[msgspec.Struct]) -> GatewayError:
 
 
 def one_of(choices: Iterable[object]) -> str:
-    """The values that something may have, as people write them."""
+    """Return the allowed values, as people write them."""
     names = [str(choice) for choice in choices]
     return " or ".join(names) if len(names) < 3 else f"one of {', '.join(names)}"
 
@@ -94,12 +94,12 @@ def _sent(expected: str, got: str) -> str:
 
 
 def _choices(wanted: type[msgspec.Struct], path: str) -> str:
-    """What the field at `path`, such as `caps[0].rail`, may be."""
+    """Return the allowed values of the field at `path`, such as `caps[0].rail`."""
     return one_of(choice for one in _at(wanted, path) for choice in _values(one))
 
 
 def _fields(wanted: type[msgspec.Struct], path: str) -> list[str]:
-    """The fields that an object at a path may have; an empty path is the whole body."""
+    """Return the fields of the object at a path; an empty path is the whole body."""
     places = _at(wanted, path) if path else [inspect.type_info(wanted)]
     return [field.encode_name for one in places if isinstance(one, inspect.StructType) for field in one.fields]
 
@@ -112,13 +112,13 @@ def _is_object(wanted: type[msgspec.Struct], path: str) -> bool:
 
 
 def _at(wanted: type[msgspec.Struct], path: str) -> list[inspect.Type]:
-    """What may stand at a path. Raises LookupError where there is none."""
+    """Return the types at a path. Raises LookupError if there is none."""
     steps = re.sub(r"\[[^]]*\]", "", path).split(".")
     return _alternatives(reduce(_inside, steps, inspect.type_info(wanted)))
 
 
 def _inside(of: inspect.Type, name: str) -> inspect.Type:
-    """The type of a field of a struct, or of the structs in a list, an object or a union."""
+    """Return the type of a field of a struct, or of the structs in a list, an object or a union."""
     for one in _alternatives(of):
         if isinstance(one, inspect.StructType):
             return {field.encode_name: field.type for field in one.fields}[name]

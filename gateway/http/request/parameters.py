@@ -1,10 +1,10 @@
 """Query parameters: each route takes those that its handler declares, once each, and no others.
 
-What is not known is refused rather than passed over: `?Mode=all` would pay a part of what was to be all or nothing. The
-names come from the handlers' own signatures, as Litestar read them. Pages take any: their scripts read them, and links
-from elsewhere bring their own.
+An unknown one is refused, not ignored: `?Mode=all` would pay part of a batch that was to be all or nothing. The names
+come from the handlers' own signatures, as Litestar read them. Pages take any: their scripts read them, and links from
+elsewhere have their own.
 
-A parameter whose value does not fit is named as it was sent, with what it may be (`misfit`).
+The error for a bad value names the parameter as it was sent, with the allowed values (`misfit`).
 """
 
 from collections.abc import Iterable
@@ -27,25 +27,25 @@ Limit = Annotated[int, QueryParameter(ge=1, le=200, description="How many at the
 
 
 def asset_parameter(description: str) -> QueryParameter:
-    """A query parameter that names an asset."""
+    """Return a query parameter that names an asset."""
     return QueryParameter(name="asset", description=description, schema_extra={"examples": ["EUR"]})
 
 
 def path_id(prefix: str, description: str) -> PathParameter:
-    """A TypeID with this prefix, in a path. What is no such id is no thing that is there: 404."""
+    """Return a path parameter that is a TypeID with this prefix. Another text names nothing that exists: 404."""
     shown = typed_id(prefix, description)
     return PathParameter(
         description=description, schema_extra={"examples": shown.examples, **(shown.extra_json_schema or {})}
     )
 
 
-#: Where a handler keeps the names of its query parameters, and the names of the arguments that they are given as.
+#: Where a handler stores the names of its query parameters, and of the arguments that they are passed as.
 _NAMES: Final = "query_parameters"
 _ARGUMENTS: Final = "query_arguments"
 
 
 def learn(routes: Iterable[BaseRoute]) -> None:
-    """Have each handler of the document know the names of its query parameters."""
+    """Store the names of the query parameters with each handler of the document."""
     for route in routes:
         if isinstance(route, HTTPRoute):
             for handler, model in route.route_handler_map.values():
@@ -55,14 +55,14 @@ def learn(routes: Iterable[BaseRoute]) -> None:
 
 
 def names_of(handler: BaseRouteHandler) -> tuple[str, ...] | None:
-    """The query parameters that the route takes; None for a page."""
+    """Return the query parameters that the route takes; None for a page."""
     names: tuple[str, ...] | None = handler.opt.get(_NAMES)
     return names
 
 
 def check(request: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Raises InvalidRequest for a parameter that the route does not take, that is there twice, or has a NUL in it,
-    which PostgreSQL takes in no text.
+    """Raise InvalidRequest for a parameter that the route does not take, that is repeated, or that has a NUL, which
+    PostgreSQL accepts in no text.
     """
     names = names_of(handler)
     if names is None or not request.scope["query_string"]:
@@ -80,7 +80,7 @@ def check(request: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 
 
 def misfit(request: ASGIConnection[Any, Any, Any, Any], argument: str) -> InvalidRequest:
-    """What is wrong with the parameter that a handler would have been given as `argument`."""
+    """Return what is wrong with the parameter that a handler would get as `argument`."""
     handler = request.route_handler
     name = handler.opt.get(_ARGUMENTS, {}).get(argument, argument)
     value = request.query_params.get(name, "")
@@ -89,12 +89,12 @@ def misfit(request: ASGIConnection[Any, Any, Any, Any], argument: str) -> Invali
 
 
 def refused(name: str, value: str, why: str) -> InvalidRequest:
-    """A query parameter whose value is not taken, and why."""
+    """Return the error for a query parameter's value, with the reason."""
     return InvalidRequest("parameter", f"the query parameter {name} cannot be {value[:60]!r}: {why}")
 
 
 def _wanted(parameter: FieldDefinition) -> str:
-    """What a parameter may be."""
+    """Return the allowed values of a parameter."""
     for one in (parameter, *parameter.inner_types):
         if isinstance(one.annotation, type) and issubclass(one.annotation, Enum):
             return one_of(choice.value for choice in one.annotation)

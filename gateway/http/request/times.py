@@ -1,7 +1,7 @@
-"""Times in query parameters: a date, a time and an offset, as RFC 3339 has them. Pure.
+"""Times in query parameters: a date, a time and an offset, as RFC 3339 defines them. Pure.
 
-The offset is never guessed: a time without one would mean another moment to each side. More than six decimals of a
-second are refused rather than cut off, since everything here is kept in microseconds.
+The offset is never guessed: a time without one would mean different moments to the two sides. More than six decimals of
+a second are refused, not cut off, because everything here is stored in microseconds.
 """
 
 import re
@@ -21,7 +21,7 @@ _FORM: Final = f"{RFC3339_TIME}; in a URL the + of an offset is %2B"
 
 
 def time_parameter(name: str, description: str) -> QueryParameter:
-    """A query parameter that `time_of` reads, as OpenAPI describes it."""
+    """Return a query parameter that `time_of` reads, as OpenAPI describes it."""
     return QueryParameter(name=name, description=description, schema_extra={"format": "date-time"})
 
 
@@ -29,17 +29,17 @@ At = Annotated[str | None, time_parameter("at", "A past time (RFC 3339): the bal
 
 
 def time_of(name: str, text: str) -> datetime:
-    """The time that the parameter `name` gives, in UTC. Raises InvalidRequest, which names the parameter."""
+    """Return the time in the parameter `name`, in UTC. Raises InvalidRequest, which names the parameter."""
     if _DATE_TIME.fullmatch(text):
         try:
             return datetime.fromisoformat(text.upper()).astimezone(UTC)
-        except (ValueError, OverflowError):  # the 31st of April, or a year beyond 1 and 9999
+        except (ValueError, OverflowError):  # the 31st of April, or a year outside 1 to 9999
             pass
     raise refused(name, text, f"it should be {_FORM}")
 
 
 def past_time_of(name: str, text: str, now: datetime) -> datetime:
-    """As `time_of`. Raises InvalidRequest for a time that is still to come, too."""
+    """Return the time as `time_of`. Raises InvalidRequest for a future time, too."""
     at = time_of(name, text)
     if at > now:
         raise refused(name, text, "it is in the future")
@@ -49,8 +49,8 @@ def past_time_of(name: str, text: str, now: datetime) -> datetime:
 def period_of(
     from_name: str, from_text: str | None, until_name: str, until_text: str | None
 ) -> tuple[datetime | None, datetime | None]:
-    """A period: its first moment, and the moment that it ends before; None: open. Raises InvalidRequest for a time that
-    is not one, and for a period that ends before it begins.
+    """Return a period: its first moment, and the moment that it ends before; None: open. Raises InvalidRequest for a
+    malformed time, and for a period that ends before it begins.
     """
     begins = None if from_text is None else time_of(from_name, from_text)
     ends = None if until_text is None else time_of(until_name, until_text)
