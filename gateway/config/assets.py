@@ -5,7 +5,7 @@ from gateway.money import Asset, Assets, fiat
 
 
 def read(currencies: str, tokens: str) -> Assets:
-    """The assets of two settings, and ETH, the coin gas is paid in."""
+    """Return the assets of the two settings, and ETH, the coin that gas is paid in."""
     fiats = [fiat(code.strip()) for code in currencies.split(",")]
     assets = [*fiats, *(_token(token, fiats) for token in tokens.split(",")), Asset("ETH", "native", 18)]
     codes = [asset.code for asset in assets]
@@ -15,7 +15,7 @@ def read(currencies: str, tokens: str) -> Assets:
     return Assets(assets)
 
 
-#: How many decimals a token may have, as a setting says it.
+#: The number of decimals that a token may have, as text.
 _DECIMALS = {str(decimals) for decimals in range(37)}
 
 

@@ -1,7 +1,7 @@
 """The configuration: a field per setting, each parsed once.
 
-Every setting has a default that needs nothing: without any, the gateway keeps its own PostgreSQL and its own local
-chain below `.gateway/`.
+Every setting has a default that needs nothing: without any, the gateway runs its own PostgreSQL and its own local chain
+below `.gateway/`.
 """
 
 import re
@@ -47,7 +47,7 @@ class Config:
     master_key_file: Path
     root_key_file: Path
     assets: Assets
-    finality: int | None  #: Blocks on top of a final one; None: what the node calls finalized.
+    finality: int | None  # Blocks on top of a final one; None: the node says which is finalized.
     block_seconds: float
     batch_wait_seconds: float
     authorization_seconds: int
@@ -62,8 +62,8 @@ class Config:
     vapid_subject: str | None
 
     def url(self, port: int, host: str | None = None) -> str:
-        """Where the HTTP server, or one on another host, is on this machine (RFC 3986: an IPv6 address stands in
-        brackets). One that listens on every address is asked at the loopback one.
+        """Return the URL of the HTTP server, or of one on another host, on this machine (RFC 3986: an IPv6 address is
+        in brackets). If it listens on every address, the URL has the loopback one.
         """
         host = self.host if host is None else host
         if host.strip("0.:") == "":  # 0.0.0.0 and ::
@@ -72,7 +72,9 @@ class Config:
 
 
 def read(variables: Mapping[str, str]) -> Config:
-    """The configuration that these variables give. Raises Misconfigured, naming the setting and what it takes."""
+    """Return the configuration of these variables. Raises Misconfigured, which names the setting and its allowed
+    values.
+    """
     text = {name: variables.get(name, "").strip() or default for name, default, _ in SETTINGS}
     home = Path(text["GATEWAY_HOME"]).absolute()
     relayer, master, root = (text[f"GATEWAY_{which}_KEY_FILE"] for which in ("RELAYER", "MASTER", "ROOT"))
@@ -119,7 +121,7 @@ def read(variables: Mapping[str, str]) -> Config:
 
 
 def _vapid_subject(text: Mapping[str, str]) -> str | None:
-    """A mailto: or https: URL (RFC 8292, 2.1)."""
+    """Return the subject, a mailto: or https: URL (RFC 8292, 2.1); None if there is none."""
     given, public = text["GATEWAY_VAPID_SUBJECT"], text["GATEWAY_PUBLIC_URL"]
     if not given:
         return public if public.startswith("https://") else None

@@ -15,20 +15,20 @@ from gateway.escape import for_shell
 
 
 def given(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables that look like settings, whether there is such a setting or not."""
+    """Return the variables that look like settings, whether the setting exists or not."""
     return {name: value for name, value in environ.items() if name.startswith("GATEWAY_") and value.strip()}
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
-    """The configuration that the environment and its files give. Raises Misconfigured, naming the setting and what it
-    takes.
+    """Return the configuration of the environment and its files. Raises Misconfigured, which names the setting and its
+    allowed values.
     """
     return read(with_files(environ))
 
 
 def with_files(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables, with the settings of the configuration file that they lack, and with secrets read from the files
-    that hold them. Raises Misconfigured.
+    """Return the variables, with the missing settings from the configuration file, and with secrets read from their
+    files. Raises Misconfigured.
     """
     file = environ.get("GATEWAY_CONFIG_FILE", "").strip()
     return (_with_secrets(_of_toml(Path(file))) if file else {}) | _with_secrets(environ)

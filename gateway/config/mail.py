@@ -16,7 +16,7 @@ Encryption = Literal["tls", "starttls", "none"]
 
 @dataclass(frozen=True, slots=True)
 class SmtpServer:
-    """The server that takes e-mail, and its sender. `user` is None if the server asks for no login."""
+    """The server that sends e-mail, and the sender. `user` is None if the server needs no login."""
 
     host: str
     port: int
@@ -35,7 +35,7 @@ _SMTP: Final[Mapping[str, tuple[Encryption, int]]] = {
 
 
 def smtp_server(url: str, sender: str) -> SmtpServer | None:
-    """The mail server, or None if none is set. No error shows the URL, since it may hold a password."""
+    """Return the mail server; None if none is set. No error shows the URL, because it may contain a password."""
     if not url and not sender:
         return None
     if not url or not sender:

@@ -136,6 +136,6 @@ SETTINGS: Final = (
     ),
 )
 
-#: Settings that may hold a password or an access key. They are never shown, and `<name>_FILE` names a file to read them
-#: from.
+#: Settings that may contain a password or an access key. They are never shown, and `<name>_FILE` names a file to read
+#: them from.
 SECRETS: Final = ("GATEWAY_DATABASE_URL", "GATEWAY_RPC_URL", "GATEWAY_SMTP_URL", "GATEWAY_VAPID_PRIVATE_KEY")

@@ -24,7 +24,7 @@ def choice(name: str, text: Mapping[str, str], *choices: str) -> str:
 
 
 def url(name: str, text: Mapping[str, str]) -> str | None:
-    """An http or https URL without user, query and fragment; what of it is an authority can stand in a message."""
+    """Return an http or https URL without user, query and fragment. Its authority may be shown in a message."""
     if not text[name]:
         return None
     parts = urlsplit(text[name])
@@ -35,7 +35,7 @@ def url(name: str, text: Mapping[str, str]) -> str | None:
 
 
 def node_url(name: str, text: Mapping[str, str]) -> str | None:
-    """An http or https URL. A message never shows it: its user, path or query may be a secret."""
+    """Return an http or https URL. No message shows it: its user, path or query may be a secret."""
     if not text[name]:
         return None
     try:

@@ -1,19 +1,19 @@
-"""The local chain: anvil, told by us when to mine.
+"""The local chain: anvil, which mines on demand.
 
-True whatever is killed: block n is on disk, synced, before block n+1 is mined. So a block that is final (two below the
-head) is never lost, whatever the load, and a slow or full disk slows the chain down instead of letting it run ahead.
-A kept block comes back with its hash, transactions, receipts, logs and state.
+Invariant, whatever is killed: block n is on disk, synced, before block n+1 is mined. So a final block (two below the
+head) is never lost, whatever the load, and a slow or full disk slows the chain down instead of letting it run ahead. A
+stored block comes back with its hash, transactions, receipts, logs and state.
 
-anvil's own `--state` cannot give this: it rewrites its one file in place (killed while writing, the file is torn), and
-a dump of a busy chain takes seconds. So we mine (`--no-mining` and `evm_mine`) and keep a journal: the signed
-transactions of each block. After a kill, a second anvil replays them over the last snapshot (replay.py), and each block
-must come out with the state, transactions and receipts it had.
+anvil's own `--state` cannot do this: it rewrites its one file in place (if it is killed while writing, the file is
+torn), and a dump of a busy chain takes seconds. So this module mines (`--no-mining` and `evm_mine`) and keeps a
+journal: the signed transactions of each block. After a kill, a second anvil replays them over the last snapshot
+(replay.py), and each block must come out with the same state, transactions and receipts.
 
-Blocks come every `block_seconds` while there is anything to mine or to make final, else one in half a minute: a chain
-at rest costs nothing and does not grow.
+A block is mined every `block_seconds` while there is anything to mine or to make final, otherwise every half minute: an
+idle chain costs nothing and does not grow.
 
-Limit: what is changed other than by a transaction (`anvil_setBalance` and its like) cannot be replayed, nor can what
-was mined on top of it. It is safe from the next snapshot on: within 15 s where there is a pause and the chain is small.
+Limit: changes that no transaction made (`anvil_setBalance` and similar) cannot be replayed, nor can blocks on top of
+them. They are safe from the next snapshot on: within 15 s if there is a pause and the chain is small.
 """
 
 import asyncio
@@ -36,28 +36,28 @@ from gateway.errors import Misconfigured
 
 CHAIN_ID: Final = 31_337
 
-#: What anvil needs for a block grows with the number of blocks it holds: past the first, only the second are kept.
+#: anvil's cost of a block grows with the number of blocks it holds: past the first number, only the second are kept.
 _BLOCKS_MAX: Final = 20_000
 _BLOCKS_KEPT: Final = 10_000
 
-#: What finality means is `--slots-in-an-epoch 1`: two below the head. The gas limit is mainnet's, and since EIP-7825
+#: `--slots-in-an-epoch 1` makes blocks final that are two below the head. The gas limit is mainnet's; since EIP-7825
 #: (Osaka) one transaction may use 16,777,216 of it. Old states are not kept. Transactions, with logs and receipts, are
-#: kept of so many blocks that a worker may be away for half an hour of blocks every half second, or for a day at rest;
-#: one that was away for longer is told what it misses (chain/watcher/watch.py).
+#: kept for so many blocks that a worker may be away for half an hour of blocks every half second, or for a day of an
+#: idle chain; one that was away for longer gets an error that says what is missing (chain/watcher/watch.py).
 _OPTIONS: Final = (
     *("--host", "127.0.0.1", "--chain-id", str(CHAIN_ID), "--no-mining", "--slots-in-an-epoch", "1"),
     *("--gas-limit", "60000000", "--enable-tx-gas-limit", "--prune-history", "64"),
     *("--transaction-block-keeper", "4096", "--no-request-size-limit", "--quiet"),
 )
-_REST_SECONDS: Final = 30.0  #: Between two blocks of a chain at rest.
-_DEAF_AFTER: Final = 3  #: Calls in a row without an answer, after which a living anvil is ended.
+_REST_SECONDS: Final = 30.0  # Between two blocks of an idle chain.
+_DEAF_AFTER: Final = 3  # After so many calls in a row without an answer, a running anvil is ended.
 
-#: A snapshot is taken when nothing waits to be mined, at most this often, and so that it takes at most 2% of the time.
+#: A snapshot is taken when no transaction is pending, at most this often, and so that it takes at most 2% of the time.
 _SNAPSHOT_SECONDS: Final = 15.0
 _SNAPSHOT_SHARE: Final = 0.02
-#: A chain at rest has no need of one, beyond the limit above: it takes one only where that is nothing.
+#: An idle chain needs no snapshot, except for the limit above: it takes one only if that costs next to nothing.
 _SNAPSHOT_CHEAP_SECONDS: Final = 0.1
-#: And one is taken even under load when this much is journalled, so that replaying takes half a minute at most.
+#: A snapshot is taken even under load when so much is journalled, so that a replay takes at most half a minute.
 _SNAPSHOT_BLOCKS: Final = 2_048
 _SNAPSHOT_BYTES: Final = 256 * 1024 * 1024
 
@@ -99,7 +99,7 @@ class Anvil:
         return self._child.pid if self._child and self._child.running else None
 
     async def start(self) -> None:
-        """Bring the chain back to where it was, or begin one, and mine on. Raises Misconfigured where it cannot."""
+        """Restore the chain, or begin one, and start mining. Raises Misconfigured if that fails."""
         _prepare(self._folder)
         binary = _binary(self._node_modules)
         self._journal = journal = Journal(self._folder)
@@ -124,7 +124,7 @@ class Anvil:
         self._miner = asyncio.create_task(self._mine(), name="miner")
 
     async def died(self) -> str:
-        """Waits until the chain has ended, or does not answer any more and is ended, and says which."""
+        """Wait until the chain has ended, or has stopped answering and was ended. Returns which."""
         assert self._child is not None
         assert self._miner is not None
         ended = asyncio.create_task(self._child.ended())
@@ -156,7 +156,7 @@ class Anvil:
     # ---- mining -----------------------------------------------------------------------------------------------------
 
     async def _mine(self) -> str:
-        """A look every `block_seconds`; a block when there is a reason for one. Gives why anvil should start again, as
+        """Check every `block_seconds`, and mine a block if there is a reason. Returns why anvil should be restarted, as
         `died` does.
         """
         loop = asyncio.get_running_loop()
@@ -196,7 +196,7 @@ class Anvil:
             self._miner = None
 
     async def _tick(self) -> bool:
-        """Whether anvil holds so many blocks that it should start again."""
+        """Do one check. Returns whether anvil holds so many blocks that it should be restarted."""
         assert self._rpc is not None
         pool = await self._rpc("txpool_status")
         waiting = int(pool["pending"], 16) > 0
@@ -240,12 +240,12 @@ class Anvil:
         return None
 
     async def _start_from(self, latest: Block) -> None:
-        """Somebody changed the chain otherwise than by a transaction (`anvil_reorg`, `anvil_setBalance`)."""
+        """Start from a head that was changed otherwise than by a transaction (`anvil_reorg`, `anvil_setBalance`)."""
         await self._snapshot()
         self._head, self._used = latest, latest.number
 
     async def _snapshot(self, kept: int | None = None) -> None:
-        """Everything anvil knows, written anew; with only the newest `kept` blocks if that is given."""
+        """Write everything that anvil knows; only the newest `kept` blocks if that is given."""
         assert self._rpc is not None
         begun = time.monotonic()
         packed = bytes.fromhex((await self._rpc("anvil_dumpState"))[2:])
@@ -261,7 +261,9 @@ class Anvil:
     # ---- anvil itself -----------------------------------------------------------------------------------------------
 
     async def _serve_somewhere(self, binary: Path, snapshot: Snapshot) -> tuple[Child, Rpc]:
-        """On the port of the last run if it is free; within one run never on another, since others know it."""
+        """Start on the port of the last run if it is free; within one run never on another port, because others know
+        it.
+        """
         note = self._folder / "port"
         self._port = self._port or (int(note.read_text()) if note.exists() else free_port())
         for _ in range(3):
@@ -278,7 +280,7 @@ class Anvil:
         raise Misconfigured("no free port on 127.0.0.1 was found for the chain: set GATEWAY_RPC_URL")
 
     async def _serve(self, name: str, binary: Path, port: int, snapshot: Snapshot, *options: str) -> tuple[Child, Rpc]:
-        """Start anvil and wait until it, and nobody else, answers on the port."""
+        """Start anvil and wait until it, and no other process, answers on the port."""
         load = ("--load-state", str(snapshot.path)) if snapshot.path else ()
         home = str(self._folder / "home")
         child = await self._children.start(
@@ -308,7 +310,7 @@ class Anvil:
     # ---- coming back ------------------------------------------------------------------------------------------------
 
     async def _rebuild(self, binary: Path, snapshot: Snapshot, blocks: list[Block]) -> Snapshot:
-        """A snapshot at the last of the blocks: they are replayed, compared, and given back their headers."""
+        """Return a snapshot at the last of the blocks: they are replayed, compared, and get their headers back."""
         while True:
             packed, same = await self._replay(binary, snapshot, blocks)
             if same == len(blocks):
@@ -323,7 +325,7 @@ class Anvil:
         return await asyncio.to_thread(self._journal.snapshot, [state], snapshot.genesis)
 
     async def _replay(self, binary: Path, snapshot: Snapshot, blocks: list[Block]) -> tuple[bytes, int]:
-        """The state after the blocks, as anvil packs it, and how many of them came out as they had been."""
+        """Return the state after the blocks, as anvil packs it, and how many of them came out the same."""
         child, rpc = await self._serve("anvil-replay", binary, free_port(), snapshot, "--order", "fifo")
         try:
             head = await block_at(rpc, "latest")

@@ -1,17 +1,18 @@
-"""The processes of one home: who they are, and how they end.
+"""The processes of one home: how they are identified, and how they end.
 
-A process is known by its id and its kernel start time together: an id alone is reused, the pair is not (until the
-machine starts again, so the boot's own id is kept beside the records). Processes are signalled by that pair only.
+A process is identified by its id and its kernel start time: an id alone is reused, the pair is not (until the machine
+restarts, so the boot id is stored with the records). Processes are signalled by that pair only.
 
-Order: a child starts as a few lines of shell that write the child's record and then become its program. Until then
-the child holds the home's lock, as its standard input. So whoever has the lock next can read every record there
-will ever be: there is no moment in which a child runs and is not on record.
+Order: a child starts as a few lines of shell that write the child's record and then become its program. Until then the
+child holds the home's lock, as its standard input. So the next process that gets the lock can read every record: no
+child runs without a record at any moment.
 
-A child leads a session of its own: Ctrl-C reaches us alone, and what a child leaves behind is found by its session.
+A child leads a session of its own: Ctrl-C reaches only this process, and what a child leaves behind is found by its
+session.
 
-A child ends with us, even if we are killed: the kernel sends it a signal then (PR_SET_PDEATHSIG, prctl(2)). A change of
-user clears that setting, so it is made after the change. The kernel watches the thread that started the child, not the
-process, so children are started by the main thread alone.
+A child ends with this process, even if it is killed: the kernel then sends the child a signal (PR_SET_PDEATHSIG,
+prctl(2)). A change of user clears that setting, so it is made after the change. The kernel watches the thread that
+started the child, not the process, so children are started only by the main thread.
 """
 
 import asyncio
@@ -29,26 +30,26 @@ from typing import Final
 
 from gateway.errors import Misconfigured
 
-#: Writes its own line of /proc and how to end it as the record, lets go of the lock, and becomes the program.
+#: Writes its own line of /proc and its end signal as the record, releases the lock, and becomes the program.
 _BECOME: Final = """
 IFS= read -r stat < "/proc/$$/stat" && printf '%s\\n%s\\n' "$stat" "$2" > "$1" || exit 125
 GATEWAY_CHILD=$1; export GATEWAY_CHILD
 shift 2
 exec "$@" < /dev/null
 """
-#: The death signal is sent for a parent that ends from now on. One that has ended already has sent none: then the
-#: child has another parent by now, and does not become the program.
+#: The death signal is only sent for a parent that ends from now on. If the parent has ended already, the child has
+#: another parent by now, and does not become the program.
 _BOUND: Final = '[ "$PPID" = "$1" ] || exit 125; shift; exec "$@"'
 _MARK: Final = b"GATEWAY_CHILD="
-_POLL_SECONDS: Final = 0.02  #: Between two looks at a process that is not our child, so cannot be waited for.
+_POLL_SECONDS: Final = 0.02  # Between two checks of a process that is not our child, so cannot be waited for.
 _LOCK_SECONDS: Final = 2.0  #: How long a child of a killed run may take to write its record.
-_LEFTOVER_SECONDS: Final = 3.0  #: How long a leftover child may take to end as it is asked to.
+_LEFTOVER_SECONDS: Final = 3.0  # How long a leftover child may take to end after its signal.
 _LOG_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One process, for good: its id, its start in clock ticks since boot, and its session."""
+    """One process: its id, its start in clock ticks since boot, and its session."""
 
     pid: int
     start: int
@@ -60,7 +61,7 @@ _NOBODY: Final = Identity(0, 0, 0)
 
 @dataclass(slots=True)
 class Child:
-    """A running child of ours."""
+    """A running child."""
 
     name: str
     identity: Identity
@@ -77,7 +78,9 @@ class Child:
         return self.process.returncode is None
 
     def processor_seconds(self) -> float:
-        """What it has had of the processor so far: one that is stopped, or waits for nothing to come, gets no more."""
+        """Return its processor time so far: a process that is stopped, or waits for something that never comes, gets no
+        more.
+        """
         with suppress(OSError):
             stat = Path(f"/proc/{self.pid}/stat").read_text()
             user, system = stat.rpartition(")")[2].split()[11:13]  # utime and stime, proc_pid_stat(5)
@@ -85,12 +88,12 @@ class Child:
         return 0.0
 
     async def ended(self) -> str:
-        """Waits for the end and says how it came."""
+        """Wait for the end and return how it ended."""
         code = await self.process.wait()
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
 
     def last_lines(self, count: int = 12) -> str:
-        """The end of its log, for an error that must be understood without opening a file."""
+        """Return the end of its log, for an error that can be understood without opening a file."""
         with suppress(FileNotFoundError):
             return "\n".join(self.log.read_text(errors="replace")[-8_000:].splitlines()[-count:])
         return ""
@@ -106,13 +109,15 @@ class Children:
 
     @classmethod
     async def claim(cls, home: Path) -> "Children":
-        """Take the home for this run, and end what a killed run left in it. Raises Misconfigured if it is taken."""
+        """Lock the home for this run, and end what a killed run left in it. Raises Misconfigured if it is locked."""
         children = cls(home, await _lock(home))
         await asyncio.gather(*(_end_recorded(record) for record in children._records()))
         return children
 
     async def release(self) -> None:
-        """End whoever is still on record, say because its start was interrupted, and let go of the home."""
+        """End the children that are still recorded, for example because a start was interrupted, and unlock the
+        home.
+        """
         await asyncio.gather(*(_end_recorded(record) for record in self._records()))
         os.close(self._lock)
 
@@ -129,9 +134,9 @@ class Children:
     ) -> Child:
         """Start `argv` as the child `name`, which must not be running.
 
-        `environ` replaces our environment, `settings` add to it. `prefix` changes who runs the program. `if_we_die`
-        is what ends it when this process is killed: the kernel sends it at once. What ignores it, or runs where there
-        is no setpriv(1), is ended by the next run of the home.
+        `environ` replaces the environment, `settings` add to it. `prefix` changes the user that runs the program.
+        `if_we_die` is the signal that ends it if this process is killed: the kernel sends it at once. A child that
+        ignores it, or that runs without setpriv(1), is ended by the next run of the home.
         """
         assert threading.current_thread() is threading.main_thread(), "the death signal would follow this thread's end"
         record, log = self.home / "run" / f"{name}.child", self._log(name)
@@ -154,26 +159,26 @@ class Children:
         return child
 
     async def end(self, child: Child, how: signal.Signals = signal.SIGTERM, grace_seconds: float = 5.0) -> None:
-        """Ask the child to end, make it end after the grace, and sweep up what it started."""
+        """Signal the child to end, kill it after the grace time, and end what it started."""
         await _end(child.identity, how, grace_seconds)
         await child.process.wait()
         await _sweep(child.identity, child.record)
         child.record.unlink(missing_ok=True)
 
     async def sweep(self, child: Child) -> None:
-        """A child ended by itself: end what it started, forget it, and keep its log from growing for ever."""
+        """After a child has ended: end what it started, delete its record, and keep its log from growing for ever."""
         await _sweep(child.identity, child.record)
         child.record.unlink(missing_ok=True)
 
     def trim_logs(self) -> None:
-        """Move a log that has grown aside. Every writer appends, so cutting the file in place is safe."""
+        """Rotate a log that has grown. Every writer appends, so truncating the file in place is safe."""
         for log in (self.home / "log").glob("*.log"):
             if log.stat().st_size > _LOG_BYTES_MAX:
                 shutil.copyfile(log, log.with_suffix(".log.1"))
                 os.truncate(log, 0)
 
     def _records(self) -> list[Path]:
-        """The records that may name a living process: those of this boot and this process namespace."""
+        """Return the records that may name a living process: those of this boot and this process namespace."""
         run = self.home / "run"
         run.mkdir(mode=0o700, exist_ok=True)
         boot = run / "boot"
@@ -212,7 +217,7 @@ class Children:
 
 
 def identify(pid: int) -> Identity | None:
-    """The process that has this id now; None if there is none, or only the husk of one that has ended."""
+    """Return the process that has this id now; None if there is none, or only a zombie."""
     try:
         return _identity(Path(f"/proc/{pid}/stat").read_text())
     except OSError:
@@ -220,7 +225,7 @@ def identify(pid: int) -> Identity | None:
 
 
 def send(to: Identity, what: signal.Signals) -> bool:
-    """Signal exactly this process. False if it is not there any more, whoever has its id now."""
+    """Signal exactly this process. Returns False if it no longer exists, even if another process has its id now."""
     try:
         handle = os.pidfd_open(to.pid)
     except OSError:
@@ -237,7 +242,7 @@ def send(to: Identity, what: signal.Signals) -> bool:
 
 
 def _identity(stat: str) -> Identity | None:
-    """Of a line of /proc/<pid>/stat (proc_pid_stat(5)); the program's name in it may hold blanks and brackets."""
+    """Parse a line of /proc/<pid>/stat (proc_pid_stat(5)); the program's name in it may contain blanks and brackets."""
     pid, _, rest = stat.partition(" ")
     fields = rest.rpartition(")")[2].split()
     if len(fields) < 20 or fields[0] in "ZX":
@@ -246,7 +251,7 @@ def _identity(stat: str) -> Identity | None:
 
 
 def holder(home: Path) -> int | None:
-    """The process id of the run that holds the home; None if there is none, or if it is only starting."""
+    """Return the process id of the run that holds the home; None if there is none, or if it is still starting."""
     try:
         recorded = _identity((home / "lock").read_text())
     except OSError:
@@ -279,7 +284,7 @@ async def _lock(home: Path) -> int:
 
 
 async def _recorded_by(process: asyncio.subprocess.Process, record: Path) -> Identity:
-    """The child's own record, once it is whole; an identity of nobody if the child ended before."""
+    """Return the child's own record, once it is complete; a null identity if the child ended before."""
     while True:
         if recorded := _recorded(record):
             return recorded
@@ -297,7 +302,9 @@ async def _end_recorded(record: Path) -> None:
 
 
 def _recorded(record: Path) -> Identity | None:
-    """Who a record names; None while it is not there, or was not written to its end: then its program never ran."""
+    """Return the process that a record names; None if the record is missing or incomplete: then its program never
+    ran.
+    """
     with suppress(FileNotFoundError):
         stat, _, rest = record.read_text().partition("\n")
         if rest.endswith("\n"):
@@ -323,10 +330,10 @@ async def _end(who: Identity, how: signal.Signals, grace_seconds: float) -> None
 
 
 async def _sweep(leader: Identity, record: Path) -> None:
-    """End what is left of the session of a child that has ended.
+    """End the remaining processes of the session of a child that has ended.
 
-    While a session has members the kernel does not give its number to a new process. The mark in their environment
-    is looked at as well, so that a session of the same number long after is left alone.
+    While a session has members the kernel does not give its number to a new process. The mark in their environment is
+    checked as well, so that a much later session of the same number is left alone.
     """
     for how in (signal.SIGTERM, signal.SIGKILL):
         left = [member for member in _processes() if member.session == leader.pid and _is_marked(member, record)]

