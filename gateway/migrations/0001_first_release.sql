@@ -712,8 +712,9 @@ END $$;
 CREATE FUNCTION confusable_skeleton(handle text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN replace(replace(translate(handle, '01i_', 'oll'), 'm', 'rn'), 'w', 'vv');
 
--- A handle, the address that it is paid at, and what restricts it. Other files add triggers: wallet_keys_are_checked
--- (04_identity.sql), wallet_has_policy and wallet_freezes_authorizations (10_controls.sql), wallet_in_recovery (13_recovery.sql).
+-- A wallet: its handle, the address that it is paid at, and its restrictions. Other files add triggers:
+-- wallet_keys_are_checked (04_identity.sql), wallet_has_policy and wallet_freezes_authorizations (10_controls.sql),
+-- wallet_in_recovery (13_recovery.sql).
 CREATE TABLE wallet (
     id uuid PRIMARY KEY,
     handle text NOT NULL CONSTRAINT wallet_handle_unique UNIQUE
@@ -727,7 +728,7 @@ CREATE TABLE wallet (
     skeleton text CONSTRAINT wallet_skeleton_unique UNIQUE,  -- NULL: another wallet had it first
     recovered_at timestamptz,          -- when its owner last signed in with a recovery code
     moved_at timestamptz,              -- when it last got another address: maintained by wallet_moves, below
-    -- When somebody may have taken it over, for those who pay it.
+    -- When somebody may have taken it over, which payers are warned of.
     changed_at timestamptz GENERATED ALWAYS AS (greatest(recovered_at, moved_at)) STORED,
     closed_at timestamptz              -- when its owner closed it, for ever: it has no money, and its handle stays taken
 );
@@ -743,8 +744,8 @@ END $$;
 CREATE TRIGGER wallet_handle_is_for_ever BEFORE UPDATE OF handle, id ON wallet
     FOR EACH ROW WHEN (NEW.handle <> OLD.handle OR NEW.id <> OLD.id) EXECUTE FUNCTION handle_is_for_ever();
 
--- A closed wallet gets nothing new: no session, no key, nobody who is told of it. Whoever adds one waits for a wallet that is
--- being closed, and is then refused.
+-- A closed wallet gets nothing new: no session, no key, no notification address. A transaction that adds one waits for
+-- a wallet that is being closed, and is then refused.
 CREATE FUNCTION wallet_is_open() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (SELECT closed_at FROM wallet WHERE id = NEW.wallet_id FOR SHARE) IS NOT NULL THEN
@@ -1002,8 +1003,8 @@ CREATE TABLE sign_in_challenge (
 );
 CREATE INDEX sign_in_challenge_over ON sign_in_challenge (expires_at);
 
--- The same of a message by which a handle is claimed for an address. It reserves nothing: the wallet that it names is made
--- when the signature arrives.
+-- The same for a message by which a handle is claimed for an address. It reserves nothing: the wallet that it names is
+-- created when the signature arrives.
 CREATE TABLE claim_challenge (
     nonce text PRIMARY KEY,
     wallet_id uuid NOT NULL CONSTRAINT claim_challenge_of_one_wallet UNIQUE,
@@ -2410,7 +2411,7 @@ BEGIN
 END $$;
 -- What may leave a wallet: freezes, and the policy of a guarded wallet. Spending caps are in 10_spending.sql.
 
--- Withdrawals of an asset are stopped while a row has no `unfrozen_at`.
+-- Freezes of withdrawals. Withdrawals of an asset are frozen while a row has no `unfrozen_at`.
 CREATE TABLE withdrawal_freeze (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     asset text NOT NULL REFERENCES asset (code),
@@ -2425,7 +2426,7 @@ CREATE TABLE wallet_freeze (
     wallet_id uuid NOT NULL REFERENCES wallet (id),
     reason text NOT NULL,
     placed_at timestamptz NOT NULL,
-    lapses_at timestamptz,             -- when it ends unless it is confirmed
+    lapses_at timestamptz,             -- when it expires unless it is confirmed
     ended_at timestamptz,
     payment_id uuid                           -- the payment that its owner reported; NULL: an operator's
 );
@@ -2475,7 +2476,7 @@ END $$;
 CREATE TRIGGER wallet_freezes_authorizations AFTER UPDATE OF frozen_at ON wallet
     FOR EACH ROW WHEN ((OLD.frozen_at IS NULL) <> (NEW.frozen_at IS NULL)) EXECUTE FUNCTION wallet_freezes_authorizations();
 
--- What a guarded wallet pays without its owner's approval.
+-- The policy of a guarded wallet: which payments need its owner's approval.
 CREATE TABLE policy (
     wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
     since timestamptz NOT NULL DEFAULT now(),  -- its payments count from then on
@@ -2971,7 +2972,7 @@ CREATE TABLE difference (
 );
 CREATE UNIQUE INDEX difference_once ON difference (account, against) WHERE ended_at IS NULL;
 
--- What there was of each token, once an hour and whenever what differs has changed (reconciliation/history.py).
+-- The totals of each token, once an hour and whenever its differences have changed (reconciliation/history.py).
 CREATE TABLE solvency_point (
     asset text NOT NULL REFERENCES asset (code),
     at timestamptz NOT NULL,
@@ -2980,8 +2981,8 @@ CREATE TABLE solvency_point (
     wallets units NOT NULL,
     outside units NOT NULL,
     reserve units NOT NULL,             -- of the currency that backs it
-    difference units NOT NULL,          -- what does not add up within the ledger
-    unreconciled units NOT NULL,        -- what confirmed differences come to, with the chain, the bank and within the ledger
+    difference units NOT NULL,          -- the sum of the differences within the ledger
+    unreconciled units NOT NULL,        -- the sum of all confirmed differences: with the chain, the bank and within the ledger
     CONSTRAINT solvency_point_pkey PRIMARY KEY (asset, at),
     CONSTRAINT solvency_point_differs_by_some CHECK (difference >= 0 AND unreconciled >= 0)
 );
@@ -3004,8 +3005,8 @@ CREATE UNIQUE INDEX recovery_one_at_a_time ON recovery ((true)) WHERE ended_at I
 CREATE TRIGGER recovery_is_kept BEFORE DELETE OR TRUNCATE ON recovery
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- A payment, mint or redemption that one of our transactions made and the database has no row of. Its idempotency key was
--- lost, so the first request for the same is answered with it instead of paying twice.
+-- A payment, mint or redemption that the gateway has sent and the database has no row of. Its idempotency key was lost,
+-- so the first request for the same payment is answered with it instead of paying twice.
 CREATE TABLE restored_payment (
     id uuid PRIMARY KEY,
     recovery_id uuid NOT NULL REFERENCES recovery (id),
@@ -3029,8 +3030,8 @@ CREATE INDEX restored_payment_not_met ON restored_payment (asset, value) WHERE m
 CREATE TRIGGER restored_payment_is_kept BEFORE DELETE OR TRUNCATE ON restored_payment
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- Addresses that our payments used and that belong to no wallet here. Each may be the address of a handle that was lost,
--- which nobody can claim until operators have returned it.
+-- Addresses in the gateway's payments that belong to no wallet here. Each may be the address of a lost handle, which
+-- nobody can claim until operators have returned it.
 CREATE TABLE lost_address (
     address text PRIMARY KEY,
     recovery_id uuid NOT NULL REFERENCES recovery (id),
@@ -3044,9 +3045,9 @@ CREATE INDEX lost_address_to_open ON lost_address (address) WHERE wallet_id IS N
 CREATE TRIGGER lost_address_is_kept BEFORE DELETE OR TRUNCATE ON lost_address
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- The restored payments that a request repeats, of those that no request has met: of the same kind, asset and value, from
--- the same wallet or address, and to the same one. Addresses that a wallet had before are its own. A mint is from nobody,
--- and the request of its payee; a redemption is to nobody.
+-- The restored payments that a request repeats, of those that are not matched yet: of the same kind, asset and value,
+-- from the same wallet or address, and to the same one. Previous addresses of a wallet count as its own. A mint has no
+-- payer, and is its payee's request; a redemption has no payee.
 CREATE FUNCTION repeated_payments(kind text, asset text, value numeric, from_address text, to_address text)
 RETURNS SETOF restored_payment LANGUAGE sql STABLE
 AS $$
@@ -3216,9 +3217,9 @@ CREATE TABLE correction (
 );
 CREATE TRIGGER correction_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON correction
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
--- The audit log, and the signed checkpoints of the event log and the audit log.
+-- The audit log, and the checkpoints of the event log and the audit log.
 
--- Audit events: who did what that matters to security. Numbered as events are (audit/log.py).
+-- Audit events: who did what, if it matters to security. Numbered as events are (audit/log.py).
 CREATE TABLE audit_event (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind text NOT NULL,
@@ -3236,7 +3237,7 @@ CREATE INDEX audit_event_of_subject ON audit_event (subject, id) WHERE subject I
 CREATE TRIGGER audit_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_event
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- The keys that checkpoints are made with, encrypted under a master key as a wallet's is.
+-- The keys of checkpoints, encrypted under a master key as a wallet's key is.
 CREATE TABLE checkpoint_key (
     id uuid PRIMARY KEY,
     number integer NOT NULL CONSTRAINT checkpoint_key_number_unique UNIQUE,   -- the greatest makes new checkpoints
@@ -3271,7 +3272,7 @@ CREATE INDEX checkpoint_of_event ON checkpoint (events_to, number);
 ALTER TABLE checkpoint ALTER events SET STORAGE EXTERNAL, ALTER audit_events SET STORAGE EXTERNAL;
 CREATE TRIGGER checkpoint_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON checkpoint
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
--- Webhooks: the endpoints that a wallet's events are sent to, and what became of each delivery.
+-- Webhooks: the endpoints that a wallet's events are sent to, and the state of each delivery.
 
 -- An endpoint. `reached` is its cursor into the event log: events up to this number are deliveries, or are not for it.
 CREATE TABLE webhook_endpoint (
@@ -3336,7 +3337,7 @@ CREATE INDEX webhook_delivery_under_way ON webhook_delivery (endpoint_id, leased
 CREATE INDEX webhook_delivery_in_order ON webhook_delivery (endpoint_id, object, event) WHERE state = 'pending';
 CREATE INDEX webhook_delivery_ended ON webhook_delivery (queued_at) WHERE state <> 'pending';
 
--- Each time that a delivery was tried, and what came of it.
+-- Each try of a delivery, and its outcome.
 CREATE TABLE webhook_attempt (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     endpoint_id uuid NOT NULL,
@@ -3344,36 +3345,36 @@ CREATE TABLE webhook_attempt (
     at timestamptz NOT NULL,
     milliseconds integer NOT NULL CONSTRAINT webhook_attempt_takes_time CHECK (milliseconds >= 0),
     outcome text NOT NULL,
-    status integer,                    -- the HTTP status, where there was an answer
+    status integer,                    -- the HTTP status, if there was an answer
     CONSTRAINT webhook_attempt_of_a_delivery FOREIGN KEY (endpoint_id, event) REFERENCES webhook_delivery ON DELETE CASCADE
 );
 CREATE INDEX webhook_attempt_of_delivery ON webhook_attempt (endpoint_id, event, id);
 
--- How far the whole event log was looked through for wallets that have endpoints.
+-- How far the event log was read for wallets with endpoints.
 CREATE TABLE webhook_position (
     number integer PRIMARY KEY CONSTRAINT webhook_position_single CHECK (number = 1),
     reached bigint NOT NULL
 );
 INSERT INTO webhook_position (number, reached) VALUES (1, 0);
--- Notices to people: the addresses that they are sent to, what their owner wants to hear of, and what became of each.
+-- Notifications: the addresses that they are sent to, their owners' preferences, and the state of each delivery.
 
--- An address of a channel: an e-mail address, a browser that takes push messages. Nothing is sent to it but the code that
--- proves it, until it is proved. What it is, is encrypted under a master key, and is deleted with the row.
+-- An address of a channel: an e-mail address, a browser that takes push messages. Until it is proved, only the code
+-- that proves it is sent to it. The address is encrypted under a master key, and is deleted with the row.
 CREATE TABLE notification_address (
     id uuid PRIMARY KEY,
     wallet_id uuid NOT NULL REFERENCES wallet (id),
     channel text NOT NULL CONSTRAINT notification_address_channel_named CHECK (channel ~ '^[a-z_]{1,20}$'),
     ciphertext bytea NOT NULL,
     master integer NOT NULL,           -- the number of its master key
-    lookup bytea,                      -- HMAC of it under a key of the root key, by which operators find its wallet
+    lookup bytea,                      -- HMAC of the address under a key derived from the root key, by which operators find its wallet
     locale text NOT NULL,
     time_zone text NOT NULL,
     created_at timestamptz NOT NULL,
-    proved_at timestamptz,             -- it is told of what happens after this
+    proved_at timestamptz,             -- it is notified of what happens after this
     failure text,                      -- why nothing is sent to it any more
     failed_at timestamptz,
-    removed_at timestamptz,            -- its owner sees it no more; it is deleted once it has been told of that
-    code_expires_at timestamptz,       -- while it waits to be proved: until when the code is good
+    removed_at timestamptz,            -- its owner no longer sees it; it is deleted once it was notified of that
+    code_expires_at timestamptz,       -- while it waits to be proved: when the code expires
     code_tries integer NOT NULL DEFAULT 0 CONSTRAINT notification_address_counts_tries CHECK (code_tries >= 0),
     unsubscribe bytea NOT NULL CONSTRAINT notification_address_unsubscribe_unique UNIQUE
         CONSTRAINT notification_address_unsubscribe_is_a_sha256 CHECK (length(unsubscribe) = 32),
@@ -3389,7 +3390,7 @@ CREATE INDEX notification_address_unproved ON notification_address (code_expires
 CREATE TRIGGER master_key_is_active BEFORE INSERT OR UPDATE ON notification_address
     FOR EACH ROW EXECUTE FUNCTION master_key_is_active();
 
--- Where a wallet's owner wants another mode of a channel than the usual one, for a kind of notice.
+-- The owner's mode of a channel for a kind of notification, if it differs from the default.
 CREATE TABLE notification_preference (
     wallet_id uuid NOT NULL REFERENCES wallet (id),
     kind text NOT NULL,
@@ -3398,13 +3399,14 @@ CREATE TABLE notification_preference (
     PRIMARY KEY (wallet_id, kind, channel)
 );
 
--- Up to which event a wallet's owner has seen their notices.
+-- The last event whose notification the owner has seen.
 CREATE TABLE notification_seen (
     wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
     event bigint NOT NULL
 );
 
--- An event that a wallet with proved addresses is told of. `about` is what only one notice of its kind is about.
+-- An event that a wallet with proved addresses is notified of. Only one notification of a kind is `about` the same
+-- thing.
 CREATE TABLE notification (
     wallet_id uuid NOT NULL REFERENCES wallet (id),
     event bigint NOT NULL,
@@ -3417,7 +3419,7 @@ CREATE TABLE notification (
 );
 CREATE INDEX notification_of_time ON notification (queued_at);
 
--- A notice for one address, or the code that proves the address (then there is no event).
+-- A notification for one address, or the code that proves the address (then there is no event).
 CREATE TABLE notification_delivery (
     id uuid PRIMARY KEY,
     wallet_id uuid NOT NULL,
@@ -3426,7 +3428,7 @@ CREATE TABLE notification_delivery (
     channel text NOT NULL,
     state text NOT NULL DEFAULT 'pending' CONSTRAINT notification_delivery_state_known
         CHECK (state IN ('pending', 'sent', 'failed', 'skipped')),
-    reason text,                       -- what the last try came to, or why there is none
+    reason text,                       -- the outcome of the last try, or why there is none
     falls_back_from text,              -- the channel that failed before
     tries integer NOT NULL DEFAULT 0,
     queued_at timestamptz NOT NULL,

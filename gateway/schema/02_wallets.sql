@@ -6,8 +6,9 @@
 CREATE FUNCTION confusable_skeleton(handle text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN replace(replace(translate(handle, '01i_', 'oll'), 'm', 'rn'), 'w', 'vv');
 
--- A handle, the address that it is paid at, and what restricts it. Other files add triggers: wallet_keys_are_checked
--- (04_identity.sql), wallet_has_policy and wallet_freezes_authorizations (10_controls.sql), wallet_in_recovery (13_recovery.sql).
+-- A wallet: its handle, the address that it is paid at, and its restrictions. Other files add triggers:
+-- wallet_keys_are_checked (04_identity.sql), wallet_has_policy and wallet_freezes_authorizations (10_controls.sql),
+-- wallet_in_recovery (13_recovery.sql).
 CREATE TABLE wallet (
     id uuid PRIMARY KEY,
     handle text NOT NULL CONSTRAINT wallet_handle_unique UNIQUE
@@ -21,7 +22,7 @@ CREATE TABLE wallet (
     skeleton text CONSTRAINT wallet_skeleton_unique UNIQUE,  -- NULL: another wallet had it first
     recovered_at timestamptz,          -- when its owner last signed in with a recovery code
     moved_at timestamptz,              -- when it last got another address: maintained by wallet_moves, below
-    -- When somebody may have taken it over, for those who pay it.
+    -- When somebody may have taken it over, which payers are warned of.
     changed_at timestamptz GENERATED ALWAYS AS (greatest(recovered_at, moved_at)) STORED,
     closed_at timestamptz              -- when its owner closed it, for ever: it has no money, and its handle stays taken
 );
@@ -37,8 +38,8 @@ END $$;
 CREATE TRIGGER wallet_handle_is_for_ever BEFORE UPDATE OF handle, id ON wallet
     FOR EACH ROW WHEN (NEW.handle <> OLD.handle OR NEW.id <> OLD.id) EXECUTE FUNCTION handle_is_for_ever();
 
--- A closed wallet gets nothing new: no session, no key, nobody who is told of it. Whoever adds one waits for a wallet that is
--- being closed, and is then refused.
+-- A closed wallet gets nothing new: no session, no key, no notification address. A transaction that adds one waits for
+-- a wallet that is being closed, and is then refused.
 CREATE FUNCTION wallet_is_open() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (SELECT closed_at FROM wallet WHERE id = NEW.wallet_id FOR SHARE) IS NOT NULL THEN

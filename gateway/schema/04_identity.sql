@@ -122,8 +122,8 @@ CREATE TABLE sign_in_challenge (
 );
 CREATE INDEX sign_in_challenge_over ON sign_in_challenge (expires_at);
 
--- The same of a message by which a handle is claimed for an address. It reserves nothing: the wallet that it names is made
--- when the signature arrives.
+-- The same for a message by which a handle is claimed for an address. It reserves nothing: the wallet that it names is
+-- created when the signature arrives.
 CREATE TABLE claim_challenge (
     nonce text PRIMARY KEY,
     wallet_id uuid NOT NULL CONSTRAINT claim_challenge_of_one_wallet UNIQUE,

@@ -1,6 +1,6 @@
 -- What may leave a wallet: freezes, and the policy of a guarded wallet. Spending caps are in 10_spending.sql.
 
--- Withdrawals of an asset are stopped while a row has no `unfrozen_at`.
+-- Freezes of withdrawals. Withdrawals of an asset are frozen while a row has no `unfrozen_at`.
 CREATE TABLE withdrawal_freeze (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     asset text NOT NULL REFERENCES asset (code),
@@ -15,7 +15,7 @@ CREATE TABLE wallet_freeze (
     wallet_id uuid NOT NULL REFERENCES wallet (id),
     reason text NOT NULL,
     placed_at timestamptz NOT NULL,
-    lapses_at timestamptz,             -- when it ends unless it is confirmed
+    lapses_at timestamptz,             -- when it expires unless it is confirmed
     ended_at timestamptz,
     payment_id uuid                           -- the payment that its owner reported; NULL: an operator's
 );
@@ -65,7 +65,7 @@ END $$;
 CREATE TRIGGER wallet_freezes_authorizations AFTER UPDATE OF frozen_at ON wallet
     FOR EACH ROW WHEN ((OLD.frozen_at IS NULL) <> (NEW.frozen_at IS NULL)) EXECUTE FUNCTION wallet_freezes_authorizations();
 
--- What a guarded wallet pays without its owner's approval.
+-- The policy of a guarded wallet: which payments need its owner's approval.
 CREATE TABLE policy (
     wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
     since timestamptz NOT NULL DEFAULT now(),  -- its payments count from then on

@@ -25,7 +25,7 @@ CREATE TABLE difference (
 );
 CREATE UNIQUE INDEX difference_once ON difference (account, against) WHERE ended_at IS NULL;
 
--- What there was of each token, once an hour and whenever what differs has changed (reconciliation/history.py).
+-- The totals of each token, once an hour and whenever its differences have changed (reconciliation/history.py).
 CREATE TABLE solvency_point (
     asset text NOT NULL REFERENCES asset (code),
     at timestamptz NOT NULL,
@@ -34,8 +34,8 @@ CREATE TABLE solvency_point (
     wallets units NOT NULL,
     outside units NOT NULL,
     reserve units NOT NULL,             -- of the currency that backs it
-    difference units NOT NULL,          -- what does not add up within the ledger
-    unreconciled units NOT NULL,        -- what confirmed differences come to, with the chain, the bank and within the ledger
+    difference units NOT NULL,          -- the sum of the differences within the ledger
+    unreconciled units NOT NULL,        -- the sum of all confirmed differences: with the chain, the bank and within the ledger
     CONSTRAINT solvency_point_pkey PRIMARY KEY (asset, at),
     CONSTRAINT solvency_point_differs_by_some CHECK (difference >= 0 AND unreconciled >= 0)
 );

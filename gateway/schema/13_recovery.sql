@@ -17,8 +17,8 @@ CREATE UNIQUE INDEX recovery_one_at_a_time ON recovery ((true)) WHERE ended_at I
 CREATE TRIGGER recovery_is_kept BEFORE DELETE OR TRUNCATE ON recovery
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- A payment, mint or redemption that one of our transactions made and the database has no row of. Its idempotency key was
--- lost, so the first request for the same is answered with it instead of paying twice.
+-- A payment, mint or redemption that the gateway has sent and the database has no row of. Its idempotency key was lost,
+-- so the first request for the same payment is answered with it instead of paying twice.
 CREATE TABLE restored_payment (
     id uuid PRIMARY KEY,
     recovery_id uuid NOT NULL REFERENCES recovery (id),
@@ -42,8 +42,8 @@ CREATE INDEX restored_payment_not_met ON restored_payment (asset, value) WHERE m
 CREATE TRIGGER restored_payment_is_kept BEFORE DELETE OR TRUNCATE ON restored_payment
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- Addresses that our payments used and that belong to no wallet here. Each may be the address of a handle that was lost,
--- which nobody can claim until operators have returned it.
+-- Addresses in the gateway's payments that belong to no wallet here. Each may be the address of a lost handle, which
+-- nobody can claim until operators have returned it.
 CREATE TABLE lost_address (
     address text PRIMARY KEY,
     recovery_id uuid NOT NULL REFERENCES recovery (id),
@@ -57,9 +57,9 @@ CREATE INDEX lost_address_to_open ON lost_address (address) WHERE wallet_id IS N
 CREATE TRIGGER lost_address_is_kept BEFORE DELETE OR TRUNCATE ON lost_address
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- The restored payments that a request repeats, of those that no request has met: of the same kind, asset and value, from
--- the same wallet or address, and to the same one. Addresses that a wallet had before are its own. A mint is from nobody,
--- and the request of its payee; a redemption is to nobody.
+-- The restored payments that a request repeats, of those that are not matched yet: of the same kind, asset and value,
+-- from the same wallet or address, and to the same one. Previous addresses of a wallet count as its own. A mint has no
+-- payer, and is its payee's request; a redemption has no payee.
 CREATE FUNCTION repeated_payments(kind text, asset text, value numeric, from_address text, to_address text)
 RETURNS SETOF restored_payment LANGUAGE sql STABLE
 AS $$

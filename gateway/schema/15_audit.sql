@@ -1,6 +1,6 @@
--- The audit log, and the signed checkpoints of the event log and the audit log.
+-- The audit log, and the checkpoints of the event log and the audit log.
 
--- Audit events: who did what that matters to security. Numbered as events are (audit/log.py).
+-- Audit events: who did what, if it matters to security. Numbered as events are (audit/log.py).
 CREATE TABLE audit_event (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind text NOT NULL,
@@ -18,7 +18,7 @@ CREATE INDEX audit_event_of_subject ON audit_event (subject, id) WHERE subject I
 CREATE TRIGGER audit_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_event
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- The keys that checkpoints are made with, encrypted under a master key as a wallet's is.
+-- The keys of checkpoints, encrypted under a master key as a wallet's key is.
 CREATE TABLE checkpoint_key (
     id uuid PRIMARY KEY,
     number integer NOT NULL CONSTRAINT checkpoint_key_number_unique UNIQUE,   -- the greatest makes new checkpoints

@@ -1,4 +1,4 @@
--- Webhooks: the endpoints that a wallet's events are sent to, and what became of each delivery.
+-- Webhooks: the endpoints that a wallet's events are sent to, and the state of each delivery.
 
 -- An endpoint. `reached` is its cursor into the event log: events up to this number are deliveries, or are not for it.
 CREATE TABLE webhook_endpoint (
@@ -63,7 +63,7 @@ CREATE INDEX webhook_delivery_under_way ON webhook_delivery (endpoint_id, leased
 CREATE INDEX webhook_delivery_in_order ON webhook_delivery (endpoint_id, object, event) WHERE state = 'pending';
 CREATE INDEX webhook_delivery_ended ON webhook_delivery (queued_at) WHERE state <> 'pending';
 
--- Each time that a delivery was tried, and what came of it.
+-- Each try of a delivery, and its outcome.
 CREATE TABLE webhook_attempt (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     endpoint_id uuid NOT NULL,
@@ -71,12 +71,12 @@ CREATE TABLE webhook_attempt (
     at timestamptz NOT NULL,
     milliseconds integer NOT NULL CONSTRAINT webhook_attempt_takes_time CHECK (milliseconds >= 0),
     outcome text NOT NULL,
-    status integer,                    -- the HTTP status, where there was an answer
+    status integer,                    -- the HTTP status, if there was an answer
     CONSTRAINT webhook_attempt_of_a_delivery FOREIGN KEY (endpoint_id, event) REFERENCES webhook_delivery ON DELETE CASCADE
 );
 CREATE INDEX webhook_attempt_of_delivery ON webhook_attempt (endpoint_id, event, id);
 
--- How far the whole event log was looked through for wallets that have endpoints.
+-- How far the event log was read for wallets with endpoints.
 CREATE TABLE webhook_position (
     number integer PRIMARY KEY CONSTRAINT webhook_position_single CHECK (number = 1),
     reached bigint NOT NULL

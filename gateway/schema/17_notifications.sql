@@ -1,22 +1,22 @@
--- Notices to people: the addresses that they are sent to, what their owner wants to hear of, and what became of each.
+-- Notifications: the addresses that they are sent to, their owners' preferences, and the state of each delivery.
 
--- An address of a channel: an e-mail address, a browser that takes push messages. Nothing is sent to it but the code that
--- proves it, until it is proved. What it is, is encrypted under a master key, and is deleted with the row.
+-- An address of a channel: an e-mail address, a browser that takes push messages. Until it is proved, only the code
+-- that proves it is sent to it. The address is encrypted under a master key, and is deleted with the row.
 CREATE TABLE notification_address (
     id uuid PRIMARY KEY,
     wallet_id uuid NOT NULL REFERENCES wallet (id),
     channel text NOT NULL CONSTRAINT notification_address_channel_named CHECK (channel ~ '^[a-z_]{1,20}$'),
     ciphertext bytea NOT NULL,
     master integer NOT NULL,           -- the number of its master key
-    lookup bytea,                      -- HMAC of it under a key of the root key, by which operators find its wallet
+    lookup bytea,                      -- HMAC of the address under a key derived from the root key, by which operators find its wallet
     locale text NOT NULL,
     time_zone text NOT NULL,
     created_at timestamptz NOT NULL,
-    proved_at timestamptz,             -- it is told of what happens after this
+    proved_at timestamptz,             -- it is notified of what happens after this
     failure text,                      -- why nothing is sent to it any more
     failed_at timestamptz,
-    removed_at timestamptz,            -- its owner sees it no more; it is deleted once it has been told of that
-    code_expires_at timestamptz,       -- while it waits to be proved: until when the code is good
+    removed_at timestamptz,            -- its owner no longer sees it; it is deleted once it was notified of that
+    code_expires_at timestamptz,       -- while it waits to be proved: when the code expires
     code_tries integer NOT NULL DEFAULT 0 CONSTRAINT notification_address_counts_tries CHECK (code_tries >= 0),
     unsubscribe bytea NOT NULL CONSTRAINT notification_address_unsubscribe_unique UNIQUE
         CONSTRAINT notification_address_unsubscribe_is_a_sha256 CHECK (length(unsubscribe) = 32),
@@ -32,7 +32,7 @@ CREATE INDEX notification_address_unproved ON notification_address (code_expires
 CREATE TRIGGER master_key_is_active BEFORE INSERT OR UPDATE ON notification_address
     FOR EACH ROW EXECUTE FUNCTION master_key_is_active();
 
--- Where a wallet's owner wants another mode of a channel than the usual one, for a kind of notice.
+-- The owner's mode of a channel for a kind of notification, if it differs from the default.
 CREATE TABLE notification_preference (
     wallet_id uuid NOT NULL REFERENCES wallet (id),
     kind text NOT NULL,
@@ -41,13 +41,14 @@ CREATE TABLE notification_preference (
     PRIMARY KEY (wallet_id, kind, channel)
 );
 
--- Up to which event a wallet's owner has seen their notices.
+-- The last event whose notification the owner has seen.
 CREATE TABLE notification_seen (
     wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
     event bigint NOT NULL
 );
 
--- An event that a wallet with proved addresses is told of. `about` is what only one notice of its kind is about.
+-- An event that a wallet with proved addresses is notified of. Only one notification of a kind is `about` the same
+-- thing.
 CREATE TABLE notification (
     wallet_id uuid NOT NULL REFERENCES wallet (id),
     event bigint NOT NULL,
@@ -60,7 +61,7 @@ CREATE TABLE notification (
 );
 CREATE INDEX notification_of_time ON notification (queued_at);
 
--- A notice for one address, or the code that proves the address (then there is no event).
+-- A notification for one address, or the code that proves the address (then there is no event).
 CREATE TABLE notification_delivery (
     id uuid PRIMARY KEY,
     wallet_id uuid NOT NULL,
@@ -69,7 +70,7 @@ CREATE TABLE notification_delivery (
     channel text NOT NULL,
     state text NOT NULL DEFAULT 'pending' CONSTRAINT notification_delivery_state_known
         CHECK (state IN ('pending', 'sent', 'failed', 'skipped')),
-    reason text,                       -- what the last try came to, or why there is none
+    reason text,                       -- the outcome of the last try, or why there is none
     falls_back_from text,              -- the channel that failed before
     tries integer NOT NULL DEFAULT 0,
     queued_at timestamptz NOT NULL,
