@@ -1,4 +1,4 @@
-"""Sign for custodial wallets: decrypt the payer's key, sign, discard it. Also the keys that sign checkpoints, which are
+"""Sign for custodial wallets: decrypt the payer's key, sign, discard it. Also the keys of checkpoints, which are
 stored in the same way: encrypted under the master key.
 """
 
@@ -82,7 +82,7 @@ async def sign(connection: Connection, vault: Vault, digests: Sequence[tuple[str
 
 
 async def checkpoint_key(connection: Connection, vault: Vault, now: datetime) -> CheckpointKey:
-    """Return the key that signs new checkpoints. The first call creates it; concurrent calls create one."""
+    """Return the key of new checkpoints. The first call creates it; concurrent calls create one."""
     row = await connection.fetchrow(sql.checkpoint_key)
     if row is None:
         id = new_id(now)
@@ -96,6 +96,6 @@ async def checkpoint_key(connection: Connection, vault: Vault, now: datetime) ->
 
 
 async def checkpoint_keys(connection: Connection, vault: Vault) -> dict[UUID, bytes]:
-    """Return every key that has signed checkpoints, by id. Raises EncryptedKeyUnreadable."""
+    """Return every key of checkpoints, by id. Raises EncryptedKeyUnreadable."""
     rows = await connection.fetch(sql.checkpoint_keys)
     return {row["id"]: vault.unsafe_decrypt(row["id"], row["ciphertext"], row["under"]) for row in rows}

@@ -14,7 +14,7 @@ LEFT JOIN master_key ON master_key.number = encrypted_key.master
 WHERE wallet_address.address = ANY ($1) AND wallet_address.custody = 'gateway';
 
 -- checkpoint_key
--- The key that signs new checkpoints.
+-- The key of new checkpoints.
 SELECT checkpoint_key.id, checkpoint_key.ciphertext, master_key.check_value AS under
 FROM checkpoint_key LEFT JOIN master_key ON master_key.number = checkpoint_key.master
 ORDER BY checkpoint_key.number DESC LIMIT 1;

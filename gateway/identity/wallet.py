@@ -125,15 +125,15 @@ async def lock_wallet(connection: Connection, id: WalletId) -> None:
 
 
 async def lock_with_keys(connection: Connection, ids: Collection[WalletId]) -> None:
-    """As `lock_wallet`, of several, and before them their API keys, in the lock order of payments: for whoever changes
-    the keys of a wallet or what all of them may do, as its first passkey and a freeze do.
+    """Lock several wallets as `lock_wallet`, after their API keys, in the lock order of payments. For changes of a
+    wallet's keys or of what all of them may do, such as its first passkey and a freeze.
     """
     await connection.execute(sql.lock_keys_of_wallets, list(ids))
     await connection.execute(sql.lock_wallets, list(ids))
 
 
 async def share(connection: Connection, ids: Iterable[WalletId]) -> None:
-    """Until the transaction ends, none of these wallets is frozen, closed or given a passkey."""
+    """Lock these wallets for sharing: until the transaction ends, none is frozen, closed or given a passkey."""
     await connection.execute(sql.share, list(ids))
 
 

@@ -106,11 +106,11 @@ SELECT address FROM wallet_address WHERE wallet_id = $1 ORDER BY since;
 SELECT FROM wallet WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE;
 
 -- lock_keys_of_wallets
--- Payments lock the key that they are paid with before its wallet.
+-- Lock the API keys of wallets: a payment locks its key before the wallet.
 SELECT FROM api_key WHERE wallet_id = ANY ($1) AND revoked_at IS NULL ORDER BY id FOR NO KEY UPDATE;
 
 -- share
--- Wallets that stay as they are, in id order.
+-- Lock wallets for sharing, in id order.
 SELECT id FROM wallet WHERE id = ANY ($1) ORDER BY id FOR SHARE;
 
 -- close
