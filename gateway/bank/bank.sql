@@ -1,6 +1,6 @@
 -- ledger_lines
--- Lines in the order given, each with the balance of its currency after it: the last one so far, found once for each
--- currency, and what has come since.
+-- Append lines in the order given, each with the balance of its currency after it: the last balance, read once for each
+-- currency, plus the amounts since.
 INSERT INTO sandbox_bank_line (reference, asset, amount, balance, booked_at)
 SELECT line.reference, line.asset, line.amount,
     coalesce(last.balance, 0) + sum(line.amount) OVER (PARTITION BY line.asset ORDER BY line.n), $4
@@ -16,7 +16,7 @@ ORDER BY line.n;
 SELECT DISTINCT ON (asset) asset, balance FROM sandbox_bank_line ORDER BY asset, id DESC;
 
 -- insert_movements
--- Deposits and withdrawals that the bank has booked.
+-- Record deposits and withdrawals that the bank has booked.
 INSERT INTO bank_movement (id, direction, state, wallet_id, asset, amount, transfer_id, bank_reference, created_at,
     settled_at)
 SELECT id, direction, 'settled', wallet_id, asset, amount, transfer_id, bank_reference, $8, $8

@@ -1,7 +1,7 @@
-"""Everything compared: the ledger recounted, and reconciled with the chain and the bank. Frozen withdrawals go on
-once it all agrees.
+"""The full comparison: recount the ledger, and reconcile it with the chain and the bank. Frozen withdrawals can be
+unfrozen once everything agrees.
 
-What differs is noted as a suspicion: a worker looks again, and freezes withdrawals if it is so.
+A difference is recorded as a suspicion: a worker compares again, and freezes withdrawals if it is confirmed.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from gateway.reconciliation.solvency import Difference, Solvency
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Totals per token, faults of the ledger, and what differs from the chain or the bank."""
+    """Totals per token, faults of the ledger, and differences from the chain or the bank."""
 
     totals: Sequence[Solvency]
     faults: Sequence[Fault]
@@ -35,7 +35,7 @@ class Comparison:
 
 
 async def compare(database: Database, node: Node, settings: PaymentSettings) -> Comparison:
-    """Raises NodeUnavailable."""
+    """Compare everything. Raises NodeUnavailable."""
     async with database.snapshot() as connection:
         faults = await recount.recount(connection)
         differences = await movements.reconcile(connection, settings.assets)
@@ -46,7 +46,7 @@ async def compare(database: Database, node: Node, settings: PaymentSettings) -> 
     return Comparison(totals, faults, differences)
 
 
-async def let_go_on(
+async def unfreeze_withdrawals(
     database: Database,
     node: Node,
     settings: PaymentSettings,
@@ -54,10 +54,10 @@ async def let_go_on(
     authorize: Callable[[Connection], Awaitable[By]],
     clock: Clock,
 ) -> datetime:
-    """Unfreeze withdrawals of an asset, after everything was compared. Returns since when they were stopped.
-    `authorize` says who does it, in the transaction that does.
+    """Unfreeze withdrawals of an asset, after everything was compared. Returns since when they were frozen. `authorize`
+    returns who does it, in the transaction that does.
 
-    Raises NotFound (nothing is stopped), FreezeStays, NodeUnavailable, and what `authorize` raises.
+    Raises NotFound (they are not frozen), FreezeStays, NodeUnavailable, and what `authorize` raises.
     """
     async with database.reading() as connection:
         if asset.code not in await withdrawal_freeze.frozen(connection):
@@ -72,7 +72,7 @@ async def let_go_on(
 
 
 #: For how long the chain is read again, and after how many seconds each time: a local node that was restarted has
-#: forgotten what was true at older blocks, and the worker is about to read on. A silent one takes it all.
+#: forgotten the state of older blocks, and the worker is about to read on. A silent node uses up all of it.
 _AGAIN_SECONDS: Final = 10.0
 _PAUSE_SECONDS: Final = 0.5
 
@@ -80,7 +80,9 @@ _PAUSE_SECONDS: Final = 0.5
 async def against_chain(
     database: Database, node: Node, settings: PaymentSettings
 ) -> tuple[list[Solvency], list[Difference]]:
-    """Totals per token, and what differs from the chain at the last final block. Raises NodeUnavailable."""
+    """Return the totals per token, and the differences from the chain at the last final block. Raises
+    NodeUnavailable.
+    """
     until = steady() + _AGAIN_SECONDS
     while True:
         try:

@@ -4,6 +4,6 @@ from gateway.errors import UnknownAsset
 
 
 class NotAtTheBank(UnknownAsset):
-    """An asset of the gateway that no bank keeps."""
+    """An asset of the gateway that the bank does not have."""
 
     says = "a bank does not keep {asset}; it keeps: {known}"

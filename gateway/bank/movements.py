@@ -22,13 +22,13 @@ from gateway.reconciliation.solvency import Difference
 
 Direction = Literal["deposit", "withdrawal"]
 
-#: How the ids of each are shown.
+#: The id prefix of each.
 PREFIX: dict[Direction, str] = {"deposit": "dep", "withdrawal": "wdr"}
 
 
 @dataclass(frozen=True, slots=True)
 class BankRequest:
-    """Somebody's request to be credited with money that came in at the bank, or to be paid money out by it."""
+    """A request to credit money that came in at the bank, or to pay money out by it."""
 
     direction: Direction
     owner: Wallet
@@ -49,22 +49,22 @@ class BankMovement:
 
     @property
     def reference(self) -> str:
-        """The id as it is shown; the bank knows the movement by it."""
+        """The shown id, which is the bank's reference."""
         return show(PREFIX[self.direction], self.id)
 
 
 async def settle_all(
     connection: Connection, assets: Assets, asked: Sequence[BankRequest], now: datetime
 ) -> list[BankMovement | GatewayError]:
-    """Pay in and out, in order and each on its own, in a number of statements that does not depend on how many: the
-    transfers, the bank's lines, the rows that tie them, and the events.
+    """Settle deposits and withdrawals, in order and each on its own, in a fixed number of statements: the transfers,
+    the bank's lines, the rows that link them, and the events.
 
-    Per request what is settled, or NotAtTheBank, AssetClosed (a deposit), WithdrawalsFrozen, WalletFrozen or
+    Returns per request what was settled, or NotAtTheBank, AssetClosed (a deposit), WithdrawalsFrozen, WalletFrozen or
     InsufficientFunds.
 
     Lock order: accounts that are not open yet are opened in the order of their codes; then all of them are locked in id
-    order, in the one call of the ledger. `bank:<fiat>` is among them, so that the bank's lines come one after the
-    other.
+    order, in the one call of the ledger. `bank:<fiat>` is among them, so that the bank's lines are written one at a
+    time.
     """
     moved = [_movement(one, now) for one in asked]
     refused = {one.id: refusal for one in moved if (refusal := _misplaced(assets, one))}
@@ -82,7 +82,7 @@ async def settle_all(
 
 
 async def reconcile(connection: Connection, assets: Assets) -> list[Difference]:
-    """Every `bank:<fiat>` against the bank's own statement. Call it inside a snapshot."""
+    """Compare every `bank:<fiat>` with the bank's own statement. Call it in a snapshot."""
     fiats = [asset for asset in assets if asset.kind == "fiat"]
     told = await sandbox.balances(connection, assets)
     codes = {asset.code: account.system_account("bank", asset) for asset in fiats}
@@ -97,7 +97,9 @@ async def reconcile(connection: Connection, assets: Assets) -> list[Difference]:
 
 
 def _misplaced(assets: Assets, moved: BankMovement) -> GatewayError | None:
-    """Why the movement is refused: no bank keeps this asset, or it takes no new money. None where it is not."""
+    """Return why the movement is refused: the bank does not have this asset, or it takes no new money. None if it is
+    not refused.
+    """
     try:
         if moved.money.asset.kind != "fiat":
             fiats = tuple(one.code for one in assets if one.kind == "fiat" and assets.takes_new(one))
@@ -110,7 +112,7 @@ def _misplaced(assets: Assets, moved: BankMovement) -> GatewayError | None:
 
 
 async def _frozen(connection: Connection, moved: Sequence[BankMovement]) -> dict[BankMovementId, GatewayError]:
-    """The withdrawals among these that are stopped, and why."""
+    """Return the withdrawals among these that are frozen, and why."""
     leaving = [one for one in moved if one.direction == "withdrawal"]
     refusals = await withdrawal_freeze.refusals(connection, {one.money.asset for one in leaving})
     wallets = await wallet_freeze.frozen(connection, [one.owner.id for one in leaving]) if leaving else {}
@@ -119,7 +121,7 @@ async def _frozen(connection: Connection, moved: Sequence[BankMovement]) -> dict
 
 
 def _movement(asked: BankRequest, now: datetime) -> BankMovement:
-    """The movement once it is settled."""
+    """Return the settled movement."""
     return BankMovement(
         id=BankMovementId(new_id(now)),
         direction=asked.direction,
@@ -132,20 +134,22 @@ def _movement(asked: BankRequest, now: datetime) -> BankMovement:
 
 
 def _accounts(moved: BankMovement) -> list[tuple[str, Asset]]:
-    """The account that the money leaves and the one that it comes to."""
+    """Return the account that the money leaves and the one that it goes to."""
     asset = moved.money.asset
     accounts = [(account.system_account("bank", asset), asset), (account.wallet(moved.owner.handle, asset), asset)]
     return accounts if moved.direction == "deposit" else accounts[::-1]
 
 
 async def _account_ids(connection: Connection, moved: Sequence[BankMovement]) -> dict[str, AccountId]:
-    """A deposit opens its accounts. A withdrawal may be refused, and a refusal leaves nothing behind."""
+    """Return the account ids. A deposit opens its accounts. A withdrawal does not, because it may be refused, and a
+    refusal writes nothing.
+    """
     paid_in = [account for one in moved if one.direction == "deposit" for account in _accounts(one)]
     return await ledger.accounts(connection, paid_in, if_open=[code for one in moved for code, _ in _accounts(one)])
 
 
 def _closed(moved: BankMovement, ids: Mapping[str, AccountId]) -> InsufficientFunds | None:
-    """Why nothing can come out of an account that is not open."""
+    """Return the error for an account that is not open, which has no money; None if both are open."""
     closed = [code for code, _ in _accounts(moved) if code not in ids]
     return InsufficientFunds(closed[0], moved.money, Money(0, moved.money.asset)) if closed else None
 

@@ -1,4 +1,5 @@
-"""A bank for trying things out: whoever asks has paid in; what it is told to pay out, it has paid.
+"""A bank for trying things out: a deposit is booked when it is requested, and a withdrawal is paid when it is
+requested.
 
 It keeps its own statement with its own running balance, so `bank:<fiat>` in the ledger is compared with something that
 the ledger did not write.
@@ -24,9 +25,8 @@ class Line:
 
 
 async def ledger_lines(connection: Connection, lines: Sequence[Line], now: datetime) -> None:
-    """Ledger lines on the statement, in order, each with the balance after it.
-
-    Lines of one currency come one after the other, since their callers hold the lock of `bank:<fiat>` in the ledger.
+    """Append lines to the statement, in order, each with the balance after it. Lines of one currency are written one at
+    a time, because their callers hold the lock of `bank:<fiat>` in the ledger.
     """
     await connection.execute(
         sql.ledger_lines,
@@ -38,7 +38,7 @@ async def ledger_lines(connection: Connection, lines: Sequence[Line], now: datet
 
 
 async def balances(connection: Connection, assets: Assets) -> dict[str, Money]:
-    """The bank's own balances, by currency."""
+    """Return the bank's own balances, by currency."""
     return {
         row["asset"]: Money(row["balance"], assets[row["asset"]]) for row in await connection.fetch(sql.bank_balances)
     }

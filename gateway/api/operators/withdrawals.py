@@ -70,7 +70,7 @@ async def unfreeze_withdrawals(
     if services.node is None:
         raise NodeUnavailable("no node is configured")
     of = services.settings.assets[asset]
-    since = await comparison.let_go_on(
+    since = await comparison.unfreeze_withdrawals(
         services.database, services.node, services.settings, of, authorize, services.clock
     )
     return UnfrozenWithdrawalsView(of.code, rfc3339(since))

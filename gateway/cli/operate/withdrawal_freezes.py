@@ -43,7 +43,7 @@ async def unfreeze(config: Config, code: str) -> dict[str, Any]:
         async with assembly.database(config, "withdrawals", 2, assembly.LONG_SECONDS) as database:
             settings = await assembly.settings_of(config, database, where)
             asset = settings.assets[code]
-            since = await comparison.let_go_on(database, node, settings, asset, _at_machine, database.clock)
+            since = await comparison.unfreeze_withdrawals(database, node, settings, asset, _at_machine, database.clock)
     finally:
         await node.close()
     return {"asset": asset.code, "since": rfc3339(since)}
