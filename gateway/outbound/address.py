@@ -3,9 +3,9 @@
 A URL is checked when it is set, and the address is checked again on the socket that is about to connect
 (http_client.py): a name may resolve to something else by then.
 
-Of IPv6, only global unicast is public (2000::/3, RFC 4291), without what is in it for translation, documentation and
-protocols. Addresses that carry an IPv4 address (mapped, NAT64, 6to4, Teredo) are none of these, and are refused
-whatever they carry: they lead wherever a translator sends them.
+Of IPv6, only global unicast is public (2000::/3, RFC 4291), without its ranges for translation, documentation and
+protocols. Addresses that contain an IPv4 address (mapped, NAT64, 6to4, Teredo) are refused, whatever it is: they lead
+wherever a translator sends them.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ _NOT_PUBLIC_4: Final = tuple(
     )
 )
 
-#: Global unicast, and what of it is not a host's: protocol assignments with Teredo, documentation, 6to4, AS112.
+#: Global unicast, and its ranges that are not a host's: protocol assignments with Teredo, documentation, 6to4, AS112.
 _GLOBAL_6: Final = IPv6Network("2000::/3")
 _NOT_PUBLIC_6: Final = tuple(
     IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
@@ -43,7 +43,7 @@ class Allowed:
         self._schemes, self._networks = schemes, networks
 
     def address(self, text: str) -> bool:
-        """Whether a worker may connect to this IP address."""
+        """Return whether a worker may connect to this IP address."""
         try:
             address = ip_address(text.partition("%")[0])
         except ValueError:
@@ -55,10 +55,10 @@ class Allowed:
         return address in _GLOBAL_6 and not any(address in network for network in _NOT_PUBLIC_6)
 
     def check_url(self, text: str, kind: str = "url") -> str:
-        """The URL, if an endpoint may have it. Raises InvalidRequest of this kind, which says why not.
+        """Return the URL, if an endpoint may have it. Raises InvalidRequest of this kind, with the reason.
 
-        An IP address in it is checked here, so that a wrong one is refused at once; a name is looked up when
-        something is sent.
+        An IP address in it is checked here, so that a wrong one is refused at once; a name is resolved when something
+        is sent.
         """
         if len(text) > URL_LENGTH_MAX or not text.isascii() or not text.isprintable() or set(text) & set(' \\"<>^`{|}'):
             raise _refused(

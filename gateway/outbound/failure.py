@@ -1,4 +1,4 @@
-"""Why there was no answer to a request. Imports nothing, as clients name these too."""
+"""Why there was no answer to a request. Imports nothing, because clients use these names too."""
 
 from typing import Literal
 

@@ -1,20 +1,20 @@
-"""One HTTP request to a stranger's URL: to an address that is allowed, without redirects, within limits of time and
-size.
+"""One HTTP request to a URL that somebody else chose: to an allowed address, without redirects, within limits of time
+and size.
 
-aiohttp is used, since it asks for a socket with the very address that it is about to connect to (`socket_factory`): the
-check stands there, after every look-up, so that a name which resolves to something else the second time, or a number
-that only a C library takes for an address, gains nothing. The name stays what TLS verifies and `Host` says.
+aiohttp is used because it asks for a socket with the exact address that it is about to connect to (`socket_factory`).
+The check is there, after every look-up, so a name that resolves to something else the second time, or a number that
+only a C library takes for an address, gains nothing. TLS and `Host` still use the name.
 
 Connections may be kept for a few seconds, for the next request to the same host: they lead to an address that was
-checked. One that the host has closed meanwhile is found out by its use, and the request is sent again over a new one;
-so they are for requests that may arrive twice. All are given up after a minute: a name that has moved is looked up
+checked. If the host has closed one in the meantime, the request fails and is sent again over a new one; so keep
+connections only for requests that may arrive twice. All are closed after a minute: a name that has moved is looked up
 again.
 
-Names are looked up in threads of this sender: a name that is not answered for takes one of them, and none of those that
+Names are looked up in threads of this client: a name that gets no answer blocks one of them, and none of those that
 look up the node's or the database's name.
 
-Of an answer the status decides. Up to a few kilobytes of its body are read for a moment, so that the connection ends
-well, and are thrown away: an endpoint's owner could otherwise read what an inside service answers.
+Only the status of an answer counts. Up to a few kilobytes of its body are read for a moment, so that the connection
+ends well, and are discarded: otherwise an endpoint's owner could read the answer of an internal service.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ from gateway.outbound.address import Allowed
 from gateway.outbound.failure import Failure
 from gateway.retry_after import seconds_asked
 
-#: Until the status of the answer, look-up of the name included; and until the connection is open. In seconds.
+#: Until the status of the answer, including the name's look-up; and until the connection is open. In seconds.
 TOTAL_SECONDS: Final = 15.0
 _CONNECT_SECONDS: Final = 5.0
 
@@ -59,23 +59,23 @@ _CONNECT_SECONDS: Final = 5.0
 _BODY_BYTES: Final = 4_096
 _BODY_SECONDS: Final = 1.0
 
-#: A line of an answer's head, a header, and how many of these.
+#: The longest line of an answer's head, and the most headers.
 _LINE_BYTES: Final = 4_096
 _HEADERS: Final = 100
 
-#: No `Retry-After` makes us wait longer, in seconds.
+#: The longest `Retry-After` that is followed, in seconds.
 _RETRY_AFTER_MAX: Final = 24.0 * 60 * 60
 
-#: How long an idle connection is kept (servers keep theirs for five seconds or more), and how long any.
+#: How long an idle connection is kept (servers keep theirs for five seconds or more), and how long any, in seconds.
 _IDLE_SECONDS: Final = 4.0
 _KEPT_SECONDS: Final = 60.0
 
-#: What looks a name up: as `socket.getaddrinfo` does.
+#: Looks up a name, like `socket.getaddrinfo`.
 LookUp = Callable[..., list[tuple[Any, ...]]]
 
 
 class _AddressRefused(OSError):
-    """The address that a name resolved to is not one that we connect to."""
+    """The address that a name resolved to is not allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ class Answer:
 
 
 class HttpClient:
-    """Posts to strangers' URLs as `agent`. `threads` is how many names are looked up at once; `look_up` and `tls` are
-    for tests, which have names and certificates of their own. Connections are kept where `keeps` says so.
+    """Posts to URLs that others chose, as `agent`. `threads` is how many names are looked up at once; `look_up` and
+    `tls` are for tests, which have names and certificates of their own. `keeps`: keep connections.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class HttpClient:
         self._current: _Connections | None = None
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """One POST, and what came of it."""
+        """Send one POST. Returns the result."""
         at, began = self._clock(), time.monotonic()
         tried = await self._try(url, headers, body)
         milliseconds = int(1000 * (time.monotonic() - began))
@@ -129,7 +129,7 @@ class HttpClient:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _try(self, url: str, headers: Mapping[str, str], body: bytes) -> Failure | tuple[int, str | None]:
-        """The status with the text of `Retry-After`, or why there is none."""
+        """Return the status with the text of `Retry-After`, or why there is none."""
         connections = await self._opened()
         connections.requests += 1
         try:
@@ -167,7 +167,7 @@ class HttpClient:
             ssl=self._tls or True,
             force_close=not keeps,
             keepalive_timeout=_IDLE_SECONDS if keeps else None,
-            limit=0,  # who sends has a limit of its own
+            limit=0,  # the caller has a limit of its own
             use_dns_cache=False,
         )
         return ClientSession(
@@ -185,7 +185,7 @@ class HttpClient:
         )
 
     def _socket(self, address: tuple[Any, ...]) -> socket.socket:
-        """A socket for the address that is connected to next. Raises _AddressRefused."""
+        """Return a socket for the address that is connected to next. Raises _AddressRefused."""
         family, kind, protocol, _, at = address
         if not self._allowed.address(str(at[0])):
             raise _AddressRefused
@@ -194,7 +194,7 @@ class HttpClient:
 
 @dataclass(slots=True)
 class _Connections:
-    """Connections that are kept since a time, and how many requests are under way over them."""
+    """Connections that are kept since a time, and how many requests use them."""
 
     session: ClientSession
     since: float
@@ -217,7 +217,7 @@ _REUSE.on_connection_reuseconn.append(_reused)
 
 
 class _Connector(TCPConnector):
-    """Uses no kept connection on which something came after its last answer: it would be taken for the next one."""
+    """Does not reuse a connection on which data came after its last answer: it would be taken for the next answer."""
 
     async def _get(self, key: Any, traces: Any) -> Any:
         while (kept := await super()._get(key, traces)) is not None:
@@ -228,8 +228,8 @@ class _Connector(TCPConnector):
 
 
 class _Names(AbstractResolver):
-    """Looks names up in threads that nothing else waits for. A name that has an address which is not allowed is refused
-    whole, whichever of its addresses would have been taken.
+    """Looks up names in threads that nothing else waits for. A name with any address that is not allowed is refused,
+    whichever of its addresses would have been used.
     """
 
     def __init__(self, allowed: Allowed, threads: ThreadPoolExecutor, look_up: LookUp) -> None:
@@ -265,7 +265,7 @@ async def _post(
 
 
 async def _finish(answer: ClientResponse) -> None:
-    """Read a little of the body: whatever it is, the status has been given."""
+    """Read a little of the body: its content does not matter, because the status is known."""
     try:
         async with asyncio.timeout(_BODY_SECONDS):
             await answer.content.readexactly(_BODY_BYTES)
