@@ -1,8 +1,8 @@
-"""The command line: the commands that run the gateway, and those for who has a handle in it (`cli/wallet/wallet.py`,
-`cli/pay_many/command.py`).
+"""The command line: the commands that run the gateway, and those for people with a handle in it
+(`cli/wallet/wallet.py`, `cli/pay_many/command.py`).
 
-What a command does is in `cli/`. The gateway's commands import their parts when they run: litestar takes a
-second, which somebody who asks for a balance should not wait for.
+The commands themselves are in `cli/`. The gateway's commands import their parts when they run: importing litestar takes
+a second, which somebody who asks for a balance should not wait for.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from gateway.errors import GatewayError
 
 T = TypeVar("T")
 
-#: In the order that `gateway --help` lists them.
+#: In the order of `gateway --help`.
 PERSONS = (
     *wallet.COMMANDS,
     command.pay_many,
@@ -352,9 +352,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def main() -> None:
-    """Run the command line. A refusal is one sentence on standard error and the status 1."""
+    """Run the command line. An error is one sentence on standard error and the status 1."""
     logs.to_standard_error("text")
-    gc.set_threshold(50_000, 20, 50)  # a command imports its parts, and what that makes stays
+    gc.set_threshold(50_000, 20, 50)  # a command imports its parts, which are never freed
     try:
         cli(prog_name="gateway")
     except GatewayError as refusal:

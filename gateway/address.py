@@ -9,27 +9,26 @@ import rlp
 from eth_hash.auto import keccak
 from eth_utils.address import to_checksum_address
 
-#: Who mints come from and redemptions go to.
+#: The sender of mints and the recipient of redemptions.
 ZERO = "0x" + 40 * "0"
 
 
 @lru_cache(maxsize=100_000)
 def checksum(raw: bytes) -> str:
-    """The text of an address of 20 bytes (EIP-55)."""
+    """Return the text of an address of 20 bytes (EIP-55)."""
     return to_checksum_address(raw)
 
 
 def to_bytes(address: str) -> bytes:
-    """The 20 bytes of an address of ours."""
+    """Return the 20 bytes of a checksummed address."""
     raw = bytes.fromhex(address[2:])
     assert len(raw) == 20
     return raw
 
 
 def read(text: str) -> str | None:
-    """The address that somebody's `text` says: 0x and 40 digits, all in one case or with the right checksum.
-
-    None when it is no address, which a mistyped checksum makes it (EIP-55).
+    """Return the address in a user's `text`: 0x and 40 digits, all in one case or with the right checksum. None if it
+    is not an address; a mistyped checksum makes it invalid (EIP-55).
     """
     digits = text[2:]
     if not text.startswith("0x") or len(digits) != 40 or not set(digits) <= set("0123456789abcdefABCDEF"):
@@ -39,11 +38,13 @@ def read(text: str) -> str | None:
 
 
 def of_public_key(uncompressed: bytes) -> str:
-    """The address of a key: the end of the hash of its public point's 64 bytes, without the leading 0x04."""
+    """Return the address of a key: the end of the hash of its public point's 64 bytes, without the leading 0x04."""
     assert len(uncompressed) == 65
     return checksum(keccak(uncompressed[1:])[12:])
 
 
 def of_deployment(sender: str, nonce: int) -> str:
-    """Where the contract stands that `sender` creates with its transaction `nonce` (Yellow Paper, section 7)."""
+    """Return the address of the contract that `sender` creates with its transaction `nonce` (Yellow Paper, section
+    7).
+    """
     return checksum(keccak(rlp.encode([to_bytes(sender), nonce]))[12:])

@@ -55,24 +55,24 @@ log = logging.getLogger(__name__)
 
 Built = TypeVar("Built")
 
-#: How many blocks and seconds a node's own "finalized" is usually behind: two epochs of 32 slots of 12 s.
+#: How far a node's own "finalized" is usually behind, in seconds: two epochs of 32 slots of 12 s.
 _FINALIZED_SECONDS = 64 * 12.0
 
-#: How long to wait before the database is tried again at the start.
+#: How long after a failed start the database is tried again, in seconds.
 _TRY_AGAIN_SECONDS = 1.0
 
-#: What a statement of a command or of the worker may take, in seconds: nobody waits for an answer meanwhile.
+#: How long a statement of a command or of the worker may take, in seconds: no caller waits for an answer.
 COMMAND_SECONDS = 30.0
 
-#: A migration may rewrite a table, and a recount reads every entry there is (80 s for ten million on two cores). One
-#: statement of either that takes longer than this has stopped for another reason.
+#: How long a statement of a migration, which may rewrite a table, or of a recount, which reads every entry (80 s for
+#: ten million on two cores), may take. One that takes longer has stopped for another reason.
 LONG_SECONDS = 6 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the database and the node are. What `up` embeds is written to `run.json` in the home, so that every other
-    command finds it; `chain_is_ours` says that the node is the embedded one.
+    """The URLs of the database and the node. `up` writes those of its embedded parts to `run.json` in the home, so that
+    every other command finds them; `chain_is_ours` says that the node is the embedded one.
     """
 
     database_url: str
@@ -82,7 +82,9 @@ class Places:
 
 
 def at_machine() -> By:
-    """Who runs a command, as the machine knows them: what they do needs no other credential than to be there."""
+    """Return the user who runs a command, by the machine's name: access to the machine is the only credential that it
+    needs.
+    """
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -91,12 +93,12 @@ def at_machine() -> By:
 
 
 def run_file(config: Config) -> Path:
-    """Where a running `up` says where its parts are."""
+    """Return the file in which a running `up` writes the URLs of its parts."""
     return config.home / "run.json"
 
 
 def running_at(config: Config) -> Places:
-    """Where a running `up` has its parts; empty where none has said so."""
+    """Return the URLs of a running `up`'s parts; empty if there is none."""
     try:
         return Places(**json.loads(run_file(config).read_text()))
     except (OSError, ValueError, TypeError):
@@ -104,8 +106,8 @@ def running_at(config: Config) -> Places:
 
 
 def places(config: Config, node: bool = True) -> Places:
-    """Where things are: as configured, or else where a running `up` has them. Raises Misconfigured where there is no
-    database, or no node and one is needed.
+    """Return the URLs as configured, or else those of a running `up`. Raises Misconfigured if there is no database, or
+    no node and one is needed.
     """
     running = running_at(config)
     database_url = config.database_url or running.database_url
@@ -127,7 +129,7 @@ async def database(
     statement_seconds: float = COMMAND_SECONDS,
     answers: bool = True,
 ) -> AsyncIterator[Database]:
-    """The database, with its schema as this code expects it; `answers` as in `postgres.connect`. Raises
+    """The database, whose schema must be what this code expects; `answers` as in `postgres.connect`. Raises
     DatabaseUnavailable, Misconfigured.
     """
     async with unmigrated(config, name, connections, statement_seconds, answers) as opened:
@@ -147,8 +149,8 @@ async def unmigrated(
 
 
 def relayers(config: Config, where: Places) -> tuple[RelayerSigner, ...]:
-    """Who signs for the gateway, a relayer each: the keys in the file, or, on the embedded chain, well-known ones. The
-    first deploys, and grants the others what they need.
+    """Return the relayers' signers: the keys in the file or, on the embedded chain, well-known ones. The first deploys,
+    and grants the others their roles.
     """
     if config.relayer_key_file is not None:
         keys = key_files.load_relayer_keys(config.relayer_key_file)
@@ -166,8 +168,8 @@ def relayers(config: Config, where: Places) -> tuple[RelayerSigner, ...]:
 
 
 async def settings_of(config: Config, database: Database, where: Places) -> PaymentSettings:
-    """The payment settings, with the assets and contracts that the database has. Raises Misconfigured where the
-    settings and the ledger disagree about an asset.
+    """Return the payment settings, with the assets and contracts of the database. Raises Misconfigured if the settings
+    and the ledger disagree about an asset.
     """
     async with database.reading() as connection:
         assets = await ledger.with_former(connection, config.assets)
@@ -192,8 +194,8 @@ def _far(config: Config) -> float:
 
 
 async def vault_of(config: Config, database: Database) -> Vault:
-    """The vault under the master keys that this database's keys are encrypted under, and the root key that its wallets
-    are derived from. Raises Misconfigured for others.
+    """Return the vault with the master keys that encrypt this database's keys, and the root key that its wallets are
+    derived from. Raises Misconfigured if the files have other keys.
     """
     master_keys = key_files.load_master_keys(config.master_key_file)
     root = key_files.load_root_key(config.root_key_file)
@@ -207,8 +209,8 @@ async def vault_of(config: Config, database: Database) -> Vault:
 async def patiently(
     build: Callable[[], AbstractAsyncContextManager[Built]], stop: asyncio.Event
 ) -> AsyncIterator[Built | None]:
-    """What `build` gives once the database is there, or None when `stop` is set before. What is waited for is said once
-    and then goes on being waited for: a process that is started first, or during a failover, need not be started again.
+    """Enter `build` once the database is available, or give None if `stop` is set before. The wait is logged once, and
+    then continues: a process that is started first, or during a failover, need not be restarted.
     """
     async with AsyncExitStack() as stack:
         said, built = "", None
@@ -231,8 +233,8 @@ async def patiently(
 async def services(
     config: Config, connections: int = 16, url: str = "http://127.0.0.1:8000"
 ) -> AsyncIterator[Services]:
-    """What the HTTP server is handed; it listens at `url`. While the node is away, token payments wait in the database;
-    only who binds an address, or signs as a contract, has to ask again.
+    """The services of the HTTP server, which listens at `url`. While the node is unavailable, token payments wait in
+    the database; only callers who bind an address, or sign by a contract, have to retry.
     """
     where = places(config, node=False)
     node = HttpNode(where.rpc_url) if where.rpc_url else None
@@ -266,8 +268,8 @@ async def services(
 
 @asynccontextmanager
 async def traced(config: Config, process: str, clock: Clock) -> AsyncIterator[Tracer | None]:
-    """What records the traces of this process; None where they are off. Then nothing of OpenTelemetry is imported,
-    which takes a third of a second, nor need it be installed. Raises Misconfigured where it is not, and should be.
+    """The tracer of this process; None if traces are off. Then nothing of OpenTelemetry is imported, which takes a
+    third of a second, and it need not be installed. Raises Misconfigured if traces are on and it is not installed.
     """
     if config.traces_url is None:
         yield None
@@ -287,14 +289,12 @@ async def traced(config: Config, process: str, clock: Clock) -> AsyncIterator[Tr
 
 
 def webhooks_allowed(config: Config) -> Allowed:
-    """Where webhooks may be sent."""
+    """Return the destinations that webhooks may be sent to."""
     return Allowed(config.webhook_schemes, config.webhook_networks)
 
 
 def notification_channels(config: Config, vault: Vault, clock: Clock) -> tuple[Channel, ...]:
-    """The ways to reach people that are configured. The order is the one in which they are listed. Raises
-    Misconfigured.
-    """
+    """Return the configured channels, in the order in which they are listed. Raises Misconfigured."""
     found: list[Channel] = [] if config.smtp is None else [Email(config.smtp)]
     key = vapid_key(config, vault)
     if key is not None:
@@ -303,8 +303,8 @@ def notification_channels(config: Config, vault: Vault, clock: Clock) -> tuple[C
 
 
 def vapid_key(config: Config, vault: Vault) -> EllipticCurvePrivateKey | None:
-    """The key that pushes are signed with: as configured, or of the root key, so that every process has the same.
-    Raises Misconfigured.
+    """Return the key that signs pushes: the configured one, or one derived from the root key, so that every process has
+    the same. Raises Misconfigured.
     """
     if config.vapid_private_key is not None:
         return vapid.read_key(config.vapid_private_key)
@@ -313,7 +313,7 @@ def vapid_key(config: Config, vault: Vault) -> EllipticCurvePrivateKey | None:
 
 
 def report_links(settings: PaymentSettings, clock: Clock) -> ReportLink:
-    """What makes the links that report a payment as unauthorized, for notices."""
+    """Return the function that makes links which report a payment as unauthorized, for notifications."""
 
     async def link(connection: Connection, wallet: WalletId, payment: PaymentId) -> str:
         return await report_unauthorized.link(connection, settings, wallet, payment, clock())
@@ -323,8 +323,8 @@ def report_links(settings: PaymentSettings, clock: Clock) -> ReportLink:
 
 @asynccontextmanager
 async def worker(config: Config, render: Callable[[PaymentSettings], Render]) -> AsyncIterator[Worker]:
-    """What the worker is handed. `render` gives what shows events: it is the API's, which this module leaves to those
-    who import the web framework.
+    """What the worker needs. `render` returns the function that renders events; it belongs to the API, which imports
+    the web framework, so this module does not import it.
     """
     where = places(config)
     node = HttpNode(where.rpc_url)

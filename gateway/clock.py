@@ -1,7 +1,7 @@
-"""The time. A gateway's time is its database's: all processes of one gateway have the same, whatever their machines
-say. It is kept in the process from one look at the database to the next, so that asking for it costs nothing, and it is
-handed in, so a test can stand still or go ahead: nothing below `commands` asks the machine, except to read a header of
-HTTP that is in the machine's time (chain/json_rpc.py).
+"""The time. A gateway's time is its database's: all processes of one gateway have the same, whatever their machines'
+clocks. It is kept in the process between two readings of the database's clock, so that asking for it costs nothing. It
+is passed in, so that a test can stop or advance it: nothing below `commands` reads the machine's clock, except for an
+HTTP header that is in the machine's time (chain/json_rpc.py).
 """
 
 import logging
@@ -13,31 +13,31 @@ from typing import Final
 
 log = logging.getLogger(__name__)
 
-#: A function that says what time it is, in UTC.
+#: A function that returns the current time, in UTC.
 Clock = Callable[[], datetime]
 
-#: A machine's clock that is off by more than this is said to be wrong, in seconds.
+#: A machine's clock that is off by more than this is reported, in seconds.
 _OFF_SECONDS: Final = 1.0
 
-#: A look that differs from what is kept by less than this, beside what its own travel may account for, changes nothing.
+#: A reading that differs from the kept time by less than this, plus the uncertainty of its round trip, changes nothing.
 _SAME_SECONDS: Final = 0.02
 
 
 def system_clock() -> datetime:
-    """The machine's time, in UTC."""
+    """Return the machine's time, in UTC."""
     return datetime.now(UTC)
 
 
 def steady() -> float:
-    """Seconds that only go forward, also while the machine sleeps, and that nobody sets (clock_gettime(2))."""
+    """Return seconds that only increase, also while the machine sleeps, and that nobody sets (clock_gettime(2))."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class DatabaseClock:
-    """The database's time, as a `Clock`. It is the machine's until `set` was called."""
+    """The database's time, as a `Clock`. It is the machine's until `set` is called."""
 
     def __init__(self) -> None:
-        self._ahead: float | None = None  #: Of `steady`, in seconds.
+        self._ahead: float | None = None  # Ahead of `steady`, in seconds.
         self._uncertain = 0.0
         self._is_off = False
 
@@ -47,8 +47,8 @@ class DatabaseClock:
         return datetime.fromtimestamp(steady() + self._ahead, UTC)
 
     def set(self, at: datetime, asked: float, answered: float) -> None:
-        """The database said that it is `at`; it was asked and had answered at these `steady` times. A machine whose
-        clock is found to be off, or right again, is logged.
+        """Set the database's time to `at`; it was asked and had answered at these `steady` times. Logs when the
+        machine's clock is off, and when it is right again.
         """
         uncertain = (answered - asked) / 2
         ahead = at.timestamp() - (asked + answered) / 2
@@ -66,14 +66,14 @@ class DatabaseClock:
                 log.info("this machine's clock agrees with the database's again")
 
     def off_seconds(self) -> float:
-        """How far the machine's clock is ahead of the database's (negative: behind); 0 where it is within a second, or
-        may be for all that is known.
+        """Return how far the machine's clock is ahead of the database's (negative: behind), in seconds; 0 if it is
+        within a second, or may be.
         """
         off = (system_clock() - self()).total_seconds()
         return off if abs(off) - self._uncertain > _OFF_SECONDS else 0.0
 
 
-@lru_cache(maxsize=256)  # what is committed together has one time
+@lru_cache(maxsize=256)  # everything that is committed together has one time
 def rfc3339(at: datetime) -> str:
     """`at` as people and programs read it: 2030-01-31T12:00:00.000000Z (RFC 3339, microseconds, UTC)."""
     return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

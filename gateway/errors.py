@@ -1,14 +1,14 @@
-"""Everything that can be refused, in one tree.
+"""All errors, in one tree.
 
     GatewayError
     ├── Refused        final: the same request will be refused again
-    ├── Conflict       the state moved on, or is not there yet: look again, then decide
-    └── Unavailable    nothing was decided: try again later
+    ├── Conflict       the state has changed, or is not there yet: read it again, then decide
+    └── Unavailable    nothing was decided: retry later
 
-An error is a noun of the field and carries its values; `says` is the one sentence it prints with them. Those that
-concern several packages are here; each package has its own in its errors.py. Errors know nothing of HTTP: the table
-from error to status and problem type is http/answer/problems.py. This module is at the bottom, below money, so that
-parsing an amount refuses in the same words as everything else.
+An error is a noun of the field with its values; `says` is the sentence that it prints with them. Errors that concern
+several packages are here; each package has its own in its errors.py. Errors know nothing of HTTP: the table from error
+to status and problem type is http/answer/problems.py. This module is at the bottom, below money, so that parsing an
+amount raises errors of the same tree.
 """
 
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class GatewayError(Exception):
     """The root. `says` is a format string over the fields of the error."""
 
     says: ClassVar[str] = "the gateway refused"
-    sqlstate: ClassVar[str] = ""  #: What a function of the schema raises it with, where one does.
+    sqlstate: ClassVar[str] = ""  # The SQLSTATE with which a function of the schema raises it, if one does.
 
     @classmethod
     def of_detail(cls, *detail: str) -> "GatewayError":
-        """The error that a function of the schema raises, from the words of its DETAIL."""
+        """Return the error that a function of the schema raises, from the words of its DETAIL."""
         return cls(*detail)
 
     def __str__(self) -> str:
@@ -32,7 +32,7 @@ class GatewayError(Exception):
 
 
 def kinds(root: type[GatewayError] = GatewayError) -> list[type[GatewayError]]:
-    """Every error below `root`, of the packages that are imported, by package and name."""
+    """Return every error below `root`, of the imported packages, by package and name."""
     found = root.__subclasses__()
     for kind in found:
         found += kind.__subclasses__()
@@ -41,12 +41,12 @@ def kinds(root: type[GatewayError] = GatewayError) -> list[type[GatewayError]]:
 
 
 def of_sqlstate(code: str) -> type[GatewayError] | None:
-    """The error that a function of the schema raises with this SQLSTATE; None where it is not one of these."""
+    """Return the error that a function of the schema raises with this SQLSTATE; None if it is another."""
     return next((kind for kind in kinds() if code and kind.sqlstate == code), None)
 
 
 def _plain(value: object) -> object:
-    """A list of names as people write it."""
+    """Return a list of names as people write it."""
     return (", ".join(map(str, value)) or "none") if isinstance(value, tuple) else value
 
 
@@ -55,7 +55,7 @@ class Refused(GatewayError):
 
 
 class Conflict(GatewayError):
-    """The state moved on, or is not there yet."""
+    """The state has changed, or is not there yet."""
 
 
 class Unavailable(GatewayError):
@@ -67,7 +67,7 @@ class Unavailable(GatewayError):
 
 @dataclass(eq=False)
 class InvalidRequest(Refused):
-    """`kind` is a slug that tells one fault from another: `json`, `unknown_field`, `missing_field`, …"""
+    """`kind` is a slug that identifies the fault: `json`, `unknown_field`, `missing_field`, …"""
 
     kind: str
     reason: str
@@ -123,7 +123,7 @@ class InvalidAmount(Refused):
 
 
 class AmountNotString(InvalidAmount):
-    """`amount` is what was sent in its place, as JSON calls it, such as "a number"."""
+    """`amount` is what was sent instead, in JSON's words, such as "a number"."""
 
     says = 'amount is {amount} in JSON: write it as a string, in quotes, such as "12.50"'
 
@@ -145,7 +145,7 @@ class UnknownAsset(Refused):
 
 @dataclass(eq=False)
 class AssetClosed(Refused):
-    """An asset that was configured once. `open` are those that take new money."""
+    """An asset that was configured before. `open` are those that take new money."""
 
     asset: str
     open: tuple[str, ...]
@@ -171,7 +171,7 @@ class StateConflict(Conflict):
 
 @dataclass(eq=False)
 class Misconfigured(Refused):
-    """Something about the machine or the settings, with what to do about it in the sentence itself."""
+    """A fault of the machine or the settings. The sentence says what to do about it."""
 
     reason: str
     says = "{reason}"

@@ -1,7 +1,7 @@
-"""Group commit: requests that arrive while a commit is under way share the next one; a lone request waits for nobody.
+"""Group commit: requests that arrive while a commit is under way share the next one; a single request waits for nobody.
 
-There is no timer: as soon as a connection is free, whatever waits goes together. Under load batches grow by themselves,
-since more arrives during a commit; the disk is asked to be sure once for all of them.
+There is no timer: as soon as a connection is free, everything that waits is committed together. Batches grow with the
+load, because more arrives during a commit; the disk is flushed once for all of them.
 """
 
 import asyncio
@@ -21,20 +21,21 @@ log = logging.getLogger(__name__)
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
-#: Told of each commit: what was submitted, its answers, and when it began and ended, by the monotonic clock.
+#: Called after each commit: what was submitted, its answers, and when it began and ended, by the monotonic clock.
 Told = Callable[[Sequence[Asked], Sequence[Answer], float, float], None]
 
-#: Told what became of one: its answer, or what was raised.
+#: Called with the result of one: its answer, or the error.
 Tell = Callable[[Answer | None, Exception | None], None]
 
 
 class GroupCommit(Generic[Asked, Answer]):
-    """Hands what is submitted to `commit`, many at a time, and each answer back to who asked.
+    """Passes what is submitted to `commit`, many at a time, and each answer back to its caller.
 
     `commit` takes a list and returns an answer each, in order, having committed; or it raises, having committed
-    nothing or nobody knows what. Up to `at_once` commits run side by side, of up to `most` each: one is as fast as two,
-    since two wait for each other's accounts, and its slowest answers come in half the time. `most` is far below what
-    waits when many ask at once, or else PostgreSQL would idle while everybody is answered and asks again.
+    nothing, or with an unknown outcome. Up to `at_once` commits run side by side, of up to `most` each: one is as fast
+    as two, because two wait for each other's accounts, and its slowest answers come in half the time. `most` is far
+    below what waits when many callers ask at once; otherwise PostgreSQL would idle while everybody is answered and asks
+    again.
     """
 
     def __init__(
@@ -50,16 +51,16 @@ class GroupCommit(Generic[Asked, Answer]):
         self._free = at_once
         self._waiting: deque[tuple[Asked, Tell[Answer]]] = deque()
         self._running: set[asyncio.Task[None]] = set()
-        self.sizes = Histogram(SIZES)  #: How many were handed to each `commit`.
+        self.sizes = Histogram(SIZES)  # How many were passed to each `commit`.
 
     def submit(self, asked: Asked) -> "asyncio.Future[Answer]":
-        """A future with the answer. Whoever stops waiting for it changes nothing: what was submitted is committed."""
+        """Return a future with the answer. Cancelling the wait changes nothing: what was submitted is committed."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.add(asked, partial(_resolve, future))
         return future
 
     def add(self, asked: Asked, tell: Tell[Answer]) -> None:
-        """As `submit`, for who needs no future: `tell` is called from the event loop, while the next batch commits."""
+        """Submit without a future: `tell` is called from the event loop, while the next batch commits."""
         self._waiting.append((asked, tell))
         if self._free:
             self._free -= 1
@@ -69,7 +70,7 @@ class GroupCommit(Generic[Asked, Answer]):
 
     async def _work(self) -> None:
         """Commit batch after batch, until nothing waits."""
-        steps.stop()  # whoever submitted first is not who all of it is for
+        steps.stop()  # the batches are not only for the request that submitted first
         try:
             while self._waiting:
                 fault = await self._batch([self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))])
@@ -80,10 +81,10 @@ class GroupCommit(Generic[Asked, Answer]):
             self._free += 1
 
     async def _batch(self, batch: list[tuple[Asked, Tell[Answer]]]) -> Exception | None:
-        """Commit a batch. One that fails for a reason of its own is committed again, each alone, so that the fault of
-        one is not the fault of all. Where the database is away, everybody is told so. Where one alone has waited for a
-        lock as long as it may, the rest is told so too: one after the other they would wait longer than their callers
-        do, and so would all who come after them. Returns what went wrong at last.
+        """Commit a batch. If it fails, it is committed again one by one, so that one fault does not fail all. If the
+        database is unavailable, all get that error. If one alone has waited for a lock until the timeout, the rest get
+        that error too: one after the other they would wait longer than their callers do, and so would all after them.
+        Returns the last error.
         """
         self.sizes.observe(len(batch))
         began = monotonic()

@@ -1,7 +1,7 @@
 """Ids: UUIDv7 inside (RFC 9562), TypeID outside (`pay_01h455vb4pex5vsknk084sn02q`).
 
-A UUIDv7 begins with its time in milliseconds, so ids made later sort later and an index on them grows at its end. A
-TypeID is the same 128 bits in Crockford's base 32, behind a prefix that says what the id is of.
+A UUIDv7 begins with its time in milliseconds, so later ids sort later and an index on them grows at its end. A TypeID
+is the same 128 bits in Crockford's base 32, after a prefix that names the kind of thing.
 """
 
 import os
@@ -22,7 +22,7 @@ PasskeyId = NewType("PasskeyId", UUID)
 SessionId = NewType("SessionId", UUID)
 AccountId = NewType("AccountId", int)
 
-#: Crockford's base 32, lower case, as the TypeID specification (0.3) has it.
+#: Crockford's base 32, lower case, as in the TypeID specification (0.3).
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _FORTY_BITS = (1 << 40) - 1
@@ -30,7 +30,7 @@ _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
 
 
 def new_id(now: datetime) -> UUID:
-    """A fresh UUIDv7 of the time `now`: 48 bits of milliseconds, then 74 random bits."""
+    """Return a new UUIDv7 of the time `now`: 48 bits of milliseconds, then 74 random bits."""
     milliseconds = int(now.timestamp() * 1000)
     random = int.from_bytes(os.urandom(10), "big")
     value = milliseconds << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1
@@ -38,26 +38,26 @@ def new_id(now: datetime) -> UUID:
 
 
 def first_id(at: datetime) -> UUID:
-    """Below every id of that millisecond and later."""
+    """Return an id below every id of that millisecond and later."""
     return UUID(int=int(at.timestamp() * 1000) << 80)
 
 
 def numbered_id(number: int, at: datetime) -> UUID:
-    """A UUIDv8 (RFC 9562, section 5.8) of the time `at` that says `number`, which is below 2**62: 48 bits of
-    milliseconds, as a UUIDv7 has them, then zeros, then the number.
+    """Return a UUIDv8 (RFC 9562, section 5.8) of the time `at` that contains `number`, which is below 2**62: 48 bits of
+    milliseconds like a UUIDv7, then zeros, then the number.
     """
     return UUID(int=int(at.timestamp() * 1000) << 80 | 0x8 << 76 | 0b10 << 62 | number)
 
 
 def number_of(id: UUID) -> int:
-    """The number that a `numbered_id` says. Raises InvalidRequest for another id."""
+    """Return the number in a `numbered_id`. Raises InvalidRequest for another id."""
     if id.int >> 64 & 0xFFFF != 0x8000:
         raise InvalidRequest("id", "this id has no number: send one as you were given it")
     return id.int & (1 << 62) - 1
 
 
 def show(prefix: str, value: UUID) -> str:
-    """`value` as a TypeID: the prefix, an underscore, and 26 letters of base 32."""
+    """Return `value` as a TypeID: the prefix, an underscore, and 26 letters of base 32."""
     number = value.int
     high, low = number >> 40 & _FORTY_BITS, number & _FORTY_BITS
     return (
@@ -74,7 +74,7 @@ def _show_time(prefix: str, milliseconds: int) -> str:
 
 
 def read(prefix: str, text: str) -> UUID:
-    """The id that `text` shows. Raises InvalidRequest when it is not a TypeID with this prefix."""
+    """Return the id in a TypeID. Raises InvalidRequest if it is not one with this prefix."""
     head, _, letters = text.rpartition("_")
     values = [_VALUES.get(letter) for letter in letters]
     if head != prefix or len(values) != 26 or None in values or letters[0] > "7":

@@ -1,10 +1,10 @@
 """Amounts: whole units and an asset, always together.
 
-A unit is the smallest piece of an asset: one cent, one yen, one millionth of a USDX. Inside, money is an exact
-integer of units up to 2**256 - 1 (the largest amount an ERC-20 contract can hold). Outside, it is a decimal string and
-an asset code, and reading one never rounds: more decimals than the asset has is an error.
+A unit is the smallest piece of an asset: one cent, one yen, one millionth of a USDX. Inside, money is an exact integer
+of units up to 2**256 - 1 (the largest amount an ERC-20 contract can hold). Outside, it is a decimal string and an asset
+code, and parsing never rounds: more decimals than the asset has is an error.
 
-What a fiat currency is called and how many decimals it has is ISO 4217's, by way of the `iso4217` package.
+The names and decimals of fiat currencies are those of ISO 4217, from the `iso4217` package.
 """
 
 import re
@@ -17,10 +17,10 @@ from msgspec import Struct
 
 from gateway.errors import AmountTooPrecise, AssetClosed, InvalidAmount, Misconfigured, UnknownAsset
 
-#: The largest amount of units: what a uint256 holds.
+#: The largest amount of units: that of a uint256.
 UNITS_MAX = 2**256 - 1
 
-#: What an amount looks like: digits, perhaps a point and digits. No sign, no exponent, no space, ASCII digits only.
+#: The form of an amount: digits, optionally a point and digits. No sign, no exponent, no space, ASCII digits only.
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,77})(?:\.([0-9]{1,77}))?", re.ASCII)
 
 
@@ -36,18 +36,18 @@ class Asset(Struct, frozen=True):
     backing: str | None = None
 
     def parse(self, amount: object) -> "Money":
-        """The money that `amount`, a decimal string such as "12.50", says. It may be zero.
+        """Return the money in `amount`, a decimal string such as "12.50". It may be zero.
 
         Raises InvalidAmount (not a string, a sign, an exponent, beyond 2**256 - 1 units) and AmountTooPrecise.
         """
         return Money(self._units(amount), self)
 
     def parse_positive(self, amount: object) -> "Money":
-        """As `parse`, and zero is refused too: what every payment asks for."""
+        """Return the money as `parse`. Raises InvalidAmount for zero, too: payments need a positive amount."""
         return Money(self.parse_units(amount), self)
 
     def parse_units(self, amount: object) -> int:
-        """The units of `parse_positive`."""
+        """Return the units of `parse_positive`."""
         units = self._units(amount)
         if units == 0:
             raise InvalidAmount("zero", str(amount)[:80])
@@ -70,7 +70,7 @@ class Asset(Struct, frozen=True):
 
 
 def is_decimal(text: str) -> bool:
-    """Whether it is an amount as requests have them, whatever its asset and its decimals."""
+    """Return whether the text has the form of an amount, whatever its asset and its decimals."""
     return _DECIMAL.fullmatch(text) is not None
 
 
@@ -82,7 +82,7 @@ class Money(Struct, frozen=True):
 
     @property
     def amount(self) -> str:
-        """The decimal string, with all the decimals the asset has: "12.50", "1200" (JPY), "3.000000" (USDX)."""
+        """The decimal string, with all of the asset's decimals: "12.50", "1200" (JPY), "3.000000" (USDX)."""
         return decimal(self.units, self.asset.decimals)
 
     def __str__(self) -> str:
@@ -103,15 +103,17 @@ class Money(Struct, frozen=True):
 
 @lru_cache(maxsize=4096)
 def decimal(units: int, decimals: int) -> str:
-    """`units` as a decimal string with exactly `decimals` decimals. A negative number keeps its sign. One payment shows
-    the same several times.
+    """Return `units` as a decimal string with exactly `decimals` decimals. A negative number keeps its sign. Cached,
+    because one payment shows the same amount several times.
     """
     sign, digits = ("-" if units < 0 else ""), str(abs(units)).rjust(decimals + 1, "0")
     return sign + (digits if decimals == 0 else f"{digits[:-decimals]}.{digits[-decimals:]}")
 
 
 def fiat(code: str) -> Asset:
-    """The ISO 4217 currency `code`. Raises Misconfigured if it has no such code, or one without a minor unit (XAU)."""
+    """Return the ISO 4217 currency `code`. Raises Misconfigured for an unknown code, or one without a minor unit
+    (XAU).
+    """
     try:
         currency = Currency(code)
     except ValueError:
@@ -125,11 +127,11 @@ def fiat(code: str) -> Asset:
 
 
 class Assets:
-    """Every asset that the gateway knows: those that it is configured with and, after them, the `former` ones, which
-    are in the ledger and not in the settings any more (or not in ISO 4217).
+    """Every asset that the gateway knows: the configured ones and, after them, the `former` ones, which are in the
+    ledger and no longer in the settings (or no longer in ISO 4217).
 
-    Here alone it is decided what a former asset may still do: all but new money. It is shown, paid, withdrawn, redeemed
-    and reconciled as before; a deposit in it and a purchase of it are refused (`check_takes_new`).
+    This class alone decides what a former asset may still be used for: everything but new money. It is shown, paid,
+    withdrawn, redeemed and reconciled as before; a deposit and a purchase are refused (`check_takes_new`).
     """
 
     def __init__(self, assets: Iterable[Asset], former: Iterable[Asset] = ()) -> None:
@@ -138,7 +140,7 @@ class Assets:
         self._of_wallet = {code: asset for code, asset in self._known.items() if asset.kind != "native"}
 
     def __getitem__(self, code: str) -> Asset:
-        """The asset with this code. Raises UnknownAsset."""
+        """Return the asset with this code. Raises UnknownAsset."""
         try:
             return self._known[code]
         except (KeyError, TypeError):
@@ -148,11 +150,11 @@ class Assets:
         return iter(self._known.values())
 
     def takes_new(self, asset: Asset) -> bool:
-        """Whether new money comes in: the asset is in the settings."""
+        """Return whether new money may come in: the asset is in the settings."""
         return asset.code in self._configured
 
     def check_takes_new(self, asset: Asset) -> None:
-        """Raises AssetClosed for a former asset."""
+        """Raise AssetClosed for a former asset."""
         if not self.takes_new(asset):
             raise AssetClosed(asset.code, tuple(code for code in self._of_wallet if code in self._configured))
 
@@ -160,16 +162,18 @@ class Assets:
         return [asset for asset in self if asset.kind == "token"]
 
     def backing(self, token: Asset) -> Asset:
-        """The currency that a token is issued against."""
+        """Return the currency that a token is issued against."""
         assert token.backing is not None
         return self[token.backing]
 
     def spendable(self) -> list[Asset]:
-        """What a wallet may hold: currencies and tokens, not the coin that gas is paid in."""
+        """Return the assets that a wallet may hold: currencies and tokens, not the coin that gas is paid in."""
         return list(self._of_wallet.values())
 
     def of_wallet(self, code: str) -> Asset:
-        """The asset with this code that a wallet may hold. Raises UnknownAsset, for the coin gas is paid in too."""
+        """Return the asset with this code that a wallet may hold. Raises UnknownAsset, also for the coin that gas is
+        paid in.
+        """
         try:
             return self._of_wallet[code]
         except KeyError:
@@ -178,10 +182,10 @@ class Assets:
 
 
 def at_par_exact(money: Money, into: Asset) -> Money:
-    """The same value in `into`, where one whole of each is worth one whole of the other.
+    """Return the same value in `into`, where one whole of each is worth one whole of the other.
 
-    Raises AmountTooPrecise when `into` has fewer decimals than the amount needs: nothing is rounded. Raises
-    InvalidAmount when the amount has more units in `into` than a uint256 holds.
+    Raises AmountTooPrecise if `into` has fewer decimals than the amount needs: nothing is rounded. Raises InvalidAmount
+    if the amount has more units in `into` than a uint256 holds.
     """
     shift = into.decimals - money.asset.decimals
     if shift >= 0:
@@ -196,17 +200,17 @@ def at_par_exact(money: Money, into: Asset) -> Money:
 
 
 def at_par_floor(money: Money, into: Asset) -> Money:
-    """As `at_par_exact`, but what `into` cannot express is left out: the remainder stays where it was."""
+    """Return the same value in `into`, rounded down: the remainder stays where it was."""
     shift = into.decimals - money.asset.decimals
     return Money(money.units * 10**shift if shift >= 0 else money.units // 10**-shift, into)
 
 
 def at_par_ceil(money: Money, into: Asset) -> Money:
-    """As `at_par_exact`, but a part that `into` cannot express counts as a whole unit: what it takes to cover it."""
+    """Return the same value in `into`, rounded up: what it takes to cover it."""
     shift = into.decimals - money.asset.decimals
     return Money(money.units * 10**shift if shift >= 0 else -(-money.units // 10**-shift), into)
 
 
 def basis_points_floor(money: Money, basis_points: int) -> Money:
-    """`basis_points` hundredths of a percent of `money`, without the part that is less than a unit."""
+    """Return `basis_points` hundredths of a percent of `money`, rounded down to a unit."""
     return Money(money.units * basis_points // 10_000, money.asset)

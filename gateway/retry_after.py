@@ -1,12 +1,12 @@
-"""What a `Retry-After` header asks for (RFC 9110, 10.2.3). Pure."""
+"""Parse a `Retry-After` header (RFC 9110, 10.2.3). Pure."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 
 def seconds_asked(text: str, now: datetime) -> float | None:
-    """How many seconds from `now` a server asks to be left alone: a number of them, or until a date in any of the three
-    forms of HTTP (5.6.7), which is in UTC. 0 where the date has passed, None where the text is neither.
+    """Return how many seconds from `now` a server asks the client to wait: a number of seconds, or until a date in any
+    of the three forms of HTTP (5.6.7), which is in UTC. 0 if the date has passed, None if the text is neither.
     """
     text = text.strip()
     if text.isascii() and text.isdecimal():

@@ -1,14 +1,20 @@
-"""Secrets that we make for others and keep only by their hashes: API keys, tokens of sessions and links, codes."""
+"""Secrets that the gateway makes for others and stores only as hashes: API keys, tokens of sessions and links,
+codes.
+"""
 
 import hashlib
 import secrets
 
 
 def new_secret(prefix: str) -> str:
-    """256 random bits in base64url, behind a prefix that says what they are, so that a leaked one is known for it."""
+    """Return 256 random bits in base64url, after a prefix that names the kind of secret, so that a leaked one is
+    recognized.
+    """
     return f"{prefix}_{secrets.token_urlsafe(32)}"
 
 
 def hash_of(secret: str) -> bytes:
-    """What is kept of a secret: its SHA-256, which neither can be guessed nor searched for, as the secret is random."""
+    """Return the stored form of a secret: its SHA-256, which can be neither guessed nor searched for, because the
+    secret is random.
+    """
     return hashlib.sha256(secret.encode()).digest()
