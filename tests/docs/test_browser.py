@@ -4,8 +4,8 @@ import pytest
 
 from gateway.docs.library import Library
 from gateway.docs.pages import SEARCH
+from tests.web.axe import BEYOND
 from tests.web.conftest import Visitor
-from tests.web.test_layout import BEYOND
 
 pytestmark = pytest.mark.anyio
 

@@ -32,11 +32,9 @@ from tests.processes import HANG_SECONDS
 _ALONE = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--no-proxy-server"),
-    # Each window has two more pages ready, for what is typed into the address field: half a second of a processor.
+    # Each window has two more pages ready, for what is typed into the address field: half a second of a processor. With
+    # RenderDocument each page has a frame of its own, and not that of the page before: an eighth of what a test takes.
     "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,MediaRouter,OptimizationHints,RenderDocument",
-    # With these and without RenderDocument a page takes a sixth less: it is in the frame of the one before, its network
-    # is no process of its own, and no script runs long enough to be worth compiling better.
-    *("--enable-features=NetworkServiceInProcess2", "--js-flags=--no-opt --no-maglev"),
 ]
 
 
@@ -203,5 +201,5 @@ def pictures(request: pytest.FixtureRequest) -> Path | None:
 
 @pytest.fixture(scope="module")
 def looked_at() -> dict[str, Any]:
-    """What axe has found in the languages that have been gone over in this run."""
+    """What was found on pages that are opened once for several tests of a file."""
     return {}

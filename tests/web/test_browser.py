@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.web.conftest import Site, Visitor, visiting
+from tests.web.people import owner
 
 pytestmark = pytest.mark.anyio
 
@@ -76,9 +77,9 @@ async def test_a_recovery_code_stands_on_one_line_and_within_the_page(visitor: V
     await stand()
 
 
-async def test_whom_the_authenticator_does_not_know_is_not_signed_in(visitor: Visitor) -> None:
+async def test_whom_the_authenticator_does_not_know_is_not_signed_in(visitor: Visitor, site: Site) -> None:
     page = visitor.page
-    await signed_up(visitor, "alice")
+    await owner(visitor, site)
     await page.goto("/settings/devices")
     await page.get_by_role("button", name="Sign out").click()
     await page.get_by_role("link", name="Sign in").click()
@@ -93,7 +94,8 @@ async def test_whom_the_authenticator_does_not_know_is_not_signed_in(visitor: Vi
 async def test_a_recovery_code_lets_its_owner_in_on_a_new_device(
     browser: Browser, site: Site, visitor: Visitor
 ) -> None:
-    codes = await signed_up(visitor, "alice")
+    codes = await (await owner(visitor, site)).recovery_codes()
+    await visitor.page.goto("/")
     async with visiting(browser, site) as elsewhere:
         page = elsewhere.page
         await page.goto("/sign-in")

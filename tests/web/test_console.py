@@ -63,8 +63,8 @@ async def test_a_wrong_code_is_said_and_makes_nobody_an_operator(visitor: Visito
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_who_has_not_signed_in_sees_no_page_of_the_console(site: Site, path: str) -> None:
-    page = await ask(site, "GET", path, cookie="a=b")
+async def test_who_has_not_signed_in_sees_no_page_of_the_console(shared_site: Site, path: str) -> None:
+    page = await ask(shared_site, "GET", path, cookie="a=b")
     there = "/console/sign-in" if path == "/console" else f"/console/sign-in?next={path}"
     assert (page.status_code, page.headers["location"]) == (303, there)
 

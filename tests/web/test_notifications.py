@@ -14,10 +14,9 @@ from gateway.postgres.pool import Database
 from tests.api.conftest import opened
 from tests.notifications.conftest import code_in
 from tests.notifications.mail_server import MailServer, serving
-from tests.web.axe import SCHEMES, Faults
+from tests.web.axe import BEYOND, SCHEMES, Faults
 from tests.web.conftest import Site, Visitor, served
 from tests.web.people import owner
-from tests.web.test_layout import BEYOND
 
 pytestmark = pytest.mark.anyio
 

@@ -63,8 +63,8 @@ async def test_each_is_held_to_a_policy_with_a_nonce_of_its_own_and_kept_by_nobo
 
 
 @pytest.mark.parametrize("path", OWN)
-async def test_who_has_not_signed_in_sees_nothing_and_signs_in_first(site: Site, path: str) -> None:
-    async with httpx.AsyncClient(base_url=site.url.replace("localhost", "127.0.0.1")) as client:
+async def test_who_has_not_signed_in_sees_nothing_and_signs_in_first(shared_site: Site, path: str) -> None:
+    async with httpx.AsyncClient(base_url=shared_site.url.replace("localhost", "127.0.0.1")) as client:
         page = await client.get(path, headers={"Accept": "text/html"})
     if path == "/":
         assert (page.status_code, "Pay anybody by their handle." in page.text) == (200, True)
