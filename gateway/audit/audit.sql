@@ -17,6 +17,23 @@ WHERE ($1::uuid IS NULL OR wallet_id = $1) AND ($2::text IS NULL OR kind = $2 OR
     AND ($3::bigint IS NULL OR id < $3)
 ORDER BY id DESC LIMIT $4;
 
+-- audit_events_of_kind
+-- The newest audit events of a kind or of all that begin with it, below a number. A loose index scan finds the kinds that there
+-- are, and an index the newest of each, so a kind without events does not read the whole log.
+WITH RECURSIVE kinds AS (
+    (SELECT kind FROM audit_event ORDER BY kind LIMIT 1)
+    UNION ALL
+    SELECT (SELECT event.kind FROM audit_event AS event WHERE event.kind > kinds.kind ORDER BY event.kind LIMIT 1)
+    FROM kinds WHERE kinds.kind IS NOT NULL
+)
+SELECT event.* FROM kinds, LATERAL (
+    SELECT id, kind, wallet_id, by_kind, by_id, subject, details, at FROM audit_event
+    WHERE audit_event.kind = kinds.kind AND ($2::bigint IS NULL OR id < $2)
+    ORDER BY id DESC LIMIT $3
+) AS event
+WHERE kinds.kind = $1::text OR starts_with(kinds.kind, $1 || '.')
+ORDER BY id DESC LIMIT $3;
+
 -- lock_checkpoints
 -- One transaction at a time writes a checkpoint; the others do not wait for it.
 SELECT pg_try_advisory_xact_lock(7302518002);

@@ -117,7 +117,10 @@ async def read(
     """Return up to `limit` audit events, newest first: all, or those of a wallet, of a kind (`wallet` includes
     `wallet.created`), numbered below `before`.
     """
-    rows = await connection.fetch(sql.audit_events, wallet, kind, before, limit)
+    if wallet is None and kind is not None:
+        rows = await connection.fetch(sql.audit_events_of_kind, kind, before, limit)
+    else:
+        rows = await connection.fetch(sql.audit_events, wallet, kind, before, limit)
     return [
         LoggedAuditEvent(
             number=row["id"],

@@ -14,6 +14,7 @@ CREATE TABLE audit_event (
     at timestamptz NOT NULL
 );
 CREATE INDEX audit_event_of_wallet ON audit_event (wallet_id, id);
+CREATE INDEX audit_event_of_kind ON audit_event (kind, id);
 CREATE INDEX audit_event_of_subject ON audit_event (subject, id) WHERE subject IS NOT NULL;
 CREATE TRIGGER audit_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_event
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
