@@ -10,11 +10,20 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from gateway import client
-from gateway.api.payments.shapes import DrawRequest
+from gateway.api.payments.shapes import (
+    AmountRequest,
+    ConversionRequest,
+    DrawRequest,
+    MoneyRequest,
+    NothingRequest,
+    PaymentRequest,
+    RefundRequest,
+    SignatureRequest,
+)
 from gateway.cli.wallet import key_file
 from gateway.cli.wallet.errors import Answered, NoGateway, OutcomeUnknown
 from gateway.config.config import Config
@@ -155,13 +164,13 @@ class Client:
         return balances
 
     async def deposit(self, amount: str, asset: str, key: str | None = None) -> Answer:
-        return await self._call("POST", "/v1/deposits", {"amount": amount, "asset": asset}, key=key)
+        return await self._call("POST", "/v1/deposits", MoneyRequest(amount, asset), key=key)
 
     async def withdraw(self, amount: str, asset: str, key: str | None = None) -> Answer:
-        return await self._call("POST", "/v1/withdrawals", {"amount": amount, "asset": asset}, key=key)
+        return await self._call("POST", "/v1/withdrawals", MoneyRequest(amount, asset), key=key)
 
     async def convert(self, amount: str, asset: str, to_asset: str, key: str | None = None) -> Answer:
-        asked = {"amount": amount, "asset": asset, "to_asset": to_asset}
+        asked = ConversionRequest(amount, asset, to_asset)
         return await self._call("POST", "/v1/conversions", asked, key=key)
 
     async def pay(
@@ -175,8 +184,7 @@ class Client:
         reference: str | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> Answer:
-        asked: dict[str, Any] = {"to": to, "amount": amount, "asset": asset, "memo": memo, "capture": capture}
-        asked |= {"reference": reference, "metadata": dict(metadata) if metadata else None}
+        asked = PaymentRequest(to, amount, asset, memo, capture, reference, dict(metadata) if metadata else None)
         return await self._call("POST", "/v1/payments", asked, key=key)
 
     async def pay_request(self, id: str, key: str | None = None) -> Answer:
@@ -206,16 +214,23 @@ class Client:
         return results
 
     async def preview(self, to: str, amount: str, asset: str) -> Answer:
-        asked = {"to": to, "amount": amount, "asset": asset}
-        return await self._call("POST", "/v1/payments/preview", asked)
+        return await self._call("POST", "/v1/payments/preview", PaymentRequest(to, amount, asset))
 
     async def end(
-        self, verb: str, id: str, amount: str | None = None, key: str | None = None, reference: str | None = None
+        self,
+        verb: Literal["capture", "void", "refund"],
+        id: str,
+        amount: str | None = None,
+        key: str | None = None,
+        reference: str | None = None,
     ) -> Answer:
         """capture, void or refund a payment; a refund may have a reference."""
-        asked = {} if amount is None else {"amount": amount}
-        asked |= {} if reference is None else {"reference": reference}
-        return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/{verb}", asked, key=key)
+        asked = {
+            "capture": AmountRequest(amount),
+            "void": NothingRequest(),
+            "refund": RefundRequest(amount, reference),
+        }
+        return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/{verb}", asked[verb], key=key)
 
     async def draw(self, id: str, amount: str, key: str | None = None) -> Answer:
         return await self._call("POST", f"/v1/mandates/{quote(id, safe='')}/draws", DrawRequest(amount), key=key)
@@ -247,7 +262,7 @@ class Client:
 
     async def sign(self, id: str, signature: str) -> Answer:
         """Submit the payer's signature of a payment that waits for it."""
-        return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/signature", {"signature": signature})
+        return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/signature", SignatureRequest(signature))
 
     async def present(self, asset: str, authorization: Mapping[str, str]) -> Answer:
         """Submit a signed authorization. Submitting it again finds the same payment."""
