@@ -1,13 +1,14 @@
-"""Idempotency: a key makes a call happen once, and gives its first answer again for ever.
+"""Idempotency: a call with a key happens once; repeating it returns its first answer, for ever.
 
-A key is kept in the transaction that moves the money, so either both are there or neither: with the call's answer in
-`idempotency_key`, or, of a payment that settles at once by the ledger, in the payment's own row. A second caller with
-the same key waits for that transaction, briefly, then finds its answer. Keys belong to the wallet that used them.
-Refusals are not kept: they moved nothing, so the same key may be tried again. (IETF draft idempotency-key-header-07.)
+A key is stored in the transaction that moves the money, so both are there or neither: with the call's answer in
+`idempotency_key` or, for a payment that settles at once on the ledger, in the payment's own row. A second call with the
+same key waits for that transaction, briefly, then finds its answer. Keys belong to the wallet that used them.
 
-Keys are locked before anything else is, and in one order (`lock_keys` in schema/07_idempotency.sql): by the calls that
-share a transaction (group_commit.py), and by the functions of the fast path. Of two groups that want the same keys one
-waits for the other, then, and never each for the other.
+Errors are not stored: they moved nothing, so the same key may be retried. (IETF draft idempotency-key-header-07.)
+
+Keys are locked before anything else, and in one order (`lock_keys` in schema/07_idempotency.sql): by the calls that
+share a transaction (group_commit.py), and by the functions of the fast path. So if two groups want the same keys, one
+waits for the other, and they cannot deadlock.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -25,12 +26,12 @@ sql = Statements(__package__, "idempotency.sql")
 
 Asked = TypeVar("Asked")
 
-#: What is unique of a key: whose it is, and the key.
+#: What identifies a key: its wallet, and the key.
 KeyId = tuple[WalletId, str]
 
 
 class Claim(Struct, frozen=True):
-    """A key, whose it is, and what it stands for: `fingerprint` is the SHA-256 of what was asked."""
+    """A key, its wallet, and the request it is for: `fingerprint` is the SHA-256 of the request."""
 
     wallet: WalletId
     key: str
@@ -42,9 +43,9 @@ class Claim(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """What a call answered: a status (that of HTTP) and the bytes of its body.
+    """The answer of a call: its HTTP status and the bytes of its body.
 
-    Most calls about one payment keep no body: their first answer follows from `payment`, its row and its events
+    Most calls about one payment store no body: their first answer follows from `payment`, its row and its events
     (payments/first_answer.py).
     """
 
@@ -52,27 +53,27 @@ class Answer(Struct, frozen=True):
     body: bytes | None
     replayed: bool = False
     payment: PaymentId | None = None
-    in_row: bool = False  #: Whether the key is in the payment's own row: then nothing else is kept.
+    in_row: bool = False  # Whether the key is in the payment's own row: then nothing else is stored.
 
 
 class Unbatched:
-    """The call was not decided in a batch: nothing was written for it, its key is free, and the caller asks again for
-    this call alone.
+    """The call was not decided in a batch: nothing was written for it, its key is free, and the caller runs this call
+    again alone.
     """
 
 
-#: What became of a call that shares a transaction: its answer (the first, where there was one), or why it is refused.
+#: The result of a call that shares a transaction: its answer (the first, if there was one), or an error.
 Outcome = Answer | GatewayError | Unbatched
 
-#: What calls of one kind do, in order and each on its own; a refused one leaves no trace and does not disturb others.
+#: Runs calls of one kind, in order and each on its own; a refused one writes nothing and does not affect the others.
 Operation = Callable[[Connection, Sequence[Asked], datetime], Awaitable[Sequence[Outcome]]]
 
 
 async def claim(connection: Connection, wallet: WalletId, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
-    """Claim the key for this request; None when it is ours now, the first answer when it was used before.
+    """Claim the key for this request. Returns None if this call has it now, or the first answer if it was used before.
 
-    Raises IdempotencyKeyReused when it was used for another request (another `fingerprint`), and
-    IdempotencyKeyInProgress when the first is still running after the database's `lock_timeout`.
+    Raises IdempotencyKeyReused if it was used for another request (another `fingerprint`), and IdempotencyKeyInProgress
+    if the first call is still running after the database's `lock_timeout`.
     """
     (found,) = await _claim_all(connection, [Claim(wallet, key, fingerprint)], now)
     if isinstance(found, GatewayError):
@@ -82,31 +83,32 @@ async def claim(connection: Connection, wallet: WalletId, key: str, fingerprint:
 
 
 async def begin(database: Database, wallet: WalletId, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
-    """As `claim`, for a call of several transactions: this is the first, and `end` the last. A call that was cut off in
-    between, or is not done yet, is None too: it is done again, and what it does must be done once by itself.
+    """Claim the key as `claim`, for a call of several transactions: this is the first, and `end` the last. Returns None
+    also if an earlier call was cut off in between or is not done yet: then the work is done again, so each part of it
+    must be idempotent.
     """
     async with database.one_statement() as connection:
         (found,) = await _claim_all(connection, [Claim(wallet, key, fingerprint)], now)
     if found is None:
         return None
-    async with database.transaction() as connection:  # which confirms what it has read
+    async with database.transaction() as connection:  # a transaction confirms what it has read
         answer = await claim(connection, wallet, key, fingerprint, now)
     return answer if answer is not None and answer.body is not None else None
 
 
 async def end(database: Database, wallet: WalletId, key: str, answer: Answer) -> Answer:
-    """`keep`, in a transaction of its own."""
+    """Store the answer as `keep`, in a transaction of its own."""
     async with database.one_statement() as connection:
         kept = await keep(connection, wallet, key, answer)
     if kept.replayed:
-        async with database.transaction() as connection:  # which confirms what it has read
+        async with database.transaction() as connection:  # a transaction confirms what it has read
             kept = await keep(connection, wallet, key, answer)
     return kept
 
 
 async def keep(connection: Connection, wallet: WalletId, key: str, answer: Answer) -> Answer:
-    """Store the answer of the call that claimed the key; returns it, or the first one where two ran side by side: it is
-    replayed to the later of the two.
+    """Store the answer of the call that claimed the key. Returns it, or the first one if two ran side by side: the
+    later of the two gets that, replayed.
     """
     kept = await _keep_all(connection, {(wallet, key): answer})
     return kept[wallet, key]
@@ -115,11 +117,12 @@ async def keep(connection: Connection, wallet: WalletId, key: str, answer: Answe
 async def run_idempotently(
     connection: Connection, asked: Sequence[tuple[Claim, Asked]], operation: Operation[Asked], now: datetime
 ) -> list[Outcome]:
-    """Use the keys of calls that share this transaction: `operation` on those that are new and keep their answers; a
-    refusal keeps no key. The number of statements does not depend on how many calls there are.
+    """Use the keys of calls that share this transaction: run `operation` on the new ones and store their answers; an
+    error stores no key. The number of statements does not depend on how many calls there are.
 
-    Of two with one new key the later is Unbatched: once the first is committed, it finds its answer. A lone call
-    raises IdempotencyKeyInProgress as `claim` does; several raise what `transaction` makes Contended of.
+    If two calls have the same new key, the later is Unbatched: once the first is committed, it finds its answer. A
+    single call raises IdempotencyKeyInProgress as `claim` does; several raise the error that `transaction` turns into
+    Contended.
     """
     found = await _use_all(connection, [claim for claim, _ in asked])
     fresh = [one for one, answer in zip(asked, found, strict=True) if answer is None]
@@ -132,7 +135,7 @@ async def run_idempotently(
 
 
 async def _use_all(connection: Connection, claims: Sequence[Claim]) -> list[Outcome | None]:
-    """As `_claim_all`, but nothing is written: the key is kept with the call's answer, or with its payment."""
+    """Look keys up as `_claim_all`, without writing: the key is stored with the call's answer, or with its payment."""
     first = {claim.id: claim for claim in reversed(claims)}
     try:
         rows = await connection.fetch(sql.use_keys, *_columns(first))
@@ -146,7 +149,7 @@ async def _use_all(connection: Connection, claims: Sequence[Claim]) -> list[Outc
 
 
 def _found(claim: Claim, used: Record | None, is_first: bool) -> Outcome | None:
-    """None for a key that nobody has used, but for the first of several that want it now."""
+    """Return None for a new key, for the first of several calls that have it."""
     if used is None:
         return None if is_first else Unbatched()
     if used["fingerprint"] != claim.fingerprint:
@@ -155,7 +158,7 @@ def _found(claim: Claim, used: Record | None, is_first: bool) -> Outcome | None:
 
 
 async def _insert_all(connection: Connection, answers: Sequence[tuple[Claim, Answer]], now: datetime) -> None:
-    """Keep the answers of calls whose keys `_use_all` has found unused."""
+    """Store the answers of calls whose keys `_use_all` has found unused."""
     if answers:
         await connection.execute(
             sql.insert_answers,
@@ -169,8 +172,8 @@ async def _insert_all(connection: Connection, answers: Sequence[tuple[Claim, Ans
 
 
 async def _claim_all(connection: Connection, claims: Sequence[Claim], now: datetime) -> list[Outcome | None]:
-    """Per claim None when its key is ours now, the first answer or IdempotencyKeyReused when it was used before,
-    Unbatched when an earlier one of these has it.
+    """Return per claim None if its key is claimed now, the first answer or IdempotencyKeyReused if it was used before,
+    Unbatched if an earlier one of these claims has it.
     """
     first = {claim.id: claim for claim in reversed(claims)}
     try:
@@ -190,7 +193,7 @@ async def _claim_all(connection: Connection, claims: Sequence[Claim], now: datet
 
 
 async def _keep_all(connection: Connection, answers: Mapping[KeyId, Answer]) -> dict[KeyId, Answer]:
-    """Store answers of claimed keys; returns what is stored now: where another call was first, its answer, replayed."""
+    """Store answers of claimed keys. Returns what is stored now: if another call was first, its answer, replayed."""
     if not answers:
         return {}
     rows = await connection.fetch(
@@ -209,11 +212,11 @@ async def _keep_all(connection: Connection, answers: Mapping[KeyId, Answer]) -> 
 
 
 def _first_of(row: Record) -> Answer:
-    """The answer that a key has kept, as whoever comes after it is given it."""
+    """Return the stored answer of a key, as later calls get it."""
     return Answer(row["status"], row["answer"], replayed=True, payment=row["payment_id"])
 
 
 def _columns(ids: Iterable[KeyId]) -> tuple[list[WalletId], list[str]]:
-    """The ids as a statement takes them."""
+    """Return the ids as a statement takes them."""
     listed = list(ids)
     return [wallet for wallet, _ in listed], [key for _, key in listed]
