@@ -6,8 +6,10 @@ Invariants:
     stays the same however long it takes to read it;
   - a month begins at midnight in a time zone that the reader names.
 
-period.py     a period's times, and its name in a file name                  (pure) statement.py  balances, sums and
-lines turns.py      limits how many statements are summed at once csv_file.py   lines as CSV
-(pure) pdf_maker.py  PDFs, each made in its own process: pdf_process.py, of a pdf_document.py, with pdf_wrap.py texts.py
-the texts of statements; locale/: in other languages than English   (pure)
+period.py     a period's times, and its name in a file name                  (pure)
+statement.py  balances, sums and lines
+turns.py      limits how many statements are summed at once
+csv_file.py   lines as CSV                                                   (pure)
+pdf_maker.py  PDFs, each made in its own process: pdf_process.py, of a pdf_document.py, with pdf_wrap.py
+texts.py      the texts of statements; locale/: in other languages than English   (pure)
 """

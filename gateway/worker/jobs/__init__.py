@@ -1,13 +1,16 @@
 """The jobs of a worker, one module each: `run` does one piece of work and returns whether there was any.
 
-relay.py        put queued authorizations into a stored chain transaction, and send it watch.py        settle final
-blocks in the ledger recover.py      after a restore, read from the chain what the database lacks reconcile.py
-compare the ledger with the chain and the bank; freeze withdrawals on a confirmed difference resend.py       send
-unmined transactions again, raise their fee, stop a relayer whose nonce others have used gas_balance.py  report when a
-relayer's gas balance runs low expire.py       end holds, unsigned payments and unconfirmed freezes that have expired;
-send payments whose undo time is over sweep.py        retry sweeps checkpoint.py   write checkpoints over the new rows
-of both logs webhooks.py     send events to webhook endpoints notifications.py  notify people of what happened to their
-wallets
+relay.py        put queued authorizations into a stored chain transaction, and send it
+watch.py        settle final blocks in the ledger
+recover.py      after a restore, read from the chain what the database lacks
+reconcile.py    compare the ledger with the chain and the bank; freeze withdrawals on a confirmed difference
+resend.py       send unmined transactions again, raise their fee, stop a relayer whose nonce others have used
+gas_balance.py  report when a relayer's gas balance runs low
+expire.py       end holds, unsigned payments and freezes that have expired; send payments whose undo time is over
+sweep.py        retry sweeps
+checkpoint.py   write checkpoints over the new rows of both logs
+webhooks.py     send events to webhook endpoints
+notifications.py  notify people of what happened to their wallets
 
 Any number of workers run them side by side: rows are claimed, relayers are locked, the cursor is compared and set. A
 new job is a module here and a line in `JOBS`.
