@@ -1,10 +1,16 @@
 """This was not me: by whom it can be said, what stops at once, what goes on, and who lets the wallet go on."""
 
 import asyncio
-from datetime import timedelta
+import json
+from datetime import datetime, timedelta
 
 import pytest
 
+from gateway.audit.log import ANYONE
+from gateway.clock import rfc3339
+from gateway.controls import wallet_freeze
+from gateway.identity import wallet as wallets
+from gateway.payments.ends.report_unauthorized import DELAY
 from tests.api.browser import Browser, browsing, challenge_in, registered, signed, signed_in
 from tests.api.conftest import Api, amount, code_of
 from tests.api.test_approvals import STRANGER, approval, waiting
@@ -42,6 +48,33 @@ async def test_nothing_leaves_the_wallet_on_any_path_and_money_comes_in(api: Api
     await alice.receive("10.00 EUR")
     assert (await alice.post(f"/v1/payments/{hold['id']}/void", {})).status_code == 200
     assert await api.wrong() == []
+
+
+async def test_the_wallet_says_that_it_is_frozen_why_and_until_when(api: Api) -> None:
+    alice, _ = await api.person("alice", "100.00 EUR"), await api.person("bob")
+    before = (await alice.get("/v1/wallet")).json()
+    assert (before["frozen_at"], before["freezes"]) == (None, [])
+    paid = (await alice.pay("@bob", "1.00 EUR")).json()["id"]
+    await alice.post(f"/v1/payments/{paid}/report-unauthorized", b"")
+    now = api.services.clock()
+    async with api.services.database.transaction() as connection:
+        of = await wallets.by_handle(connection, "alice")
+        await wallet_freeze.freeze(connection, of.id, "case 4711", ANYONE, now + timedelta(hours=2), now)
+
+    for path in ("/v1/wallet", f"/v1/wallet?at={rfc3339(now - timedelta(hours=1))}"):
+        frozen = (await alice.get(path)).json()
+        operators, own = frozen["freezes"]
+        assert frozen["frozen_at"] == own["placed_at"]
+        assert (own["by"], own["payment"], own["lapses_at"]) == ("owner", paid, None)
+        assert datetime.fromisoformat(own["unfreezes_at"]) - datetime.fromisoformat(own["placed_at"]) == DELAY
+        assert (operators["by"], operators["payment"], operators["unfreezes_at"]) == ("operators", None, None)
+        assert datetime.fromisoformat(operators["lapses_at"]) == now + timedelta(hours=2)
+        assert "4711" not in json.dumps(frozen)
+
+    async with api.services.database.transaction() as connection:
+        await wallet_freeze.unfreeze(connection, of.id, ANYONE, api.services.clock())
+    after = (await alice.get("/v1/wallet")).json()
+    assert (after["frozen_at"], after["freezes"]) == (None, [])
 
 
 async def test_a_payment_that_is_queued_and_not_signed_is_given_back_and_others_wait(api: Api) -> None:

@@ -33,6 +33,8 @@ WALLET = WalletView(
         BalanceView("EUR", "fiat", "482.50", "12.50", "470.00", None),
         BalanceView("USDX", "token", "20.000000", "0.000000", "20.000000", 48_213),
     ],
+    None,
+    [],
 )
 
 #: What each call is answered, by its operation id: the first of its statuses, and others where they are.

@@ -67,6 +67,20 @@ class BalanceView(Struct):
     final_block: Annotated[int, Meta(description="The block at which a token balance is final.")] | None
 
 
+class WalletFreezeView(Struct):
+    """A reason why nothing leaves the wallet. It is unfrozen when the last one has ended."""
+
+    placed_at: Time
+    by: Annotated[Literal["owner", "operators"], Meta(description="Who froze it.")]
+    payment: Annotated[
+        PaymentIdText | None, Meta(description="The payment that the owner reported as unauthorized; null: operators.")
+    ]
+    unfreezes_at: Annotated[
+        Time | None, Meta(description="From then on the owner's passkey ends it; null: only operators do.")
+    ]
+    lapses_at: Annotated[Time | None, Meta(description="When it ends unless operators confirm it; null: it does not.")]
+
+
 class WalletView(Struct):
     handle: Handle
     wallet_id: WalletIdText
@@ -74,6 +88,10 @@ class WalletView(Struct):
     custody: CustodyText
     at: Annotated[Time | None, Meta(description="The past time that the balances are of; null: now.")]
     balances: list[BalanceView]
+    frozen_at: Annotated[Time | None, Meta(description="Since when nothing leaves the wallet; null: it is not frozen.")]
+    freezes: Annotated[
+        list[WalletFreezeView], Meta(description="Why it is frozen now, the newest first, up to twenty.")
+    ]
 
 
 class EntryView(Struct, rename={"from_": "from"}):

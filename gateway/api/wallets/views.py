@@ -10,15 +10,18 @@ from gateway.api.wallets.shapes import (
     EntryView,
     ExportedKeyView,
     StatementView,
+    WalletFreezeView,
 )
 from gateway.chain.watcher.cursors import Cursor
 from gateway.clock import rfc3339
+from gateway.controls.wallet_freeze import Freeze
 from gateway.custody.export import ExportedKey
 from gateway.identity.wallet import Wallet
 from gateway.ids import show
 from gateway.ledger.account import Balance
 from gateway.ledger.ledger import Entry
 from gateway.money import Money
+from gateway.payments.ends.report_unauthorized import DELAY
 from gateway.statements.period import Period
 from gateway.statements.statement import Summary, reference_of
 
@@ -48,6 +51,18 @@ def past_balance_view(posted: Money) -> BalanceView:
     """A balance at a past time, of which nothing is known but what was posted."""
     kind: Literal["fiat", "token"] = "token" if posted.asset.kind == "token" else "fiat"
     return BalanceView(posted.asset.code, kind, posted.amount, None, None, None)
+
+
+def freeze_view(of: Freeze) -> WalletFreezeView:
+    """A freeze that is in force. The reason that operators have given stays with them."""
+    is_own = of.payment is not None
+    return WalletFreezeView(
+        placed_at=rfc3339(of.placed_at),
+        by="owner" if is_own else "operators",
+        payment=show("pay", of.payment) if of.payment else None,
+        unfreezes_at=rfc3339(of.placed_at + DELAY) if is_own else None,
+        lapses_at=rfc3339(of.lapses_at) if of.lapses_at else None,
+    )
 
 
 def entry_view(entry: Entry, ends: tuple[str, str] | None = None) -> EntryView:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from litestar import Request, Response, get, post
 
 from gateway.api.wallets.shapes import (
+    BalanceView,
     ClosedWalletView,
     CloseRequest,
     EntriesPage,
@@ -13,9 +14,17 @@ from gateway.api.wallets.shapes import (
     KeyExportRequest,
     WalletView,
 )
-from gateway.api.wallets.views import balance_view, entry_view, exported_key_view, past_balance_view
+from gateway.api.wallets.views import (
+    balance_view,
+    entry_view,
+    exported_key_view,
+    freeze_view,
+    past_balance_view,
+)
 from gateway.chain.watcher import cursors
 from gateway.clock import rfc3339
+from gateway.controls import wallet_freeze
+from gateway.controls.wallet_freeze import Freeze
 from gateway.custody import close, export
 from gateway.http.cookie import holding, set_with_answer
 from gateway.http.request.cursor import cursor_number, cursor_text
@@ -40,6 +49,8 @@ async def get_wallet(services: Services, caller: Wallet, at: At = None) -> Walle
     With `at`, the balances that were posted up to and including that time: zero before the wallet existed. `pending`
     and `available` are null then, since what was set aside at a past time is not known. What is being committed now may
     still be posted at a time of the last few seconds.
+
+    While `freezes` has items, nothing leaves the wallet.
     """
     if at is not None:
         return await _wallet_at(services, caller, past_time_of("at", at, services.clock()))
@@ -51,17 +62,16 @@ async def get_wallet(services: Services, caller: Wallet, at: At = None) -> Walle
             code: await cursors.read(connection, contract.chain_id)
             for code, contract in services.settings.contracts.items()
         }
-    return WalletView(
-        caller.handle,
-        show("wal", caller.id),
-        caller.address,
-        caller.custody,
+        freezes = await wallet_freeze.of_wallet(connection, caller.id)
+    return _view(
+        caller,
         None,
         [
             balance_view(balances.get(codes[asset.code], Balance(asset, 0, 0)), read_to.get(asset.code))
             for asset in assets
             if services.settings.assets.takes_new(asset) or _has(balances.get(codes[asset.code]))
         ],
+        freezes,
     )
 
 
@@ -142,14 +152,15 @@ async def _wallet_at(services: Services, caller: Wallet, at: datetime) -> Wallet
     codes = {account.wallet(caller.handle, asset): asset for asset in assets.spendable()}
     async with services.database.reading() as connection:
         balances = await ledger.balances_at(connection, codes, at)
-    return WalletView(
-        caller.handle,
-        show("wal", caller.id),
-        caller.address,
-        caller.custody,
-        rfc3339(at),
-        [past_balance_view(one) for one in balances.values() if assets.takes_new(one.asset) or one.units],
-    )
+        freezes = await wallet_freeze.of_wallet(connection, caller.id)
+    there = [past_balance_view(one) for one in balances.values() if assets.takes_new(one.asset) or one.units]
+    return _view(caller, rfc3339(at), there, freezes)
+
+
+def _view(of: Wallet, at: str | None, balances: list[BalanceView], freezes: list[Freeze]) -> WalletView:
+    in_force = [freeze_view(one) for one in freezes if one.ended_at is None]
+    since = min((one.placed_at for one in in_force), default=None)
+    return WalletView(of.handle, show("wal", of.id), of.address, of.custody, at, balances, since, in_force)
 
 
 def _has(balance: Balance | None) -> bool:
