@@ -93,6 +93,7 @@ ROUTES = [
     webhooks.list_webhooks,
     webhooks.get_webhook,
     webhooks.change_webhook,
+    webhooks.update_webhook,
     webhooks.delete_webhook,
     webhooks.rotate_webhook_secret,
     deliveries.list_deliveries,

@@ -20,6 +20,7 @@ from gateway.api.webhooks.shapes import (
     NewWebhookView,
     RedeliveryRequest,
     RotatedSecretView,
+    WebhookChangesRequest,
     WebhookRequest,
     WebhooksPage,
     WebhookView,
@@ -85,6 +86,20 @@ class Webhooks(Resource[Mode]):
         """Replace all settings. Only the wallet's owner may."""
         asked = WebhookRequest(url, [*types], description, enabled)
         return (await self._calls.send("PUT", _path(id), WebhookView, asked, repeatable=True)).value
+
+    @call
+    async def update(
+        self,
+        id: str,
+        *,
+        url: str | None = None,
+        types: Sequence[str] = (),
+        description: str | None = None,
+        enabled: bool | None = None,
+    ) -> WebhookView:
+        """Change what is given; the rest stays, whoever changes it at the same time. Only the wallet's owner may."""
+        asked = WebhookChangesRequest(url, [*types] or None, description, enabled)
+        return (await self._calls.send("PATCH", _path(id), WebhookView, asked, repeatable=True)).value
 
     @call
     async def delete(self, id: str) -> WebhookView:

@@ -79,6 +79,25 @@ class Wanted:
     enabled: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What its owner changes of an endpoint's settings. None: that stays as it is."""
+
+    url: str | None = None
+    types: Sequence[str] | None = None
+    description: str | None = None
+    enabled: bool | None = None
+
+    def of(self, before: Endpoint) -> Wanted:
+        """The settings with these changes."""
+        return Wanted(
+            url=before.url if self.url is None else self.url,
+            types=before.types if self.types is None else self.types,
+            description=before.description if self.description is None else self.description,
+            enabled=before.disabled_by is None if self.enabled is None else self.enabled,
+        )
+
+
 def fits(types: Sequence[str], kind: str) -> bool:
     """Whether events of this kind are sent to an endpoint of these types. Pure."""
     return any(one in (kind, EVERY_TYPE) or (one.endswith(".*") and kind.startswith(one[:-1])) for one in types)
@@ -91,7 +110,7 @@ async def create(
 
     Raises InvalidRequest for a URL that is not allowed, and beyond `ENDPOINTS_MAX`.
     """
-    _check(allowed, wanted)
+    _check(allowed, Changes(wanted.url, wanted.types, wanted.description))
     await lock_wallet(connection, of)
     if len(await endpoints(connection, of)) >= ENDPOINTS_MAX:
         raise InvalidRequest("webhooks", f"a wallet has {ENDPOINTS_MAX} endpoints at the most: delete one")
@@ -120,13 +139,14 @@ async def endpoint(connection: Connection, of: WalletId, id: UUID) -> Endpoint:
 
 
 async def change(
-    connection: Connection, allowed: Allowed, of: WalletId, id: UUID, wanted: Wanted, by: By, now: datetime
+    connection: Connection, allowed: Allowed, of: WalletId, id: UUID, changes: Changes, by: By, now: datetime
 ) -> Endpoint:
-    """Replace the endpoint's settings. When it is enabled again, it continues where it stopped, and pending deliveries
+    """Change the endpoint's settings. When it is enabled again, it continues where it stopped, and pending deliveries
     are tried at once. Raises NotFound and InvalidRequest.
     """
-    _check(allowed, wanted)
+    _check(allowed, changes)
     before = await lock(connection, of, id)
+    wanted = changes.of(before)
     disabled_by = None if wanted.enabled else before.disabled_by or "owner"
     again = wanted.enabled and before.disabled_by is not None
     row = await connection.fetchrow(
@@ -199,6 +219,12 @@ async def secrets(
     return found
 
 
+async def old_secret_expires_at(connection: Connection, of: WalletId, id: UUID, now: datetime) -> datetime | None:
+    """Until when the secret before the newest signs, too; None where the newest signs alone."""
+    row = await connection.fetchrow(sql.old_secret, id, of, now)
+    return row["expires_at"] if row else None
+
+
 async def lock(connection: Connection, of: WalletId, id: UUID) -> Endpoint:
     """Lock one of the wallet's endpoints. Raises NotFound."""
     return _found(await connection.fetchrow(sql.lock_endpoint, id, of))
@@ -217,11 +243,15 @@ def _found(row: Record | None) -> Endpoint:
     return from_row(row)
 
 
-def _check(allowed: Allowed, wanted: Wanted) -> None:
-    allowed.check_url(wanted.url)
-    if not 1 <= len(wanted.types) <= _TYPES_MAX:
+def _check(allowed: Allowed, given: Changes) -> None:
+    """What is given is in order; what is not was, when it was given."""
+    if given.url is not None:
+        allowed.check_url(given.url)
+    if given.types is not None and not 1 <= len(given.types) <= _TYPES_MAX:
         raise InvalidRequest("types", f"name 1 to {_TYPES_MAX} types of events, or '{EVERY_TYPE}' for all")
-    if len(wanted.description) > _DESCRIPTION_MAX or not wanted.description.isprintable():
+    if given.description is not None and (
+        len(given.description) > _DESCRIPTION_MAX or not given.description.isprintable()
+    ):
         raise InvalidRequest("description", f"a description has up to {_DESCRIPTION_MAX} printable characters")
 
 

@@ -61,3 +61,9 @@ SELECT webhook_secret.endpoint_id, webhook_secret.id, webhook_secret.ciphertext,
 FROM webhook_secret LEFT JOIN master_key ON master_key.number = webhook_secret.master
 WHERE webhook_secret.endpoint_id = ANY ($1) AND (webhook_secret.expires_at IS NULL OR webhook_secret.expires_at > $2)
 ORDER BY webhook_secret.endpoint_id, webhook_secret.expires_at DESC NULLS FIRST;
+
+-- old_secret
+-- The secret of a wallet's endpoint that expires, while it still signs.
+SELECT webhook_secret.expires_at
+FROM webhook_secret JOIN webhook_endpoint ON webhook_endpoint.id = webhook_secret.endpoint_id
+WHERE webhook_endpoint.id = $1 AND webhook_endpoint.wallet_id = $2 AND webhook_secret.expires_at > $3;

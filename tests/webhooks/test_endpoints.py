@@ -64,6 +64,26 @@ async def test_an_endpoint_is_created_listed_changed_and_deleted(api: Api, bob: 
         assert "/webhooks" not in await connection.fetchval(facts), "a path may be a secret"
 
 
+async def test_two_changes_at_once_lose_none(api: Api, bob: Person) -> None:
+    made = await hook(bob, URL, "payment.settled", description="Web shop")
+    del made["secret"]
+    path = f"/v1/webhooks/{made['id']}"
+
+    async def patch(**fields: Any) -> Any:
+        return await api.call("PATCH", path, headers=bob.bearer, json=fields)
+
+    changes: list[dict[str, Any]] = [{"url": f"{URL}/2"}, {"types": ["*"]}, {"description": "Till"}, {"enabled": False}]
+    for answer in await asyncio.gather(*(patch(**one) for one in changes)):
+        assert answer.status_code == 200
+
+    changed = (await bob.get(path)).json()
+    assert changed == made | {key: value for one in changes for key, value in one.items()} | {"disabled_by": "owner"}
+    assert (await patch()).json() == changed
+    assert code_of(await patch(url="https://169.254.169.254/latest")) == (400, "invalid_request")
+    assert code_of(await patch(types=["payment.paid"])) == (400, "invalid_request")
+    assert (await bob.get(path)).json() == changed
+
+
 @pytest.mark.parametrize(
     ("fields", "why"),
     [

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from gateway.api.events.examples import EVENT
 from gateway.api.story import MONTH_LATER, NOW
@@ -15,6 +15,7 @@ from gateway.api.webhooks.shapes import (
     NewWebhookView,
     RedeliveryRequest,
     RotatedSecretView,
+    WebhookChangesRequest,
     WebhookRequest,
     WebhooksPage,
     WebhookView,
@@ -38,6 +39,7 @@ _TRIED = [AttemptView(NOW, 15_000, "timeout", None), AttemptView(NOW, 83, "deliv
 REQUESTS: Final[Mapping[str, Struct]] = {
     "create_webhook": _WANTED,
     "change_webhook": WebhookRequest(_WANTED.url, ["payment.*"], "Web shop"),
+    "update_webhook": WebhookChangesRequest(enabled=False),
     "redeliver": RedeliveryRequest(event=EVENT.id),
 }
 
@@ -47,6 +49,7 @@ ANSWERS: Final[Mapping[str, Struct]] = {
     "list_webhooks": WebhooksPage([WEBHOOK]),
     "get_webhook": WEBHOOK,
     "change_webhook": WEBHOOK,
+    "update_webhook": replace(WEBHOOK, enabled=False, disabled_by="owner"),
     "delete_webhook": WEBHOOK,
     "rotate_webhook_secret": RotatedSecretView(WEBHOOK.id, _SECRET, MONTH_LATER),
     "list_deliveries": DeliveriesPage([DeliveryView(EVENT.id, EVENT.type, NOW, "delivered", None, _TRIED)], None),

@@ -45,6 +45,15 @@ class WebhookRequest(Struct, forbid_unknown_fields=True):
     enabled: Annotated[bool, Meta(description="Whether events are sent to it.")] = True
 
 
+class WebhookChangesRequest(Struct, forbid_unknown_fields=True):
+    """What is to change. What is not given, or null, stays as it is."""
+
+    url: UrlText | None = None
+    types: TypesText | None = None
+    description: DescriptionText | None = None
+    enabled: Annotated[bool, Meta(description="Whether events are sent to it.")] | None = None
+
+
 class RedeliveryRequest(Struct, forbid_unknown_fields=True):
     """One of the two."""
 

@@ -1,14 +1,16 @@
 """Create, list, change and delete a wallet's endpoints."""
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
-from litestar import delete, get, post, put
+from litestar import delete, get, patch, post, put
 
 from gateway.api.events.catalogue import types_named
 from gateway.api.identity.sign_in import id_of
 from gateway.api.webhooks.shapes import (
     NewWebhookView,
     RotatedSecretView,
+    WebhookChangesRequest,
     WebhookRequest,
     WebhooksPage,
     WebhookView,
@@ -20,7 +22,7 @@ from gateway.http.services import Services
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
 from gateway.webhooks import endpoint
-from gateway.webhooks.endpoint import EVERY_TYPE, Wanted
+from gateway.webhooks.endpoint import EVERY_TYPE, Changes, Wanted
 from gateway.webhooks.vocabulary import PREFIX
 
 WebhookPath = Annotated[str, path_id(PREFIX, "The webhook's id.")]
@@ -66,12 +68,19 @@ async def change_webhook(
     id: WebhookPath, data: WebhookRequest, services: Services, credential: Credential
 ) -> WebhookView:
     """Replaces all settings. An endpoint that is enabled again continues with the events since it was disabled."""
-    of, wanted = id_of(PREFIX, id, WHAT), _wanted(data)
-    async with services.database.transaction() as connection:
-        changed = await endpoint.change(
-            *(connection, services.webhooks_allowed, credential.wallet.id, of, wanted, credential.by, services.clock())
-        )
-    return webhook_view(changed)
+    _check_types(data.types)
+    return await _changed(id, services, credential, Changes(data.url, data.types, data.description, data.enabled))
+
+
+@patch("/v1/webhooks/{id:str}", tags=["Webhooks"], summary="Update a webhook", needs="owner", problems=("not_found",))
+async def update_webhook(
+    id: WebhookPath, data: WebhookChangesRequest, services: Services, credential: Credential
+) -> WebhookView:
+    """Changes the settings that are given; the others stay, whoever changes them at the same time. An endpoint that is
+    enabled again continues with the events since it was disabled.
+    """
+    _check_types(data.types or ())
+    return await _changed(id, services, credential, Changes(data.url, data.types, data.description, data.enabled))
 
 
 @delete(
@@ -107,8 +116,21 @@ async def rotate_webhook_secret(id: WebhookPath, services: Services, credential:
     return RotatedSecretView(found.shown_id, secret, rfc3339(expires_at))
 
 
-def _wanted(data: WebhookRequest) -> Wanted:
-    for text in data.types:
+async def _changed(id: str, services: Services, credential: Credential, changes: Changes) -> WebhookView:
+    of = id_of(PREFIX, id, WHAT)
+    async with services.database.transaction() as connection:
+        changed = await endpoint.change(
+            *(connection, services.webhooks_allowed, credential.wallet.id, of, changes, credential.by, services.clock())
+        )
+    return webhook_view(changed)
+
+
+def _check_types(types: Sequence[str]) -> None:
+    for text in types:
         if text != EVERY_TYPE:
             types_named(text)
+
+
+def _wanted(data: WebhookRequest) -> Wanted:
+    _check_types(data.types)
     return Wanted(data.url, data.types, data.description, data.enabled)
