@@ -36,9 +36,10 @@ def opening(period: Period, of: Summary) -> bytes:
     return _encoded([_balance(period.local(period.begins), of, "opening_balance", of.opening.amount)])
 
 
-def closing(period: Period, of: Summary) -> bytes:
-    """Return the line of the closing balance."""
-    return _encoded([_balance(period.local(period.ends), of, "closing_balance", of.closing.amount)])
+def closing(period: Period, of: Summary, now: datetime) -> bytes:
+    """Return the line of the closing balance, dated at `now` while the period has not ended."""
+    at = min(period.ends, max(period.begins, now))
+    return _encoded([_balance(period.local(at), of, "closing_balance", of.closing.amount)])
 
 
 def rows(period: Period, lines: Iterable[Line]) -> bytes:

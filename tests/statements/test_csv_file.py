@@ -11,7 +11,7 @@ from gateway.ledger.ledger import Entry
 from gateway.money import Asset, Money
 from gateway.statements import csv_file
 from gateway.statements.period import month_of
-from gateway.statements.statement import Line
+from gateway.statements.statement import Line, Summary
 
 EUR = Asset("EUR", "fiat", 2)
 AT = datetime(2026, 11, 30, 17, 30, tzinfo=UTC)
@@ -56,6 +56,19 @@ def test_amounts_are_exact_and_below_zero_where_money_went_out() -> None:
 
 def test_times_are_in_the_time_zone_of_the_period() -> None:
     assert cells("")[:3] == ["2026-12-01", "00:30:00", "+07:00"]
+
+
+@pytest.mark.parametrize(
+    ("now", "closed"),
+    [
+        (datetime(2026, 12, 3, 1, 0, tzinfo=UTC), ["2026-12-03", "08:00:00", "+07:00"]),
+        (datetime(2027, 1, 20, tzinfo=UTC), ["2027-01-01", "00:00:00", "+07:00"]),
+    ],
+)
+def test_the_closing_balance_of_a_month_that_lasts_is_of_now(now: datetime, closed: list[str]) -> None:
+    of = Summary(*(Money(units, EUR) for units in (0, 5, 2, 3)), after=0, last=2)
+    (row,) = csv.reader(csv_file.closing(IN_BANGKOK, of, now).decode().splitlines(), strict=True)
+    assert [*row[:3], row[5], row[9]] == [*closed, "closing_balance", "0.03"]
 
 
 def test_the_file_begins_with_a_byte_order_mark_and_its_lines_end_in_cr_lf() -> None:

@@ -1,6 +1,7 @@
 """Statements of a period: balances and sums as JSON, every entry as CSV or PDF."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Annotated, Final, Literal
 
 from litestar import Response, get
@@ -83,12 +84,14 @@ async def get_statement_csv(
 ) -> Stream:
     """Every entry of the period, oldest first, with whom it was to or from, the memo, and the balance after it, as CSV
     (RFC 4180) in UTF-8 with a byte order mark. The first line of an asset has its `opening_balance`, the last one its
-    `closing_balance`: a file without that one was cut off. Amounts have a point and all decimals, and are below zero
-    where money went out. A cell that a spreadsheet would take for a formula has a quote in front.
+    `closing_balance` (that of now while the period lasts): a file without that one was cut off. Amounts have a point
+    and all decimals, and are below zero where money went out. A cell that a spreadsheet would take for a formula has a
+    quote in front.
     """
     period = period_asked(month, from_, until, time_zone)
     found = await summaries_of(services, caller, period, asset)
-    return Stream(_csv(services, caller, period, found), media_type=CSV, headers=_download(caller, period, "csv"))
+    lines = _csv(services, caller, period, found, services.clock())
+    return Stream(lines, media_type=CSV, headers=_download(caller, period, "csv"))
 
 
 @get(
@@ -126,13 +129,15 @@ async def get_statement_pdf(
     return Response(made, media_type=PDF, headers=_download(caller, period, "pdf"))
 
 
-async def _csv(services: Services, caller: Wallet, period: Period, found: Sequence[Summary]) -> AsyncIterator[bytes]:
+async def _csv(
+    services: Services, caller: Wallet, period: Period, found: Sequence[Summary], now: datetime
+) -> AsyncIterator[bytes]:
     yield csv_file.head()
     for one in found:
         yield csv_file.opening(period, one)
         async for page in statement.all_lines(services.database, services.settings.assets, caller.handle, one):
             yield csv_file.rows(period, page)
-        yield csv_file.closing(period, one)
+        yield csv_file.closing(period, one, now)
 
 
 async def summaries_of(services: Services, caller: Wallet, period: Period, asset: str | None) -> list[Summary]:
