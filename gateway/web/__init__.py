@@ -4,10 +4,12 @@
     owned.py    pages of one's own: who may see them, and what a browser may do with them
     wallet/     those pages
     console/    pages for those who run the gateway
+    avatar.py   the picture of a name
     design.py   every part that pages are made of, on one page
     content.py  what is made of a template, and what a browser may do with it
     language.py which language a page is written in
     reader.py   amounts and times as a reader writes them
+    problems.py what an error says to people who read no English
     shown.py    what templates need to show people and payments
     templates/  the pages (Jinja), on one that has what all have
     static/     scripts, the style sheet and drawings of our own

@@ -18,18 +18,13 @@ from gateway.http.answer.content import HTML, Content
 from gateway.notifications.texts.language import SOURCE
 from gateway.web.language import LANGUAGES, language_of, module_of
 from gateway.web.language import say as said
+from gateway.web.problems import texts_of
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
     "; require-trusted-types-for 'script'; trusted-types 'none'"
 )
-
-#: The one page that starts the service worker may name that script, by a policy of this name (Trusted Types). A policy
-#: can be made once: the page's own script has made it before anything else runs.
-_STARTS_WORKER: Final = POLICY.replace("trusted-types 'none'", "trusted-types service-worker")
-
-_POLICIES: Final[Mapping[str, str]] = {"notification-settings.html": _STARTS_WORKER}
 
 _TYPES: Final[Mapping[str, str]] = {
     "js": "text/javascript",
@@ -103,7 +98,7 @@ def has_live_parts() -> bool:
 
 @lru_cache(maxsize=64)
 def _fixed(name: str, locale: str, path: str) -> Content:
-    return Content.of(render(name, locale, path, {}), HTML, _POLICIES.get(name, POLICY))
+    return Content.of(render(name, locale, path, {}), HTML, POLICY)
 
 
 @cache
@@ -120,5 +115,5 @@ def _static() -> dict[str, Content]:
                 found[name] = Content.of(entry.read_bytes(), _TYPES["js"], POLICY)
     for locale in LANGUAGES:
         if locale != SOURCE:
-            found[f"texts.{locale}.js"] = Content.of(module_of(locale), _TYPES["js"], POLICY)
+            found[f"texts.{locale}.js"] = Content.of(module_of(locale, texts_of(locale)), _TYPES["js"], POLICY)
     return found

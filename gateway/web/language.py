@@ -42,9 +42,11 @@ def say(locale: str, text: str, values: Mapping[str, object]) -> str:
     return texts_of(locale).get(text, text).format(**values)
 
 
-def module_of(locale: str) -> bytes:
-    """The texts as a module for scripts."""
-    return f"export const TEXTS = {json.dumps(texts_of(locale), ensure_ascii=False)};\n".encode()
+def module_of(locale: str, problems: Mapping[str, str]) -> bytes:
+    """The texts as a module for scripts, and what is said of the API's problems, by code."""
+    kept = {"TEXTS": texts_of(locale), "PROBLEMS": problems}
+    lines = [f"export const {name} = {json.dumps(of, ensure_ascii=False)};\n" for name, of in kept.items()]
+    return "".join(lines).encode()
 
 
 def _in_order(accepted: str) -> list[str]:

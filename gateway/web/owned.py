@@ -15,19 +15,22 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
 from gateway.errors import GatewayError, NotFound, Unauthenticated
+from gateway.events import event_id, log
 from gateway.http.answer.content import HEADERS, HTML
 from gateway.http.answer.problems import fail
 from gateway.http.rate_limiting import refuse
 from gateway.identity.credential import Need
 from gateway.web.content import has_live_parts, render
+from gateway.web.problems import why_of
 from gateway.web.reader import Reader, reader_of
 from gateway.web.shown import helpers
 
-#: What a page of one's own may do: htmx asks us alone, and makes HTML by its policy alone.
+#: What a page of one's own may do: htmx asks us alone. `trusted` names the policies by which texts become more than
+#: text (Trusted Types): htmx makes HTML by its own, and the page that starts the service worker names that script.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    "; require-trusted-types-for 'script'; trusted-types htmx"
+    "; require-trusted-types-for 'script'; trusted-types {trusted}"
 )
 
 
@@ -39,15 +42,31 @@ def own_page(path: str, needs: Need = "read", **how: Any) -> Callable[[Callable[
         Exception: failed,
     }
     handlers |= how.pop("exception_handlers", {})
-    return get(path, include_in_schema=False, needs=needs, exception_handlers=handlers, **how)
+    how = {"before_request": _note_reach, "exception_handlers": handlers, **how}
+    return get(path, include_in_schema=False, needs=needs, **how)
 
 
-def answer(request: Request[Any, Any, Any], template: str, status: int = 200, **values: object) -> Response[bytes]:
+async def _note_reach(request: Request[Any, Any, Any]) -> None:
+    """Notes up to which event the log is known before anything of the page is read: the page's event stream goes on
+    from there, so nothing is missed that happens until it is open.
+    """
+    if request.cookies:  # else nobody has signed in, and nothing is read
+        services = request.app.state.services
+        async with services.database.reading() as connection:
+            request.state.reach = event_id.show(await log.complete_to(connection), services.clock())
+
+
+def answer(
+    request: Request[Any, Any, Any], template: str, status: int = 200, trusted: str = "htmx", **values: Any
+) -> Response[bytes]:
     """The page of this template with these values. It knows its `reader` and the `nonce` of its live parts."""
     reader, nonce = reader_for(request), secrets.token_urlsafe(16)
-    known = {"reader": reader, "nonce": nonce, "live": has_live_parts(), "unseen": "", **helpers(reader), **values}
+    reach = getattr(request.state, "reach", "")
+    known = {"reader": reader, "nonce": nonce, "live": has_live_parts(), "reach": reach, "unseen": ""}
+    known = {**known, **helpers(reader), **values}
     body = render(template, reader.locale, request.url.path, known)
-    headers = {**HEADERS, "Cache-Control": "no-store", "Content-Security-Policy": _POLICY.format(nonce=nonce)}
+    policy = _POLICY.format(nonce=nonce, trusted=trusted)
+    headers = {**HEADERS, "Cache-Control": "no-store", "Content-Security-Policy": policy}
     return Response(body, status_code=status, headers=headers, media_type=HTML)
 
 
@@ -80,4 +99,4 @@ def refused(request: Request[Any, Any, Any], error: GatewayError) -> Response[An
     status = refuse(request, error).status_code or 500
     if isinstance(error, NotFound):
         return answer(request, "missing.html", 404)
-    return answer(request, "refused.html", status, why=str(error))
+    return answer(request, "refused.html", status, why=why_of(error, reader_for(request)))

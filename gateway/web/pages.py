@@ -16,19 +16,21 @@ from gateway.web.design import design_page
 from gateway.web.language import COOKIE, LANGUAGES
 from gateway.web.wallet.bank import convert_page, top_up_page, withdraw_page
 from gateway.web.wallet.home import home_page
+from gateway.web.wallet.notifications import notifications_page
 from gateway.web.wallet.pay import check_page, pay_page
 from gateway.web.wallet.payments import payment_page, payments_page
 from gateway.web.wallet.receive import receive_page
 from gateway.web.wallet.settings.close import close_page
 from gateway.web.wallet.settings.devices import devices_page
 from gateway.web.wallet.settings.index import settings_page
-from gateway.web.wallet.settings.keys import keys_page, new_key_page
+from gateway.web.wallet.settings.keys import keys_page, new_key_page, replace_key_page
 from gateway.web.wallet.settings.limits import limits_page
 from gateway.web.wallet.settings.mandates import check_mandate_page, mandates_page, new_mandate_page
+from gateway.web.wallet.settings.notifications import notification_settings_page
 from gateway.web.wallet.settings.own_key import own_key_page
 from gateway.web.wallet.settings.recovery_codes import recovery_codes_page
 from gateway.web.wallet.settings.unfreeze import unfreeze_page
-from gateway.web.wallet.settings.webhooks import new_webhook_page, webhook_page, webhooks_page
+from gateway.web.wallet.settings.webhooks import edit_webhook_page, new_webhook_page, webhook_page, webhooks_page
 from gateway.web.wallet.statements import statements_page
 
 #: A page of ours: a path, and never the address of another host, however a browser reads it (WHATWG URL, 4.4).
@@ -85,11 +87,6 @@ async def site(request: Request[Any, Any, Any]) -> dict[str, object]:
 PAGES = [
     _page("/sign-in", "sign-in.html", "sign_in_page", "With a passkey, an Ethereum wallet or a recovery code."),
     _page("/sign-up", "sign-up.html", "sign_up_page", "A handle, and the first passkey."),
-    _page("/notifications", "notifications.html", "notifications_page", "What the wallet's owner is told of."),
-    _page(
-        *("/notifications/settings", "notification-settings.html", "notification_settings_page"),
-        "Which notices are sent, and where.",
-    ),
     _page("/report", "report.html", "report_page", "Reports the payment of a notification's link as unauthorized."),
     _page("/unsubscribe", "unsubscribe.html", "unsubscribe_page", "Stops the kind of notification a link came with."),
     choose_language,
@@ -106,6 +103,8 @@ PAGES = [
     convert_page,
     payments_page,
     payment_page,
+    notifications_page,
+    notification_settings_page,
     settings_page,
     limits_page,
     *CONSOLE,
@@ -118,8 +117,10 @@ PAGES = [
     webhooks_page,
     new_webhook_page,
     webhook_page,
+    edit_webhook_page,
     keys_page,
     new_key_page,
+    replace_key_page,
     mandates_page,
     new_mandate_page,
     check_mandate_page,

@@ -1,19 +1,18 @@
 """What templates need to show people and payments. Pure."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 from gateway.api.payments.shapes import PaymentView
+from gateway.web.avatar import avatar_of
 from gateway.web.reader import Reader, exactly
 
 
 def helpers(reader: Reader) -> Mapping[str, Callable[..., Any]]:
     """What a template calls, for this reader."""
     return {
-        "hue_of": hue_of,
-        "letter_of": letter_of,
+        "avatar_of": avatar_of,
         "paid_of": paid_of,
         "words_of": lambda state: words_of(state, reader),
         "left_of": left_of,
@@ -24,16 +23,6 @@ def helpers(reader: Reader) -> Mapping[str, Callable[..., Any]]:
         "begun_of": lambda by: begun_of(by, reader),
         "scope_of": lambda scope: scope_of(scope, reader),
     }
-
-
-def hue_of(name: str) -> int:
-    """The colour of a name's avatar, in degrees: of twenty-four, which are told apart."""
-    return hashlib.sha256(name.encode()).digest()[0] % 24 * 15
-
-
-def letter_of(name: str) -> str:
-    """The letter of a name's avatar."""
-    return name.removeprefix("@").removeprefix("0x")[:1].upper() or "?"
 
 
 def paid_of(payment: PaymentView) -> str:

@@ -50,7 +50,7 @@ ROUTES = {
     ("GET", "/v1/events/stream"),
     ("POST", "/v1/authorizations"),
     *((method, "/v1/webhooks") for method in ("GET", "POST")),
-    *((method, "/v1/webhooks/{id}") for method in ("GET", "PUT", "DELETE")),
+    *((method, "/v1/webhooks/{id}") for method in ("GET", "PUT", "PATCH", "DELETE")),
     *(("POST", f"/v1/webhooks/{{id}}/{name}") for name in ("secret", "redeliveries", "test")),
     ("GET", "/v1/webhooks/{id}/deliveries"),
     ("GET", "/v1/notifications"),
@@ -209,7 +209,7 @@ async def test_the_wallet_has_every_asset_and_the_statement_every_entry(api: Api
     paid = (await alice.pay("@bob", "5.00 EUR")).json()
 
     wallet = (await alice.get("/v1/wallet")).json()
-    assert set(wallet) == {"handle", "wallet_id", "address", "custody", "at", "balances"}
+    assert set(wallet) == {"handle", "wallet_id", "address", "custody", "at", "balances", "frozen_at", "freezes"}
     assert [one["asset"] for one in wallet["balances"]] == ["EUR", "USD", "THB", "JPY", "USDX"]
     assert [one["kind"] for one in wallet["balances"]] == ["fiat"] * 4 + ["token"]
     assert set(wallet["balances"][0]) == {"asset", "kind", "posted", "pending", "available", "final_block"}

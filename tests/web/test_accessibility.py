@@ -1,12 +1,23 @@
 """Every page by axe-core, in both themes and languages, at 320 px and on a desktop (axe.py)."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
+from gateway.clock import system_clock
+from gateway.money import Assets
+from gateway.notifications.channels.email import Email
+from gateway.notifications.channels.push import Push
+from gateway.notifications.push.vapid import Vapid
+from gateway.postgres.pool import Database
+from tests.api.conftest import opened
+from tests.notifications.browser import LOOPBACK
+from tests.notifications.mail_server import MailServer
 from tests.web.axe import SCHEMES, gone_over
-from tests.web.conftest import Site, Visitor
+from tests.web.conftest import Site, Visitor, served
 from tests.web.people import owner
 
 pytestmark = pytest.mark.anyio
@@ -31,6 +42,16 @@ PAGES = (
 )
 
 
+@pytest.fixture
+async def site(database: Database, assets: Assets) -> AsyncIterator[Site]:
+    """A gateway that sends notices in every way."""
+    push = Push(Vapid(generate_private_key(SECP256R1()), None), LOOPBACK, system_clock)
+    channels = (Email(MailServer().server()), push)
+    async with opened(database, assets, channels=channels) as api, served(api) as url:
+        yield Site(url, api)
+    await push.close()
+
+
 async def paths(visitor: Visitor, site: Site) -> list[str]:
     """Every page, of somebody who has money, payments with long names, and one that waits."""
     alice = await owner(visitor, site, "alice", "999999999999.99 EUR", "1000 USDX")
@@ -41,7 +62,12 @@ async def paths(visitor: Visitor, site: Site) -> list[str]:
     waits = (await alice.pay("@" + "w" * 30, "99999999999.99 EUR", memo="🍜 ขอบคุณ")).json()["id"]
     (paid,) = [one["id"] for one in (await bob.get("/v1/payments")).json()["items"]]
     hook = await alice.do("/v1/webhooks", url=f"https://shop.example/{'h' * 80}", types=["payment.*"])
-    return [*PAGES, f"/payments/{waits}", f"/payments/{paid}", f"/settings/webhooks/{hook['id']}"]
+    await alice.do(f"/v1/webhooks/{hook['id']}/secret")
+    await alice.do("/v1/notifications/addresses", channel="email", address=f"{'a' * 60}@{'b' * 60}.example")
+    key = await alice.do("/v1/keys", name="n" * 60, scopes=["read"])
+    payments = [f"/payments/{waits}", f"/payments/{paid}"]
+    changes = [f"/settings/webhooks/{hook['id']}/edit", f"/settings/keys/{key['id']}/replace"]
+    return [*PAGES, *payments, f"/settings/webhooks/{hook['id']}", *changes]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

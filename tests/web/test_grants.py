@@ -114,6 +114,33 @@ async def test_a_key_whose_answer_is_lost_may_be_there_and_the_page_says_so(visi
     await expect(page.locator("#keys li").filter(has_text="Till")).to_have_count(1)
 
 
+async def test_a_key_is_replaced_by_one_that_is_shown_once_and_the_old_one_ends_as_chosen(
+    visitor: Visitor, site: Site
+) -> None:
+    alice, page = await owner(visitor, site), visitor.page
+    for name, choice in (("Till", "at once"), ("Shop", "in a day")):
+        old = await alice.do("/v1/keys", name=name, scopes=["read"])
+        await page.goto("/settings/keys")
+        await page.get_by_role("link", name=f"Replace the API key {name}").click()
+        await page.get_by_label("When the old key ends").select_option(choice)
+        await page.get_by_role("button", name="Replace it").dblclick()
+        await page.get_by_role("heading", name="Your API key").wait_for()
+        fresh = await page.locator("#key").inner_text()
+        assert fresh not in ("", old["api_key"])
+        works = [
+            (await site.api.call("GET", "/v1/wallet", headers={"Authorization": f"Bearer {key}"})).status_code
+            for key in (fresh, old["api_key"])
+        ]
+        assert works == [200, 401 if choice == "at once" else 200]
+        await page.get_by_role("link", name="I have it").click()
+        rows = page.locator("#keys li").filter(has_text=name)
+        await expect(rows).to_have_count(1 if choice == "at once" else 2)
+        assert fresh not in await page.content()
+    answer = await page.goto("/settings/keys/key_01h455vb4pex5vsknk084sn02q/replace")
+    assert answer is not None
+    assert answer.status == 404
+
+
 async def test_networks_that_are_none_are_told_at_their_field(visitor: Visitor, site: Site) -> None:
     page = visitor.page
     await owner(visitor, site)

@@ -23,6 +23,7 @@ OWN = (
     *("/settings", "/settings/recovery-codes", "/settings/devices", "/settings/keys", "/settings/keys/new"),
     *("/settings/mandates", "/settings/mandates/new", "/settings/close", "/settings/own-key"),
     *("/settings/webhooks", "/settings/webhooks/new", "/settings/unfreeze"),
+    *("/notifications", "/notifications/settings"),
 )
 
 #: What a page of one's own may do (Content Security Policy Level 3, Trusted Types).
@@ -33,6 +34,9 @@ MAY = {
     "require-trusted-types-for": "'script'",
     "trusted-types": "htmx",
 }
+
+#: The page that starts the service worker, whose policy lets it name that one script.
+STARTING = "/notifications/settings"
 
 EVIL = "<img src=x onerror=\"document.title='ran'\"><script>document.title='ran'</script>{{7*7}}"
 
@@ -54,7 +58,8 @@ async def test_each_is_held_to_a_policy_with_a_nonce_of_its_own_and_kept_by_nobo
         directives = dict(part.split(maxsplit=1) for part in page.headers["content-security-policy"].split(";"))
         (nonce,) = re.findall("'self' 'nonce-([A-Za-z0-9_-]{22})'", directives.pop("script-src"))
         nonces.add(nonce)
-        assert directives == MAY, path
+        starts = path == STARTING
+        assert directives == (MAY | {"trusted-types": "htmx service-worker"} if starts else MAY), path
         assert page.headers["cache-control"] == "no-store"
         assert page.headers["x-frame-options"] == "DENY"
         assert re.findall(r"<script(?![^>]* src=)|<style|\son\w+=|\sstyle=|javascript:", page.text) == []
@@ -84,6 +89,16 @@ async def test_a_browser_makes_html_of_text_by_the_library_alone(visitor: Visito
             await visitor.page.evaluate(f"() => trustedTypes.createPolicy('{name}', {{ createHTML: (text) => text }})")
 
 
+async def test_the_page_that_starts_the_service_worker_names_no_other_script(visitor: Visitor, site: Site) -> None:
+    await owner(visitor, site)
+    await visitor.page.goto(STARTING)
+    await visitor.page.locator("#reader button:enabled").wait_for()
+    made = "(name) => trustedTypes.createPolicy(name, { createScriptURL: (url) => url })"
+    for name in ("service-worker", "another"):  # the page has made the first, and nobody makes it again
+        with pytest.raises(Error, match=r"disallowed|already exists"):
+            await visitor.page.evaluate(made, name)
+
+
 async def test_what_others_write_is_text_on_every_page(visitor: Visitor, site: Site) -> None:
     await owner(visitor, site)
     bob = await site.person("bob", "5.00 EUR")
@@ -104,7 +119,13 @@ async def test_reading_needs_no_script(visitor: Visitor, browser: Browser, site:
     context = await browser.new_context(base_url=site.url, java_script_enabled=False)
     await context.add_cookies(await visitor.page.context.cookies())  # type: ignore[arg-type]
     page = await context.new_page()
-    for path, text in (("/", "€50.00"), ("/payments", "lunch"), (f"/payments/{id}", "lunch")):
+    for path, text in (
+        ("/", "€50.00"),
+        ("/payments", "lunch"),
+        (f"/payments/{id}", "lunch"),
+        ("/notifications", "Approve a payment"),
+        ("/notifications/settings", "Language and time"),
+    ):
         await page.goto(path)
         await expect(page.get_by_text(text).first).to_be_visible()
     await page.goto("/payments?person=bob&asset=EUR")

@@ -12,13 +12,7 @@ from tests.web.conftest import Site, Visitor
 
 pytestmark = pytest.mark.anyio
 
-#: The page that starts the service worker, whose policy lets it name that one script.
-STARTING = "/notifications/settings"
-
-PAGES = ("/sign-in", "/sign-up", "/report", "/unsubscribe", "/notifications", STARTING)
-
-#: Those that go on to the page to sign in at, without a session.
-OF_OWNERS = ("/notifications", STARTING)
+PAGES = ("/sign-in", "/sign-up", "/report", "/unsubscribe")
 
 #: What a page may do, directive by directive (Content Security Policy Level 3, Trusted Types).
 MAY = {
@@ -48,8 +42,7 @@ async def test_every_page_and_file_is_held_to_the_policy(site: Site) -> None:
     for answer in await answers(site, *PAGES, "/sw.js", *(f"/static/{name}" for name in names)):
         assert answer.status_code == 200
         directives = [part.split(maxsplit=1) for part in answer.headers["content-security-policy"].split(";")]
-        starts = answer.url.path == STARTING
-        assert dict(directives) == (MAY | {"trusted-types": "service-worker"} if starts else MAY)
+        assert dict(directives) == MAY
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["referrer-policy"] == "no-referrer"
 
@@ -57,22 +50,10 @@ async def test_every_page_and_file_is_held_to_the_policy(site: Site) -> None:
 @pytest.mark.parametrize("path", PAGES)
 async def test_a_browser_makes_neither_html_nor_a_script_of_text_in_a_page(shared_visitor: Visitor, path: str) -> None:
     page = shared_visitor.page
-    if path in OF_OWNERS:  # its script goes on in the middle of this
-        await page.route("**/sign-in*", lambda route: route.fulfill(status=204))
     await page.goto(path)
     for tried in TRIED:
         with pytest.raises(Error, match="This document requires 'Trusted"):
             await page.evaluate(f"() => {{ {tried}; }}")
-    await page.unroute_all()
-
-
-async def test_the_page_that_starts_the_service_worker_names_no_other_script(visitor: Visitor) -> None:
-    await visitor.page.route("**/sign-in*", lambda route: route.fulfill(status=204))
-    await visitor.page.goto(STARTING)
-    made = "(name) => trustedTypes.createPolicy(name, { createScriptURL: (url) => url })"
-    for name in ("service-worker", "another"):  # the page has made the first, and nobody makes it again
-        with pytest.raises(Error, match=r"disallowed|already exists"):
-            await visitor.page.evaluate(made, name)
 
 
 async def test_no_page_has_a_script_a_style_or_a_handler_inline(site: Site) -> None:

@@ -49,15 +49,16 @@ CLICK = """async () => {
     self.dispatchEvent(new NotificationEvent("notificationclick", { notification: shown }));
 }"""
 
-#: The subscription of a browser that reaches its push service; it has one once somebody asks for it.
+#: The subscription of a browser that reaches its push service; it has one once somebody asks for it, on each page.
 SUBSCRIBING = """(made) => {
-    let kept = null;
-    const one = { ...made, options: {}, toJSON: () => made, unsubscribe: async () => { kept = null; return true; } };
-    PushManager.prototype.getSubscription = async () => kept;
+    const has = () => sessionStorage.getItem("subscribed") !== null;
+    const unsubscribe = async () => { sessionStorage.removeItem("subscribed"); return true; };
+    const one = { ...made, options: {}, toJSON: () => made, unsubscribe };
+    PushManager.prototype.getSubscription = async () => (has() ? one : null);
     PushManager.prototype.subscribe = async (options) => {
         if (!options.userVisibleOnly || options.applicationServerKey.length !== 65) throw new TypeError("options");
-        kept = { ...one, options };
-        return kept;
+        sessionStorage.setItem("subscribed", "yes");
+        return one;
     };
 }"""
 

@@ -1,5 +1,7 @@
 """Every text of the pages and their scripts in every language, with the same placeholders; which language is chosen."""
 
+import json
+import re
 import string
 from pathlib import Path
 
@@ -29,11 +31,27 @@ def in_code() -> set[str]:
         ("static/**.js", "javascript", "words"),
         ("**.py", "python", "say"),
     ):
-        there = extract_from_dir(folder, [(pattern, method)], keywords={keyword: None}, strip_comment_tags=True)
+        there = extract_from_dir(
+            *(folder, [(pattern, method)]),
+            options_map={"static/**.js": {"parse_template_string": "true"}},
+            keywords={keyword: None},
+            strip_comment_tags=True,
+        )
         texts = {text for _, _, text, _, _ in there}
         assert texts, pattern
         found |= texts
     return found
+
+
+def test_no_text_of_a_script_is_missed_wherever_it_is_said() -> None:
+    """Within a text with ${…}, for one; and each is said as it stands, not put together."""
+    said = in_code()
+    for script in (Path(gateway.web.__file__).parent / "static").glob("*.js"):
+        calls = re.findall(r"(?<!function )\bwords\(\s*(.[^\n]*)", script.read_text())
+        for call in calls:
+            text = re.match(r'"(?:[^"\\]|\\.)*"', call)
+            assert text, f"{script.name}: {call}"
+            assert json.loads(text[0]) in said, script.name
 
 
 @pytest.mark.parametrize("locale", OTHERS)

@@ -98,6 +98,62 @@ async def test_why_something_did_not_arrive_is_told_and_it_is_sent_again(visitor
     await expect(row).to_contain_text("on its way")
 
 
+async def test_what_is_changed_of_a_webhook_is_sent_and_the_rest_stays(visitor: Visitor, site: Site) -> None:
+    alice, page = await owner(visitor, site), visitor.page
+    await added(visitor)
+    await page.get_by_role("link", name="I have it").click()
+    await page.get_by_role("link", name="Change it").click()
+    await expect(page.get_by_label("Its address")).to_have_value("https://shop.example/hooks")
+    await expect(page.locator("#type-all")).to_be_checked()
+    await page.get_by_label("Its address").fill("http://10.0.0.1/hooks")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_label("Its address")).to_have_attribute("aria-invalid", "true")
+    await page.get_by_label("Its address").fill("https://shop.example/other")
+    await page.locator("#type-all").uncheck()
+    await page.get_by_text("payment", exact=True).click()
+    await page.get_by_label("All of these, and those to come").first.check()
+
+    async with page.expect_request("**/v1/webhooks/*") as sent:
+        await page.get_by_role("button", name="Save").click()
+
+    assert (await sent.value).post_data_json == {"url": "https://shop.example/other", "types": ["payment.*"]}
+    await visitor.status("Saved. It holds from now on.")
+    (hook,) = (await alice.get("/v1/webhooks")).json()["items"]
+    assert (hook["url"], hook["types"], hook["description"]) == (
+        "https://shop.example/other",
+        ["payment.*"],
+        "Web shop",
+    )
+
+
+async def test_both_secrets_are_told_while_both_sign(visitor: Visitor, site: Site) -> None:
+    await owner(visitor, site)
+    page = visitor.page
+    await added(visitor)
+    await page.get_by_role("link", name="I have it").click()
+    await page.get_by_role("heading", name="Web shop").wait_for()
+    await expect(page.get_by_text("the old one signs, too")).to_have_count(0)
+    await page.get_by_role("button", name="New secret").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Make it").click()
+    await page.get_by_text("two: the old one signs, too, until").wait_for()
+    await page.get_by_role("link", name="I have it").click()
+    await page.get_by_text("two: the old one signs, too, until").wait_for()
+
+
+async def test_what_has_happened_since_a_time_is_sent_again(visitor: Visitor, site: Site) -> None:
+    await owner(visitor, site)
+    page = visitor.page
+    await added(visitor)
+    await page.get_by_role("link", name="I have it").click()
+    await page.get_by_text("Send again from a time on").click()
+    await page.get_by_label("What has happened since").fill("2026-01-02T03:04")
+    async with page.expect_request("**/redeliveries") as sent:
+        await page.get_by_role("button", name="Send it again").click()
+    since = await page.evaluate("new Date('2026-01-02T03:04').toISOString()")
+    assert (await sent.value).post_data_json == {"since": since}
+    await visitor.status("It is sent again.")
+
+
 async def test_somebody_elses_webhook_is_no_page(visitor: Visitor, site: Site) -> None:
     await owner(visitor, site)
     answer = await visitor.page.goto("/settings/webhooks/whk_01h455vb4pex5vsknk084sn02q")

@@ -2,6 +2,7 @@
 
     page.py         how a page of the console is declared and answered; who may see it
     words.py        roles and what is proposed, in words
+    audit_words.py  what the kinds of the audit log are called
     sign_in.py      enrol and sign in
     proposals.py    freezes and proposals
     handles.py      search, and a page of each wallet

@@ -10,6 +10,8 @@ from gateway.errors import GatewayError
 from gateway.http.services import Services
 from gateway.operators.operators import Operator
 from gateway.web.console.page import console_answer, console_page
+from gateway.web.owned import reader_for
+from gateway.web.problems import why_of
 
 #: How many audit events come at a time.
 _PAGE = 30
@@ -26,7 +28,7 @@ async def audit_page(request: Request[Any, Any, Any], services: Services, operat
             services, operator, wanted["handle"] or None, wanted["kind"] or None, _PAGE, asked.get("cursor")
         )
     except GatewayError as error:
-        problem = str(error)
+        problem = why_of(error, reader_for(request))
     more = {**{name: text for name, text in wanted.items() if text}, "cursor": found.next_cursor if found else None}
     return console_answer(
         request,

@@ -18,6 +18,7 @@ from gateway.operators.operators import Operator
 from gateway.operators.roles import Task
 from gateway.web.console.words import helpers
 from gateway.web.owned import answer, reader_for, sign_in_first
+from gateway.web.problems import why_of
 
 #: Where operators sign in.
 SIGN_IN = "/console/sign-in"
@@ -37,7 +38,7 @@ def console_page(path: str, task: Task | None = None, **how: Any) -> Callable[[C
 
 
 def console_answer(
-    request: Request[Any, Any, Any], operator: Operator, template: str, status: int = 200, **values: object
+    request: Request[Any, Any, Any], operator: Operator, template: str, status: int = 200, **values: Any
 ) -> Response[bytes]:
     """The page of this template for this operator. Beside what every page of one's own has, it knows the `operator`,
     and by `operator.rights` what they may do.
@@ -68,7 +69,9 @@ def _refused(request: Request[Any, Any, Any], error: GatewayError) -> Response[A
             reader.say("Nothing is at this address. Check how it is written."),
         )
         return answer(request, "console/refused.html", 404, title=title, why=why)
-    return answer(request, "console/refused.html", status, title=reader.say("That did not work"), why=str(error))
+    return answer(
+        request, "console/refused.html", status, title=reader.say("That did not work"), why=why_of(error, reader)
+    )
 
 
 def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

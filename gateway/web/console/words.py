@@ -1,15 +1,16 @@
 """Roles, and what is proposed, in words. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.api.operators.found_shapes import FoundKind
 from gateway.operators.proposals import ProposalState
 from gateway.operators.roles import Kind, Role
+from gateway.web.console.audit_words import audit_name
 from gateway.web.reader import Reader
 
 
-def helpers(reader: Reader) -> Mapping[str, Callable[..., Any]]:
+def helpers(reader: Reader) -> Mapping[str, Any]:
     """What a template calls, for this reader."""
     return {
         "role_name": lambda role: role_name(role, reader),
@@ -19,6 +20,7 @@ def helpers(reader: Reader) -> Mapping[str, Callable[..., Any]]:
         "kind_icon": _ICONS.__getitem__,
         "state_name": lambda state: state_name(state, reader),
         "found_name": lambda kind: found_name(kind, reader),
+        "audit_name": lambda kind: audit_name(kind, reader),
         "found_title": lambda searched_for: found_title(searched_for, reader),
     }
 

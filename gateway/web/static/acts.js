@@ -17,4 +17,9 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-act]");
   if (button) during(button, () => act(button.dataset));
 });
-for (const button of document.querySelectorAll("button[data-act]")) button.disabled = false;
+
+function wake() {
+  for (const button of document.querySelectorAll("button[data-act]")) button.disabled = false;
+}
+wake();
+document.addEventListener("htmx:after:swap", wake);

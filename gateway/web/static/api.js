@@ -1,10 +1,10 @@
 // Calls of the API, by the session's cookie. A refusal is an error with the problem's own words (RFC 9457).
 
-import { words } from "./words.js";
+import { why, words } from "./words.js";
 
 export class Refused extends Error {
   constructor(status, problem) {
-    super(problem.detail || words("Something went wrong. Try again."));
+    super(why(problem) || words("Something went wrong. Try again."));
     this.status = status;
     this.code = problem.code;
     this.type = problem.type || "";

@@ -1,4 +1,5 @@
-// Create an API key, which is shown once. A second press while it is made does nothing, and afterwards the form is gone.
+// Create an API key, or one in the place of another: it is shown once. A second press while it is made does nothing, and
+// afterwards the form is gone.
 
 import { isLost, post } from "./api.js";
 import { asOwner } from "./owner.js";
@@ -19,24 +20,36 @@ function capsOf() {
 // The key may be there, and nobody has it.
 const uncertain = () => words("The key may have been made all the same: look at the list, and revoke it there.");
 
-onSubmit(find("new-key"), async (form) => {
-  if (!form.get("name").trim()) return blame(find("name"), words("Give it a name, so that you know it again."));
-  const scopes = form.getAll("scope");
-  if (scopes.length === 0) return blame(find("scope-read"), words("Choose at least one thing that it may do."));
-  const asked = { name: form.get("name"), scopes, caps: capsOf(), networks: form.get("networks").split(/[\s,]+/).filter((one) => one) };
-  if (form.get("expires")) asked.expires_in = Number(form.get("expires")) * DAY_SECONDS;
-  const made = await asOwner(() => post("/v1/keys", asked)).catch((error) => {
+async function made(form, ask) {
+  const { api_key: text } = await asOwner(ask).catch((error) => {
     if (isLost(error)) throw new Error(`${error.message} ${uncertain()}`);
-    if (error.type?.endsWith(":networks")) return blame(find("networks"), error.message);
+    if (error.type?.endsWith(":networks")) return blame(find("networks"), error.message) ?? {};
     throw error;
   });
-  if (!made) return undefined;
-  find("key").textContent = made.api_key;
-  find("new-key").hidden = true;
+  if (!text) return;
+  find("key").textContent = text;
+  form.hidden = true;
   find("made").hidden = false;
   say("");
-  return find("made-title").focus();
-});
+  find("made-title").focus();
+}
+
+const [created, replaced] = [find("new-key"), find("replace-key")];
+
+if (created) {
+  onSubmit(created, async (form) => {
+    if (!form.get("name").trim()) return blame(find("name"), words("Give it a name, so that you know it again."));
+    const scopes = form.getAll("scope");
+    if (scopes.length === 0) return blame(find("scope-read"), words("Choose at least one thing that it may do."));
+    const asked = { name: form.get("name"), scopes, caps: capsOf(), networks: form.get("networks").split(/[\s,]+/).filter((one) => one) };
+    if (form.get("expires")) asked.expires_in = Number(form.get("expires")) * DAY_SECONDS;
+    return made(created, () => post("/v1/keys", asked));
+  });
+}
+
+if (replaced) {
+  onSubmit(replaced, (form) => made(replaced, () => post(`/v1/keys/${replaced.dataset.id}/replacement`, { overlap: Number(form.get("overlap")) })));
+}
 
 find("copy-key").addEventListener("click", ({ currentTarget }) =>
   during(currentTarget, async () => {

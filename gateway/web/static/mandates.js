@@ -22,10 +22,16 @@ async function approve(button) {
   return leave();
 }
 
-for (const button of document.querySelectorAll("[data-approve]")) {
-  button.addEventListener("click", () => during(button, () => approve(button)));
-  button.disabled = false;
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest("button[data-approve]");
+  if (button) during(button, () => approve(button));
+});
+
+function wake() {
+  for (const button of document.querySelectorAll("[data-approve]")) button.disabled = false;
 }
+wake();
+document.addEventListener("htmx:after:swap", wake);
 
 // What is granted, as the API takes it: of what the page shows.
 function wanted(form) {

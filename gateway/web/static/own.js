@@ -1,7 +1,7 @@
 // What every page of one's own does: have the gateway know the browser's time zone, and sign out.
 
 import { call } from "./api.js";
-import { during, sayLast } from "./page.js";
+import { door, during, sayLast } from "./page.js";
 
 sayLast();
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload()); // it may be another one by now
@@ -13,6 +13,28 @@ if (!known) {
   document.cookie = `zone=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
   if (zone !== "UTC" && document.cookie.includes(`zone=${zone}`)) location.reload(); // times were written for another
 }
+
+// Somebody else has signed in, in another tab: what is done here would be done in their name.
+const me = document.querySelector("nav.ways")?.dataset.me;
+if (me) {
+  localStorage.setItem("me", me);
+  addEventListener("storage", ({ key, newValue }) => key === "me" && newValue !== me && location.reload());
+}
+
+// What asks for itself again: where the session has ended one signs in, and comes back; whatever else goes wrong leaves the
+// page as it is.
+let isLeaving = false;
+function signInAgain() {
+  if (!isLeaving) location.assign(door());
+  isLeaving = true;
+}
+document.addEventListener("htmx:before:response", (event) => {
+  const { raw, status } = event.detail.ctx.response;
+  if (raw.redirected || status === 401) signInAgain();
+  if (raw.redirected || status >= 400) event.preventDefault();
+});
+
+document.addEventListener("htmx:sse:error", ({ detail }) => detail.status === 401 && signInAgain());
 
 document.getElementById("sign-out")?.addEventListener("click", (event) =>
   during(event.target, async () => {

@@ -91,7 +91,7 @@ export function back(home = "/") {
 }
 
 // Where somebody signs in who is at this page, to come back to it.
-const door = () => `${location.pathname.startsWith("/console") ? "/console" : ""}/sign-in?next=${encodeURIComponent(location.pathname + location.search).replaceAll("%2F", "/")}#signed-out`;
+export const door = () => `${location.pathname.startsWith("/console") ? "/console" : ""}/sign-in?next=${encodeURIComponent(location.pathname + location.search).replaceAll("%2F", "/")}#signed-out`;
 
 // Run what a click started: its button rests meanwhile, and what goes wrong is said.
 export async function during(button, act) {

@@ -1,8 +1,8 @@
-// Add a webhook, or give one a new secret: either way the secret is shown once.
+// Add a webhook, change one, or give one a new secret, which is shown once; and have it sent again what has happened.
 
-import { isLost, post } from "./api.js";
+import { call, isLost, post } from "./api.js";
 import { asOwner } from "./owner.js";
-import { blame, confirmed, during, find, onSubmit, say } from "./page.js";
+import { blame, confirmed, during, find, leave, onSubmit, say, sayNext } from "./page.js";
 import { words } from "./words.js";
 
 function showSecret(secret, after) {
@@ -23,20 +23,52 @@ find("copy-secret").addEventListener("click", ({ currentTarget }) =>
 // It may be there, and nobody has its secret.
 const uncertain = () => words("The webhook may have been added all the same: look at the list, and give it a new secret there.");
 
+// What was wrong with its address is said there.
+function atAddress(error) {
+  if (error.type.endsWith(":url")) return blame(find("url"), error.message);
+  throw error;
+}
+
+async function add(asked) {
+  const made = await asOwner(() => post("/v1/webhooks", asked)).catch((error) => {
+    if (isLost(error)) throw new Error(`${error.message} ${uncertain()}`);
+    return atAddress(error);
+  });
+  if (!made) return undefined;
+  find("new-webhook").hidden = true;
+  return showSecret(made.secret, `/settings/webhooks/${made.id}`);
+}
+
+const before = find("new-webhook") && settings(new FormData(find("new-webhook")));
+
+// Only what was changed here is changed: the rest is as it is by now, whoever has changed it meanwhile.
+async function change({ id, done }, asked) {
+  const changes = Object.fromEntries(Object.entries(asked).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name])));
+  const changed = await asOwner(() => call("PATCH", `/v1/webhooks/${id}`, changes)).catch(atAddress);
+  if (!changed) return undefined;
+  sayNext(done);
+  return leave(`/settings/webhooks/${id}`);
+}
+
+function settings(form) {
+  const types = form.getAll("type");
+  return { url: form.get("url").trim(), description: form.get("description"), types: types.includes("*") ? ["*"] : types };
+}
+
 if (find("new-webhook")) {
   onSubmit(find("new-webhook"), async (form) => {
-    const types = form.getAll("type");
-    if (!form.get("url").trim()) return blame(find("url"), words("Write the address of your server: https://…"));
-    if (types.length === 0) return blame(find("type-all"), words("Choose what is sent."));
-    const asked = { url: form.get("url").trim(), description: form.get("description"), types: types.includes("*") ? ["*"] : types };
-    const made = await asOwner(() => post("/v1/webhooks", asked)).catch((error) => {
-      if (isLost(error)) throw new Error(`${error.message} ${uncertain()}`);
-      if (error.code === "invalid_request" && error.message.includes("URL")) return blame(find("url"), error.message);
-      throw error;
-    });
-    if (!made) return undefined;
-    find("new-webhook").hidden = true;
-    return showSecret(made.secret, `/settings/webhooks/${made.id}`);
+    const asked = settings(form);
+    if (!asked.url) return blame(find("url"), words("Write the address of your server: https://…"));
+    if (asked.types.length === 0) return blame(find("type-all"), words("Choose what is sent."));
+    return find("new-webhook").dataset.id ? change(find("new-webhook").dataset, asked) : add(asked);
+  });
+}
+
+if (find("resend")) {
+  onSubmit(find("resend"), async (form) => {
+    await post(find("resend").dataset.path, { since: new Date(form.get("since")).toISOString() });
+    sayNext(words("It is sent again."));
+    return leave();
   });
 }
 

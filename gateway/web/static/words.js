@@ -17,7 +17,7 @@ function isTag(one) {
   }
 }
 
-const { TEXTS } = language === "en" ? { TEXTS: {} } : await import(`/static/texts.${language}.js`);
+const { TEXTS, PROBLEMS } = language === "en" ? { TEXTS: {}, PROBLEMS: {} } : await import(`/static/texts.${language}.js`);
 
 // Have pages written in this language from now on.
 export function choose(one) {
@@ -28,4 +28,10 @@ export function choose(one) {
 // A text in the reader's language, with these values in its {placeholders}.
 export function words(text, values = {}) {
   return (TEXTS[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+// What a problem of the API says, in the reader's language: by its code and kind (gateway/web/problems.py). In English it is
+// the problem's own sentence.
+export function why({ type = "", code, detail }) {
+  return PROBLEMS[type.replace("urn:problem:gateway:", "")] ?? PROBLEMS[code] ?? detail;
 }

@@ -46,6 +46,7 @@ async def _page(
         request,
         "wallet/bank.html",
         me=caller.handle,
+        wallet=wallet,
         kind=kind,
         choices=choices,
         has={one.asset: one.available for one in wallet.balances},

@@ -25,9 +25,10 @@ _CURRENCY: Final = "currency"
 
 
 def front_or_sign_in(request: Request[Any, Any, Any], error: Unauthenticated) -> Response[Any]:
-    """What this is, for whoever has not signed in."""
+    """What this is, for whoever has not signed in. A page of theirs that asks for itself has them sign in."""
     led = sign_in_first(request, error)
-    return led if led.status_code == 200 else answer(request, "front.html")
+    is_page = led.status_code != 200 and "hx-request" not in request.headers
+    return answer(request, "front.html") if is_page else led
 
 
 @own_page("/", exception_handlers={Unauthenticated: front_or_sign_in})
@@ -45,6 +46,7 @@ async def home_page(request: Request[Any, Any, Any], services: Services, caller:
         request,
         "wallet/home.html",
         me=caller.handle,
+        wallet=wallet,
         total=total,
         codes=passkeys.recovery_codes_left,
         has_kept_codes=passkeys.recovery_codes_proved_at is not None,

@@ -23,6 +23,7 @@ from gateway.identity.credential import Credential
 from gateway.ids import show
 from gateway.payments.errors import SelfPayment, UnknownPayee, WalletFrozen
 from gateway.web.owned import answer, own_page, reader_for
+from gateway.web.problems import why_of
 from gateway.web.reader import Reader
 from gateway.web.wallet.people import known_to
 
@@ -78,7 +79,8 @@ async def _form(
     frozen: bool = False,
 ) -> Response[bytes]:
     caller, reader = credential.wallet, reader_for(request)
-    has = {one.asset: str(one.available) for one in (await get_wallet.fn(services, caller)).balances}
+    wallet = await get_wallet.fn(services, caller)
+    has = {one.asset: str(one.available) for one in wallet.balances}
     assets = [
         _Choice(one.code, one.decimals, reader.amount(has.get(one.code, "0"), one.code).exact)
         for one in services.settings.assets.spendable()
@@ -91,6 +93,7 @@ async def _form(
         filled=filled,
         fault=dict.fromkeys(_FIELDS, "") | dict([fault]),
         is_frozen=frozen,
+        wallet=wallet,
         people=await known_to(services, caller),
         assets=assets,
         asset=filled["asset"] if filled["asset"] in [one.code for one in assets] else assets[0].code,
@@ -141,6 +144,6 @@ def _fault(error: GatewayError, reader: Reader) -> tuple[str, str]:
         case UnknownAsset():
             return "asset", reader.say("Choose one of these.")
         case InvalidRequest():
-            return "memo", str(error)
+            return "memo", why_of(error, reader)
         case _:
-            return "to", str(error)
+            return "to", why_of(error, reader)

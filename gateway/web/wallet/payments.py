@@ -17,6 +17,7 @@ from gateway.identity.wallet import Wallet
 from gateway.ids import show
 from gateway.payments.model.state import State
 from gateway.web.owned import answer, own_page, reader_for
+from gateway.web.problems import why_of
 from gateway.web.reader import Reader
 
 #: How many payments come at a time.
@@ -42,7 +43,7 @@ async def payments_page(request: Request[Any, Any, Any], services: Services, cal
             created_until=reader.end_of(wanted["until"]),
         )
     except GatewayError as error:
-        problem = str(error)
+        problem = why_of(error, reader)
     items = found.items if found else []
     return answer(
         request,

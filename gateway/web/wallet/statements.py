@@ -16,6 +16,7 @@ from gateway.statements.period import Period
 from gateway.statements.statement import Line, Summary, reference_of
 from gateway.statements.texts import Texts
 from gateway.web.owned import answer, own_page, reader_for
+from gateway.web.problems import why_of
 from gateway.web.reader import Reader
 
 #: How many months back can be chosen; any period can be written.
@@ -43,7 +44,7 @@ async def statements_page(request: Request[Any, Any, Any], services: Services, c
                 )
             accounts.append(_Account.of(one, lines, reader))
     except GatewayError as error:
-        problem = str(error)
+        problem = why_of(error, reader)
     return answer(
         request,
         "wallet/statements.html",
@@ -56,6 +57,7 @@ async def statements_page(request: Request[Any, Any, Any], services: Services, c
         accounts=accounts,
         months=reader.months(_MONTHS),
         assets=[one.code for one in services.settings.assets.spendable()],
+        lasts=period is not None and period.ends > reader.now,
         file=_file(wanted, period) if period else "",
     )
 

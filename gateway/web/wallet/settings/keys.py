@@ -1,10 +1,12 @@
-"""API keys: which there are, and a new one."""
+"""API keys: which there are, a new one, and one in the place of another."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Request, Response
+from litestar.params import PathParameter
 
 from gateway.api.identity.api_keys import list_api_keys
+from gateway.errors import NotFound
 from gateway.http.services import Services
 from gateway.identity.credential import KEY_SCOPES, Credential
 from gateway.identity.wallet import Wallet
@@ -23,3 +25,15 @@ async def new_key_page(request: Request[Any, Any, Any], services: Services, call
     """What a new key is called, may do, and until when. Its script makes it, and shows it once."""
     assets = services.settings.assets.spendable()
     return answer(request, "wallet/new-key.html", me=caller.handle, scopes=KEY_SCOPES, assets=assets)
+
+
+@own_page("/settings/keys/{id:str}/replace")
+async def replace_key_page(
+    id: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, credential: Credential
+) -> Response[bytes]:
+    """What the new key may do, and when the old one ends. Its script replaces it, and shows the new one once."""
+    keys = (await list_api_keys.fn(services, credential)).items
+    key = next((one for one in keys if one.id == id), None)
+    if key is None:
+        raise NotFound("such key")
+    return answer(request, "wallet/replace-key.html", me=credential.wallet.handle, key=key)

@@ -19,6 +19,7 @@ from gateway.identity.wallet import Wallet
 from gateway.ids import show
 from gateway.money import Asset
 from gateway.web.owned import answer, own_page, reader_for
+from gateway.web.problems import why_of
 
 _FIELDS: Final = ("payee", "period", "asset", "period_days", "draw", "total", "until")
 
@@ -68,7 +69,7 @@ async def check_mandate_page(request: Request[Any, Any, Any], services: Services
     except AmountTooPrecise:
         return _form(request, services, caller, (field, reader.say("This has more decimals than the currency.")))
     except GatewayError as error:
-        return _form(request, services, caller, ("form", str(error)))
+        return _form(request, services, caller, ("form", why_of(error, reader)))
     until = reader.end_of(filled["until"]) if filled["until"] else ""
     if payee.handle == caller.handle:
         return _form(request, services, caller, ("payee", reader.say("A mandate is for somebody else.")))

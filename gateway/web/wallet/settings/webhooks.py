@@ -1,4 +1,4 @@
-"""Webhooks: which there are, a new one, and what was sent to each. A session reads them as it reads the rest."""
+"""Webhooks: which there are, a new one, changing one, and what was sent to each. A session reads them as all else."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,17 @@ from litestar import Request, Response
 from litestar.params import PathParameter
 
 from gateway.api.events.catalogue import CATALOGUE
+from gateway.api.identity.sign_in import id_of
 from gateway.api.webhooks.deliveries import list_deliveries
-from gateway.api.webhooks.shapes import AttemptView, WebhookView
-from gateway.api.webhooks.webhooks import get_webhook, list_webhooks
+from gateway.api.webhooks.shapes import AttemptView
+from gateway.api.webhooks.webhooks import WHAT, get_webhook, list_webhooks
+from gateway.clock import rfc3339
 from gateway.http.services import Services
 from gateway.identity.wallet import Wallet
 from gateway.web.owned import answer, own_page, reader_for
 from gateway.web.reader import Reader
+from gateway.webhooks import endpoint
+from gateway.webhooks.vocabulary import PREFIX
 
 
 @own_page("/settings/webhooks")
@@ -27,7 +31,7 @@ async def webhooks_page(request: Request[Any, Any, Any], services: Services, cal
 @own_page("/settings/webhooks/new")
 async def new_webhook_page(request: Request[Any, Any, Any], caller: Wallet) -> Response[bytes]:
     """Where, and what. Its script adds it, and shows its secret once."""
-    return answer(request, "wallet/new-webhook.html", me=caller.handle, groups=_groups())
+    return answer(request, "wallet/new-webhook.html", me=caller.handle, groups=_groups(), webhook=None)
 
 
 @own_page("/settings/webhooks/{id:str}")
@@ -38,6 +42,8 @@ async def webhook_page(
     webhook = await get_webhook.fn(id, services, caller)
     sent = await list_deliveries.fn(id, services, caller, None, request.query_params.get("cursor"), 30)
     reader = reader_for(request)
+    async with services.database.reading() as connection:
+        ends_at = await endpoint.old_secret_expires_at(connection, caller.id, id_of(PREFIX, id, WHAT), services.clock())
     return answer(
         request,
         "wallet/webhook.html",
@@ -46,10 +52,18 @@ async def webhook_page(
         deliveries=sent.items,
         again=[json.dumps({"event": one.event_id}) for one in sent.items],
         more=sent.next_cursor,
-        on=_changed(webhook, True),
-        off=_changed(webhook, False),
+        old_secret_until=rfc3339(ends_at) if ends_at else "",
         outcome_of=lambda last: _outcome_of(last, reader),
     )
+
+
+@own_page("/settings/webhooks/{id:str}/edit")
+async def edit_webhook_page(
+    id: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, caller: Wallet
+) -> Response[bytes]:
+    """Its address, what it is called, and what is sent. Its script sends what was changed, and nothing else."""
+    webhook = await get_webhook.fn(id, services, caller)
+    return answer(request, "wallet/new-webhook.html", me=caller.handle, groups=_groups(), webhook=webhook)
 
 
 def _groups() -> Mapping[str, Sequence[tuple[str, str]]]:
@@ -58,11 +72,6 @@ def _groups() -> Mapping[str, Sequence[tuple[str, str]]]:
     for name, (_, what) in CATALOGUE.items():
         groups.setdefault(name.partition(".")[0], []).append((name, what))
     return groups
-
-
-def _changed(of: WebhookView, enabled: bool) -> str:
-    """What switches it on or off: all of its settings, as JSON."""
-    return json.dumps({"url": of.url, "types": of.types, "description": of.description, "enabled": enabled})
 
 
 def _outcome_of(last: AttemptView, reader: Reader) -> str:
