@@ -4,7 +4,7 @@ What a page may do is its Content-Security-Policy (Level 3): what is ours, and n
 script (Trusted Types), nobody frames it, and it sends no form but to us.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Final
@@ -34,8 +34,9 @@ _TYPES: Final[Mapping[str, str]] = {
     "webmanifest": "application/manifest+json",
 }
 
-#: What is served of htmx, by the folder it lies in.
-_HTMX: Final[Mapping[str, Sequence[str]]] = {".": ["htmx.min.js"], "ext": ["hx-csp.min.js", "hx-sse.min.js"]}
+#: htmx and its extensions, served as one script: it looks at the page as soon as it runs, and does without an extension
+#: that comes later, the one for the Content-Security-Policy included.
+_HTMX: Final = ("htmx.min.js", "ext/hx-csp.min.js", "ext/hx-sse.min.js")
 
 #: How long a browser keeps what was chosen, in seconds.
 _YEAR: Final = 31_536_000
@@ -108,11 +109,9 @@ def _static() -> dict[str, Content]:
         _, _, kind = entry.name.rpartition(".")
         if kind in _TYPES:
             found[entry.name] = Content.of(entry.read_bytes(), _TYPES[kind], POLICY)
-    for folder, names in _HTMX.items():
-        for name in names:
-            entry = files(__package__).joinpath("node_modules/htmx.org/dist", folder, name)
-            if entry.is_file():
-                found[name] = Content.of(entry.read_bytes(), _TYPES["js"], POLICY)
+    parts = [files(__package__).joinpath("node_modules/htmx.org/dist", *name.split("/")) for name in _HTMX]
+    if all(part.is_file() for part in parts):
+        found["htmx.min.js"] = Content.of(b"\n;\n".join(part.read_bytes() for part in parts), _TYPES["js"], POLICY)
     for locale in LANGUAGES:
         if locale != SOURCE:
             found[f"texts.{locale}.js"] = Content.of(module_of(locale, texts_of(locale)), _TYPES["js"], POLICY)

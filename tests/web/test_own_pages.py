@@ -89,6 +89,15 @@ async def test_a_browser_makes_html_of_text_by_the_library_alone(visitor: Visito
             await visitor.page.evaluate(f"() => trustedTypes.createPolicy('{name}', {{ createHTML: (text) => text }})")
 
 
+async def test_the_library_and_its_extensions_come_as_one_script(visitor: Visitor, site: Site) -> None:
+    """It looks at the page as soon as it runs: an extension in a script of its own may come too late."""
+    await owner(visitor, site)
+    page = await get(visitor, site, "/settings/keys")
+    (path,) = re.findall(r'src="(/static/h[^"]+)"', page.text)
+    script = (await get(visitor, site, path)).text
+    assert re.findall(r'registerExtension\("([a-z-]+)"', script) == ["hx-csp", "sse"]
+
+
 async def test_the_page_that_starts_the_service_worker_names_no_other_script(visitor: Visitor, site: Site) -> None:
     await owner(visitor, site)
     await visitor.page.goto(STARTING)
