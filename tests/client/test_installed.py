@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import gateway
 from tests.api.conftest import Api
 from tests.api.test_stream import Gateway
 from tests.processes import HANG_SECONDS
@@ -90,15 +91,49 @@ def test_the_server_extra_runs_a_gateway_without_what_only_traces_need(tmp_path:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a wheel has, as setuptools puts it together, of a copy of this checkout."""
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what a wheel is built of."""
     folder = tmp_path_factory.mktemp("wheel")
     shutil.copytree(ROOT / "gateway", folder / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / name)
-    build = ["-c", "import setuptools; setuptools.setup()", "--quiet", "build_py", "--build-lib", "packed"]
-    subprocess.run([sys.executable, *build], cwd=folder, check=True, env=environ() | {"PYTHONPATH": ""})
-    return folder / "packed"
+    return folder
+
+
+def setuptools(source: Path, *command: str) -> None:
+    """Has setuptools do it there."""
+    argv = [sys.executable, "-W", "ignore", "-c", "import setuptools; setuptools.setup()", "--quiet", *command]
+    subprocess.run(argv, cwd=source, check=True, capture_output=True, env=environ() | {"PYTHONPATH": ""})
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path) -> Path:
+    """What a wheel has, as setuptools puts it together."""
+    setuptools(source, "build_py", "--build-lib", "packed")
+    return source / "packed"
+
+
+def test_what_is_installed_has_the_client_and_the_command_that_needs_the_server_extra(
+    source: Path, tmp_path: Path
+) -> None:
+    """Installed by setuptools itself, as pip installs a wheel: package, metadata and the script of the command."""
+    python = made(tmp_path / "installed", "--client", NAMES)
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(tmp_path / "installed")}))
+    (site / "gateway.pth").unlink()
+    setuptools(
+        source, "install", "--root", "/", "--prefix", str(python.parents[1]), "--single-version-externally-managed"
+    )
+
+    def ran(by: str | Path, *argv: str | Path, path: str = "") -> subprocess.CompletedProcess[str]:
+        alone = environ() | {"PYTHONPATH": path}
+        return subprocess.run([by, "-P", *argv], cwd=tmp_path, capture_output=True, text=True, env=alone)
+
+    imported = ran(python, "-c", "import gateway.client; print(gateway.client.__file__)")
+    assert imported.stdout.strip() == str(site / "gateway" / "client" / "__init__.py"), imported.stderr
+    command = python.with_name("gateway")
+    assert "install wallet-gateway[server]" in ran(python, command, "--version").stderr
+    with_server = ran(sys.executable, command, "--version", path=str(site))
+    assert with_server.stdout.strip() == gateway.__version__, with_server.stderr
 
 
 def test_a_wheel_has_every_file_of_the_package(wheel: Path) -> None:
