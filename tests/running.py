@@ -36,6 +36,10 @@ _OPERATE = sorted(
 GATEWAY, WALLET = Commands("gateway.__main__", *_OPERATE), Commands("wallet", path=ROOT / "scripts")
 
 
+#: One for all requests: to make a client takes 20 ms, most of which goes into certificates. Each has a new connection.
+_HTTP = httpx.Client(timeout=HANG_SECONDS, limits=httpx.Limits(max_keepalive_connections=0))
+
+
 @dataclass
 class Up:
     """`gateway up` as a process, in a folder of its own."""
@@ -74,7 +78,7 @@ class Up:
     def rpc(self, method: str, *parameters: object) -> Any:
         """What the chain answers."""
         asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
-        answer = httpx.post(self.place("rpc_url"), json=asked, timeout=HANG_SECONDS).json()
+        answer = _HTTP.post(self.place("rpc_url"), json=asked).json()
         assert "error" not in answer, answer["error"]
         return answer["result"]
 
@@ -82,7 +86,7 @@ class Up:
         """What the API answers to a handle: a GET, or with a body a POST that carries an idempotency key."""
         key = (self.home / "keys" / handle.removeprefix("@")).read_text().strip()
         headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": uuid4().hex}
-        response = httpx.request(
+        response = _HTTP.request(
             "POST" if body else "GET", self.place("api_url") + path, headers=headers, json=body or None
         )
         response.raise_for_status()
@@ -90,7 +94,7 @@ class Up:
 
     def someone(self, handle: str, **has: str) -> str:
         """Claim a handle and pay something in, such as EUR="50.00"; returns it with its @."""
-        claimed = httpx.post(self.place("api_url") + "/v1/handles", json={"handle": handle})
+        claimed = _HTTP.post(self.place("api_url") + "/v1/handles", json={"handle": handle})
         claimed.raise_for_status()
         (self.home / "keys" / handle).write_text(claimed.json()["api_key"] + "\n")
         for asset, amount in has.items():

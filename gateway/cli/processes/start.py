@@ -21,6 +21,7 @@ from gateway.cli.wallet.errors import NoGateway
 from gateway.cli.wallet.tour import Tour
 from gateway.config.config import Config
 from gateway.embedded.children import holder
+from gateway.embedded.rpc import NO_AUTHORITIES
 from gateway.embedded.supervise import Command, Parts, Steps, Stopped, embedded
 from gateway.errors import Misconfigured
 from gateway.escape import for_shell
@@ -52,7 +53,9 @@ async def up(config: Config, exit_when_ready: bool, with_tour: bool) -> None:
     with_tour = with_tour or (config.database_url is None and config.rpc_url is None)
     try:
         async with (
-            httpx.AsyncClient(base_url=url, headers=_ANEW, timeout=_READY_SECONDS, trust_env=False) as server,
+            httpx.AsyncClient(
+                base_url=url, headers=_ANEW, timeout=_READY_SECONDS, trust_env=False, verify=NO_AUTHORITIES
+            ) as server,
             embedded(
                 config.home,
                 _NODE_MODULES,
