@@ -1,4 +1,4 @@
-"""One PostgreSQL for the whole run, a fresh database for every test, an anvil as new for every test that asks for one.
+"""One PostgreSQL for the whole run, and for every test that asks for one a database as new, and an anvil as new.
 
 All of it is real: the server is the embedded one with fsync on, started once in a temporary folder.
 """
@@ -31,6 +31,7 @@ from tests.anvils import Chain, SharedAnvil, shared_anvil
 from tests.databases import execute, fresh_database, keeping_connections, name_of, named
 from tests.factory import Town
 from tests.processes import heed_ctrl_c, limited
+from tests.reused import ReusedDatabases
 from tests.running import end_shared_up
 from tests.slow import is_slow, rank
 from tests.temporary import use_memory
@@ -187,19 +188,42 @@ async def make_template(dsn: str) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+async def databases(server: Postgres) -> AsyncIterator[ReusedDatabases]:
+    """Those that tests have one after the other."""
+    databases = ReusedDatabases(server.dsn)
+    yield databases
+    await databases.close()
+
+
 @pytest.fixture
-async def database_url(request: pytest.FixtureRequest, server: Postgres, template: str) -> AsyncIterator[str]:
-    """A fresh, migrated database of this test alone, which knows of the deployment where the test has it."""
+async def lent(
+    request: pytest.FixtureRequest, server: Postgres, databases: ReusedDatabases, template: str
+) -> AsyncIterator[tuple[str, Database | None]]:
+    """A migrated database of this test alone, which knows of the deployment where the test has it; its URL, and
+    connections to it where the test asks for them.
+    """
     deployed: Deployment | None = request.getfixturevalue("deployment") if _has_deployment(request) else None
-    async with fresh_database(server.dsn, deployed.template if deployed else template) as url:
-        yield url
+    copied = deployed.template if deployed else template
+    if "database" in request.fixturenames:
+        async with databases.lent(copied) as lent:
+            yield lent
+    else:
+        async with fresh_database(server.dsn, copied) as url:
+            yield url, None
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
+def database_url(lent: tuple[str, Database | None]) -> str:
+    """The URL of this test's database, to which nobody is connected but by `database`."""
+    return lent[0]
+
+
+@pytest.fixture
+def database(lent: tuple[str, Database | None]) -> Database:
     """The same, connected: fifty connections, so that fifty races are fifty."""
-    async with connect(database_url, connections=50) as database:
-        yield database
+    assert lent[1] is not None
+    return lent[1]
 
 
 @pytest.fixture
