@@ -191,9 +191,10 @@ END $$;
 -- in the order of their ids, and nothing is decided.
 --
 -- Legs come in order, an element of each array; an account's entries are numbered in that order. Their time, one for all,
--- is `at`, or later where an account has an entry as late.
+-- is `at`, or later where an account has an entry as late. With `released`, legs end holds of these amounts: an amount is then no
+-- more than what is released, and may be 0, which gives back what was held and makes no entry.
 CREATE FUNCTION ledger_post(
-    at timestamptz, debit bigint[], credit bigint[], amount numeric[],
+    at timestamptz, debit bigint[], credit bigint[], amount numeric[], released numeric[],
     OUT debit_number bigint[], OUT credit_number bigint[], OUT debit_balance numeric[], OUT credit_balance numeric[],
     OUT posted_at timestamptz
 ) LANGUAGE plpgsql AS $$
@@ -209,21 +210,27 @@ BEGIN
         WITH changed AS (
             UPDATE account SET
                 debits_posted = account.debits_posted + part.given, credits_posted = account.credits_posted + part.got,
+                debits_pending = account.debits_pending - part.not_given,
+                credits_pending = account.credits_pending - part.not_got,
                 entries = account.entries + cardinality(part.places),
-                posted_at = greatest(account.posted_at + interval '1 microsecond', at),
+                posted_at = CASE part.places WHEN '{}' THEN account.posted_at
+                    ELSE greatest(account.posted_at + interval '1 microsecond', at) END,
                 shortfall = least(account.shortfall, greatest(0, CASE account.normal
                     WHEN 'credit' THEN account.debits_pending - account.credits_posted + account.debits_posted
-                        + part.given - part.got
+                        + part.given - part.got - part.not_given
                     ELSE account.credits_pending - account.debits_posted + account.credits_posted
-                        + part.got - part.given END))
+                        + part.got - part.given - part.not_got END))
             FROM (
-                SELECT account, sum(given) AS given, sum(got) AS got, array_agg(place ORDER BY abs(place)) AS places
+                SELECT account, sum(given) AS given, sum(got) AS got,
+                    coalesce(sum(not_given), 0) AS not_given, coalesce(sum(not_got), 0) AS not_got,
+                    coalesce(array_agg(place ORDER BY abs(place)) FILTER (WHERE place IS NOT NULL), '{}') AS places
                 FROM (
-                    SELECT debit AS account, amount AS given, 0 AS got, -n::integer AS place
-                    FROM unnest(debit, amount) WITH ORDINALITY AS half (debit, amount, n)
+                    SELECT debit AS account, amount AS given, 0 AS got, released AS not_given, NULL::numeric AS not_got,
+                        CASE WHEN amount > 0 THEN -n::integer END AS place
+                    FROM unnest(debit, amount, released) WITH ORDINALITY AS half (debit, amount, released, n)
                     UNION ALL
-                    SELECT credit, 0, amount, n::integer
-                    FROM unnest(credit, amount) WITH ORDINALITY AS half (credit, amount, n)
+                    SELECT credit, 0, amount, NULL, released, CASE WHEN amount > 0 THEN n::integer END
+                    FROM unnest(credit, amount, released) WITH ORDINALITY AS half (credit, amount, released, n)
                 ) AS half
                 GROUP BY account
                 ORDER BY account
@@ -235,14 +242,14 @@ BEGIN
                     ELSE account.debits_posted - account.credits_posted END AS balance,
                 CASE account.normal WHEN 'credit' THEN part.got - part.given ELSE part.given - part.got END AS gained,
                 account.guarded AND CASE account.normal
-                    WHEN 'credit' THEN part.given > 0
+                    WHEN 'credit' THEN part.given > part.not_given
                         AND account.credits_posted - part.got - account.debits_posted < account.debits_pending
-                    ELSE part.got > 0
+                    ELSE part.got > part.not_got
                         AND account.debits_posted - part.given - account.credits_posted < account.credits_pending
                     END AS short,
                 part.places
         )
-        SELECT * FROM changed
+        SELECT * FROM changed WHERE places <> '{}'
     LOOP
         IF one.short THEN
             RAISE EXCEPTION '% has not enough for all', one.code
@@ -263,7 +270,9 @@ BEGIN
     END LOOP;
     IF earliest < posted_at THEN
         UPDATE account SET posted_at = ledger_post.posted_at
-        WHERE id = ANY (debit || credit) AND account.posted_at < ledger_post.posted_at;
+        WHERE account.posted_at < ledger_post.posted_at AND id = ANY (ARRAY(
+            SELECT side FROM unnest(debit || credit, debit_number || credit_number) AS entry (side, number)
+            WHERE entry.number > 0));
     END IF;
 END $$;
 
@@ -327,9 +336,8 @@ BEGIN
 END $$;
 
 -- Ends holds: of each leg `units` are posted, and the rest is given back. It writes what ledger_write would, for less: the
--- holds, the accounts and the transfers are one statement each, and nothing is decided, since the end of a hold takes
--- nothing that was not set aside. Legs come in order, all of a hold together, and an account's entries are numbered in that
--- order; their time, one for all, is `at`, or later where an account has an entry as late. The caller has locked the holds,
+-- holds, the accounts (by ledger_post) and the transfers are one statement each, and nothing is decided, since the end of a
+-- hold takes nothing that was not set aside. Legs come in order, all of a hold together. The caller has locked the holds,
 -- or the payments that they are for. Raises hold_is_pending where one has ended.
 CREATE FUNCTION ledger_end(
     at timestamptz, hold_id uuid[], leg smallint[], state hold_state[], units numeric[]
@@ -339,10 +347,7 @@ CREATE FUNCTION ledger_end(
 #variable_conflict use_column
 DECLARE
     debit bigint[]; credit bigint[]; held numeric[]; purpose text[]; subject uuid[];
-    debit_number bigint[] := array_fill(0::bigint, ARRAY[cardinality(hold_id)]); credit_number bigint[] := debit_number;
-    debit_balance numeric[] := array_fill(0::numeric, ARRAY[cardinality(hold_id)]); credit_balance numeric[] := debit_balance;
-    latest timestamptz := at; earliest timestamptz := 'infinity';
-    one record; number bigint; balance numeric; place integer;
+    written record;
 BEGIN
     WITH ended AS (
         UPDATE hold SET state = step.state, ended_at = at
@@ -362,67 +367,13 @@ BEGIN
             USING ERRCODE = 'check_violation', CONSTRAINT = 'hold_is_pending', TABLE = 'hold';
     END IF;
 
-    FOR one IN
-        WITH changed AS (
-            UPDATE account SET
-                debits_posted = account.debits_posted + part.given, credits_posted = account.credits_posted + part.got,
-                debits_pending = account.debits_pending - part.not_given,
-                credits_pending = account.credits_pending - part.not_got,
-                entries = account.entries + cardinality(part.places),
-                posted_at = CASE part.places WHEN '{}' THEN account.posted_at ELSE greatest(account.posted_at, at) END,
-                shortfall = greatest(0, CASE account.normal
-                    WHEN 'credit' THEN account.debits_pending - part.not_given
-                        - account.credits_posted - part.got + account.debits_posted + part.given
-                    ELSE account.credits_pending - part.not_got
-                        - account.debits_posted - part.given + account.credits_posted + part.got END)
-            FROM (
-                SELECT account, sum(given) AS given, sum(got) AS got, sum(not_given) AS not_given, sum(not_got) AS not_got,
-                    coalesce(array_agg(place ORDER BY abs(place)) FILTER (WHERE given + got > 0), '{}') AS places
-                FROM (
-                    SELECT debit AS account, units AS given, 0 AS got, held AS not_given, 0 AS not_got, -n::integer AS place
-                    FROM unnest(debit, units, held) WITH ORDINALITY AS half (debit, units, held, n)
-                    UNION ALL
-                    SELECT credit, 0, units, 0, held, n::integer
-                    FROM unnest(credit, units, held) WITH ORDINALITY AS half (credit, units, held, n)
-                ) AS half
-                GROUP BY account
-                ORDER BY account
-            ) AS part
-            WHERE account.id = part.account
-            RETURNING account.posted_at, account.entries - cardinality(part.places) AS entries,
-                CASE account.normal WHEN 'credit' THEN 1 ELSE -1 END AS sign,
-                CASE account.normal WHEN 'credit' THEN account.credits_posted - account.debits_posted - part.got + part.given
-                    ELSE account.debits_posted - account.credits_posted - part.given + part.got END AS balance,
-                part.places
-        )
-        SELECT * FROM changed WHERE places <> '{}'
-    LOOP
-        number := one.entries; balance := one.balance;
-        latest := greatest(latest, one.posted_at); earliest := least(earliest, one.posted_at);
-        FOREACH place IN ARRAY one.places LOOP
-            number := number + 1;
-            IF place < 0 THEN
-                place := -place; balance := balance - one.sign * units[place];
-                debit_number[place] := number; debit_balance[place] := balance;
-            ELSE
-                balance := balance + one.sign * units[place];
-                credit_number[place] := number; credit_balance[place] := balance;
-            END IF;
-        END LOOP;
-    END LOOP;
-    IF earliest = 'infinity' THEN
-        RETURN;  -- nothing is posted
-    END IF;
-    IF earliest < latest THEN
-        UPDATE account SET posted_at = latest
-        WHERE account.posted_at < latest AND id = ANY (ARRAY(
-            SELECT side FROM unnest(debit || credit, units || units) AS posted (side, units) WHERE posted.units > 0));
-    END IF;
+    SELECT * INTO written FROM ledger_post(at, debit, credit, units, held);
     INSERT INTO transfer (debit_id, debit_number, credit_id, credit_number, posted_at, id, leg, amount, debit_balance,
         credit_balance, purpose, subject)
-    SELECT new.debit, new.debit_number, new.credit, new.credit_number, latest, new.id, new.leg, new.units,
+    SELECT new.debit, new.debit_number, new.credit, new.credit_number, written.posted_at, new.id, new.leg, new.units,
         new.debit_balance, new.credit_balance, new.purpose, nullif(new.subject, new.id)
-    FROM unnest(hold_id, leg, units, debit, debit_number, debit_balance, credit, credit_number, credit_balance, purpose, subject)
+    FROM unnest(hold_id, leg, units, debit, written.debit_number, written.debit_balance, credit, written.credit_number,
+            written.credit_balance, purpose, subject)
         AS new (id, leg, units, debit, debit_number, debit_balance, credit, credit_number, credit_balance, purpose, subject)
     WHERE new.units > 0;
 END $$;

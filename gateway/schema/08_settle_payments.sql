@@ -142,7 +142,7 @@ BEGIN
     done := array_fill(true, ARRAY[cardinality(leg)]);
     IF enough THEN
         BEGIN
-            SELECT * INTO written FROM ledger_post(start, debit, credit, units);
+            SELECT * INTO written FROM ledger_post(start, debit, credit, units, NULL);
             paid_at := written.posted_at;
         EXCEPTION WHEN check_violation THEN
             enough := false;
