@@ -20,6 +20,7 @@ from gateway.web.wallet.notifications import notifications_page
 from gateway.web.wallet.pay import check_page, pay_page
 from gateway.web.wallet.payments import payment_page, payments_page
 from gateway.web.wallet.receive import receive_page
+from gateway.web.wallet.requests import new_request_page, request_page, requests_page
 from gateway.web.wallet.settings.close import close_page
 from gateway.web.wallet.settings.devices import devices_page
 from gateway.web.wallet.settings.index import settings_page
@@ -98,6 +99,9 @@ PAGES = [
     pay_page,
     check_page,
     receive_page,
+    new_request_page,
+    requests_page,
+    request_page,
     top_up_page,
     withdraw_page,
     convert_page,

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from gateway.api.payments.shapes import PaymentView
+from gateway.api.requests.shapes import RequestView
 from gateway.web.avatar import avatar_of
 from gateway.web.reader import Reader, exactly
 
@@ -16,6 +17,7 @@ def helpers(reader: Reader) -> Mapping[str, Callable[..., Any]]:
         "paid_of": paid_of,
         "words_of": lambda state: words_of(state, reader),
         "left_of": left_of,
+        "request_state_of": lambda request, mine: request_state_of(request, mine, reader),
         "is_some": is_some,
         "reason_of": lambda reason: reason_of(reason, reader),
         "state_of": lambda payment: state_of(payment, reader),
@@ -92,6 +94,23 @@ def state_of(payment: PaymentView, reader: Reader) -> tuple[str, str]:
     if is_some(payment.refunded):
         said.append(reader.say("{amount} refunded", amount=exact(payment.refunded)))
     return ", ".join(said), ""
+
+
+def request_state_of(request: RequestView, mine: bool, reader: Reader) -> tuple[str, str]:
+    """A request's state in words, and its colour; `mine`: whoever reads it has made it."""
+    match request.state:
+        case "open":
+            return (reader.say("not paid yet") if mine else reader.say("waits for you")), "wait"
+        case "pending":
+            return reader.say("on its way"), "wait"
+        case "paid":
+            return reader.say("paid"), "good"
+        case "declined":
+            return reader.say("declined"), ""
+        case "cancelled":
+            return reader.say("cancelled"), ""
+        case _:
+            return reader.say("expired"), ""
 
 
 #: What a User-Agent says of a browser and of a system, the first that fits.

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.anyio
 
 PAGES = (
     *("/", "/pay", "/pay/check?to=bob&amount=5&asset=EUR&memo=lunch", "/pay/check?to=nobody&amount=5&asset=EUR"),
+    *("/request", "/requests"),
     *("/receive", "/top-up", "/withdraw", "/convert", "/payments", "/payments?person=carol&asset=EUR", "/settings"),
     *("/settings/limits", "/settings/unfreeze", "/statements", "/statements?from=2026-01-01&asset=EUR"),
     *("/settings/recovery-codes", "/settings/devices", "/settings/keys", "/settings/keys/new", "/settings/mandates"),
@@ -61,13 +62,17 @@ async def paths(visitor: Visitor, site: Site) -> list[str]:
     await bob.pay("@alice", "12.50 EUR", memo="o" * 280)
     waits = (await alice.pay("@" + "w" * 30, "99999999999.99 EUR", memo="🍜 ขอบคุณ")).json()["id"]
     (paid,) = [one["id"] for one in (await bob.get("/v1/payments")).json()["items"]]
+    large = {"from": "@alice", "amount": "99999999999.99", "asset": "EUR", "memo": "o" * 280}
+    small = {"from": "@" + "w" * 30, "amount": "1.00", "asset": "EUR"}
+    asked, asks = [(await by.post("/v1/requests", of)).json()["id"] for by, of in ((bob, large), (alice, small))]
     hook = await alice.do("/v1/webhooks", url=f"https://shop.example/{'h' * 80}", types=["payment.*"])
     await alice.do(f"/v1/webhooks/{hook['id']}/secret")
     await alice.do("/v1/notifications/addresses", channel="email", address=f"{'a' * 60}@{'b' * 60}.example")
     key = await alice.do("/v1/keys", name="n" * 60, scopes=["read"])
     payments = [f"/payments/{waits}", f"/payments/{paid}"]
     changes = [f"/settings/webhooks/{hook['id']}/edit", f"/settings/keys/{key['id']}/replace"]
-    return [*PAGES, *payments, f"/settings/webhooks/{hook['id']}", *changes]
+    requests = (f"/requests/{asked}", f"/requests/{asks}", f"/pay/check?request={asked}")
+    return [*PAGES, *requests, *payments, f"/settings/webhooks/{hook['id']}", *changes]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

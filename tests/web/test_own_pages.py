@@ -19,6 +19,7 @@ from tests.web.test_pages import TRIED
 pytestmark = pytest.mark.anyio
 
 OWN = (
+    *("/request", "/requests"),
     *("/", "/pay", "/receive", "/top-up", "/withdraw", "/convert", "/payments", "/statements"),
     *("/settings", "/settings/recovery-codes", "/settings/devices", "/settings/keys", "/settings/keys/new"),
     *("/settings/mandates", "/settings/mandates/new", "/settings/close", "/settings/own-key"),
@@ -112,9 +113,11 @@ async def test_what_others_write_is_text_on_every_page(visitor: Visitor, site: S
     await owner(visitor, site)
     bob = await site.person("bob", "5.00 EUR")
     id = (await bob.pay("@alice", "5.00 EUR", memo=EVIL)).json()["id"]
-    for path in ("/", "/payments", f"/payments/{id}"):
+    wanted = {"from": "@alice", "amount": "1.00", "asset": "EUR", "memo": EVIL}
+    asked = (await bob.post("/v1/requests", wanted)).json()["id"]
+    for path in ("/", "/payments", f"/payments/{id}", "/requests", f"/requests/{asked}", f"/pay/check?request={asked}"):
         await visitor.page.goto(path)
-        await expect(visitor.page.get_by_text(EVIL)).to_be_visible()
+        await expect(visitor.page.get_by_text(EVIL).first).to_be_visible()
         assert "ran" not in await visitor.page.title()
     await visitor.page.goto(f"/pay/check?to={EVIL}&amount={EVIL}&asset={EVIL}&memo={EVIL}&key={EVIL}")
     assert await visitor.page.get_by_label("For", exact=True).input_value() == EVIL

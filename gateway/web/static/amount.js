@@ -20,7 +20,7 @@ function after(typed, key) {
 }
 
 function chosen() {
-  find("has").textContent = asset.selectedOptions[0].dataset.has;
+  if (find("has")) find("has").textContent = asset.selectedOptions[0].dataset.has;
   find("point").disabled = decimals() === 0;
 }
 

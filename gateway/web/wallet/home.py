@@ -7,6 +7,7 @@ from litestar import Request, Response
 from gateway.api.identity.passkeys import list_passkeys
 from gateway.api.notifications.notifications import list_notifications
 from gateway.api.payments.payments import list_payments, list_waiting_payments
+from gateway.api.requests.requests import list_requests
 from gateway.api.wallets.shapes import BalanceView
 from gateway.api.wallets.wallets import get_wallet
 from gateway.errors import Unauthenticated
@@ -19,6 +20,9 @@ from gateway.web.wallet.total import total_of
 
 #: How many payments are shown.
 _LATEST: Final = 8
+
+#: How many requests of others are shown.
+_ASKED: Final = 3
 
 #: The cookie in which a browser keeps the currency of the total.
 _CURRENCY: Final = "currency"
@@ -54,6 +58,7 @@ async def home_page(request: Request[Any, Any, Any], services: Services, caller:
         balances=[_Row(one) for one in with_money or empty],
         empty=[_Row(one) for one in empty] if with_money else [],
         waiting=[one for one in (await list_waiting_payments.fn(services, caller)).items if one.approval],
+        asked=(await list_requests.fn(services, caller, limit=_ASKED, direction="in", in_state="open")).items,
         unseen=_few((await list_notifications.fn(services, caller, limit=1)).unseen),
         latest=(await list_payments.fn(services, caller, limit=_LATEST)).items,
     )

@@ -11,10 +11,12 @@ import secrets
 from typing import Any, Final, NamedTuple
 
 from litestar import Request, Response
+from litestar.response import Redirect
 
 from gateway.api.identity.handles import get_handle
 from gateway.api.payments.payments import preview
 from gateway.api.payments.shapes import PaymentRequest
+from gateway.api.requests.requests import get_request
 from gateway.api.wallets.wallets import get_wallet
 from gateway.errors import AmountTooPrecise, GatewayError, InvalidAmount, InvalidRequest, UnknownAsset
 from gateway.http.answer.content import permissions
@@ -26,6 +28,7 @@ from gateway.web.owned import answer, own_page, reader_for
 from gateway.web.problems import why_of
 from gateway.web.reader import Reader
 from gateway.web.wallet.people import known_to
+from gateway.web.wallet.requests import request_shown
 
 _FIELDS: Final = ("to", "amount", "asset", "memo", "key")
 
@@ -37,21 +40,34 @@ async def pay_page(request: Request[Any, Any, Any], services: Services, credenti
 
 
 @own_page("/pay/check", names=True)
-async def check_page(request: Request[Any, Any, Any], services: Services, credential: Credential) -> Response[bytes]:
-    """What would be paid, and how; back at the form with what is wrong."""
+async def check_page(request: Request[Any, Any, Any], services: Services, credential: Credential) -> Response[Any]:
+    """What would be paid, and how; back at the form with what is wrong. `?request=` is a request that is paid: it fills
+    everything in.
+    """
     filled, reader, caller = _filled_in(request), reader_for(request), credential.wallet
-    asked = PaymentRequest(filled["to"], filled["amount"], filled["asset"], filled["memo"] or None)
+    pays = request.query_params.get("request")
+    if pays is not None:
+        wanted = await get_request.fn(pays, services, caller)
+        if wanted.state != "open" or wanted.from_ != f"@{caller.handle}":
+            return Redirect(f"/requests/{wanted.id}", status_code=303)
+        filled |= {"to": wanted.to, "amount": wanted.amount, "asset": wanted.asset, "memo": wanted.memo or ""}
+    asked = PaymentRequest(filled["to"], filled["amount"], filled["asset"], filled["memo"] or None, request=pays)
     try:
         seen = await preview.fn(asked, services, caller, credential)
         payee = (
             (await get_handle.fn(filled["to"], services)).wallet_id if filled["to"].startswith("@") else filled["to"]
         )
     except GatewayError as error:
+        if pays is not None:
+            return await request_shown(request, services, caller, pays, _fault(error, reader)[1])
         return await _form(
             request, services, credential, filled, _fault(error, reader), isinstance(error, WalletFrozen)
         )
     money = services.settings.assets.of_wallet(filled["asset"]).parse_positive(filled["amount"])
     if seen.refusal is not None:
+        if pays is not None:
+            text = reader.say("You do not have that much. Top up first, or decline.")
+            return await request_shown(request, services, caller, pays, text)
         text = reader.say("You do not have that much. Pay less, or top up first.")
         return await _form(request, services, credential, filled, ("amount", text))
     return answer(
@@ -67,6 +83,7 @@ async def check_page(request: Request[Any, Any, Any], services: Services, creden
         to=filled["to"],
         memo=filled["memo"],
         key=filled["key"],
+        pays=pays or "",
     )
 
 

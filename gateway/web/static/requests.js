@@ -1,0 +1,60 @@
+// Ask somebody for money; decline or cancel a request. The form's key is the page's: pressed again, after a lost answer or
+// in a second tab, it is the same request.
+
+import { isLost, post } from "./api.js";
+import { blame, confirmed, during, find, leave, onSubmit } from "./page.js";
+import { words } from "./words.js";
+
+const ENDS = {
+  decline: (who) => [words("Decline the request of {who}?", { who }), words("Nothing is paid, and they are told."), words("Decline")],
+  cancel: (who) => [words("Cancel your request to {who}?", { who }), words("They can no longer pay it."), words("Cancel the request")],
+};
+
+// The buttons come anew with each state: one listener for all.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button[data-end]");
+  if (!button) return;
+  const { end, id, who } = button.dataset;
+  if (!(await confirmed(...ENDS[end](who), words("Keep it")))) return;
+  during(button, async () => {
+    await post(`/v1/requests/${id}/${end}`, {});
+    await leave();
+  });
+});
+
+// A button works once somebody listens to it.
+function wake() {
+  for (const button of document.querySelectorAll("button[data-end]")) button.disabled = false;
+}
+wake();
+document.addEventListener("htmx:after:swap", wake);
+
+const form = find("ask");
+if (form) {
+  onSubmit(form, async (filled) => {
+    const text = (name) => filled.get(name).trim();
+    const asked = { from: text("from"), amount: text("amount").replace(",", "."), asset: text("asset") };
+    if (text("memo")) asked.memo = text("memo");
+    const made = await post("/v1/requests", asked, { idempotencyKey: form.dataset.key }).catch(refused);
+    if (made) await leave(`/requests/${made.id}`);
+  });
+}
+
+// What was wrong with a field is said there; and nobody knows whether a call without an answer asked: the same again tells.
+function refused(error) {
+  const again = words("Press the button again: it is not asked twice.");
+  if (isLost(error)) throw new Error(`${error.message} ${again}`);
+  const [field, text] =
+    {
+      unknown_handle: ["to", words("Nobody has this handle. Check how it is written.")],
+      invalid_handle: ["to", words("Nobody has this handle. Check how it is written.")],
+      self_payment: ["to", words("That is you.")],
+      invalid_amount: ["amount", words("Write an amount such as 12.50.")],
+      amount_too_precise: ["amount", words("This has more decimals than the currency.")],
+      request_limit: ["to", words("You have asked often enough for now. Wait until they have paid or declined.")],
+      wallet_frozen: ["to", words("Your wallet is frozen: you cannot ask for money until it is unfrozen.")],
+    }[error.code] ?? [];
+  if (!field) throw error;
+  blame(find(field), text);
+  return undefined;
+}

@@ -1,0 +1,75 @@
+"""Requests for money: asking somebody, and what others ask.
+
+    /request        whom, how much and what for; its button asks
+    /requests       what waits for an answer, and what became of the others
+    /requests/{id}  one of them: to pay, decline or cancel it
+
+The form has the request's idempotency key: pressed again after a lost answer, it is the same request. A request is
+paid at /pay/check, filled in by it (wallet/pay.py).
+"""
+
+import secrets
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+
+from litestar import Request, Response
+from litestar.params import PathParameter
+
+from gateway.api.requests.requests import get_request, list_requests
+from gateway.http.services import Services
+from gateway.identity.wallet import Wallet
+from gateway.web.owned import answer, own_page
+from gateway.web.wallet.people import known_to
+
+#: How many requests come at a time.
+_PAGE: Final = 30
+
+
+@own_page("/request")
+async def new_request_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
+    """Whom to ask, and for how much. `from`, `amount`, `asset`, `memo` and `key` are filled in."""
+    filled = {name: request.query_params.get(name, "").strip() for name in ("from", "amount", "asset", "memo", "key")}
+    assets = services.settings.assets.spendable()
+    return answer(
+        request,
+        "wallet/new-request.html",
+        me=caller.handle,
+        filled=filled | {"key": filled["key"] or secrets.token_urlsafe(16)},
+        people=await known_to(services, caller),
+        assets=assets,
+        asset=filled["asset"] if filled["asset"] in [one.code for one in assets] else assets[0].code,
+    )
+
+
+@own_page("/requests")
+async def requests_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
+    """Those that wait for an answer, and all of them, newest first."""
+    cursor = request.query_params.get("cursor")
+    found = await list_requests.fn(services, caller, limit=_PAGE, cursor=cursor)
+    waiting = (await list_requests.fn(services, caller, direction="in", in_state="open")).items
+    return answer(
+        request,
+        "wallet/requests.html",
+        me=caller.handle,
+        here=f"/requests?{urlencode({'cursor': cursor})}" if cursor else "/requests",
+        waiting=[] if cursor else waiting,
+        items=found.items,
+        more=f"/requests?cursor={found.next_cursor}" if found.next_cursor else "",
+    )
+
+
+@own_page("/requests/{id:str}")
+async def request_page(
+    id: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, caller: Wallet
+) -> Response[bytes]:
+    """What is asked, what became of it, and what can be done about it."""
+    return await request_shown(request, services, caller, id)
+
+
+async def request_shown(
+    request: Request[Any, Any, Any], services: Services, caller: Wallet, id: str, problem: str = ""
+) -> Response[bytes]:
+    """The page of a request; `problem`: why it cannot be paid now."""
+    asked = await get_request.fn(id, services, caller)
+    status = 422 if problem else 200
+    return answer(request, "wallet/request.html", status, me=caller.handle, asked=asked, problem=problem)
