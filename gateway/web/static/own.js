@@ -1,7 +1,7 @@
 // What every page of one's own does: have the gateway know the browser's time zone, and sign out.
 
 import { call } from "./api.js";
-import { door, during, sayLast } from "./page.js";
+import { door, during, isActing, sayLast } from "./page.js";
 
 sayLast();
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload()); // it may be another one by now
@@ -25,6 +25,7 @@ if (me) {
 // page as it is.
 let isLeaving = false;
 function signInAgain() {
+  if (isActing()) return; // a passkey that is added after a recovery code ends the session, and begins the next
   if (!isLeaving) location.assign(door());
   isLeaving = true;
 }

@@ -93,9 +93,15 @@ export function back(home = "/") {
 // Where somebody signs in who is at this page, to come back to it.
 export const door = () => `${location.pathname.startsWith("/console") ? "/console" : ""}/sign-in?next=${encodeURIComponent(location.pathname + location.search).replaceAll("%2F", "/")}#signed-out`;
 
+let acts = 0;
+
+// Whether something is under way that a click started.
+export const isActing = () => acts > 0;
+
 // Run what a click started: its button rests meanwhile, and what goes wrong is said.
 export async function during(button, act) {
   button.disabled = true;
+  acts += 1;
   try {
     return await act();
   } catch (error) {
@@ -103,6 +109,7 @@ export async function during(button, act) {
     say(wordsOf(error), "wrong");
     return undefined;
   } finally {
+    acts -= 1;
     button.disabled = false;
   }
 }
