@@ -9,7 +9,7 @@ from gateway.errors import Conflict, Unavailable
 class FreezeStays(Conflict):
     asset: str
     reasons: tuple[str, ...]
-    says = "withdrawals of {asset} stay frozen, for it does not add up: {reasons}"
+    says = "withdrawals of {asset} stay frozen, since the books do not add up: {reasons}"
 
 
 @dataclass(eq=False)

@@ -32,7 +32,7 @@ async def test_finance_unfreezes_withdrawals_by_the_page_and_others_read(town: T
                 await flo.page.get_by_role("dialog").get_by_role("button", name="Unfreeze").click()
 
             await unfreeze()
-            await flo.status("withdrawals of USDX stay frozen, for it does not add up")
+            await flo.status("withdrawals of USDX stay frozen, since the books do not add up")
             await town.set_balance(alice.address, "20.00 USDX")
             await town.look()
             await unfreeze()

@@ -231,7 +231,7 @@ def _check_key(public_key: bytes) -> None:
         key = decoded_public_key_to_cryptography(decoded)
         algorithm = int(decoded.alg)
     except Exception:  # noqa: BLE001 - as in `register`
-        raise InvalidPasskey("algorithm", "its key is none that can be read") from None
+        raise InvalidPasskey("algorithm", "its key cannot be read") from None
     if isinstance(key, RSAPublicKey) and key.key_size not in _RSA_BITS:
         raise InvalidPasskey("algorithm", f"an RSA key has {_RSA_BITS[0]} to {_RSA_BITS[-1]} bits")
     fits = (

@@ -83,7 +83,7 @@ class Push(Channel):
 
 
 def payload(message: Message) -> bytes:
-    """Return the JSON that the service worker reads (web/pages/sw.js), shortened to what a push can carry. Pure."""
+    """Return the JSON that the service worker reads (web/static/sw.js), shortened to what a push can carry. Pure."""
     shown = {
         "title": message.title,
         "body": "\n".join(message.lines),
