@@ -38,8 +38,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LOGS: Final = ("event", "audit_event")
 SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "event": {
-        "logged_event": "id, at, wallet_id, other_id, subject, kind, facts",
-        "settled_event": "id, at, wallet_id, other_id, subject, kind, checkpoint_facts",
+        "logged_event": "id, at, wallet_id, other_id, subject, kind, payload",
+        "settled_event": "id, at, wallet_id, other_id, subject, kind, checkpoint_payload",
     },
     "audit_event": {"audit_event": "id, at, wallet_id, subject, kind, by_kind, by_id, details"},
 }

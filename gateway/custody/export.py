@@ -58,7 +58,9 @@ async def export(
     assert kept is not None, "every wallet is claimed with a key"
     address, wanted = kept["address"], sentence(owner.handle, kept["address"])
     if confirm != wanted:
-        raise InvalidRequest("confirm", f"anyone who has the key can take everything at this address; to get it, say {wanted!r}")
+        raise InvalidRequest(
+            "confirm", f"anyone who has the key can take everything at this address; to get it, say {wanted!r}"
+        )
     private_key = vault.unsafe_decrypt(owner.id, kept["ciphertext"], kept["under"])
     await log.append(connection, [log.Event("wallet.key_exported", owner.id, owner.id, {"address": address})], now)
     await audit.append(

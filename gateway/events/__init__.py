@@ -5,6 +5,6 @@
     hub.py        one reader of the log for all streams of this process
     wake.py       wakes readers, here and in other processes
 
-An event has a kind (`payment.settled`), the wallet it concerns, a subject (the payment's id), and those facts of its
+An event has a kind (`payment.settled`), the wallet it concerns, a subject (the payment's id), and those values of its
 subject that can change. The API decides how it is shown (api/events/).
 """

@@ -1,4 +1,4 @@
-"""The event log: appended in the transaction that makes the fact true, read without gaps.
+"""The event log: appended in the transaction that makes it true, read without gaps.
 
 Numbers are handed out before a transaction commits, so 7 may be there while 6 is still being written, by a transaction
 that began earlier or later. A writer therefore announces, before it is given numbers, what the last one is, with an
@@ -43,13 +43,13 @@ _APART: Final = timedelta(minutes=5)
 @dataclass(frozen=True, slots=True)
 class Event:
     """An event to append. `wallet` is whose it is (None: the gateway's), `other` a second wallet that it concerns;
-    `facts` are plain JSON values without secrets.
+    `payload` has plain JSON values without secrets.
     """
 
     kind: str
     wallet: WalletId | None
     subject: UUID | None
-    facts: Mapping[str, object]
+    payload: Mapping[str, object]
     other: WalletId | None = None
 
 
@@ -63,7 +63,7 @@ class LoggedEvent:
     number: int
     kind: str
     subject: UUID | None
-    facts: Mapping[str, Any]
+    payload: Mapping[str, Any]
     at: datetime
     sequence: int
 
@@ -101,7 +101,7 @@ async def append(connection: Connection, events: Sequence[Event], at: datetime) 
             [event.wallet for event in events],
             [event.other for event in events],
             [event.subject for event in events],
-            [msgspec.json.encode(event.facts).decode() for event in events],
+            [msgspec.json.encode(event.payload).decode() for event in events],
             at,
         )
 
@@ -209,5 +209,5 @@ def _place(events: Sequence[LoggedEvent]) -> tuple[int, datetime] | None:
 
 
 def _event(row: Record) -> LoggedEvent:
-    facts = msgspec.json.decode(row["facts"])
-    return LoggedEvent(row["id"], row["kind"], row["subject"], facts, row["at"], max(row["logged"], 1))
+    payload = msgspec.json.decode(row["payload"])
+    return LoggedEvent(row["id"], row["kind"], row["subject"], payload, row["at"], max(row["logged"], 1))

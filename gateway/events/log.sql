@@ -37,24 +37,24 @@ FROM (
 ) AS walks
 LEFT JOIN page ON true
 LEFT JOIN LATERAL (
-    SELECT id, kind, subject, facts, at FROM event WHERE id = page.number LIMIT 1
+    SELECT id, kind, subject, payload, at FROM event WHERE id = page.number LIMIT 1
 ) AS event ON true
 ORDER BY page.place;
 
 -- of_object
 -- A wallet's events of one object, numbered above one number and below another, in order.
-SELECT id, kind, subject, facts, at, logged FROM (
-    SELECT id, kind, subject, facts, at, row_number() OVER (ORDER BY id) AS logged
+SELECT id, kind, subject, payload, at, logged FROM (
+    SELECT id, kind, subject, payload, at, row_number() OVER (ORDER BY id) AS logged
     FROM logged_event WHERE subject = $2 AND $1 IN (wallet_id, other_id)
     UNION ALL
-    SELECT id, kind, subject, facts, at, 0 FROM settled_event WHERE subject = $2 AND $1 IN (wallet_id, other_id)
+    SELECT id, kind, subject, payload, at, 0 FROM settled_event WHERE subject = $2 AND $1 IN (wallet_id, other_id)
 ) AS told
 WHERE id > $3 AND id < $4
 ORDER BY id LIMIT 10000;
 
 -- first_of
 -- The first event of these kinds of one object.
-SELECT id, kind, subject, facts, at, 1 AS logged FROM logged_event WHERE subject = $1 AND kind = ANY ($2) ORDER BY id LIMIT 1;
+SELECT id, kind, subject, payload, at, 1 AS logged FROM logged_event WHERE subject = $1 AND kind = ANY ($2) ORDER BY id LIMIT 1;
 
 -- event_before
 -- The number of the last event before a moment.
@@ -63,10 +63,10 @@ SELECT event_before($1);
 -- tail
 -- Events of many wallets between two numbers, in order, once for each wallet that an event concerns.
 SELECT told AS wallet_id, number AS id, kind, subject, at,
-    coalesce(facts, (
-        SELECT event_facts(debit_id, credit_id, amount, fee) FROM ledger_payment WHERE event = number AND leg = 1 LIMIT 1
-    )) AS facts,
-    CASE WHEN facts IS NULL THEN 1 ELSE (
+    coalesce(payload, (
+        SELECT event_payload(debit_id, credit_id, amount, fee) FROM ledger_payment WHERE event = number AND leg = 1 LIMIT 1
+    )) AS payload,
+    CASE WHEN payload IS NULL THEN 1 ELSE (
         SELECT count(*) FROM logged_event AS earlier
         WHERE earlier.subject = event.subject AND earlier.id <= number AND told IN (earlier.wallet_id, earlier.other_id)
     ) END AS logged
@@ -81,7 +81,7 @@ SELECT asked.wallet_id AS told, event.*, (
             AND asked.wallet_id IN (earlier.wallet_id, earlier.other_id)
     ) AS logged
 FROM unnest($1::uuid[], $2::bigint[]) AS asked (wallet_id, number), LATERAL (
-    SELECT id, kind, subject, facts, at FROM event
+    SELECT id, kind, subject, payload, at FROM event
     WHERE id = asked.number AND asked.wallet_id IN (wallet_id, other_id) LIMIT 1
 ) AS event
 ORDER BY event.id;

@@ -1079,7 +1079,7 @@ CREATE TABLE logged_event (
     kind text NOT NULL,
     wallet_id uuid,                    -- the wallet that it belongs to; NULL: the gateway's
     subject uuid,
-    facts jsonb NOT NULL,
+    payload jsonb NOT NULL,
     at timestamptz NOT NULL,
     other_id uuid                      -- the other wallet of an event of two
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
@@ -1101,14 +1101,14 @@ END $$;
 
 -- Appends events of one time to the log, in the order given; each argument but the time has one element per event. The one
 -- writer of logged_event.
-CREATE FUNCTION log_events(kind text[], wallet uuid[], other uuid[], subject uuid[], facts jsonb[], at timestamptz)
+CREATE FUNCTION log_events(kind text[], wallet uuid[], other uuid[], subject uuid[], payload jsonb[], at timestamptz)
 RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM announce_events();
-    INSERT INTO logged_event (kind, wallet_id, other_id, subject, facts, at)
-    SELECT new.kind, new.wallet, new.other, new.subject, new.facts, log_events.at
-    FROM unnest(kind, wallet, other, subject, facts) WITH ORDINALITY AS new (kind, wallet, other, subject, facts, n)
+    INSERT INTO logged_event (kind, wallet_id, other_id, subject, payload, at)
+    SELECT new.kind, new.wallet, new.other, new.subject, new.payload, log_events.at
+    FROM unnest(kind, wallet, other, subject, payload) WITH ORDINALITY AS new (kind, wallet, other, subject, payload, n)
     ORDER BY new.n;
 END $$;
 
@@ -1121,39 +1121,39 @@ CREATE FUNCTION rfc3339(at timestamptz) RETURNS text LANGUAGE sql STABLE
     RETURN to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 
 -- The payload of a ledger payment's event, in the form of payments/model/payment_events.py.
-CREATE FUNCTION event_facts(debit_id bigint, credit_id bigint, amount numeric, fee numeric) RETURNS jsonb
+CREATE FUNCTION event_payload(debit_id bigint, credit_id bigint, amount numeric, fee numeric) RETURNS jsonb
 LANGUAGE sql STABLE
     RETURN (
         SELECT jsonb_strip_nulls(jsonb_build_object(
             'from', '@' || split_part(payer.code, ':', 2), 'to', '@' || split_part(payee.code, ':', 2),
-            'amount', amount_text(event_facts.amount, decimals), 'asset', asset.code, 'fee', amount_text(event_facts.fee, decimals)))
+            'amount', amount_text(event_payload.amount, decimals), 'asset', asset.code, 'fee', amount_text(event_payload.fee, decimals)))
         FROM account AS payer
-        JOIN account AS payee ON payee.id = event_facts.credit_id
+        JOIN account AS payee ON payee.id = event_payload.credit_id
         JOIN asset ON asset.code = payer.asset
-        WHERE payer.id = event_facts.debit_id
+        WHERE payer.id = event_payload.debit_id
     );
 
--- The events of settled ledger payments. `checkpoint_facts` is the part of the payload that a checkpoint covers
+-- The events of settled ledger payments. `checkpoint_payload` is the part of the payload that a checkpoint covers
 -- (audit/checkpoint.py).
 CREATE VIEW settled_event AS
     SELECT event AS id, 'payment.settled' AS kind, (SELECT owner FROM account WHERE account.id = debit_id) AS wallet_id,
-        id AS subject, event_facts(debit_id, credit_id, amount, fee) AS facts, posted_at AS at,
+        id AS subject, event_payload(debit_id, credit_id, amount, fee) AS payload, posted_at AS at,
         (SELECT owner FROM account WHERE account.id = credit_id) AS other_id,
         jsonb_build_object('from', debit_id, 'to', credit_id, 'amount', amount, 'fee', fee, 'memo', memo,
-            'refund_of', refund_of) AS checkpoint_facts
+            'refund_of', refund_of) AS checkpoint_payload
     FROM ledger_payment WHERE leg = 1;
 
 -- All events.
 CREATE VIEW event AS
-    SELECT id, kind, wallet_id, subject, facts, at, other_id, facts AS checkpoint_facts FROM logged_event
+    SELECT id, kind, wallet_id, subject, payload, at, other_id, payload AS checkpoint_payload FROM logged_event
     UNION ALL
     SELECT * FROM settled_event;
 
 -- The events of some wallets (NULL: all) numbered above `after` and up to `up_to`, once for each wallet that they concern.
--- `facts` is NULL for a ledger payment's event: its payload is in the payment. The payments are matched with a hash of the
+-- `payload` is NULL for a ledger payment's event: its payload is in the payment. The payments are matched with a hash of the
 -- wallets' accounts; if there are fewer numbers than wallets, the payments' own accounts are looked up instead.
 CREATE FUNCTION events_told(wallets uuid[], after bigint, up_to bigint)
-RETURNS TABLE (told uuid, number bigint, kind text, subject uuid, at timestamptz, facts jsonb) LANGUAGE plpgsql STABLE
+RETURNS TABLE (told uuid, number bigint, kind text, subject uuid, at timestamptz, payload jsonb) LANGUAGE plpgsql STABLE
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_mergejoin = off SET enable_hashjoin = off
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -1164,7 +1164,7 @@ BEGIN
         accounts := ARRAY(SELECT id FROM account WHERE owner = ANY (wallets));
     END IF;
     RETURN QUERY
-    SELECT party.id, event.id, event.kind, event.subject, event.at, event.facts
+    SELECT party.id, event.id, event.kind, event.subject, event.at, event.payload
     FROM logged_event AS event, unnest(ARRAY[event.wallet_id, event.other_id]) AS party (id)
     WHERE event.id > after AND event.id <= up_to AND party.id IS NOT NULL
         AND (wallets IS NULL OR party.id IN (SELECT unnest(wallets)))
@@ -1815,7 +1815,7 @@ CREATE FUNCTION end_payments(
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    request bytea[]; facts jsonb[];
+    request bytea[]; payload jsonb[];
     good integer[];           -- requests to carry out, in order
 BEGIN
     SELECT array_agg(CASE WHEN key.wallet_id IS NOT NULL AND asked.again = 1 THEN 'done' ELSE 'checks' END ORDER BY n),
@@ -1842,9 +1842,9 @@ BEGIN
         array_agg(found.asset ORDER BY n), array_agg(found.amount ORDER BY n),
         array_agg(found.captured ORDER BY n), array_agg(found.memo ORDER BY n), array_agg(found.created_at ORDER BY n),
         array_agg(found.expires_at ORDER BY n), array_agg(found.reference ORDER BY n), array_agg(found.metadata ORDER BY n),
-        array_agg(found.facts ORDER BY n)
+        array_agg(found.payload ORDER BY n)
     INTO outcome, payer, payee, payer_handle, payee_handle, asset, units, captured, memo, created_at, expires_at, reference,
-        metadata, facts
+        metadata, payload
     FROM (
         SELECT asked.n, held.payer, held.payee, giver.handle AS payer_handle, taker.handle AS payee_handle, held.asset,
             held.amount::numeric AS amount, part.units AS captured, held.memo::text AS memo, held.created_at, held.expires_at,
@@ -1862,7 +1862,7 @@ BEGIN
                 'from', '@' || giver.handle, 'to', '@' || taker.handle, 'amount', amount_text(held.amount, known.decimals),
                 'asset', held.asset, 'captured',
                 CASE WHEN asked.capture AND part.units < held.amount THEN amount_text(part.units, known.decimals) END,
-                'expires_at', rfc3339(held.expires_at))) AS facts
+                'expires_at', rfc3339(held.expires_at))) AS payload
         FROM unnest(outcome, caller, request, idempotency, payment, capture, amount) WITH ORDINALITY
             AS asked (outcome, caller, request, idempotency, payment, capture, amount, n)
         LEFT JOIN staged_payment AS held ON held.id = asked.payment
@@ -1891,7 +1891,7 @@ BEGIN
     WHERE ended.id = new.id;
     PERFORM log_events(
         array_agg(CASE WHEN capture[g] THEN 'payment.settled' ELSE 'payment.voided' END), array_agg(payer[g]),
-        array_agg(payee[g]), array_agg(payment[g]), array_agg(facts[g]), at)
+        array_agg(payee[g]), array_agg(payment[g]), array_agg(payload[g]), at)
     FROM unnest(good) AS g;
     INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
     SELECT caller[g], idempotency[g], fingerprint[g], 200, payment[g], at FROM unnest(good) AS g;
@@ -1922,7 +1922,7 @@ CREATE FUNCTION hold_payments(
     api_key_hash bytea[], idempotency text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
     route text[],               -- on the chain rail, as JSON
-    facts text[],               -- the event's payload without the payer, as a JSON object
+    payload text[],               -- the event's payload without the payer, as a JSON object
     OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
@@ -1998,8 +1998,8 @@ BEGIN
     WHERE new.outcome = 'done';
     PERFORM log_events(array_agg(CASE WHEN on_chain THEN 'payment.queued' ELSE 'payment.held' END), array_agg(new.payer),
         array_agg(new.payee), array_agg(new.id),
-        array_agg(('{"from":"@' || new.handle || '",' || substr(new.facts, 2))::jsonb), at)
-    FROM unnest(outcome, id, payer, payer_handle, payee, facts) AS new (outcome, id, payer, handle, payee, facts)
+        array_agg(('{"from":"@' || new.handle || '",' || substr(new.payload, 2))::jsonb), at)
+    FROM unnest(outcome, id, payer, payer_handle, payee, payload) AS new (outcome, id, payer, handle, payee, payload)
     WHERE new.outcome = 'done';
 END $$;
 -- Who asks for payments, and from which account to which they go.

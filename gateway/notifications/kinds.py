@@ -29,34 +29,34 @@ _Rule = Callable[[Mapping[str, Any], str], str]
 def notice(event: LoggedEvent, handle: str) -> Notice | None:
     """Return the event's notification to the wallet with this handle; None if there is none."""
     rule = _RULES.get(event.kind)
-    name = rule(event.facts, f"@{handle}") if rule is not None else ""
+    name = rule(event.payload, f"@{handle}") if rule is not None else ""
     if not name:
         return None
     return Notice(KINDS[name], event, event.subject if event.kind in _LEAVES else None)
 
 
 def _always(name: str) -> _Rule:
-    return lambda facts, me: name
+    return lambda payload, me: name
 
 
 def _payer(name: str) -> _Rule:
-    return lambda facts, me: name if facts["from"] == me else ""
+    return lambda payload, me: name if payload["from"] == me else ""
 
 
 def _payee(name: str) -> _Rule:
-    return lambda facts, me: name if facts["to"] == me else ""
+    return lambda payload, me: name if payload["to"] == me else ""
 
 
-def _settled(facts: Mapping[str, Any], me: str) -> str:
-    return "money_out" if facts["from"] == me else "money_in"
+def _settled(payload: Mapping[str, Any], me: str) -> str:
+    return "money_out" if payload["from"] == me else "money_in"
 
 
-def _corrected(facts: Mapping[str, Any], me: str) -> str:
-    return "money_in" if facts["credit"].split(":")[1] == me.removeprefix("@") else "money_out"
+def _corrected(payload: Mapping[str, Any], me: str) -> str:
+    return "money_in" if payload["credit"].split(":")[1] == me.removeprefix("@") else "money_out"
 
 
-def _needs_approval(facts: Mapping[str, Any], me: str) -> str:
-    return "needs_approval" if facts["from"] == me and "approval" in facts else ""
+def _needs_approval(payload: Mapping[str, Any], me: str) -> str:
+    return "needs_approval" if payload["from"] == me and "approval" in payload else ""
 
 
 #: Money that leaves a wallet is notified once, by the first of these events.
@@ -75,7 +75,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "deposit.settled": _always("bank_movement"),
     "withdrawal.settled": _always("bank_movement"),
     "session.started": _always("new_sign_in"),
-    "session.ended": lambda facts, me: "new_sign_in" if facts.get("why") == "stolen" else "",
+    "session.ended": lambda payload, me: "new_sign_in" if payload.get("why") == "stolen" else "",
     "passkey.added": _always("new_key"),
     "passkey.revoked": _always("new_key"),
     "passkey.stopped": _always("new_key"),
@@ -87,7 +87,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "wallet.frozen": _always("freeze"),
     "wallet.unfrozen": _always("freeze"),
     "wallet.freeze_lapsed": _always("freeze"),
-    "policy.changed": lambda facts, me: "protection" if facts.get("loosened") is not False else "",
+    "policy.changed": lambda payload, me: "protection" if payload.get("loosened") is not False else "",
     "notification_address.added": _always("protection"),
     "notification_address.removed": _always("protection"),
     "notification_address.failed": _always("protection"),

@@ -26,4 +26,4 @@ async def as_answered(connection: Connection, assets: Assets, id: PaymentId, par
         return as_accepted(payment)
     kinds = ["payment.settled", "payment.voided"] if status == _ENDED else ["payment.held"]
     event = await log.first_of(connection, id, kinds)
-    return payment_events.at_event(payment, event.kind, event.facts, event.at)
+    return payment_events.at_event(payment, event.kind, event.payload, event.at)

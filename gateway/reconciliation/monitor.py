@@ -217,7 +217,7 @@ async def end(
         events = [events_log.Event("solvency.difference", None, None, _details(one)) for one in confirmed]
         events += [events_log.Event("withdrawals.frozen", None, None, {"asset": asset}) for asset in frozen]
         await events_log.append(connection, events, now)
-        audit_events = [AuditEvent(one.kind, None, WORKER, None, one.facts) for one in events]
+        audit_events = [AuditEvent(one.kind, None, WORKER, None, one.payload) for one in events]
         await audit.append(connection, audit_events, now)
     return confirmed
 

@@ -8,7 +8,7 @@ CREATE TABLE logged_event (
     kind text NOT NULL,
     wallet_id uuid,                    -- the wallet that it belongs to; NULL: the gateway's
     subject uuid,
-    facts jsonb NOT NULL,
+    payload jsonb NOT NULL,
     at timestamptz NOT NULL,
     other_id uuid                      -- the other wallet of an event of two
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
@@ -30,14 +30,14 @@ END $$;
 
 -- Appends events of one time to the log, in the order given; each argument but the time has one element per event. The one
 -- writer of logged_event.
-CREATE FUNCTION log_events(kind text[], wallet uuid[], other uuid[], subject uuid[], facts jsonb[], at timestamptz)
+CREATE FUNCTION log_events(kind text[], wallet uuid[], other uuid[], subject uuid[], payload jsonb[], at timestamptz)
 RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM announce_events();
-    INSERT INTO logged_event (kind, wallet_id, other_id, subject, facts, at)
-    SELECT new.kind, new.wallet, new.other, new.subject, new.facts, log_events.at
-    FROM unnest(kind, wallet, other, subject, facts) WITH ORDINALITY AS new (kind, wallet, other, subject, facts, n)
+    INSERT INTO logged_event (kind, wallet_id, other_id, subject, payload, at)
+    SELECT new.kind, new.wallet, new.other, new.subject, new.payload, log_events.at
+    FROM unnest(kind, wallet, other, subject, payload) WITH ORDINALITY AS new (kind, wallet, other, subject, payload, n)
     ORDER BY new.n;
 END $$;
 
@@ -50,39 +50,39 @@ CREATE FUNCTION rfc3339(at timestamptz) RETURNS text LANGUAGE sql STABLE
     RETURN to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
 
 -- The payload of a ledger payment's event, in the form of payments/model/payment_events.py.
-CREATE FUNCTION event_facts(debit_id bigint, credit_id bigint, amount numeric, fee numeric) RETURNS jsonb
+CREATE FUNCTION event_payload(debit_id bigint, credit_id bigint, amount numeric, fee numeric) RETURNS jsonb
 LANGUAGE sql STABLE
     RETURN (
         SELECT jsonb_strip_nulls(jsonb_build_object(
             'from', '@' || split_part(payer.code, ':', 2), 'to', '@' || split_part(payee.code, ':', 2),
-            'amount', amount_text(event_facts.amount, decimals), 'asset', asset.code, 'fee', amount_text(event_facts.fee, decimals)))
+            'amount', amount_text(event_payload.amount, decimals), 'asset', asset.code, 'fee', amount_text(event_payload.fee, decimals)))
         FROM account AS payer
-        JOIN account AS payee ON payee.id = event_facts.credit_id
+        JOIN account AS payee ON payee.id = event_payload.credit_id
         JOIN asset ON asset.code = payer.asset
-        WHERE payer.id = event_facts.debit_id
+        WHERE payer.id = event_payload.debit_id
     );
 
--- The events of settled ledger payments. `checkpoint_facts` is the part of the payload that a checkpoint covers
+-- The events of settled ledger payments. `checkpoint_payload` is the part of the payload that a checkpoint covers
 -- (audit/checkpoint.py).
 CREATE VIEW settled_event AS
     SELECT event AS id, 'payment.settled' AS kind, (SELECT owner FROM account WHERE account.id = debit_id) AS wallet_id,
-        id AS subject, event_facts(debit_id, credit_id, amount, fee) AS facts, posted_at AS at,
+        id AS subject, event_payload(debit_id, credit_id, amount, fee) AS payload, posted_at AS at,
         (SELECT owner FROM account WHERE account.id = credit_id) AS other_id,
         jsonb_build_object('from', debit_id, 'to', credit_id, 'amount', amount, 'fee', fee, 'memo', memo,
-            'refund_of', refund_of) AS checkpoint_facts
+            'refund_of', refund_of) AS checkpoint_payload
     FROM ledger_payment WHERE leg = 1;
 
 -- All events.
 CREATE VIEW event AS
-    SELECT id, kind, wallet_id, subject, facts, at, other_id, facts AS checkpoint_facts FROM logged_event
+    SELECT id, kind, wallet_id, subject, payload, at, other_id, payload AS checkpoint_payload FROM logged_event
     UNION ALL
     SELECT * FROM settled_event;
 
 -- The events of some wallets (NULL: all) numbered above `after` and up to `up_to`, once for each wallet that they concern.
--- `facts` is NULL for a ledger payment's event: its payload is in the payment. The payments are matched with a hash of the
+-- `payload` is NULL for a ledger payment's event: its payload is in the payment. The payments are matched with a hash of the
 -- wallets' accounts; if there are fewer numbers than wallets, the payments' own accounts are looked up instead.
 CREATE FUNCTION events_told(wallets uuid[], after bigint, up_to bigint)
-RETURNS TABLE (told uuid, number bigint, kind text, subject uuid, at timestamptz, facts jsonb) LANGUAGE plpgsql STABLE
+RETURNS TABLE (told uuid, number bigint, kind text, subject uuid, at timestamptz, payload jsonb) LANGUAGE plpgsql STABLE
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_mergejoin = off SET enable_hashjoin = off
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -93,7 +93,7 @@ BEGIN
         accounts := ARRAY(SELECT id FROM account WHERE owner = ANY (wallets));
     END IF;
     RETURN QUERY
-    SELECT party.id, event.id, event.kind, event.subject, event.at, event.facts
+    SELECT party.id, event.id, event.kind, event.subject, event.at, event.payload
     FROM logged_event AS event, unnest(ARRAY[event.wallet_id, event.other_id]) AS party (id)
     WHERE event.id > after AND event.id <= up_to AND party.id IS NOT NULL
         AND (wallets IS NULL OR party.id IN (SELECT unnest(wallets)))

@@ -21,7 +21,7 @@ CREATE FUNCTION end_payments(
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    request bytea[]; facts jsonb[];
+    request bytea[]; payload jsonb[];
     good integer[];           -- requests to carry out, in order
 BEGIN
     SELECT array_agg(CASE WHEN key.wallet_id IS NOT NULL AND asked.again = 1 THEN 'done' ELSE 'checks' END ORDER BY n),
@@ -48,9 +48,9 @@ BEGIN
         array_agg(found.asset ORDER BY n), array_agg(found.amount ORDER BY n),
         array_agg(found.captured ORDER BY n), array_agg(found.memo ORDER BY n), array_agg(found.created_at ORDER BY n),
         array_agg(found.expires_at ORDER BY n), array_agg(found.reference ORDER BY n), array_agg(found.metadata ORDER BY n),
-        array_agg(found.facts ORDER BY n)
+        array_agg(found.payload ORDER BY n)
     INTO outcome, payer, payee, payer_handle, payee_handle, asset, units, captured, memo, created_at, expires_at, reference,
-        metadata, facts
+        metadata, payload
     FROM (
         SELECT asked.n, held.payer, held.payee, giver.handle AS payer_handle, taker.handle AS payee_handle, held.asset,
             held.amount::numeric AS amount, part.units AS captured, held.memo::text AS memo, held.created_at, held.expires_at,
@@ -68,7 +68,7 @@ BEGIN
                 'from', '@' || giver.handle, 'to', '@' || taker.handle, 'amount', amount_text(held.amount, known.decimals),
                 'asset', held.asset, 'captured',
                 CASE WHEN asked.capture AND part.units < held.amount THEN amount_text(part.units, known.decimals) END,
-                'expires_at', rfc3339(held.expires_at))) AS facts
+                'expires_at', rfc3339(held.expires_at))) AS payload
         FROM unnest(outcome, caller, request, idempotency, payment, capture, amount) WITH ORDINALITY
             AS asked (outcome, caller, request, idempotency, payment, capture, amount, n)
         LEFT JOIN staged_payment AS held ON held.id = asked.payment
@@ -97,7 +97,7 @@ BEGIN
     WHERE ended.id = new.id;
     PERFORM log_events(
         array_agg(CASE WHEN capture[g] THEN 'payment.settled' ELSE 'payment.voided' END), array_agg(payer[g]),
-        array_agg(payee[g]), array_agg(payment[g]), array_agg(facts[g]), at)
+        array_agg(payee[g]), array_agg(payment[g]), array_agg(payload[g]), at)
     FROM unnest(good) AS g;
     INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
     SELECT caller[g], idempotency[g], fingerprint[g], 200, payment[g], at FROM unnest(good) AS g;

@@ -24,7 +24,7 @@ CREATE FUNCTION hold_payments(
     api_key_hash bytea[], idempotency text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
     route text[],               -- on the chain rail, as JSON
-    facts text[],               -- the event's payload without the payer, as a JSON object
+    payload text[],               -- the event's payload without the payer, as a JSON object
     OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
@@ -100,7 +100,7 @@ BEGIN
     WHERE new.outcome = 'done';
     PERFORM log_events(array_agg(CASE WHEN on_chain THEN 'payment.queued' ELSE 'payment.held' END), array_agg(new.payer),
         array_agg(new.payee), array_agg(new.id),
-        array_agg(('{"from":"@' || new.handle || '",' || substr(new.facts, 2))::jsonb), at)
-    FROM unnest(outcome, id, payer, payer_handle, payee, facts) AS new (outcome, id, payer, handle, payee, facts)
+        array_agg(('{"from":"@' || new.handle || '",' || substr(new.payload, 2))::jsonb), at)
+    FROM unnest(outcome, id, payer, payer_handle, payee, payload) AS new (outcome, id, payer, handle, payee, payload)
     WHERE new.outcome = 'done';
 END $$;

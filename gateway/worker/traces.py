@@ -64,11 +64,11 @@ def final(tracer: Tracer, events: Sequence[Event], block_range: BlockRange, read
     for event in events:
         if event.subject not in payments or not event.kind.startswith(_PAYMENT):
             continue
-        made = block_range.timestamps.get(blocks.get(str(event.facts.get("tx_hash")), 0))
+        made = block_range.timestamps.get(blocks.get(str(event.payload.get("tx_hash")), 0))
         since = tracer.at(read) if made is None else min(float(made), now)
         if made is not None:
             tracer.of_payment(event.subject, "mined", since, since)
-        failure = event.facts.get("failure")
+        failure = event.payload.get("failure")
         state = {"gateway.payment.state": event.kind.removeprefix(_PAYMENT)}
         error = None if failure is None else str(failure)
         span = tracer.of_payment(event.subject, "final", since, now, error, attributes=state)

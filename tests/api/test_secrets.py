@@ -23,7 +23,7 @@ async def written(api: Api) -> str:
     """All that the two logs say, as text."""
     async with api.services.database.reading() as connection:
         rows = await connection.fetch(
-            "SELECT concat_ws(' ', kind, facts) AS said FROM event"
+            "SELECT concat_ws(' ', kind, payload) AS said FROM event"
             " UNION ALL SELECT concat_ws(' ', kind, by_kind, by_id, details) FROM audit_event"
         )
     return "\n".join(row["said"] for row in rows)

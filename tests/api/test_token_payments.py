@@ -26,7 +26,7 @@ _ROWS = """
 SELECT (to_jsonb(payment) || jsonb_build_object('rows', jsonb_build_array(
     (SELECT to_jsonb(a) - 'nonce' FROM token_authorization AS a WHERE a.id = payment.authorization_id),
     (SELECT jsonb_agg(to_jsonb(h)) FROM hold AS h WHERE h.id = payment.transfer_id),
-    (SELECT jsonb_agg(to_jsonb(e) || jsonb_build_object('facts', e.facts - 'payment_id')) FROM event AS e
+    (SELECT jsonb_agg(to_jsonb(e) || jsonb_build_object('payload', e.payload - 'payment_id')) FROM event AS e
      WHERE e.subject = payment.id)
 )))::text
 FROM payment ORDER BY id

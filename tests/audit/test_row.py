@@ -39,7 +39,7 @@ async def test_a_row_is_hashed_as_a_binary_copy_has_it_whatever_pieces_it_comes_
 async def test_postgresql_writes_the_row_that_was_written_by_hand(database: Database) -> None:
     async with database.transaction() as connection:
         await connection.execute(
-            "INSERT INTO logged_event (id, kind, wallet_id, subject, facts, at) OVERRIDING SYSTEM VALUE"
+            "INSERT INTO logged_event (id, kind, wallet_id, subject, payload, at) OVERRIDING SYSTEM VALUE"
             " VALUES (7, 'payment.settled', $1, $2, '{\"n\":12}', '2030-01-31 12:00+00')",
             UUID("0190c0de-0000-7000-8000-000000000001"),
             UUID("0190c0de-0000-7000-8000-000000000002"),

@@ -38,7 +38,7 @@ ALTERED = [
 TABLES = {"event": "logged_event", "audit_event": "audit_event"}
 
 #: The column of each that says what happened.
-PAYLOADS = {"event": "facts", "audit_event": "details"}
+PAYLOADS = {"event": "payload", "audit_event": "details"}
 
 #: What a row of each is called in a sentence.
 ROWS = {"event": "event", "audit_event": "audit event"}
@@ -107,7 +107,7 @@ async def test_a_removed_row_is_named(checkpointed: Logs, name: str, number: int
 async def test_an_inserted_row_is_named(checkpointed: Logs, number: int) -> None:
     await checkpointed.tamper(
         "DELETE FROM logged_event WHERE id = 5",
-        "INSERT INTO logged_event (id, kind, facts, at) OVERRIDING SYSTEM VALUE"
+        "INSERT INTO logged_event (id, kind, payload, at) OVERRIDING SYSTEM VALUE"
         f" VALUES ({number}, 'new', '{{}}', now())",
     )
     expected = {5: "event 5 was altered"}.get(number, f"event {number} was inserted")

@@ -35,11 +35,11 @@ async def read(database: Database, owner: WalletId, after: int = 0, limit: int =
 
 async def test_events_come_in_order_with_their_facts_in_pages(database: Database, alice: WalletId) -> None:
     async with database.transaction() as connection:
-        facts = {"n": 1, "text": "ключ \u0001", "deep": [{"a": None}]}
-        await log.append(connection, [Event("first", alice, alice, facts), Event("second", alice, None, {})], NOW)
+        payload = {"n": 1, "text": "ключ \u0001", "deep": [{"a": None}]}
+        await log.append(connection, [Event("first", alice, alice, payload), Event("second", alice, None, {})], NOW)
     created, first, second = await read(database, alice)
     assert (created.kind, first.kind, second.kind) == ("wallet.created", "first", "second")
-    assert (first.facts, first.subject, first.at) == (facts, alice, NOW)
+    assert (first.payload, first.subject, first.at) == (payload, alice, NOW)
     assert created.number < first.number < second.number
     assert await read(database, alice, after=created.number, limit=1) == [first]
     assert await read(database, alice, after=second.number) == []
@@ -138,5 +138,5 @@ async def test_a_payments_events_are_there_with_it_and_for_both_sides(database: 
     for party in (ann, ben):
         *_, last = await read(database, party.id)
         assert (last.kind, last.subject) == ("payment.settled", paid.id)
-        assert isinstance(last.facts, dict)
-        assert (last.facts["from"], last.facts["to"], last.facts["amount"]) == ("@ann", "@ben", "2.00")
+        assert isinstance(last.payload, dict)
+        assert (last.payload["from"], last.payload["to"], last.payload["amount"]) == ("@ann", "@ben", "2.00")

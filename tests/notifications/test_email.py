@@ -27,7 +27,7 @@ MESSAGE = Message(
     at=datetime(2030, 1, 31, 12, tzinfo=UTC),
     title="You paid €10.00 to @bob",
     lines=["€10.00 went from your wallet to @bob & <friends>."],
-    facts=[("When", "31 January 2030")],
+    details=[("When", "31 January 2030")],
     links=[Link("This wasn't me", "https://pay.example/report#nm_1"), Link("Open", "https://pay.example/")],
     footer=["You get this message."],
     unsubscribe_url=f"https://pay.example/v1/notifications/unsubscribe/gu_{'A' * 43}/money_out",

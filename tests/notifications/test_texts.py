@@ -82,7 +82,7 @@ def test_every_event_that_people_are_told_of_has_words(kind: str, locale: str) -
 
 
 @pytest.mark.parametrize(
-    ("kind", "facts"),
+    ("kind", "payload"),
     [
         ("session.ended", {"why": "signed_out"}),
         ("policy.changed", {"loosened": False}),
@@ -96,8 +96,8 @@ def test_every_event_that_people_are_told_of_has_words(kind: str, locale: str) -
         ("webhook.test", {}),
     ],
 )
-def test_nobody_is_told_of_the_rest(kind: str, facts: dict[str, Any]) -> None:
-    assert notice(LoggedEvent(7, kind, UUID(int=1), facts, AT, 1), "alice") is None
+def test_nobody_is_told_of_the_rest(kind: str, payload: dict[str, Any]) -> None:
+    assert notice(LoggedEvent(7, kind, UUID(int=1), payload, AT, 1), "alice") is None
 
 
 @pytest.mark.parametrize(

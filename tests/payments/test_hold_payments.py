@@ -34,7 +34,7 @@ WRITTEN = {
         FROM hold ORDER BY debit_id, credit_id, amount""",
     "account": """SELECT code, debits_posted, credits_posted, debits_pending, credits_pending, shortfall, entries
         FROM account ORDER BY id""",
-    "event": "SELECT kind, wallet_id, other_id, facts, at FROM logged_event WHERE kind LIKE 'payment.%' ORDER BY id",
+    "event": "SELECT kind, wallet_id, other_id, payload, at FROM logged_event WHERE kind LIKE 'payment.%' ORDER BY id",
 }
 
 

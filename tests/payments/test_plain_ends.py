@@ -39,7 +39,7 @@ WRITTEN = {
         date_trunc('second', posted_at) FROM account ORDER BY id""",
     "entry": """SELECT account_id, number, side, amount, balance, purpose,
         date_trunc('second', posted_at) FROM entry ORDER BY account_id, number""",
-    "event": """SELECT kind, wallet_id, other_id, facts, date_trunc('second', at) FROM event
+    "event": """SELECT kind, wallet_id, other_id, payload, date_trunc('second', at) FROM event
         WHERE kind LIKE 'payment.%' ORDER BY id""",
     "refund": """SELECT payer, payee, asset, amount, memo, refund_of
         FROM payment WHERE refund_of IS NOT NULL ORDER BY id""",

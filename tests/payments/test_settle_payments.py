@@ -37,7 +37,7 @@ WRITTEN = {
         FROM account ORDER BY id""",
     "key": "SELECT request, fingerprint, amount FROM ledger_payment WHERE leg = 1 ORDER BY request",
     "other key": "SELECT * FROM idempotency_key",
-    "event": "SELECT kind, wallet_id, other_id, facts FROM event ORDER BY id",
+    "event": "SELECT kind, wallet_id, other_id, payload FROM event ORDER BY id",
 }
 
 

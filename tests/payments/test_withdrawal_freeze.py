@@ -177,8 +177,8 @@ async def test_a_freeze_stays_while_there_is_a_difference_and_is_lifted_when_the
     await town.settle()
 
     assert (await town.payment(paid)).state is State.SETTLED
-    (event,) = await rows(town, "SELECT facts FROM event WHERE kind = 'withdrawals.unfrozen'")
-    assert '"USDX"' in event["facts"]
+    (event,) = await rows(town, "SELECT payload FROM event WHERE kind = 'withdrawals.unfrozen'")
+    assert '"USDX"' in event["payload"]
     assert len(await rows(town, "SELECT * FROM difference WHERE ended_at IS NOT NULL")) == 1
 
 

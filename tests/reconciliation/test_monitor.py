@@ -68,8 +68,8 @@ async def frozen(town: Town) -> list[str]:
 
 async def told(town: Town) -> list[str]:
     """The gateway's events of what does not add up."""
-    found = await rows(town, "SELECT facts FROM event WHERE kind = 'solvency.difference' ORDER BY id")
-    return [row["facts"] for row in found]
+    found = await rows(town, "SELECT payload FROM event WHERE kind = 'solvency.difference' ORDER BY id")
+    return [row["payload"] for row in found]
 
 
 async def looked_to(town: Town) -> int:
@@ -133,9 +133,9 @@ async def test_a_difference_that_is_seen_twice_names_account_block_and_amount_an
     assert (row["account"], row["against"]) == ("wallet:alice:USDX", "balanceOf")
     assert (row["ledger"], row["other"], row["block"]) == (9_000_000, 6_000_000, await cursor(town))
     assert row["confirmed_at"] is not None
-    (facts,) = await told(town)
+    (payload,) = await told(town)
     for said in ('"wallet:alice:USDX"', '"USDX"', '"3.000000"', '"9.000000"', '"6.000000"', f'"block": {row["block"]}'):
-        assert said in facts
+        assert said in payload
     assert await frozen(town) == ["USDX"]
 
 

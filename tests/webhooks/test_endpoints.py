@@ -60,8 +60,8 @@ async def test_an_endpoint_is_created_listed_changed_and_deleted(api: Api, bob: 
     async with api.services.database.reading() as connection:
         audited = await connection.fetch("SELECT kind FROM audit_event WHERE kind LIKE 'webhook.%' ORDER BY id")
         assert [row["kind"] for row in audited] == [one["type"] for one in told]
-        facts = "SELECT string_agg(facts::text, '') FROM logged_event WHERE kind LIKE 'webhook.%'"
-        assert "/webhooks" not in await connection.fetchval(facts), "a path may be a secret"
+        payload = "SELECT string_agg(payload::text, '') FROM logged_event WHERE kind LIKE 'webhook.%'"
+        assert "/webhooks" not in await connection.fetchval(payload), "a path may be a secret"
 
 
 async def test_two_changes_at_once_lose_none(api: Api, bob: Person) -> None:

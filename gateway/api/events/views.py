@@ -117,21 +117,21 @@ def view(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventView:
 
 def _payment(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
     payment = behind.payments[PaymentId(_subject(event))]
-    then = payment_events.at_event(payment, event.kind, event.facts, event.at)
+    then = payment_events.at_event(payment, event.kind, event.payload, event.at)
     return PaymentData(*astuple(payment_view(then, viewer)))
 
 
 def _conversion(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
     conversion = behind.conversions[ConversionId(_subject(event))]
     return ConversionData(
-        *astuple(conversion_view(payment_events.conversion_at_event(conversion, event.kind, event.facts, event.at)))
+        *astuple(conversion_view(payment_events.conversion_at_event(conversion, event.kind, event.payload, event.at)))
     )
 
 
 def _bank_movement(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
     prefix = BANK_PREFIX["deposit" if event.kind == "deposit.settled" else "withdrawal"]
     return BankMovementData(
-        show(prefix, _subject(event)), "settled", event.facts["amount"], event.facts["asset"], rfc3339(event.at)
+        show(prefix, _subject(event)), "settled", event.payload["amount"], event.payload["asset"], rfc3339(event.at)
     )
 
 
@@ -145,60 +145,62 @@ def _request(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData
 
 
 def _observation(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
-    facts = event.facts
+    payload = event.payload
     id = show("obs", _subject(event))
-    return ObservationData(id, facts["from"], facts["to"], facts["amount"], facts["asset"], facts["tx_hash"])
+    return ObservationData(id, payload["from"], payload["to"], payload["amount"], payload["asset"], payload["tx_hash"])
 
 
 def _correction(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
-    facts = event.facts
+    payload = event.payload
     id = show(repairs.PREFIX, _subject(event))
-    return CorrectionData(id, facts["debit"], facts["credit"], facts["amount"], facts["asset"], facts["reason"])
+    return CorrectionData(
+        id, payload["debit"], payload["credit"], payload["amount"], payload["asset"], payload["reason"]
+    )
 
 
 def _wallet(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
-    facts = event.facts
+    payload = event.payload
     return WalletData(
         show("wal", viewer),
         behind.handles[viewer],
-        address=facts.get("address", UNSET),
-        custody=facts.get("custody", UNSET),
-        previous_address=facts.get("before", UNSET),
-        lapses_at=facts.get("lapses_at", UNSET),
+        address=payload.get("address", UNSET),
+        custody=payload.get("custody", UNSET),
+        previous_address=payload.get("before", UNSET),
+        lapses_at=payload.get("lapses_at", UNSET),
     )
 
 
 def _policy(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
-    limit = event.facts.get("limit")
+    limit = event.payload.get("limit")
     by = "owner" if limit is None else "operators"
-    return PolicyData(show("wal", viewer), by, event.facts.get("loosened"), limit)
+    return PolicyData(show("wal", viewer), by, event.payload.get("loosened"), limit)
 
 
 def _api_key(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
-    return ApiKeyData(show("key", _subject(event)), event.facts["name"], event.facts["scopes"])
+    return ApiKeyData(show("key", _subject(event)), event.payload["name"], event.payload["scopes"])
 
 
 def _passkey(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
-    return PasskeyData(show("psk", _subject(event)), event.facts["name"])
+    return PasskeyData(show("psk", _subject(event)), event.payload["name"])
 
 
 def _session(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
-    return SessionData(show("ses", _subject(event)), event.facts.get("begun_by"), event.facts.get("why"))
+    return SessionData(show("ses", _subject(event)), event.payload.get("begun_by"), event.payload.get("why"))
 
 
 def _recovery_codes(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
-    facts = event.facts
-    return RecoveryCodesData(show("wal", viewer), facts["codes"] if "codes" in facts else facts["codes_left"])
+    payload = event.payload
+    return RecoveryCodesData(show("wal", viewer), payload["codes"] if "codes" in payload else payload["codes_left"])
 
 
 def _notification_address(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
-    facts = event.facts
-    return NotificationAddressData(show(vocabulary.PREFIX, _subject(event)), facts["channel"], facts.get("reason"))
+    payload = event.payload
+    return NotificationAddressData(show(vocabulary.PREFIX, _subject(event)), payload["channel"], payload.get("reason"))
 
 
 def _webhook(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
-    facts = event.facts
-    return WebhookData(show(PREFIX, _subject(event)), facts["host"], facts["types"], facts["disabled_by"])
+    payload = event.payload
+    return WebhookData(show(PREFIX, _subject(event)), payload["host"], payload["types"], payload["disabled_by"])
 
 
 def _subject(event: LoggedEvent) -> UUID:

@@ -94,18 +94,18 @@ def notice_view(of: Listed, handle: str, language: Language) -> NotificationView
 
 
 def _money(event: LoggedEvent, me: str) -> NotificationMoneyView | None:
-    facts = event.facts
-    if "amount" not in facts or event.kind.startswith("request."):  # a request moves none
+    payload = event.payload
+    if "amount" not in payload or event.kind.startswith("request."):  # a request moves none
         return None
-    if "from" in facts:
-        payer, payee = facts["from"], facts["to"]
+    if "from" in payload:
+        payer, payee = payload["from"], payload["to"]
     elif event.kind == "ledger.corrected":
         payer, payee = (
-            me if facts[side] == f"wallet:{me[1:]}:{facts['asset']}" else None for side in ("debit", "credit")
+            me if payload[side] == f"wallet:{me[1:]}:{payload['asset']}" else None for side in ("debit", "credit")
         )
     else:
         payer, payee = (me, None) if event.kind.startswith("withdrawal.") else (None, me)
-    return NotificationMoneyView(facts["amount"], facts["asset"], payer, payee)
+    return NotificationMoneyView(payload["amount"], payload["asset"], payer, payee)
 
 
 def _deliveries(of: Iterable[Delivery]) -> list[NotificationDeliveryView]:

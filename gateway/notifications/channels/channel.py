@@ -35,7 +35,7 @@ class Message:
     at: datetime
     title: str
     lines: Sequence[str]  #: One paragraph each.
-    facts: Sequence[tuple[str, str]] = ()  #: Names and values, such as when it happened.
+    details: Sequence[tuple[str, str]] = ()  #: Names and values, such as when it happened.
     links: Sequence[Link] = ()
     footer: Sequence[str] = ()
     code: str | None = None

@@ -55,8 +55,8 @@ def text_body(message: Message) -> str:
     if message.code is not None:
         parts.append(message.code)
     parts += message.lines
-    if message.facts:
-        parts.append("\n".join(f"{name}: {value}" for name, value in message.facts))
+    if message.details:
+        parts.append("\n".join(f"{name}: {value}" for name, value in message.details))
     parts += [f"{link.label}:\n{link.url}" for link in message.links]
     footer = list(message.footer)
     if message.unsubscribe is not None:
@@ -75,7 +75,7 @@ def html_body(message: Message) -> str:
         f'<tr><td style="padding:10px 12px 10px 0;border-top:1px solid {_LINE};color:{_SOFT};vertical-align:top">'
         f'{escape(name)}</td><td style="padding:10px 0;border-top:1px solid {_LINE};text-align:right;font-weight:600;'
         f'overflow-wrap:anywhere"><bdi>{escape(value)}</bdi></td></tr>'
-        for name, value in message.facts
+        for name, value in message.details
     )
     table = f'<table role="presentation" width="100%" style="border-collapse:collapse;margin:8px 0 16px">{rows}</table>'
     links = "".join(

@@ -49,9 +49,9 @@ def message(
                 "recognise."
             )
         )
-    facts = [(say("Wallet"), f"@{reader.handle}"), (say("When"), reader.language.time(event.at))]
+    details = [(say("Wallet"), f"@{reader.handle}"), (say("When"), reader.language.time(event.at))]
     if event.kind.startswith("payment.") and event.subject is not None:
-        facts.append((say("Payment"), show("pay", event.subject)))
+        details.append((say("Payment"), show("pay", event.subject)))
     links = [Link(say("This wasn't me"), report_url)] if report_url else []
     links.append(Link(say("Open your wallet"), f"{reader.public_url}/"))
     footer = [
@@ -77,7 +77,7 @@ def message(
         at=event.at,
         title=title,
         lines=lines,
-        facts=facts,
+        details=details,
         links=links,
         footer=footer,
         unsubscribe_url=unsubscribe[0] if unsubscribe else None,
@@ -120,56 +120,56 @@ def channel_name(language: Language, channel: str) -> str:
 
 def words(event: LoggedEvent, reader: Reader) -> Words:
     """Return what happened, in words."""
-    return _WORDS[event.kind](event.facts, reader)
+    return _WORDS[event.kind](event.payload, reader)
 
 
-def _amount(facts: Mapping[str, Any], reader: Reader) -> str:
-    return reader.language.amount(facts["amount"], facts["asset"])
+def _amount(payload: Mapping[str, Any], reader: Reader) -> str:
+    return reader.language.amount(payload["amount"], payload["asset"])
 
 
-def _settled(facts: Mapping[str, Any], reader: Reader) -> Words:
-    say, amount = reader.language.say, _amount(facts, reader)
-    if facts["from"] != f"@{reader.handle}":
+def _settled(payload: Mapping[str, Any], reader: Reader) -> Words:
+    say, amount = reader.language.say, _amount(payload, reader)
+    if payload["from"] != f"@{reader.handle}":
         return (
-            say("You received {amount} from {payer}", amount=amount, payer=facts["from"]),
-            say("{payer} paid you {amount}. The payment is final.", amount=amount, payer=facts["from"]),
+            say("You received {amount} from {payer}", amount=amount, payer=payload["from"]),
+            say("{payer} paid you {amount}. The payment is final.", amount=amount, payer=payload["from"]),
         )
     return (
-        say("You paid {amount} to {payee}", amount=amount, payee=facts["to"]),
-        say("{amount} went from your wallet to {payee}.", amount=amount, payee=facts["to"]),
+        say("You paid {amount} to {payee}", amount=amount, payee=payload["to"]),
+        say("{amount} went from your wallet to {payee}.", amount=amount, payee=payload["to"]),
     )
 
 
-def _held(facts: Mapping[str, Any], reader: Reader) -> Words:
-    say, values = reader.language.say, {"amount": _amount(facts, reader), "payee": facts["to"]}
+def _held(payload: Mapping[str, Any], reader: Reader) -> Words:
+    say, values = reader.language.say, {"amount": _amount(payload, reader), "payee": payload["to"]}
     return (
         say("{amount} is set aside for {payee}", **values),
         say("{payee} can collect up to {amount}. What is not collected comes back to you.", **values),
     )
 
 
-def _queued(facts: Mapping[str, Any], reader: Reader) -> Words:
-    say, values = reader.language.say, {"amount": _amount(facts, reader), "payee": facts["to"]}
+def _queued(payload: Mapping[str, Any], reader: Reader) -> Words:
+    say, values = reader.language.say, {"amount": _amount(payload, reader), "payee": payload["to"]}
     return (
         say("You are paying {amount} to {payee}", **values),
         say("A payment of {amount} to {payee} was accepted and is on its way.", **values),
     )
 
 
-def _failed(facts: Mapping[str, Any], reader: Reader) -> Words:
-    say, values = reader.language.say, {"amount": _amount(facts, reader), "payee": facts["to"]}
+def _failed(payload: Mapping[str, Any], reader: Reader) -> Words:
+    say, values = reader.language.say, {"amount": _amount(payload, reader), "payee": payload["to"]}
     return (
-        say("Your payment to {payee} failed", payee=facts["to"]),
+        say("Your payment to {payee} failed", payee=payload["to"]),
         say("{amount} could not be paid to {payee}. The money is in your wallet again.", **values),
     )
 
 
-def _needs_approval(facts: Mapping[str, Any], reader: Reader) -> Words:
-    say, values = reader.language.say, {"amount": _amount(facts, reader), "payee": facts["to"]}
+def _needs_approval(payload: Mapping[str, Any], reader: Reader) -> Words:
+    say, values = reader.language.say, {"amount": _amount(payload, reader), "payee": payload["to"]}
     title = say("Approve a payment of {amount} to {payee}?", **values)
-    if "expires_at" not in facts:
+    if "expires_at" not in payload:
         return title, say("A payment of {amount} to {payee} waits. Approve or decline it in your wallet.", **values)
-    until = reader.language.time(datetime.fromisoformat(facts["expires_at"]))
+    until = reader.language.time(datetime.fromisoformat(payload["expires_at"]))
     return title, say(
         "A payment of {amount} to {payee} waits. Approve or decline it in your wallet until {time}.",
         time=until,
@@ -177,64 +177,64 @@ def _needs_approval(facts: Mapping[str, Any], reader: Reader) -> Words:
     )
 
 
-def _asked(facts: Mapping[str, Any], reader: Reader) -> Words:
-    say, values = reader.language.say, {"amount": _amount(facts, reader), "payee": facts["to"]}
+def _asked(payload: Mapping[str, Any], reader: Reader) -> Words:
+    say, values = reader.language.say, {"amount": _amount(payload, reader), "payee": payload["to"]}
     return (
         say("{payee} asks you for {amount}", **values),
         say("{payee} asks you to pay {amount}. Pay or decline it in your wallet; nothing is paid by itself.", **values),
     )
 
 
-def _declined(facts: Mapping[str, Any], reader: Reader) -> Words:
-    say, values = reader.language.say, {"amount": _amount(facts, reader), "payer": facts["from"]}
+def _declined(payload: Mapping[str, Any], reader: Reader) -> Words:
+    say, values = reader.language.say, {"amount": _amount(payload, reader), "payer": payload["from"]}
     return (
-        say("{payer} declined your request", payer=facts["from"]),
+        say("{payer} declined your request", payer=payload["from"]),
         say("{payer} does not pay the {amount} that you asked for.", **values),
     )
 
 
-def _observed(facts: Mapping[str, Any], reader: Reader) -> Words:
-    say, amount = reader.language.say, _amount(facts, reader)
-    if facts["from"] != f"@{reader.handle}":
+def _observed(payload: Mapping[str, Any], reader: Reader) -> Words:
+    say, amount = reader.language.say, _amount(payload, reader)
+    if payload["from"] != f"@{reader.handle}":
         return (
             say("{amount} came to your address", amount=amount),
-            say("{amount} came to your wallet's address from {payer}.", amount=amount, payer=facts["from"]),
+            say("{amount} came to your wallet's address from {payer}.", amount=amount, payer=payload["from"]),
         )
     return (
         say("{amount} left your address", amount=amount),
         say(
             "{amount} went from your wallet's address to {payee}, without this gateway.",
             amount=amount,
-            payee=facts["to"],
+            payee=payload["to"],
         ),
     )
 
 
-def _corrected(facts: Mapping[str, Any], reader: Reader) -> Words:
-    say, amount = reader.language.say, _amount(facts, reader)
+def _corrected(payload: Mapping[str, Any], reader: Reader) -> Words:
+    say, amount = reader.language.say, _amount(payload, reader)
     title = say("Your balance was corrected")
-    if facts["credit"].split(":")[1] == reader.handle:
+    if payload["credit"].split(":")[1] == reader.handle:
         return title, say("The gateway's operators added {amount} to your wallet.", amount=amount)
     return title, say("The gateway's operators took {amount} from your wallet.", amount=amount)
 
 
-def _deposit(facts: Mapping[str, Any], reader: Reader) -> Words:
-    say, amount = reader.language.say, _amount(facts, reader)
+def _deposit(payload: Mapping[str, Any], reader: Reader) -> Words:
+    say, amount = reader.language.say, _amount(payload, reader)
     return (
         say("{amount} came in from the bank", amount=amount),
         say("{amount} from your bank is in your wallet.", amount=amount),
     )
 
 
-def _withdrawal(facts: Mapping[str, Any], reader: Reader) -> Words:
-    say, amount = reader.language.say, _amount(facts, reader)
+def _withdrawal(payload: Mapping[str, Any], reader: Reader) -> Words:
+    say, amount = reader.language.say, _amount(payload, reader)
     return (
         say("{amount} went out to the bank", amount=amount),
         say("{amount} went from your wallet to your bank.", amount=amount),
     )
 
 
-def _signed_in(facts: Mapping[str, Any], reader: Reader) -> Words:
+def _signed_in(payload: Mapping[str, Any], reader: Reader) -> Words:
     say, me = reader.language.say, reader.handle
     by = {
         "passkey": say("Somebody signed in to @{handle} with a passkey.", handle=me),
@@ -242,10 +242,10 @@ def _signed_in(facts: Mapping[str, Any], reader: Reader) -> Words:
         "recovery_code": say("Somebody signed in to @{handle} with a recovery code.", handle=me),
         "link": say("Somebody signed in to @{handle} with the link that the gateway printed.", handle=me),
     }
-    return say("New sign-in to your wallet"), by[facts["begun_by"]]
+    return say("New sign-in to your wallet"), by[payload["begun_by"]]
 
 
-def _session_stolen(facts: Mapping[str, Any], reader: Reader) -> Words:
+def _session_stolen(payload: Mapping[str, Any], reader: Reader) -> Words:
     say = reader.language.say
     return (
         say("A session was ended"),
@@ -256,32 +256,32 @@ def _session_stolen(facts: Mapping[str, Any], reader: Reader) -> Words:
 
 
 def _passkey(title: str, text: str) -> Callable[[Mapping[str, Any], Reader], Words]:
-    return lambda facts, reader: (reader.language.say(title), reader.language.say(text, name=facts["name"]))
+    return lambda payload, reader: (reader.language.say(title), reader.language.say(text, name=payload["name"]))
 
 
 def _plain(title: str, text: str) -> Callable[[Mapping[str, Any], Reader], Words]:
-    return lambda facts, reader: (reader.language.say(title), reader.language.say(text))
+    return lambda payload, reader: (reader.language.say(title), reader.language.say(text))
 
 
-def _bound(facts: Mapping[str, Any], reader: Reader) -> Words:
+def _bound(payload: Mapping[str, Any], reader: Reader) -> Words:
     say = reader.language.say
     return (
         say("Your wallet has another address"),
-        say("From now on, tokens for your wallet come to {address}.", address=facts["address"]),
+        say("From now on, tokens for your wallet come to {address}.", address=payload["address"]),
     )
 
 
-def _policy(facts: Mapping[str, Any], reader: Reader) -> Words:
+def _policy(payload: Mapping[str, Any], reader: Reader) -> Words:
     say = reader.language.say
     title = say("Your payment policy changed")
-    if facts.get("limit") is not None:
+    if payload.get("limit") is not None:
         return title, say("The gateway's operators changed the limit on your wallet's payments.")
     return title, say("From now on, fewer payments need your approval.")
 
 
 def _address(title: str, text: str) -> Callable[[Mapping[str, Any], Reader], Words]:
-    def of(facts: Mapping[str, Any], reader: Reader) -> Words:
-        channel = channel_name(reader.language, facts["channel"])
+    def of(payload: Mapping[str, Any], reader: Reader) -> Words:
+        channel = channel_name(reader.language, payload["channel"])
         return reader.language.say(title), reader.language.say(text, channel=channel)
 
     return of

@@ -205,7 +205,7 @@ def _told(rows: Rows) -> Iterator[Step]:
 
 
 def _payload(row: Record) -> Any:
-    return msgspec.json.decode(row["facts"])
+    return msgspec.json.decode(row["payload"])
 
 
 def _by(row: Record) -> str:

@@ -37,7 +37,7 @@ FROM observation AS seen WHERE seen.transfer_id = $1;
 
 -- events
 -- What the event log has of a payment, in order.
-SELECT id, kind, at, facts FROM event WHERE subject = $1 ORDER BY id;
+SELECT id, kind, at, payload FROM event WHERE subject = $1 ORDER BY id;
 
 -- limits
 -- What a payment counted against when it was asked for: the caps of an API key, a mandate.

@@ -1,4 +1,4 @@
-"""The events of payments and conversions: their facts, and the payment or conversion as it was at an event.
+"""The events of payments and conversions: their payload, and the payment or conversion as it was at an event.
 
 An event stores what can change about its payment; the rest is read from the payment's row. So an event shows the
 payment as `GET` would have returned it then, without a copy of the payment in the log for each of its states.
@@ -21,75 +21,75 @@ from gateway.payments.model.route import ledger_route
 
 def events(payment: Payment) -> list[Event]:
     """The event of a payment's present state: for both wallets, or the payer's only while the payee may not see it."""
-    facts: dict[str, object] = {
+    payload: dict[str, object] = {
         "from": payment.payer_name,
         "to": payment.payee_name,
         "amount": payment.amount.amount,
         "asset": payment.amount.asset.code,
     }
     if payment.captured != _captured(payment, payment.state):
-        facts["captured"] = payment.captured.amount
+        payload["captured"] = payment.captured.amount
     if payment.fee.units:
-        facts["fee"] = payment.fee.amount
+        payload["fee"] = payment.fee.amount
     if payment.failure is not None:
-        facts["failure"] = payment.failure
+        payload["failure"] = payment.failure
     if payment.tx_hash is not None:
-        facts["tx_hash"] = payment.tx_hash
+        payload["tx_hash"] = payment.tx_hash
     if payment.waits_for_approval:
-        facts["approval"] = payment.approval
+        payload["approval"] = payment.approval
     if payment.expires_at is not None:
-        facts["expires_at"] = rfc3339(payment.expires_at)
+        payload["expires_at"] = rfc3339(payment.expires_at)
     if payment.undo_until is not None:
-        facts["undo_until"] = rfc3339(payment.undo_until)
+        payload["undo_until"] = rfc3339(payment.undo_until)
     payee = payment.payee if payment.visible_to_payee else None
-    return [Event(f"payment.{payment.state.value}", payment.payer, payment.id, facts, other=payee)]
+    return [Event(f"payment.{payment.state.value}", payment.payer, payment.id, payload, other=payee)]
 
 
-def at_event(payment: Payment, kind: str, facts: Mapping[str, Any], at: datetime) -> Payment:
+def at_event(payment: Payment, kind: str, payload: Mapping[str, Any], at: datetime) -> Payment:
     """The payment as it was at an event, from what it is now. Pure."""
     state, asset = State(kind.removeprefix("payment.")), payment.amount.asset
     nothing = Money(0, asset)
-    fee = asset.parse(facts["fee"]) if "fee" in facts else nothing
+    fee = asset.parse(payload["fee"]) if "fee" in payload else nothing
     follows = payment.route == ledger_route(payment.fee)  # a capture of a part changes the fee, and so the route
     return replace(
         payment,
         state=state,
         route=ledger_route(fee) if follows else payment.route,
-        captured=asset.parse(facts["captured"]) if "captured" in facts else _captured(payment, state),
+        captured=asset.parse(payload["captured"]) if "captured" in payload else _captured(payment, state),
         fee=fee,
         refunded=nothing,  # only a settled payment is refunded, and it has no event after that
-        failure=facts.get("failure"),
-        tx_hash=facts.get("tx_hash"),
-        approval=tuple(facts["approval"]) if "approval" in facts else None,
-        expires_at=_time(facts, "expires_at"),
-        undo_until=_time(facts, "undo_until"),
+        failure=payload.get("failure"),
+        tx_hash=payload.get("tx_hash"),
+        approval=tuple(payload["approval"]) if "approval" in payload else None,
+        expires_at=_time(payload, "expires_at"),
+        undo_until=_time(payload, "undo_until"),
         settled_at=at if state is State.SETTLED else None,
     )
 
 
 def conversion_event(conversion: Conversion) -> Event:
     """The event of a conversion's present state."""
-    facts: dict[str, object] = {
+    payload: dict[str, object] = {
         "amount": conversion.amount.amount,
         "asset": conversion.amount.asset.code,
         "to_amount": conversion.to_amount.amount,
         "to_asset": conversion.to_amount.asset.code,
     }
     if conversion.failure is not None:
-        facts["failure"] = conversion.failure
+        payload["failure"] = conversion.failure
     if conversion.tx_hash is not None:
-        facts["tx_hash"] = conversion.tx_hash
-    return Event(f"conversion.{conversion.state.value}", conversion.wallet, conversion.id, facts)
+        payload["tx_hash"] = conversion.tx_hash
+    return Event(f"conversion.{conversion.state.value}", conversion.wallet, conversion.id, payload)
 
 
-def conversion_at_event(conversion: Conversion, kind: str, facts: Mapping[str, Any], at: datetime) -> Conversion:
+def conversion_at_event(conversion: Conversion, kind: str, payload: Mapping[str, Any], at: datetime) -> Conversion:
     """The conversion as it was at an event, from what it is now. Pure."""
     state = State(kind.removeprefix("conversion."))
     return dataclasses.replace(
         conversion,
         state=state,
-        failure=facts.get("failure"),
-        tx_hash=facts.get("tx_hash"),
+        failure=payload.get("failure"),
+        tx_hash=payload.get("tx_hash"),
         settled_at=at if state is State.SETTLED else None,
     )
 
@@ -99,5 +99,5 @@ def _captured(payment: Payment, state: State) -> Money:
     return payment.amount if state is State.SETTLED else Money(0, payment.amount.asset)
 
 
-def _time(facts: Mapping[str, Any], name: str) -> datetime | None:
-    return datetime.fromisoformat(facts[name]) if name in facts else None
+def _time(payload: Mapping[str, Any], name: str) -> datetime | None:
+    return datetime.fromisoformat(payload[name]) if name in payload else None

@@ -69,8 +69,8 @@ def columns_of(asked: Sequence[PlainPayment]) -> tuple[list[Any], ...]:
     )
 
 
-def facts_of(one: PlainPayment, expires_at: datetime | None = None) -> str:
-    """The facts of its event but for who paid, as `payment_events.events` has them. None of them needs escaping."""
+def payload_of(one: PlainPayment, expires_at: datetime | None = None) -> str:
+    """The payload of its event without the payer, as in `payment_events.events`. No value needs escaping."""
     expires = "" if expires_at is None else f',"expires_at":"{rfc3339(expires_at)}"'
     return f'{{"to":"@{one.payee_handle}","amount":"{one.money.amount}","asset":"{one.money.asset.code}"{expires}}}'
 

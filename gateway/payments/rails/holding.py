@@ -10,7 +10,7 @@ from gateway.ledger import account, ledger
 from gateway.ledger.transfer import Leg, State, Transfer
 from gateway.money import Asset, Money
 from gateway.payments.model.payment import Payment
-from gateway.payments.model.plain import NotDone, PlainPayment, columns_of, facts_of, not_done
+from gateway.payments.model.plain import NotDone, PlainPayment, columns_of, not_done, payload_of
 from gateway.payments.model.proposed import Proposed
 from gateway.payments.payees.resolver import Payee
 from gateway.payments.records import records
@@ -95,7 +95,7 @@ async def hold_all(
             *columns_of(asked),
             [one.payment_id for one in asked],
             routes,
-            [facts_of(one, expires_at) for one in asked],
+            [payload_of(one, expires_at) for one in asked],
         )
     assert row is not None
     return [

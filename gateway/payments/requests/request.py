@@ -66,8 +66,8 @@ def event_of(
     kind: str, id: RequestId, requester: WalletId, payer: WalletId, payer_name: str, requester_name: str, amount: Money
 ) -> Event:
     """`event`, of a request whose values are known without its row."""
-    facts = {"from": payer_name, "to": requester_name, "amount": amount.amount, "asset": amount.asset.code}
-    return Event(kind, requester, id, facts, other=payer)
+    payload = {"from": payer_name, "to": requester_name, "amount": amount.amount, "asset": amount.asset.code}
+    return Event(kind, requester, id, payload, other=payer)
 
 
 #: What each event leaves a request as.

@@ -48,7 +48,7 @@ async def relayer_of(town: Town, payment: Payment) -> RelayerSigner:
 
 
 async def gateway_events(town: Town, kind: str) -> list[Record]:
-    return await rows(town, "SELECT facts FROM event WHERE wallet_id IS NULL AND kind = $1 ORDER BY id", kind)
+    return await rows(town, "SELECT payload FROM event WHERE wallet_id IS NULL AND kind = $1 ORDER BY id", kind)
 
 
 class Recording(HttpNode):

@@ -91,7 +91,7 @@ async def test_a_relayer_that_runs_low_says_so_once_well_before_it_is_dry_and_on
     await jobs.gas_balance.run(worker)
 
     (low,) = await gateway_events(wide, "relayer.low")
-    assert f'"relayer": "{TWO.address}"' in low["facts"]
+    assert f'"relayer": "{TWO.address}"' in low["payload"]
     said = [one.getMessage() for one in caplog.records if "send it some" in one.getMessage()]
     assert len(said) == 1
     assert TWO.address in said[0]
