@@ -382,4 +382,4 @@ def _read(terminal: int) -> bytes:
 def test_json_has_the_api_s_own_names(up: Up) -> None:
     wallet = json.loads(up.gateway("balance", "alice", "--json").stdout)
 
-    assert set(wallet) == {"handle", "wallet_id", "address", "custody", "at", "balances"}
+    assert set(wallet) == {"handle", "wallet_id", "address", "custody", "at", "balances", "frozen_at", "freezes"}

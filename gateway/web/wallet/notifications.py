@@ -101,7 +101,7 @@ class _Notice:
     amount: str
     asset: str
     when: str
-    payload: Sequence[tuple[str, str]]
+    deliveries: Sequence[tuple[str, str]]
     payment: str
     is_waiting: bool
     can_be_reported: bool
@@ -126,7 +126,7 @@ class _Notice:
             amount=money.amount if money else "",
             asset=money.asset if money else "",
             when=f"{reader.date(one.created_at)}, {reader.clock(one.created_at)}",
-            payload=[*_deliveries(one.deliveries, reader)],
+            deliveries=[*_deliveries(one.deliveries, reader)],
             payment=one.payment or "",
             is_waiting=is_waiting,
             can_be_reported=one.kind == "money_out" and one.payment is not None,
