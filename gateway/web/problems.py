@@ -77,7 +77,10 @@ def _texts(say: Callable[[str], str]) -> Mapping[str, str]:
         "payment_restored": say("This payment is from before a restore, and is looked at by people."),
         "payments_under_way": say("Payments are under way. Wait until they are settled."),
         "refund_exceeds_payment": say("That is more than is left of this payment."),
-        "request_limit": say("Too many requests are open. Take one back, or wait until one is paid."),
+        "request_limit": say(
+            "Too many of your requests to this wallet are open. Cancel one, or wait until one is paid or declined."
+        ),
+        "request_limit:day": say("You have made too many requests today. Try again tomorrow."),
         "request_mismatch": say("This is not what was asked for. Open the request again."),
         "request_not_open": say("This request was paid, declined or taken back already."),
         "self_payment": say("That is you."),

@@ -154,6 +154,65 @@ async def test_a_request_that_there_is_no_money_for_says_so_on_its_page(visitor:
     await expect(visitor.page.get_by_role("button", name="Decline")).to_be_enabled()
 
 
+async def test_a_frozen_wallet_that_would_pay_is_led_to_unfreezing(visitor: Visitor, site: Site) -> None:
+    alice, bob = await owner(visitor, site, "alice", "50.00 EUR"), await site.person("bob")
+    paid = (await alice.pay("@bob", "1.00 EUR")).json()["id"]
+    await alice.post(f"/v1/payments/{paid}/report-unauthorized", b"")
+    await visitor.page.goto(f"/pay/check?request={await asked(bob)}")
+    alert = visitor.page.get_by_role("alert")
+    await expect(alert).to_contain_text("Your wallet is frozen")
+    await expect(alert.get_by_role("link", name="Unfreeze your wallet")).to_have_attribute("href", "/settings/unfreeze")
+
+
+async def test_a_request_of_a_wallet_that_was_closed_meanwhile_says_so(visitor: Visitor, site: Site) -> None:
+    alice, bob = await owner(visitor, site, "alice", "50.00 EUR"), await site.person("bob")
+    id = await asked(bob)
+    closed = await bob.post("/v1/wallet/close", {"confirm": "@bob closes this wallet for ever"})
+    assert closed.status_code == 200
+    async with site.api.services.database.transaction() as connection:
+        # As closing leaves one whose payment is under way then, and fails later.
+        await connection.execute("UPDATE payment_request SET cancelled_at = NULL")
+    assert await state(alice, id) == "open"
+    await visitor.page.goto(f"/pay/check?request={id}")
+    text = "@bob has closed their wallet, so this request cannot be paid. Decline it."
+    await expect(visitor.page.get_by_role("alert")).to_have_text(text)
+    await expect(visitor.page.get_by_role("button", name="Decline")).to_be_enabled()
+
+
+async def test_more_that_wait_than_are_shown_are_listed_on_a_page_of_their_own(visitor: Visitor, site: Site) -> None:
+    await owner(visitor, site, "alice")
+    bob, carol, page = await site.person("bob"), await site.person("carol"), visitor.page
+    for by in (bob,) * 9 + (carol,) * 3:
+        await asked(by)
+    await page.goto("/requests")
+    await expect(page.locator("#asked li")).to_have_count(10)
+    await expect(page.locator("#requests li")).to_have_count(12)  # each once
+    await page.get_by_role("link", name="Show all").click()
+    await expect(page.locator("#asked li")).to_have_count(12)
+    await page.get_by_role("button", name="Decline the request of @carol").first.click()
+    await page.get_by_role("dialog").get_by_role("button", name="Decline").click()
+    await expect(page.locator("#asked li")).to_have_count(11)
+
+
+async def test_what_limits_new_requests_is_said_in_its_own_words(visitor: Visitor, site: Site) -> None:
+    alice = await owner(visitor, site, "alice")
+    await site.person("bob")
+    for _ in range(10):
+        await asked(alice, "@bob")
+    page, alert = visitor.page, visitor.page.get_by_role("alert")
+    await fill_in(page)
+    await page.get_by_role("button", name="Ask").click()
+    await expect(alert).to_contain_text("Too many of your requests to this wallet are open.")
+    for n in range(9):
+        other = await site.person(f"other_{n}")
+        for _ in range(10):
+            await asked(alice, f"@{other.handle}")
+    await site.person("carol")
+    await fill_in(page, "carol")
+    await page.get_by_role("button", name="Ask").click()
+    await expect(alert).to_contain_text("You have made too many requests today. Try again tomorrow.")
+
+
 async def test_requests_are_read_without_scripts_and_by_nobody_else(
     visitor: Visitor, browser: Browser, site: Site
 ) -> None:

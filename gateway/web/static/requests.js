@@ -1,5 +1,5 @@
-// Ask somebody for money; decline or cancel a request. The form's key is the page's: pressed again, after a lost answer or
-// in a second tab, it is the same request.
+// Ask somebody for money; decline or cancel a request. The form's key is the page's, so pressing again after a lost answer
+// makes no second request. A page opened anew has a new key.
 
 import { isLost, post } from "./api.js";
 import { blame, confirmed, during, find, leave, onSubmit } from "./page.js";
@@ -44,6 +44,9 @@ if (form) {
 function refused(error) {
   const again = words("Press the button again: it is not asked twice.");
   if (isLost(error)) throw new Error(`${error.message} ${again}`);
+  const often = error.type.endsWith(":day")
+    ? words("You have made too many requests today. Try again tomorrow.")
+    : words("Too many of your requests to this wallet are open. Cancel one, or wait until one is paid or declined.");
   const [field, text] =
     {
       unknown_handle: ["to", words("Nobody has this handle. Check how it is written.")],
@@ -51,7 +54,7 @@ function refused(error) {
       self_payment: ["to", words("That is you.")],
       invalid_amount: ["amount", words("Write an amount such as 12.50.")],
       amount_too_precise: ["amount", words("This has more decimals than the currency.")],
-      request_limit: ["to", words("You have asked often enough for now. Wait until they have paid or declined.")],
+      request_limit: ["to", often],
       wallet_frozen: ["to", words("Your wallet is frozen: you cannot ask for money until it is unfrozen.")],
     }[error.code] ?? [];
   if (!field) throw error;

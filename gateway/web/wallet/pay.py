@@ -59,7 +59,12 @@ async def check_page(request: Request[Any, Any, Any], services: Services, creden
         )
     except GatewayError as error:
         if pays is not None:
-            return await request_shown(request, services, caller, pays, _fault(error, reader)[1])
+            text = _fault(error, reader)[1]
+            if isinstance(error, UnknownPayee):  # its handle was a wallet's when it asked
+                text = reader.say(
+                    "{payee} has closed their wallet, so this request cannot be paid. Decline it.", payee=filled["to"]
+                )
+            return await request_shown(request, services, caller, pays, text, isinstance(error, WalletFrozen))
         return await _form(
             request, services, credential, filled, _fault(error, reader), isinstance(error, WalletFrozen)
         )

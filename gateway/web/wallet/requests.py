@@ -16,6 +16,7 @@ from litestar import Request, Response
 from litestar.params import PathParameter
 
 from gateway.api.requests.requests import get_request, list_requests
+from gateway.api.requests.shapes import RequestsPage
 from gateway.http.services import Services
 from gateway.identity.wallet import Wallet
 from gateway.web.owned import answer, own_page
@@ -23,6 +24,8 @@ from gateway.web.wallet.people import known_to
 
 #: How many requests come at a time.
 _PAGE: Final = 30
+#: How many of those that wait stand above them.
+_WAITING: Final = 10
 
 
 @own_page("/request")
@@ -43,19 +46,31 @@ async def new_request_page(request: Request[Any, Any, Any], services: Services, 
 
 @own_page("/requests")
 async def requests_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
-    """Those that wait for an answer, and all of them, newest first."""
-    cursor = request.query_params.get("cursor")
-    found = await list_requests.fn(services, caller, limit=_PAGE, cursor=cursor)
-    waiting = (await list_requests.fn(services, caller, direction="in", in_state="open")).items
+    """Those that wait for an answer, and the others, newest first. `?waiting=all` lists those that wait alone."""
+    cursor, alone = request.query_params.get("cursor"), request.query_params.get("waiting") == "all"
+    asked_of_me: dict[str, Any] = {"direction": "in", "in_state": "open"}
+    found = await list_requests.fn(services, caller, limit=_PAGE, cursor=cursor, **(asked_of_me if alone else {}))
+    waiting = RequestsPage([], None)
+    if cursor is None and not alone:
+        waiting = await list_requests.fn(services, caller, limit=_WAITING, **asked_of_me)
+    shown = {one.id for one in waiting.items}
+    path = "/requests?waiting=all" if alone else "/requests"
     return answer(
         request,
         "wallet/requests.html",
         me=caller.handle,
-        here=f"/requests?{urlencode({'cursor': cursor})}" if cursor else "/requests",
-        waiting=[] if cursor else waiting,
-        items=found.items,
-        more=f"/requests?cursor={found.next_cursor}" if found.next_cursor else "",
+        here=_with(path, cursor),
+        alone=alone,
+        waiting=waiting.items,
+        waiting_more=waiting.next_cursor is not None,
+        items=[one for one in found.items if one.id not in shown],
+        more=_with(path, found.next_cursor) if found.next_cursor else "",
     )
+
+
+def _with(path: str, cursor: str | None) -> str:
+    """The page's address, from a cursor on."""
+    return f"{path}{'&' if '?' in path else '?'}{urlencode({'cursor': cursor})}" if cursor else path
 
 
 @own_page("/requests/{id:str}")
@@ -67,9 +82,15 @@ async def request_page(
 
 
 async def request_shown(
-    request: Request[Any, Any, Any], services: Services, caller: Wallet, id: str, problem: str = ""
+    request: Request[Any, Any, Any],
+    services: Services,
+    caller: Wallet,
+    id: str,
+    problem: str = "",
+    is_frozen: bool = False,
 ) -> Response[bytes]:
-    """The page of a request; `problem`: why it cannot be paid now."""
+    """The page of a request; `problem`: why it cannot be paid now; `is_frozen`: since the caller's wallet is."""
     asked = await get_request.fn(id, services, caller)
     status = 422 if problem else 200
-    return answer(request, "wallet/request.html", status, me=caller.handle, asked=asked, problem=problem)
+    values = {"me": caller.handle, "asked": asked, "problem": problem, "is_frozen": is_frozen}
+    return answer(request, "wallet/request.html", status, **values)
