@@ -213,6 +213,21 @@ async def test_what_limits_new_requests_is_said_in_its_own_words(visitor: Visito
     await expect(alert).to_contain_text("You have made too many requests today. Try again tomorrow.")
 
 
+async def test_a_notice_of_a_request_leads_to_it(visitor: Visitor, site: Site) -> None:
+    alice, bob = await owner(visitor, site, "alice"), await site.person("bob")
+    await asked(bob)
+    id = await asked(bob)
+    await asked(bob)
+    told = (await alice.get("/v1/notifications")).json()["items"]
+    assert [one["request"] for one in told if one["type"] == "request.created"][1] == id
+    assert {one["request"] for one in told if one["type"] != "request.created"} == {None}
+    await visitor.page.goto("/notifications")
+    notice = visitor.page.locator("details.notice").filter(has_text="@bob asks you for €12.50").nth(1)
+    await notice.locator("summary").click()
+    await notice.get_by_role("link", name="Show the request").click()
+    await expect(visitor.page).to_have_url(f"{site.url}/requests/{id}")
+
+
 async def test_requests_are_read_without_scripts_and_by_nobody_else(
     visitor: Visitor, browser: Browser, site: Site
 ) -> None:

@@ -39,7 +39,10 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "request.created": ("request", "A wallet asked another one for money."),
     "request.paid": ("request", "A request was paid: its payment has settled."),
     "request.declined": ("request", "The wallet that was asked declined a request."),
-    "request.cancelled": ("request", "The wallet that made a request cancelled it."),
+    "request.cancelled": (
+        "request",
+        "A request was cancelled by the wallet that made it, or because one of the two wallets was closed.",
+    ),
     "token.observed": ("observation", "Tokens were sent to or from the wallet's address outside the gateway."),
     "ledger.corrected": ("correction", "The gateway's operators corrected the wallet's balance."),
     "wallet.created": ("wallet", "The handle was claimed."),

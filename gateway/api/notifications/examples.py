@@ -57,6 +57,7 @@ _NOTICE = NotificationView(
     text="€12.50 went from your wallet to @bob.",
     money=NotificationMoneyView("12.50", "EUR", "@alice", "@bob"),
     payment=SETTLED.id,
+    request=None,
     seen=False,
     deliveries=[NotificationDeliveryView("email", "sent", None, None, SECOND_LATER)],
 )

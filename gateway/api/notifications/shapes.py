@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from gateway.api.events.catalogue import TYPES
 from gateway.api.events.shapes import EventIdText
-from gateway.api.fields import AssetCode, Decimal, NextCursor, Party, PaymentIdText, Time
+from gateway.api.fields import AssetCode, Decimal, NextCursor, Party, PaymentIdText, RequestIdText, Time
 from gateway.http.schema import one_of, typed_id
 from gateway.notifications.vocabulary import CHANNELS, KINDS, LOCALES, MODES, PREFIX, AddressState, DeliveryState
 
@@ -124,6 +124,7 @@ class NotificationView(Struct):
     text: str
     money: NotificationMoneyView | None
     payment: PaymentIdText | None
+    request: RequestIdText | None
     seen: bool
     deliveries: list[NotificationDeliveryView]
 

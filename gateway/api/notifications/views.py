@@ -88,6 +88,7 @@ def notice_view(of: Listed, handle: str, language: Language) -> NotificationView
         text=text,
         money=_money(event, f"@{handle}"),
         payment=show("pay", event.subject) if is_payment and event.subject else None,
+        request=show("req", event.subject) if event.kind.startswith("request.") and event.subject else None,
         seen=of.seen,
         deliveries=_deliveries(of.deliveries),
     )

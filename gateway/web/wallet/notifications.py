@@ -105,7 +105,7 @@ class _Notice:
     payment: str
     is_waiting: bool
     can_be_reported: bool
-    is_request: bool
+    request: str
 
     @classmethod
     def of(cls, one: NotificationView, me: str, waiting: set[str], seen: int, reader: Reader) -> "_Notice":
@@ -130,7 +130,7 @@ class _Notice:
             payment=one.payment or "",
             is_waiting=is_waiting,
             can_be_reported=one.kind == "money_out" and one.payment is not None,
-            is_request=one.kind == "request",
+            request=one.request or "",
         )
 
 
