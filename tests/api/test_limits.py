@@ -36,7 +36,7 @@ async def told(api: Api) -> None:
     limits, now = api.services.limits, api.services.clock()
     if limits._writing is not None:
         await limits._writing
-    await limits._tell_all(api.services.database, now)
+    await limits._write_noted(api.services.database, now)
 
 
 async def asked(api: Api, method: str, path: str, address: str, **more: Any) -> httpx.Response:

@@ -12,7 +12,7 @@ from gateway.audit.log import By
 from gateway.clock import system_clock
 from gateway.controls import wallet_freeze
 from gateway.ids import WalletId, read
-from gateway.operators import operators
+from gateway.operators import approvals
 from tests.api.browser import Browser, registered, signed_in
 from tests.api.conftest import Api, Person
 from tests.authenticator import Authenticator
@@ -51,12 +51,12 @@ async def report(alice: Person, browser: Browser | None, key: str) -> None:
 
 async def freeze(alice: Person, browser: Browser | None, key: str) -> None:
     async with alice.api.services.database.transaction() as connection:
-        await operators.break_glass(connection, "wallet.freeze", "alice", "stolen", ROOT, system_clock())
+        await approvals.break_glass(connection, "wallet.freeze", "alice", "stolen", ROOT, system_clock())
 
 
 async def unfreeze(alice: Person, browser: Browser | None, key: str) -> None:
     async with alice.api.services.database.transaction() as connection:
-        await operators.break_glass(connection, "wallet.unfreeze", "alice", "found", ROOT, system_clock())
+        await approvals.break_glass(connection, "wallet.unfreeze", "alice", "found", ROOT, system_clock())
 
 
 async def lapse(alice: Person, browser: Browser | None, key: str) -> None:

@@ -251,4 +251,6 @@ async def test_nothing_in_the_database_changes_a_note(two: tuple[Person, Person]
 
 def test_what_a_payment_is_asked_with_is_what_is_in_this_file() -> None:
     """A field that is added to a request is to be part of what its key stands for, and of these tests."""
-    assert PaymentRequest.__struct_fields__ == ("to", "amount", "asset", "memo", "capture", "reference", "metadata")
+    fields = ("to", "amount", "asset", "memo", "capture", "reference", "metadata", "request")
+    assert PaymentRequest.__struct_fields__ == fields
+    assert PaymentRequest.__struct_config__.omit_defaults, "a field that is added changes no earlier fingerprint"

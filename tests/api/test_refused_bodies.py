@@ -54,7 +54,7 @@ CAP: dict[str, Any] = {"asset": "EUR", "payment": "1.00"}
         (
             "/v1/payments",
             GOOD | {"note": "x"},
-            "there is no field 'note' here; there are: to, amount, asset, memo, capture, reference, metadata",
+            "there is no field 'note' here; there are: to, amount, asset, memo, capture, reference, metadata, request",
         ),
         (
             "/v1/payments",

@@ -169,7 +169,7 @@ async def test_a_long_file_is_made_a_page_at_a_time(api: Api, monkeypatch: pytes
     assert wallet.id == read("wal", alice.wallet_id)
     period = month_of(f"{api.clock():%Y-%m}", "UTC")
     found = await summaries_of(api.services, wallet, period, "EUR")
-    chunks = [chunk async for chunk in _csv(api.services, wallet, period, found)]
+    chunks = [chunk async for chunk in _csv(api.services, wallet, period, found, api.clock())]
     assert [chunk.count(b"\r\n") for chunk in chunks] == [1, 1, *[10] * 9, 6, 1]
     assert b"".join(chunks).startswith(csv_file.head())
 
@@ -183,7 +183,7 @@ async def test_what_is_paid_meanwhile_is_not_in_the_file(api: Api, monkeypatch: 
     period = month_of(f"{api.clock():%Y-%m}", "UTC")
     (found,) = await summaries_of(api.services, wallet, period, "EUR")
     chunks = list[bytes]()
-    async for chunk in _csv(api.services, wallet, period, [found]):
+    async for chunk in _csv(api.services, wallet, period, [found], api.clock()):
         await bob.pay("@alice", "0.01 EUR")
         chunks.append(chunk)
     lines = b"".join(chunks).decode("utf-8-sig").splitlines()

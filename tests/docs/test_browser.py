@@ -30,5 +30,5 @@ async def test_a_person_finds_a_page_by_the_search_and_goes_on_from_it(visitor: 
     assert page.url.endswith("/docs/guides/holds-and-refunds#hold-then-capture")
 
     await page.locator("[rel=next]").click()
-    await page.get_by_role("heading", name="Batches", level=1).wait_for()
+    await page.get_by_role("heading", name="Requests for money", level=1).wait_for()
     assert visitor.complaints == []

@@ -17,9 +17,9 @@ USED = {
     "spent_since": """
         FROM unnest($1, $2, $3) AS asked (request, asset, amount),
             LATERAL spent_since('policy', NULL, 0, asked.asset, now(), now())""",
-    "policy_fact": """
+    "policy_input": """
         FROM unnest($1, $2, $3) AS asked (request, asset, amount),
-            LATERAL policy_fact(NULL, NULL, NULL, asked.asset, true, now(), NULL, now(), now(), now())""",
+            LATERAL policy_input(NULL, NULL, NULL, asked.asset, true, now(), NULL, now(), now(), now())""",
 }
 
 

@@ -205,6 +205,8 @@ def fingerprint_of(call: str, asked: msgspec.Struct, payees: Sequence[PayeeResol
     These are the same request, however they are written: a field left out and its default; "1", "1.0" and "1.00"; a
     payee as `bob`, `@bob` or `@Bob`, and an address in any case; metadata with its keys in any order, and none and an
     empty one. These are not: no amount, and one that is all there is; no memo, and an empty one.
+
+    Requests leave out defaults (`omit_defaults`), so a field that is added later changes no earlier fingerprint.
     """
     return hashlib.sha256(call.encode() + b"\n" + _JSON.encode(_as_meant(asked, payees))).digest()
 

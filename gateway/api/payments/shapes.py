@@ -31,12 +31,12 @@ from gateway.payments.model.route import RailName, Route
 Capture = Annotated[bool, Meta(description="false: hold the money, to capture or void it later.")]
 
 
-class MoneyRequest(Struct, forbid_unknown_fields=True):
+class MoneyRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
     amount: Amount
     asset: AssetCode
 
 
-class ConversionRequest(Struct, forbid_unknown_fields=True):
+class ConversionRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """`amount` of `asset`, into as much of `to_asset`."""
 
     amount: Amount
@@ -44,7 +44,7 @@ class ConversionRequest(Struct, forbid_unknown_fields=True):
     to_asset: AssetCode
 
 
-class PaymentRequest(Struct, forbid_unknown_fields=True):
+class PaymentRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
     to: PayeeText
     amount: Amount
     asset: AssetCode
@@ -55,7 +55,7 @@ class PaymentRequest(Struct, forbid_unknown_fields=True):
     request: Annotated[RequestIdText, Meta(description="The request that this payment pays.")] | None = None
 
 
-class BulkPaymentRequest(Struct, forbid_unknown_fields=True):
+class BulkPaymentRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """A payment as in POST /v1/payments, with an idempotency key of its own where the caller has one."""
 
     to: PayeeText
@@ -70,13 +70,13 @@ class BulkPaymentRequest(Struct, forbid_unknown_fields=True):
     metadata: MetadataObject | None = None
 
 
-class AmountRequest(Struct, forbid_unknown_fields=True):
+class AmountRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """Without an amount, all of it."""
 
     amount: Amount | None = None
 
 
-class RefundRequest(Struct, forbid_unknown_fields=True):
+class RefundRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """Without an amount, all that is left. A refund has a reference and metadata of its own."""
 
     amount: Amount | None = None
@@ -182,7 +182,7 @@ class PaymentsPage(Struct):
     next_cursor: NextCursor
 
 
-class DrawRequest(Struct, forbid_unknown_fields=True):
+class DrawRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
     amount: Amount
     memo: MemoText | None = None
     reference: Reference | None = None

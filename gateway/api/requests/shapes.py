@@ -20,7 +20,7 @@ from gateway.http.schema import one_of
 from gateway.payments.requests.state import STATES
 
 
-class NewRequest(Struct, forbid_unknown_fields=True, rename={"from_": "from"}):
+class NewRequest(Struct, forbid_unknown_fields=True, omit_defaults=True, rename={"from_": "from"}):
     """What is asked, and of whom."""
 
     from_: Annotated[str, Meta(description="Who is asked to pay: a handle.", examples=["@bob"])]
