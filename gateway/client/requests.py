@@ -1,4 +1,4 @@
-"""Requests for money: ask another wallet, and what is asked of this one."""
+"""Requests for money: create, list, pay, decline and cancel them."""
 
 from collections.abc import AsyncGenerator
 from datetime import datetime

@@ -3,6 +3,7 @@
 SELECT name, role FROM operator WHERE id = $1 OR name = $2 ORDER BY id FOR NO KEY UPDATE;
 
 -- proposed_correction
+-- Read what a proposed correction moves: its accounts and its amount.
 SELECT debit, credit, asset, amount FROM proposal WHERE id = $1;
 
 -- lock_policy
@@ -10,6 +11,7 @@ SELECT debit, credit, asset, amount FROM proposal WHERE id = $1;
 SELECT FROM policy WHERE wallet_id = $1 FOR NO KEY UPDATE;
 
 -- set_limit_as_proposed
+-- Set a wallet's limits for an asset to those of a proposal.
 INSERT INTO policy_limit (wallet_id, asset, payment, day)
 SELECT wallet_id, asset, payment, day FROM proposal WHERE id = $1
 ON CONFLICT (wallet_id, asset) DO UPDATE SET payment = excluded.payment, day = excluded.day;

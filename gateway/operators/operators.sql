@@ -11,15 +11,19 @@ RETURNING id;
 SELECT id, role FROM operator WHERE name = $1 AND revoked_at IS NULL FOR NO KEY UPDATE;
 
 -- set_operator_role
+-- Change an operator's role.
 UPDATE operator SET role = $2 WHERE id = $1;
 
 -- revoke_operator
+-- Revoke an operator; no row if nobody with this name is an operator.
 UPDATE operator SET revoked_at = $2, enrolment = NULL, link = NULL WHERE name = $1 AND revoked_at IS NULL RETURNING id;
 
 -- end_operator_sessions
+-- End all sessions of an operator.
 UPDATE operator_session SET ended_at = $2 WHERE operator_id = $1 AND ended_at IS NULL;
 
 -- operators
+-- List all operators, the revoked ones too, in the order they were added.
 SELECT name, role, created_at, revoked_at, credential_id IS NOT NULL AS enrolled FROM operator ORDER BY created_at, id;
 
 -- still_operator

@@ -1,4 +1,5 @@
 -- propose
+-- Add a proposal. Those that repair what a restore has lost are added in repair_proposal.sql.
 INSERT INTO proposal (
     id, kind, wallet_id, reason, freeze_id, proposed_by, proposed_at, expires_at, asset, payment, day, terms
 ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
@@ -22,6 +23,7 @@ WHERE ($1::uuid IS NULL OR proposal.id < $1)
 ORDER BY proposal.id DESC LIMIT $2;
 
 -- proposal
+-- Read one proposal.
 SELECT proposal.id, kind, wallet_id, wallet.handle, reason, terms, freeze_id, recovery_id, proposal.address,
     proposed_at, expires_at, proposer.name AS proposed_by, approver.name AS approved_by, done_at, proposer.revoked_at
 FROM proposal LEFT JOIN wallet ON wallet.id = wallet_id JOIN operator AS proposer ON proposer.id = proposal.proposed_by

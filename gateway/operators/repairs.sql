@@ -19,6 +19,7 @@ SELECT address FROM lost_address WHERE address = $1 AND returned_at IS NULL;
 UPDATE lost_address SET returned_at = $2 WHERE address = $1 AND returned_at IS NULL RETURNING address;
 
 -- add_correction
+-- Record a correction that was posted.
 INSERT INTO correction (id, debit, credit, asset, amount, reason, by, posted_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
 

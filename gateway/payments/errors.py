@@ -274,7 +274,7 @@ class RequestNotOpen(Conflict):
 
     id: str
     state: str
-    says = "{id} is {state}: only an open request is paid"
+    says = "{id} is {state}: only an open request can be paid"
 
 
 @dataclass(eq=False)
@@ -291,4 +291,4 @@ class RequestDayLimit(RequestLimit):
     """`most` may be made in twenty-four hours."""
 
     kind: str = "day"
-    says = "a wallet makes {most} requests at most in any 24 hours: ask again later"
+    says = "a wallet can make at most {most} requests in 24 hours; try again later"

@@ -81,7 +81,7 @@ async def decline(connection: Connection, assets: Assets, caller: WalletId, id: 
     """Decline what the caller is asked; idempotent. Raises NotFound, Forbidden (the requester asks), StateConflict."""
     found = await rows.one(connection, assets, id, caller, now, for_update=True)
     if found.payer != caller:
-        raise Forbidden("only who is asked declines a request; to take back your own, cancel it")
+        raise Forbidden("only the wallet that is asked can decline a request; to withdraw your own, cancel it")
     return await _end(connection, assets, found, declined=True, now=now)
 
 
@@ -89,7 +89,7 @@ async def cancel(connection: Connection, assets: Assets, caller: WalletId, id: R
     """Cancel what the caller asks; idempotent. Raises NotFound, Forbidden (who is asked asks), StateConflict."""
     found = await rows.one(connection, assets, id, caller, now, for_update=True)
     if found.requester != caller:
-        raise Forbidden("only who made a request cancels it; to pay nothing, decline it")
+        raise Forbidden("only the wallet that made a request can cancel it; to refuse to pay, decline it")
     return await _end(connection, assets, found, declined=False, now=now)
 
 

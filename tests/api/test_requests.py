@@ -59,7 +59,7 @@ async def test_a_request_is_paid_once_and_both_see_by_what(alice: Person, bob: P
         assert await kinds(one) == ["request.created", "request.paid"]
     again = await bob.pay("@alice", "12.50 EUR", request=made["id"])
     assert code_of(again) == (409, "request_not_open")
-    assert again.json()["detail"] == f"{made['id']} is paid: only an open request is paid"
+    assert again.json()["detail"] == f"{made['id']} is paid: only an open request can be paid"
     assert await bob.balance("EUR") == ("87.50", "0.00", "87.50")
 
 

@@ -201,7 +201,7 @@ async def test_a_kind_is_switched_by_keyboard_and_what_guards_the_wallet_stays_o
     await freezes.click()
     await visitor.status("notices of the kind freeze guard the wallet")
     await expect(freezes).to_be_checked()
-    await page.get_by_text("Always on somewhere").wait_for()
+    await page.get_by_text("At least one channel stays on").wait_for()
 
 
 async def test_pages_and_notices_are_in_the_language_that_was_chosen(visitor: Visitor, site: Site) -> None:

@@ -104,7 +104,7 @@ async def get_request(id: RequestPath, services: Services, caller: Wallet) -> Re
     problems=("not_found", "state_conflict"),
 )
 async def decline_request(id: RequestPath, data: NothingRequest, services: Services, caller: Wallet) -> RequestView:
-    """Declines what the caller is asked. Declining it again changes nothing."""
+    """Declines a request that the caller received. Declining it again changes nothing."""
     async with services.database.transaction() as connection:
         assets, now = services.settings.assets, services.clock()
         return request_view(await request_money.decline(connection, assets, caller.id, request_id(id), now), caller.id)

@@ -20,7 +20,7 @@ def requests() -> None:
 
     \b
     Example:
-      gateway requests make @bob 12.50 EUR --of @alice --memo dinner
+      gateway requests create @bob 12.50 EUR --of @alice --memo dinner
       gateway requests list --of @bob --in
     """
 
@@ -33,7 +33,7 @@ def requests() -> None:
 @click.option("--memo", help="What it is for. Both sides see it.")
 @moving
 @asking
-def make(
+def create(
     payer: str,
     amount: str,
     asset: str,
@@ -47,7 +47,7 @@ def make(
 
     \b
     Example:
-      gateway requests make @bob 12.50 EUR --of @alice --memo dinner
+      gateway requests create @bob 12.50 EUR --of @alice --memo dinner
     """
 
     def making(client: Client) -> Awaitable[RequestView]:

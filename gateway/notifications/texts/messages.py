@@ -181,7 +181,10 @@ def _asked(payload: Mapping[str, Any], reader: Reader) -> Words:
     say, values = reader.language.say, {"amount": _amount(payload, reader), "payee": payload["to"]}
     return (
         say("{payee} asks you for {amount}", **values),
-        say("{payee} asks you to pay {amount}. Pay or decline it in your wallet; nothing is paid by itself.", **values),
+        say(
+            "{payee} asks you to pay {amount}. Pay or decline it in your wallet; no money moves until you pay.",
+            **values,
+        ),
     )
 
 
@@ -189,7 +192,7 @@ def _declined(payload: Mapping[str, Any], reader: Reader) -> Words:
     say, values = reader.language.say, {"amount": _amount(payload, reader), "payer": payload["from"]}
     return (
         say("{payer} declined your request", payer=payload["from"]),
-        say("{payer} does not pay the {amount} that you asked for.", **values),
+        say("{payer} declined your request for {amount}.", **values),
     )
 
 

@@ -18,15 +18,15 @@ SELECT (
 ) AS day;
 
 -- lock
--- One request, whose payments and ends come one after the other.
+-- Lock a request: one transaction at a time pays, declines or cancels it.
 SELECT FROM payment_request WHERE id = $1 FOR NO KEY UPDATE;
 
 -- decline
--- Nothing is paid by it any more.
+-- Decline a request: nobody can pay it any more.
 UPDATE payment_request SET declined_at = $2 WHERE id = $1;
 
 -- cancel
--- Neither here.
+-- Cancel a request: nobody can pay it any more.
 UPDATE payment_request SET cancelled_at = $2 WHERE id = $1;
 
 -- lock_open
@@ -54,7 +54,7 @@ LEFT JOIN staged_payment AS paid ON paid.id = request.payment_id
 WHERE request.id = ANY ($1);
 
 -- page
--- What a wallet asks and is asked, newest first. Each side has an index in that order.
+-- The requests that a wallet made or received, newest first. Each side has an index in that order.
 SELECT request.*, requester.handle AS requester_handle, payer.handle AS payer_handle,
     paid.hidden_from_payee AS payment_hidden, request_state(request, paid.state, $2) AS state
 FROM payment_request AS request

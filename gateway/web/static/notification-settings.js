@@ -102,7 +102,7 @@ onSubmit(find("reader"), async (form) => {
   const wanted = Object.fromEntries(form);
   await asOwner(() => put("/v1/notifications/reader", wanted));
   choose(wanted.locale);
-  sayNext(words("Saved: notices are written so from now on."));
+  sayNext(words("Saved: notifications use this language and time zone from now on."));
   return leave();
 });
 
