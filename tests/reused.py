@@ -25,6 +25,7 @@ from gateway.postgres import database_url
 from gateway.postgres.connection import DEADLINES
 from gateway.postgres.pool import Database
 from tests.databases import fresh_database
+from tests.processes import HANG_SECONDS
 
 #: As many as fifty races need.
 CONNECTIONS: Final = 50
@@ -136,8 +137,9 @@ class _Reused:
             await connection.execute(self.settings)
             ours.append(connection.get_server_pid())
         async with database.reading() as connection:
-            while await connection.fetch(_OTHERS, ours):
-                pass
+            async with asyncio.timeout(HANG_SECONDS):
+                while await connection.fetch(_OTHERS, ours):
+                    pass
             if await connection.fetchval(_OUTSIDE, self.since):
                 return False
             if await connection.fetch(_KNOWN, self.since) != self.catalogs:
@@ -227,7 +229,7 @@ class ReusedDatabases:
                 self._contents[template] = await _content(connection)
             since = await connection.fetchval(_NOW)
             catalogs = await connection.fetch(_KNOWN, since)
-            settings = "RESET ALL;" + await connection.fetchval(_SETTINGS)
+            settings = "RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();" + await connection.fetchval(_SETTINGS)
         return _Reused(url, database, stack, self._contents[template], since, catalogs, settings, database.committed)
 
     async def _is_reset(self, one: _Reused) -> bool:
