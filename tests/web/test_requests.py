@@ -170,7 +170,7 @@ async def test_a_request_of_a_wallet_that_was_closed_meanwhile_says_so(visitor: 
     closed = await bob.post("/v1/wallet/close", {"confirm": "@bob closes this wallet for ever"})
     assert closed.status_code == 200
     async with site.api.services.database.transaction() as connection:
-        # As closing leaves one whose payment is under way then, and fails later.
+        # As closing leaves one that somebody begins to pay at that moment.
         await connection.execute("UPDATE payment_request SET cancelled_at = NULL")
     assert await state(alice, id) == "open"
     await visitor.page.goto(f"/pay/check?request={id}")
