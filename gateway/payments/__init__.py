@@ -36,12 +36,12 @@ Order inside a transaction, so that nobody waits in a ring:
     the relayer                    where a batch is stored, which waits for none, or a relayer stopped or resumed
     authorizations that are there  in id order; a batch's are claimed and never waited for
     payments                       in id order: all of a group, or of a batch or a block range with those they refund
+    requests that they pay         in id order, where the payments are about to settle
     conversions                    in id order
     accounts not open yet          opened in the order of their codes
     transfers, then accounts       in id order, in one call of the ledger
     sweeps                         in id order, those to be tried again first of all
     nonces of new authorizations   by asset and address
-    requests that are paid now     whose payments were accepted before: nobody else locks those
     buckets of what was spent      in the order of their keys
     the wallet                     where its address changes
 """

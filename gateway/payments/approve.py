@@ -7,7 +7,8 @@ approval is valid for that payment only, once. The payment then continues in the
 without the check: on the ledger rail it is settled, on the chain rail queued; or it is held, where the request says
 so or it can be undone.
 
-Lock order: the policy, then the payment, as for every payment; then the challenge and the passkey.
+Lock order: the policy, the payment, as for every payment, and the request that it pays; then the challenge and the
+passkey.
 """
 
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ from gateway.payments.model import payment_events
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.records import records
+from gateway.payments.requests import rows as requests
 from gateway.postgres.pool import Connection
 
 #: What these challenges are for.
@@ -68,6 +70,7 @@ async def approve(
     """
     policies = await policy.policies(connection, settings.assets, [caller], lock=True)
     payment = _own(await records.payment_for_update(connection, settings.assets, id, caller), caller)
+    await requests.lock_paid_by(connection, [id])
     _check_waiting(payment, Event.CONFIRM, now)
     await wallet_freeze.check(connection, caller)
     if payment.payee is None:

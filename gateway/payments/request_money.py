@@ -38,8 +38,8 @@ async def create(
 ) -> Request:
     """Ask the wallet with the handle `payer` for an amount.
 
-    Raises InvalidHandle, UnknownHandle (nobody has it, or its owner has closed the wallet), SelfPayment, InvalidRequest
-    (the memo, the expiry), WalletFrozen (of the requester), RequestLimit, RequestDayLimit.
+    Raises InvalidHandle, UnknownHandle (nobody has it, or one of the two wallets is closed), SelfPayment,
+    InvalidRequest (the memo, the expiry), WalletFrozen (of the requester), RequestLimit, RequestDayLimit.
     """
     check_memo(memo)
     until = now + OPEN_FOR if expires_at is None else expires_at
@@ -53,8 +53,10 @@ async def create(
         raise SelfPayment(requester.handle)
     open_now, made = await rows.counts(connection, requester.id, asked.id, now)
     await wallets.share(connection, [requester.id, asked.id])
-    if await wallets.closed(connection, [asked.id]):
-        raise UnknownHandle(asked.handle)
+    closed = await wallets.closed(connection, [requester.id, asked.id])
+    for one in (requester, asked):
+        if one.id in closed:
+            raise UnknownHandle(one.handle)
     await wallet_freeze.check(connection, requester.id)
     if open_now >= OPEN_MAX:
         raise RequestLimit(OPEN_MAX)
@@ -95,10 +97,11 @@ async def cancel(connection: Connection, assets: Assets, caller: WalletId, id: R
 
 async def cancel_all(connection: Connection, assets: Assets, wallet: WalletId, now: datetime) -> None:
     """Cancel every open request from and to a wallet that is being closed, whose open requests are locked
-    (`rows.lock_open`). One that somebody has begun to pay since is left: its payment finds the wallet closed.
+    (`rows.lock_open`). One that became open since, and that somebody is paying, is left out: its payment is refused,
+    because the wallet is closed.
     """
-    cancelled = await rows.by_ids(connection, assets, await rows.cancel_open(connection, wallet, now), now)
-    await log.append(connection, [event("request.cancelled", one) for one in cancelled.values()], now)
+    cancelled = await rows.cancel_open(connection, assets, wallet, now)
+    await log.append(connection, [event("request.cancelled", one) for one in cancelled], now)
 
 
 async def _end(connection: Connection, assets: Assets, found: Request, declined: bool, now: datetime) -> Request:

@@ -15,7 +15,8 @@ Invariants:
 Lock order in the transaction of a block range:
     the chain's cursor             so that block ranges are written one at a time
     authorizations                 those that are overdue (locked ones are left), then the range's, in id order
-    things, kind by kind           in the order of `PaymentSettings.settles`, each kind in id order
+    things, kind by kind           in the order of `PaymentSettings.settles`, each kind in id order, and after payments
+                                   the requests that they pay
     accounts not open yet          opened in the order of their codes
     chain transactions             those that are concluded, and the authorizations of those that reverted
     transfers, then accounts       in id order, in one call of the ledger

@@ -3,26 +3,32 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from gateway.clock import system_clock
 from gateway.errors import GatewayError, StateConflict
 from gateway.events import log
+from gateway.identity.errors import UnknownHandle
 from gateway.identity.wallet import Wallet
-from gateway.ids import RequestId
+from gateway.ids import PaymentId, RequestId
 from gateway.money import Assets
 from gateway.payments import request_money
 from gateway.payments.errors import RequestNotOpen
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.requests import rows
 from gateway.payments.requests.request import Request
+from gateway.payments.settles.payments import Payments
 from gateway.postgres.pool import Database
 from gateway.worker import jobs
 from tests.factory import Town
 from tests.payments.test_ledger_rail import LedgerTown
 
 pytestmark = pytest.mark.anyio
+
+#: Sessions that wait for a lock.
+WAITS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 async def asked(town: Town, by: Wallet, of: str, money: str) -> Request:
@@ -125,3 +131,36 @@ async def test_a_request_that_is_over_when_its_payment_ends_unpaid_stays_over(le
     assert (await seen(town, request.id, bob)).state == "expired"
     with pytest.raises(RequestNotOpen):
         await town.pay(bob, "@alice", "1.00 EUR", request=request.id)
+
+
+async def test_a_wallet_that_is_closed_meanwhile_makes_no_request(ledger_town: LedgerTown) -> None:
+    town = ledger_town
+    alice, bob = await town.person("alice"), await town.person("bob")
+    async with town.database.transaction() as connection:
+        await connection.execute("UPDATE wallet SET closed_at = now() WHERE id = $1", alice.id)
+    with pytest.raises(UnknownHandle, match="@alice"):
+        await asked(town, alice, "@bob", "1.00 EUR")
+    with pytest.raises(UnknownHandle, match="@alice"):
+        await asked(town, bob, "@alice", "1.00 EUR")
+
+
+async def test_a_payment_that_settles_and_one_that_names_its_request_wait_for_each_other_in_no_ring(town: Town) -> None:
+    """Settling locks the request before accounts, as whoever tries to pay it once more does."""
+    alice, bob = await town.person("alice", "5 USDX"), await town.person("bob")
+    request = await asked(town, bob, "@alice", "2 USDX")
+    paid = await town.pay(alice, "@bob", "2 USDX", request=request.id)
+    assert paid.authorization_id is not None
+    async with town.database.transaction() as other:
+        assert await other.fetch("SELECT FROM payment_request WHERE id = $1 FOR NO KEY UPDATE", request.id)
+        settling = asyncio.ensure_future(_found(town, paid.authorization_id))
+        while await other.fetchval(WAITS) < 1 and not settling.done():
+            await other.execute("SELECT pg_stat_clear_snapshot()")
+        assert not settling.done(), "it waits for the request, and has no account yet"
+        assert await other.fetch("SELECT FROM account WHERE owner = $1 FOR NO KEY UPDATE NOWAIT", alice.id)
+    assert await settling == paid.id
+
+
+async def _found(town: Town, authorization: UUID) -> PaymentId:
+    async with town.database.transaction() as connection:
+        found = await Payments().find(connection, town.assets, [authorization])
+        return found[authorization].id

@@ -66,9 +66,23 @@ async def lock_open(connection: Connection, party: WalletId, now: datetime) -> N
     await connection.execute(sql.lock_open, party, now)
 
 
-async def cancel_open(connection: Connection, party: WalletId, now: datetime) -> list[RequestId]:
-    """Write that they are cancelled, but for those that others have locked; returns which."""
-    return [RequestId(row["id"]) for row in await connection.fetch(sql.cancel_open, party, now)]
+async def cancel_open(connection: Connection, assets: Assets, party: WalletId, now: datetime) -> list[Request]:
+    """Cancel the open requests from and to a wallet, except those that others have locked; return them as they were.
+
+    They are locked by one statement and read by the next. Read by the first, the state would be from before the wait.
+    """
+    locked = [row["id"] for row in await connection.fetch(sql.lock_unended, party)]
+    found = [one for one in (await by_ids(connection, assets, locked, now)).values() if one.state == "open"]
+    if found:
+        await connection.execute(sql.cancel_all, [one.id for one in found], now)
+    return found
+
+
+async def lock_paid_by(connection: Connection, payments: Iterable[PaymentId]) -> None:
+    """Lock the requests that these payments pay. A payment that is about to settle does so before it locks accounts,
+    since whoever pays the same request has locked it and waits for the accounts.
+    """
+    await connection.execute(sql.lock_paid_by, list(payments))
 
 
 async def one(

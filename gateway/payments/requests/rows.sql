@@ -35,13 +35,20 @@ SELECT FROM payment_request AS request LEFT JOIN staged_payment AS paid ON paid.
 WHERE $1 IN (request.requester, request.payer) AND request_state(request, paid.state, $2) = 'open'
 ORDER BY request.id FOR NO KEY UPDATE OF request;
 
--- cancel_open
--- They are cancelled. One that somebody else has locked is left out, since we hold accounts, which its payment waits for.
-UPDATE payment_request SET cancelled_at = $2 WHERE id IN (
-    SELECT request.id FROM payment_request AS request LEFT JOIN staged_payment AS paid ON paid.id = request.payment_id
-    WHERE $1 IN (request.requester, request.payer) AND request_state(request, paid.state, $2) = 'open'
-    FOR NO KEY UPDATE OF request SKIP LOCKED)
-RETURNING id;
+-- lock_unended
+-- The requests of a wallet, of both sides, that are neither paid nor ended. One that somebody else has locked is left out: its
+-- payment waits for the accounts, which are locked here.
+SELECT id FROM payment_request
+WHERE $1 IN (requester, payer) AND declined_at IS NULL AND cancelled_at IS NULL AND paid_at IS NULL
+ORDER BY id FOR NO KEY UPDATE SKIP LOCKED;
+
+-- cancel_all
+-- Cancel requests: nobody can pay them any more.
+UPDATE payment_request SET cancelled_at = $2 WHERE id = ANY ($1);
+
+-- lock_paid_by
+-- The requests that these payments pay, locked after the payments and before the accounts, as new payments lock theirs.
+SELECT FROM payment_request WHERE payment_id = ANY ($1) ORDER BY id FOR NO KEY UPDATE;
 
 -- by_ids
 -- Requests by their ids.

@@ -14,6 +14,7 @@ from gateway.money import Asset, Assets, Money
 from gateway.payments.model import payment_events
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.records import records
+from gateway.payments.requests import rows as requests
 from gateway.postgres.pool import Connection
 from gateway.settlement.settles import Known, Outcome, Posted, Settles
 
@@ -23,6 +24,8 @@ class Payments(Settles[Payment]):
         self, connection: Connection, assets: Assets, authorizations: Sequence[UUID]
     ) -> Mapping[UUID, Payment]:
         found = await records.by_authorizations(connection, assets, authorizations)
+        if found:
+            await requests.lock_paid_by(connection, [one.id for one in found])
         return {one.authorization_id: one for one in found if one.authorization_id is not None}
 
     def accounts(self, thing: Payment) -> Sequence[tuple[str, Asset]]:
