@@ -24,6 +24,7 @@ async def test_a_wallet_is_closed_by_typing_its_handle_and_saying_yes(visitor: V
     await page.keyboard.press("Escape")
     assert (await site.api.call("GET", "/v1/handles/alice")).status_code == 200
 
+    await expect(page.get_by_role("button", name="Close it for ever")).to_be_enabled()  # the first press has ended
     await field.press("Enter")
     await dialog.get_by_role("button", name="Close it for ever").click()
 
