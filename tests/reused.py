@@ -130,6 +130,7 @@ class _Reused:
         if failed or _running() - self.running or any(one.in_use for one in database._open):
             return False
         database.committed, database.waits = self.committed, Histogram(SECONDS)
+        database.clock._ahead = None  # as of a new one: what was read of the time may be old when it is lent again
         for connection in list(database._open)[_STAY_OPEN:]:
             connection.terminate()
         ours = []

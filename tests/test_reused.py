@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from gateway.clock import steady, system_clock
 from gateway.errors import GatewayError
 from gateway.postgres.pool import Connection, Database
 from tests.databases import name_of
@@ -140,3 +142,11 @@ async def test_one_that_nobody_has_does_nothing(lending: ReusedDatabases, templa
         assert asyncio.all_tasks() > before
 
     assert asyncio.all_tasks() == before
+
+
+async def test_the_time_that_a_test_has_read_is_gone(lending: ReusedDatabases, template: str) -> None:
+    async with lending.lent(template) as (first, database):
+        database.clock.set(system_clock() - timedelta(seconds=21), steady(), steady())
+        assert database.clock.off_seconds() > 20
+    async with lending.lent(template) as (second, database):
+        assert (second, database.clock.off_seconds()) == (first, 0)
