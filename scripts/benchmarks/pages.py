@@ -101,6 +101,6 @@ async def _seen(bench: Bench, measured: Measured, ledger: Ledger, cookies: dict[
 async def _at_home(context: BrowserContext, served: Served, token: str) -> Any:
     await context.add_cookies([{"name": "session", "value": token, "url": served.origin}])
     page = await context.new_page()
-    async with page.expect_request("**/v1/events/stream"):
+    async with page.expect_request("**/v1/events/stream*"):
         await page.goto(f"{served.origin}/")
     return page
