@@ -13,10 +13,7 @@ Invariants:
   - a stream delivers every event once, over any number of connections.
 
     client.py      Client and AsyncClient
-    payments.py wallet.py handles.py bank.py events.py webhooks.py notifications.py   the calls, by topic
-    requests.py    asking others for money, and what they ask
-    grants.py      API keys and mandates
-    protection.py  the policy, sessions and passkeys
+    resources/     the calls, one module for each topic
     sync_async.py  one implementation for both clients
     calls.py       one call: its key, its retries, what its answer means
     retry.py       when a call is retried, and after how long             (pure)
@@ -31,8 +28,8 @@ from gateway.api.identity.shapes import CapView
 from gateway.api.notifications.shapes import NotificationModeRequest
 from gateway.api.payments.shapes import BulkPaymentRequest
 from gateway.client.client import AsyncClient, Client
-from gateway.client.events import Event, UnknownEvent
 from gateway.client.exceptions import NoAnswer, OutcomeUnknown, ProblemError, StillPending, WebhookNotVerified
+from gateway.client.resources.events import Event, UnknownEvent
 from gateway.client.retry import Retry
 
 __all__ = [

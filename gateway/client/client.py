@@ -6,21 +6,21 @@ from typing import Generic, Self
 
 import httpx
 
-from gateway.client.bank import Bank
 from gateway.client.calls import ApiKey, Calls
-from gateway.client.events import Events
 from gateway.client.exceptions import NoAnswer
-from gateway.client.grants import ApiKeys, Mandates
-from gateway.client.handles import Handles
-from gateway.client.notifications import Notifications
-from gateway.client.payments import Payments
-from gateway.client.protection import Passkeys, Policy, Sessions
-from gateway.client.requests import Requests
+from gateway.client.resources.bank import Bank
+from gateway.client.resources.events import Events
+from gateway.client.resources.grants import ApiKeys, Mandates
+from gateway.client.resources.handles import Handles
+from gateway.client.resources.notifications import Notifications
+from gateway.client.resources.payments import Payments
+from gateway.client.resources.protection import Passkeys, Policy, Sessions
+from gateway.client.resources.requests import Requests
+from gateway.client.resources.wallet import WalletCalls
+from gateway.client.resources.webhooks import Webhooks
 from gateway.client.retry import Retry
 from gateway.client.sync_async import Async, Mode, Sync, finished
 from gateway.client.transport import AsyncTransport, SyncTransport, Transport
-from gateway.client.wallet import WalletCalls
-from gateway.client.webhooks import Webhooks
 
 #: How long one answer may take, in seconds.
 ANSWER_SECONDS = 30.0

@@ -8,8 +8,8 @@ import pytest
 
 from gateway.api.events import stream as served
 from gateway.client import AsyncClient, Client, NoAnswer, ProblemError, Retry, StillPending, UnknownEvent
-from gateway.client import events as client_events
-from gateway.client.events import read_event
+from gateway.client.resources import events as client_events
+from gateway.client.resources.events import read_event
 from gateway.events import hub
 from tests.api.conftest import Api, Person
 from tests.api.test_stream import Gateway, until

@@ -8,7 +8,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from gateway.client import Client, UnknownEvent, WebhookNotVerified
-from gateway.client.webhooks import Webhooks
+from gateway.client.resources.webhooks import Webhooks
 from gateway.webhooks import message
 
 SECRET = bytes(range(32))

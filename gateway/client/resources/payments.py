@@ -22,8 +22,8 @@ from gateway.api.payments.shapes import (
     RefundRequest,
     SignatureRequest,
 )
-from gateway.client.events import when_it_may_have_changed
 from gateway.client.exceptions import StillPending
+from gateway.client.resources.events import when_it_may_have_changed
 from gateway.client.sync_async import Mode, Resource, call, iterator
 
 #: The states that nothing comes after.

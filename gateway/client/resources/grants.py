@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from gateway.api.identity.shapes import CapView, KeyRequest, KeysPage, KeyView, NewKeyView, ReplaceKeyRequest
 from gateway.api.payments.shapes import DrawRequest, MandateRequest, MandatesPage, MandateView, PaymentView
-from gateway.client.payments import Metadata
+from gateway.client.resources.payments import Metadata
 from gateway.client.sync_async import Mode, Resource, call, iterator
 from gateway.payments.model.route import RailName
 

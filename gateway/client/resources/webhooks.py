@@ -25,8 +25,8 @@ from gateway.api.webhooks.shapes import (
     WebhooksPage,
     WebhookView,
 )
-from gateway.client.events import Event, read_event
 from gateway.client.exceptions import WebhookNotVerified
+from gateway.client.resources.events import Event, read_event
 from gateway.client.sync_async import Mode, Resource, call, iterator
 
 #: How far a webhook's time may be from ours, in seconds, either way (the specification's libraries say the same).
