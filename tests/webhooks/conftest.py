@@ -86,6 +86,12 @@ async def hook(of: Person, url: str, *types: str, **fields: Any) -> Any:
     return answer.json()
 
 
+async def enable(of: Person, id: str, url: str, *types: str) -> None:
+    body = {"url": url, "types": types or ["payment.*"]}
+    answer = await of.api.call("PUT", f"/v1/webhooks/{id}", headers=of.bearer, json=body)
+    assert answer.status_code == 200
+
+
 async def deliveries(of: Person, id: str, query: str = "") -> list[Any]:
     answer = await of.get(f"/v1/webhooks/{id}/deliveries?limit=200{query}")
     assert answer.status_code == 200, answer.text
