@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -131,11 +132,15 @@ def run() -> Iterator[Callable[..., Run]]:
 
 
 def gone(who: Identity, seconds: float = HANG_SECONDS) -> bool:
-    """Waits for a process that is not our child to end."""
-    give_up = time.monotonic() + seconds
-    while identify(who.pid) == who and time.monotonic() < give_up:
-        time.sleep(0.01)  # nobody is told of the end of another's child
-    return identify(who.pid) != who
+    """Wait for a process that is not our child to end: its pidfd can be read then (pidfd_open(2))."""
+    try:
+        handle = os.pidfd_open(who.pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return identify(who.pid) != who or bool(select.select([handle], [], [], seconds)[0])
+    finally:
+        os.close(handle)
 
 
 def wait_for_log(log: Path, text: str, seconds: float = HANG_SECONDS) -> str:

@@ -26,7 +26,7 @@ async def work(url: str, port: int) -> None:
         )
         while True:
             if not await notifier.run():
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # the pause of a worker that has nothing to do, a short one
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ async def test_two_statements_at_once_on_a_connection_are_a_mistake_and_the_next
         async with database.transaction() as connection:
             slow = asyncio.create_task(connection.execute("SELECT pg_sleep(0.2)"))
             try:
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # a turn of the loop, in which the first statement is sent
                 await connection.execute("SELECT 1")
             finally:
                 await asyncio.wait({slow})

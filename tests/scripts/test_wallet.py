@@ -269,4 +269,4 @@ def until(true: Callable[[], bool]) -> None:
     give_up = time.monotonic() + HANG_SECONDS
     while not true():
         assert time.monotonic() < give_up
-        time.sleep(0.05)
+        time.sleep(0.05)  # the worker is another process, which tells nobody

@@ -204,7 +204,7 @@ async def test_a_receiver_that_drips_has_so_long_and_no_longer(receiver: Receive
         for byte in b"HTTP/1.1 200 OK\r\nX: " + b"a" * 200 + b"\r\n\r\n":
             writer.write(bytes([byte]))
             await writer.drain()
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # it drips: that is what is tested
 
     receiver.answer = lambda _: drip
     began = time.monotonic()
@@ -225,7 +225,7 @@ async def test_a_name_that_nobody_answers_for_takes_so_long_and_delays_no_other(
 
     async with sending(look_up=look_up, total_seconds=1.0) as sender:
         silent = [asyncio.create_task(sender.send("http://silent.test/", {}, BODY)) for _ in range(3)]
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a turn of the loop, in which the silent ones begin
         assert (await sender.send(f"http://shop.test:{receiver.port}/", {}, BODY)).outcome == "delivered"
         assert {one.outcome for one in await asyncio.gather(*silent)} == {"timeout"}
         answered.set()
@@ -260,7 +260,7 @@ async def test_a_body_that_drips_delays_a_delivery_by_a_second(receiver: Receive
         for _ in range(1_000):
             writer.write(b"a")
             await writer.drain()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # it drips: that is what is tested
 
     receiver.answer = lambda _: drip
     attempt = await sent(receiver.url)

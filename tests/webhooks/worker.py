@@ -22,7 +22,7 @@ async def work(url: str) -> None:
         dispatcher = Dispatcher(database, Vault(MASTER_KEY), system_clock, rendering(settings), sender)
         while True:
             if not await dispatcher.run():
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # the pause of a worker that has nothing to do, a short one
 
 
 if __name__ == "__main__":

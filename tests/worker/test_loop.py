@@ -26,7 +26,7 @@ class Counted:
 
     async def run(self, _: object) -> bool:
         self.runs += 1
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a turn of the loop, as every job takes one
         if self.runs <= self.pieces:
             return True
         if self.error is not None:
