@@ -2,9 +2,11 @@
 test, or of one file of tests, alone.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -85,11 +87,18 @@ def statements(connection: Connection) -> Iterator[list[str]]:
         yield said
 
 
-async def until_waiting(connection: Connection, count: int) -> None:
-    """Return when so many others wait for a lock, in this database: who waits has locked something of it before.
+async def waiting_now(connection: Connection) -> int:
+    """How many others wait for a lock, in this database: each of them has locked something of it before.
 
     Asked of pg_locks alone, which says what is now; pg_stat_activity says the same again until a transaction ends.
     """
+    return int(await connection.fetchval(_WAITING))
+
+
+async def until_waiting(connection: Connection, count: int, *tasks: asyncio.Future[Any]) -> None:
+    """Return when so many others wait for a lock. None of the tasks may end before: they are those that are to wait."""
     until = time.monotonic() + _WAITING_SECONDS
-    while (waiting := await connection.fetchval(_WAITING)) < count:
+    while (waiting := await waiting_now(connection)) < count:
+        assert not any(task.done() for task in tasks), tasks
         assert time.monotonic() < until, f"{waiting} wait for a lock after {_WAITING_SECONDS} s, and not {count}"
+    assert not any(task.done() for task in tasks), tasks

@@ -33,7 +33,7 @@ from gateway.payments.payees.resolver import PayeeResolver
 from gateway.postgres.pool import Database, connect
 from tests.api import contract
 from tests.applications import application
-from tests.databases import fresh_database
+from tests.databases import fresh_database, until_waiting
 from tests.front import client_of
 
 MASTER_KEY = bytes(range(32))
@@ -211,9 +211,7 @@ async def at_the_same_moment(
     async with api.services.database.transaction() as connection:
         assert await connection.fetch("SELECT FROM account WHERE code = $1 FOR UPDATE", account)
         asking = [asyncio.create_task(one) for one in asked]
-        waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        while await connection.fetchval(waits) < 2:
-            await connection.execute("SELECT pg_stat_clear_snapshot()")
+        await until_waiting(connection, 2)
     return await asyncio.gather(*asking)
 
 

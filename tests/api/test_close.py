@@ -20,6 +20,7 @@ from tests.api.test_keys import with_key
 from tests.api.test_operators import AT_MACHINE
 from tests.api.test_own_key import with_own_key
 from tests.api.test_sessions import ethereum_session
+from tests.databases import until_waiting
 
 pytestmark = pytest.mark.anyio
 
@@ -217,16 +218,13 @@ async def test_closing_and_a_payment_of_its_wallet_wait_for_each_other_in_no_rin
     eur = api.services.settings.assets["EUR"]
     async with api.services.database.transaction() as connection:
         await ledger.accounts(connection, [(account.wallet("alice", eur), eur)])
-    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     of = "(SELECT id FROM wallet WHERE handle = 'alice')"
     whose = {"api_key": f"wallet_id = {of}", "policy": f"wallet_id = {of}", "mandate": f"payee = {of}"}[first]
     async with api.services.database.transaction() as paying:
         assert await paying.fetch(f"SELECT 1 FROM {first} WHERE {whose} FOR NO KEY UPDATE")
         closing = asyncio.create_task(close(browser))
-        while await paying.fetchval(waits) < 1 and not closing.done():
-            await paying.execute("SELECT pg_stat_clear_snapshot()")
-        assert not closing.done(), "it waits"
-        await paying.execute(f"SELECT FROM account WHERE owner = {of} ORDER BY id FOR NO KEY UPDATE NOWAIT")
+        await until_waiting(paying, 1, closing)
+        assert await paying.fetch(f"SELECT FROM account WHERE owner = {of} ORDER BY id FOR NO KEY UPDATE NOWAIT")
     assert (await closing).status_code == 200
 
 

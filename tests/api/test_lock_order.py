@@ -16,11 +16,11 @@ from gateway.operators import approvals
 from tests.api.browser import Browser, registered, signed_in
 from tests.api.conftest import Api, Person
 from tests.authenticator import Authenticator
+from tests.databases import until_waiting
 
 pytestmark = pytest.mark.anyio
 
 ROOT = By("command", "root")
-WAITS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 #: Changes the key of this id, for its owner, who is signed in where they have a passkey.
 Change = Callable[[Person, Browser | None, str], Awaitable[None]]
@@ -84,8 +84,6 @@ async def test_what_changes_a_key_and_a_payment_by_it_wait_for_each_other_in_no_
     async with api.services.database.transaction() as paying:
         assert await paying.fetch("SELECT FROM api_key WHERE id = $1 FOR NO KEY UPDATE", read("key", key))
         changing = asyncio.ensure_future(change(alice, browser, key))
-        while await paying.fetchval(WAITS) < 1 and not changing.done():
-            await paying.execute("SELECT pg_stat_clear_snapshot()")
-        assert not changing.done(), "it waits"
-        await paying.execute("SELECT FROM wallet WHERE id = $1 FOR SHARE NOWAIT", wallet)
+        await until_waiting(paying, 1, changing)
+        assert await paying.fetch("SELECT FROM wallet WHERE id = $1 FOR SHARE NOWAIT", wallet)
     await changing

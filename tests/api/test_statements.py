@@ -22,6 +22,7 @@ from gateway.ids import read
 from gateway.statements import csv_file, statement
 from gateway.statements.period import month_of
 from tests.api.conftest import Api, Person
+from tests.databases import until_waiting, waiting_now
 
 pytestmark = pytest.mark.anyio
 
@@ -222,9 +223,7 @@ async def test_statements_that_take_long_leave_connections_to_everybody_else(api
         await connection.execute("LOCK TABLE transfer IN ACCESS EXCLUSIVE MODE")
         asked = [who.get(path) for who in (alice, bob) for _ in range(api.services.database.connections_max)]
         waiting = [asyncio.create_task(one) for one in asked]
-        waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        while await connection.fetchval(waits) < 2:
-            await connection.execute("SELECT pg_stat_clear_snapshot()")
+        await until_waiting(connection, 2, *waiting)
         assert (await alice.get("/v1/wallet")).status_code == 200
-        assert await connection.fetchval(waits) == 2
+        assert await waiting_now(connection) == 2
     assert {one.status_code for one in await asyncio.gather(*waiting)} == {200}

@@ -16,13 +16,10 @@ from gateway.config.environment import from_environment
 from gateway.embedded.postgres import Postgres
 from gateway.postgres.pool import connect
 from tests.client.conftest import face_of
-from tests.databases import fresh_database
+from tests.databases import fresh_database, until_waiting
 from tests.journeys.test_database_comes_and_goes import answering, line_with, running
-from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio
-
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @dataclass
@@ -67,9 +64,7 @@ async def test_a_payment_in_a_gateway_that_is_killed_is_paid_once(
             first = asyncio.create_task(at_bob.next(stream))
             await connection.fetch("SELECT FROM account WHERE code = 'wallet:alice:EUR' FOR UPDATE")
             paying = asyncio.create_task(at_alice.call(at_alice.client.payments.create, "@bob", "1.00", "EUR"))
-            async with asyncio.timeout(HANG_SECONDS):
-                while not await connection.fetchval(WAITING):
-                    await connection.execute("SELECT pg_stat_clear_snapshot()")
+            await until_waiting(connection, 1, paying)
             process.kill()
             await process.wait()
         async with place.serving(), database.reading() as connection:

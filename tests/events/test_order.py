@@ -116,10 +116,7 @@ async def test_no_reader_passes_a_writer_that_has_a_number_and_has_not_committed
     async with stopping(database):
         writing = asyncio.create_task(call(alice, held))
         async with database.reading() as connection:
-            waiting = asyncio.create_task(until_waiting(connection, 1))
-            await asyncio.wait({writing, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            assert not writing.done(), writing
-            await waiting
+            await until_waiting(connection, 1, writing)
         async with database.transaction() as connection:
             await log.append(connection, [Event("test.later", wallet, None, {})], NOW)
         passed = await read(database, wallet, before[-1].number)

@@ -127,10 +127,7 @@ async def test_a_hold_that_waits_while_its_payer_gets_a_passkey_needs_the_checks
         await wallets.guard(connection, street.people[0].wallet.id)
         holding = asyncio.create_task(hold(street, asked(street, 0, "bea", "key"), asked(street, 1, "cyd", "other")))
         async with street.database.reading() as watching:
-            waiting = asyncio.create_task(until_waiting(watching, 1))
-            await asyncio.wait({holding, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            assert not holding.done(), holding
-            await waiting
+            await until_waiting(watching, 1, holding)
     late, other = await holding
     assert (type(late), type(other)) == (NeedsChecks, Held)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from gateway.clock import system_clock
-from gateway.errors import GatewayError, StateConflict
+from gateway.errors import StateConflict
 from gateway.events import log
 from gateway.identity.errors import UnknownHandle
 from gateway.identity.wallet import Wallet
@@ -22,18 +22,17 @@ from gateway.payments.requests.request import Request
 from gateway.payments.settles.payments import Payments
 from gateway.postgres.pool import Database
 from gateway.worker import jobs
+from tests.databases import until_waiting
 from tests.factory import Town
 from tests.payments.test_ledger_rail import LedgerTown
 
 pytestmark = pytest.mark.anyio
 
-#: Sessions that wait for a lock.
-WAITS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
-
-async def asked(town: Town, by: Wallet, of: str, money: str) -> Request:
+async def asked(town: Town, by: Wallet, of: str, money: str, lasts: timedelta | None = None) -> Request:
+    until = lasts and town.clock() + lasts
     async with town.database.transaction() as connection:
-        return await request_money.create(connection, by, of, town.money(money), None, None, town.clock())
+        return await request_money.create(connection, by, of, town.money(money), None, until, town.clock())
 
 
 async def seen(town: Town, id: RequestId, by: Wallet) -> Request:
@@ -44,6 +43,15 @@ async def seen(town: Town, id: RequestId, by: Wallet) -> Request:
 async def decline(town: Town, by: Wallet, id: RequestId) -> Request:
     async with town.database.transaction() as connection:
         return await request_money.decline(connection, town.assets, by.id, id, town.clock())
+
+
+async def fail(town: Town, payment: Payment) -> None:
+    """Let the hour of a token payment's authorization pass before anybody relays it."""
+    town.chain.rpc("evm_increaseTime", 4000)
+    town.chain.mine(2)
+    await jobs.watch.run(town.worker())
+    assert (await town.payment(payment)).state is State.FAILED
+    town.clock = lambda: system_clock() + timedelta(seconds=4100)  # as the chain's
 
 
 async def told(town: Town, of: Wallet) -> list[str]:
@@ -75,17 +83,22 @@ async def test_of_payments_in_transactions_of_their_own_one_pays_the_request(led
 async def test_a_request_that_is_declined_while_it_is_paid_is_one_or_the_other(ledger_town: LedgerTown) -> None:
     town = ledger_town
     alice, bob = await town.person("alice"), await town.person("bob", "100.00 EUR")
-    paid = 0
     for turn in range(20):
         request = await asked(town, alice, "@bob", "1.00 EUR")
         both: list[Any] = [town.pay(bob, "@alice", "1.00 EUR", request=request.id), decline(town, bob, request.id)]
-        results = await asyncio.gather(*(both if turn % 2 else both[::-1]), return_exceptions=True)
-        refused = [one for one in results if isinstance(one, GatewayError)]
-        assert len(refused) == 1, results
+        waiting: list[asyncio.Task[Any]] = []
+        async with town.database.transaction() as gate:
+            assert await gate.fetch("SELECT FROM payment_request WHERE id = $1 FOR NO KEY UPDATE", request.id)
+            for one in both if turn % 2 else both[::-1]:
+                waiting.append(asyncio.create_task(one))
+                await until_waiting(gate, len(waiting), *waiting)
+        done, refused = await asyncio.gather(*waiting, return_exceptions=True)
         now = await seen(town, request.id, bob)
-        paid += now.state == "paid"
-        assert (now.state, type(refused[0])) in (("paid", StateConflict), ("declined", RequestNotOpen))
-    assert await town.available(alice, "EUR") == f"{paid}.00 EUR"
+        if turn % 2:
+            assert (now.state, now.payment, type(refused)) == ("paid", done.id, StateConflict)
+        else:
+            assert (now.state, now.payment, type(refused)) == ("declined", None, RequestNotOpen)
+    assert await town.available(alice, "EUR") == "10.00 EUR"
 
 
 async def test_a_request_of_tokens_is_paid_when_its_payment_is_final(town: Town) -> None:
@@ -107,12 +120,8 @@ async def test_a_request_whose_payment_failed_is_open_again_and_paid_by_another(
     alice, bob = await town.person("alice"), await town.person("bob", "10 USDX")
     request = await asked(town, alice, "@bob", "4 USDX")
     payment = await town.pay(bob, "@alice", "4 USDX", request=request.id)
-    town.chain.rpc("evm_increaseTime", 4000)  # past the authorization's hour, before anybody relayed it
-    town.chain.mine(2)
-    await jobs.watch.run(town.worker())
-    assert (await town.payment(payment)).state is State.FAILED
+    await fail(town, payment)
 
-    town.clock = lambda: system_clock() + timedelta(seconds=4100)  # as the chain's
     again = await seen(town, request.id, bob)
     assert (again.state, again.payment) == ("open", None)
     second = await town.pay(bob, "@alice", "4 USDX", request=request.id)
@@ -123,11 +132,25 @@ async def test_a_request_whose_payment_failed_is_open_again_and_paid_by_another(
     assert await told(town, alice) == ["request.created", "request.paid"]
 
 
-async def test_a_request_that_is_over_when_its_payment_ends_unpaid_stays_over(ledger_town: LedgerTown) -> None:
+async def test_a_request_that_is_over_when_its_payment_ends_unpaid_stays_over(town: Town) -> None:
+    alice, bob = await town.person("alice"), await town.person("bob", "10 USDX")
+    request = await asked(town, alice, "@bob", "4 USDX", lasts=timedelta(minutes=30))
+    payment = await town.pay(bob, "@alice", "4 USDX", request=request.id)
+    await fail(town, payment)
+
+    again = await seen(town, request.id, bob)
+    assert (again.state, again.payment) == ("expired", None)
+    with pytest.raises(RequestNotOpen):
+        await town.pay(bob, "@alice", "4 USDX", request=request.id)
+
+
+async def test_a_request_expires_after_thirty_days_if_it_names_no_time(ledger_town: LedgerTown) -> None:
     town = ledger_town
     alice, bob = await town.person("alice"), await town.person("bob", "10.00 EUR")
     request = await asked(town, alice, "@bob", "1.00 EUR")
-    town.now += timedelta(days=31)
+    town.now += timedelta(days=30, seconds=-1)
+    assert (await seen(town, request.id, bob)).state == "open"
+    town.now += timedelta(seconds=1)
     assert (await seen(town, request.id, bob)).state == "expired"
     with pytest.raises(RequestNotOpen):
         await town.pay(bob, "@alice", "1.00 EUR", request=request.id)
@@ -153,9 +176,7 @@ async def test_a_payment_that_settles_and_one_that_names_its_request_wait_for_ea
     async with town.database.transaction() as other:
         assert await other.fetch("SELECT FROM payment_request WHERE id = $1 FOR NO KEY UPDATE", request.id)
         settling = asyncio.ensure_future(_found(town, paid.authorization_id))
-        while await other.fetchval(WAITS) < 1 and not settling.done():
-            await other.execute("SELECT pg_stat_clear_snapshot()")
-        assert not settling.done(), "it waits for the request, and has no account yet"
+        await until_waiting(other, 1, settling)  # for the request, and has no account yet
         assert await other.fetch("SELECT FROM account WHERE owner = $1 FOR NO KEY UPDATE NOWAIT", alice.id)
     assert await settling == paid.id
 

@@ -62,15 +62,13 @@ async def while_decided(street: Street, other: Connection, rule: Waits, paying: 
     """What came of a payment, and of what gives back: begun while the payment is decided, and made to wait for it."""
     payment = asyncio.create_task(paying)
     await rule.decided.wait()
-    end, waiting = asyncio.create_task(ending), asyncio.create_task(until_waiting(other, 1))
+    end = asyncio.create_task(ending)
     try:
-        await asyncio.wait({end, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        assert not end.done(), "it gave back what was not there when the payment was decided"
+        await until_waiting(other, 1, end)  # else it gave back what was not there when the payment was decided
     finally:
-        waiting.cancel()
         rule.go_on.set()
-        both = await asyncio.gather(payment, end, waiting, return_exceptions=True)
-    return both[:2]
+        both = await asyncio.gather(payment, end, return_exceptions=True)
+    return both
 
 
 @pytest.mark.anyio

@@ -9,6 +9,7 @@ from gateway.notifications import delivery, schedule
 from gateway.notifications.channels.channel import TryLater
 from gateway.notifications.delivery import Claimed
 from tests.api.conftest import Api, Person
+from tests.databases import until_waiting
 from tests.notifications.conftest import Workers, proved, states
 from tests.notifications.delivery.conftest import MAIL, Pager, modes, nobody, paged, refuse, rows
 from tests.notifications.mail_server import MailServer
@@ -118,9 +119,7 @@ async def test_two_channels_that_fail_at_the_same_moment_fall_back_once(
     async with api.services.database.transaction() as connection:
         await delivery.record(connection, claimed[0], TryLater("server"), last)
         second = asyncio.create_task(fail(claimed[1]))
-        waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        while not second.done() and not await connection.fetchval(waits):
-            await connection.execute("SELECT pg_stat_clear_snapshot()")
+        await until_waiting(connection, 1, second)
     await second
     assert [row[:2] for row in await rows(api)] == [("email", "failed"), ("pager", "failed"), ("telex", "pending")]
 
