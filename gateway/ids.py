@@ -7,7 +7,7 @@ is the same 128 bits in Crockford's base 32, after a prefix that names the kind 
 import os
 from datetime import datetime
 from functools import lru_cache
-from typing import NewType
+from typing import Final, NewType
 from uuid import UUID
 
 from gateway.errors import InvalidRequest
@@ -40,6 +40,10 @@ def new_id(now: datetime) -> UUID:
 def first_id(at: datetime) -> UUID:
     """Return an id below every id of that millisecond and later."""
     return UUID(int=int(at.timestamp() * 1000) << 80)
+
+
+#: An id above every other.
+NEWEST: Final = UUID(int=2**128 - 1)
 
 
 def numbered_id(number: int, at: datetime) -> UUID:

@@ -54,7 +54,7 @@ async def close(connection: Connection, assets: Assets, owner: Wallet, confirm: 
     await wallets.check_guard(connection, owner)
     await connection.execute(sql.lock_policy, owner.id)
     await connection.execute(sql.lock_mandates, owner.id)
-    await requests.lock_open(connection, owner.id, now)
+    asked = await requests.lock_unended(connection, owner.id)
     before: datetime | None = await connection.fetchval(wallets.sql.closed_at, owner.id)
     if before is not None:
         return before
@@ -69,7 +69,7 @@ async def close(connection: Connection, assets: Assets, owner: Wallet, confirm: 
     await connection.execute(wallets.sql.close, owner.id, now)
     for statement in _ENDS:
         await connection.execute(statement, owner.id, now)
-    await request_money.cancel_all(connection, assets, owner.id, now)
+    await request_money.cancel_all(connection, assets, asked, now)
     for statement in _FORGETS:
         await connection.execute(statement, owner.id)
     await log.append(connection, [log.Event("wallet.closed", owner.id, owner.id, {})], now)

@@ -70,7 +70,7 @@ async def approve(
     """
     policies = await policy.policies(connection, settings.assets, [caller], lock=True)
     payment = _own(await records.payment_for_update(connection, settings.assets, id, caller), caller)
-    await requests.lock_paid_by(connection, [id])
+    await requests.lock_paid_by(connection, [payment])
     _check_waiting(payment, Event.CONFIRM, now)
     await wallet_freeze.check(connection, caller)
     if payment.payee is None:

@@ -9,7 +9,9 @@ Invariants:
 Lock order: the requester's requests, the two wallets in id order; to decline or cancel, the request.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from gateway.clock import rfc3339
 from gateway.errors import Forbidden, InvalidRequest, StateConflict
@@ -95,12 +97,9 @@ async def cancel(connection: Connection, assets: Assets, caller: WalletId, id: R
     return await _end(connection, assets, found, declined=False, now=now)
 
 
-async def cancel_all(connection: Connection, assets: Assets, wallet: WalletId, now: datetime) -> None:
-    """Cancel every open request from and to a wallet that is being closed, whose open requests are locked
-    (`rows.lock_open`). One that became open since, and that somebody is paying, is left out: its payment is refused,
-    because the wallet is closed.
-    """
-    cancelled = await rows.cancel_open(connection, assets, wallet, now)
+async def cancel_all(connection: Connection, assets: Assets, ids: Sequence[UUID], now: datetime) -> None:
+    """Cancel those of these requests that are open, as one of their wallets is being closed. Their rows are locked."""
+    cancelled = await rows.cancel_open(connection, assets, ids, now)
     await log.append(connection, [event("request.cancelled", one) for one in cancelled], now)
 
 

@@ -8,13 +8,12 @@ A request whose payment settles later than it is accepted is marked as paid here
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from gateway.errors import NotFound
-from gateway.ids import ConversionId, PaymentId, TransferId, WalletId, show
+from gateway.ids import NEWEST, ConversionId, PaymentId, TransferId, WalletId, show
 from gateway.money import Assets, Money
 from gateway.payments.checks import spending
 from gateway.payments.model.conversion import Conversion
@@ -25,9 +24,6 @@ from gateway.payments.requests import rows as requests
 from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "records.sql")
-
-#: An id after that of every payment.
-NEWEST: Final = UUID(int=2**128 - 1)
 
 
 async def insert(connection: Connection, payments: Sequence[Payment]) -> None:

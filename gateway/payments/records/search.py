@@ -27,11 +27,11 @@ from gateway.errors import InvalidRequest
 from gateway.identity import wallet
 from gateway.identity.errors import InvalidHandle
 from gateway.identity.handle import fold
-from gateway.ids import PaymentId, WalletId, first_id
+from gateway.ids import NEWEST, PaymentId, WalletId, first_id
 from gateway.money import Asset, Assets, Money
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.route import RailName
-from gateway.payments.records.records import NEWEST, of_row
+from gateway.payments.records.records import of_row
 from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "search.sql")

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from gateway.events.log import Event
 from gateway.ids import PaymentId, RequestId, WalletId, show
 from gateway.money import Money
+from gateway.payments.model.payment import Payment
 from gateway.payments.requests.state import RequestState
 
 #: What the ids of requests begin with.
@@ -25,8 +26,8 @@ DAY: Final = timedelta(hours=24)
 
 
 class Request(Struct, frozen=True):
-    """`payment` is the payment that pays it, in the states `pending` and `paid`; `payment_hidden`: its payer has not
-    agreed to that yet, so the requester is not told which it is. `ended_at`: when it was paid, declined or cancelled.
+    """A request. `payment_hidden`: its payer has not agreed to the payment yet, so the requester is not told which it
+    is. `ended_at`: when it was paid, declined or cancelled.
     """
 
     id: RequestId
@@ -40,7 +41,6 @@ class Request(Struct, frozen=True):
     created_at: datetime
     expires_at: datetime
     ended_at: datetime | None = None
-    payment: PaymentId | None = None
     payment_hidden: bool = False
     last_payment: PaymentId | None = None  #: The payment that pays it, or the last one that ended without paying.
 
@@ -49,9 +49,19 @@ class Request(Struct, frozen=True):
         """`req_…`."""
         return show(PREFIX, self.id)
 
+    @property
+    def payment(self) -> PaymentId | None:
+        """The payment that pays it, in the states `pending` and `paid`."""
+        return self.last_payment if self.state in ("pending", "paid") else None
+
     def payment_seen_by(self, viewer: WalletId) -> PaymentId | None:
         """The payment that pays it, as far as this wallet may know."""
         return None if self.payment_hidden and viewer != self.payer else self.payment
+
+
+def can_pay_one(payment: Payment) -> bool:
+    """Whether the payment can be of a request: to a wallet, not to be captured later, and no refund."""
+    return payment.capture and payment.payee is not None and payment.refund_of is None
 
 
 def event(kind: str, request: Request) -> Event:
@@ -87,6 +97,5 @@ def at_event(request: Request, kind: str, at: datetime) -> Request:
         request,
         state=state,
         ended_at=None if state == "open" else at,
-        payment=request.last_payment if state == "paid" else None,
         payment_hidden=False,
     )

@@ -1,7 +1,8 @@
 """Requests for money as rows: write, find, list, pay.
 
-A request is paid once: `begin_payment` sets its payment in the transaction that accepts it, only where nothing has
-changed since the request was read, and `mark_paid` notes that it has settled in the transaction that settles it.
+A request is paid once: `begin_payment` sets its payment in the transaction that accepts it, only if nothing has changed
+since the request was read. `mark_paid` writes that a payment that was not settled then has settled, in the transaction
+that settles it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,17 +14,14 @@ from msgspec import Struct
 
 from gateway.errors import NotFound
 from gateway.events import log
-from gateway.ids import PaymentId, RequestId, WalletId, first_id, show
+from gateway.ids import NEWEST, PaymentId, RequestId, WalletId, first_id, show
 from gateway.money import Assets, Money
 from gateway.payments.model.payment import Payment, State
-from gateway.payments.requests.request import DAY, KINDS, PREFIX, Request, event_of
+from gateway.payments.requests.request import DAY, PREFIX, Request, can_pay_one, event, event_of
 from gateway.payments.requests.state import RequestState
 from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "rows.sql")
-
-#: An id after that of every request.
-_NEWEST = UUID(int=2**128 - 1)
 
 #: Asked of the wallet, or by it.
 Direction = Literal["in", "out"]
@@ -61,28 +59,27 @@ async def end(connection: Connection, id: RequestId, declined: bool, now: dateti
     await connection.execute(sql.decline if declined else sql.cancel, id, now)
 
 
-async def lock_open(connection: Connection, party: WalletId, now: datetime) -> None:
-    """Lock the open requests from and to a wallet until the transaction ends: nobody begins to pay one."""
-    await connection.execute(sql.lock_open, party, now)
-
-
-async def cancel_open(connection: Connection, assets: Assets, party: WalletId, now: datetime) -> list[Request]:
-    """Cancel the open requests from and to a wallet, except those that others have locked; return them as they were.
-
-    They are locked by one statement and read by the next. Read by the first, the state would be from before the wait.
+async def lock_unended(connection: Connection, party: WalletId) -> list[UUID]:
+    """Lock the requests from and to a wallet that are neither paid nor ended, until the transaction ends: nobody begins
+    to pay one.
     """
-    locked = [row["id"] for row in await connection.fetch(sql.lock_unended, party)]
-    found = [one for one in (await by_ids(connection, assets, locked, now)).values() if one.state == "open"]
+    return [row["id"] for row in await connection.fetch(sql.lock_unended, party)]
+
+
+async def cancel_open(connection: Connection, assets: Assets, ids: Sequence[UUID], now: datetime) -> list[Request]:
+    """Cancel those of these requests that are open; return them as they were. Their rows are locked by the caller."""
+    found = [one for one in (await by_ids(connection, assets, ids, now)).values() if one.state == "open"]
     if found:
         await connection.execute(sql.cancel_all, [one.id for one in found], now)
     return found
 
 
-async def lock_paid_by(connection: Connection, payments: Iterable[PaymentId]) -> None:
+async def lock_paid_by(connection: Connection, payments: Iterable[Payment]) -> None:
     """Lock the requests that these payments pay. A payment that is about to settle does so before it locks accounts,
-    since whoever pays the same request has locked it and waits for the accounts.
+    since another payment of the same request has locked it and waits for the accounts.
     """
-    await connection.execute(sql.lock_paid_by, list(payments))
+    if ids := [one.id for one in payments if can_pay_one(one)]:
+        await connection.execute(sql.lock_paid_by, ids)
 
 
 async def one(
@@ -118,7 +115,7 @@ async def page(
 ) -> list[Request]:
     """Up to `limit` requests that the wallet has made or is asked, newest first, older than `before`."""
     rows = await connection.fetch(
-        *(sql.page, party, now, before or _NEWEST, limit),
+        *(sql.page, party, now, before or NEWEST, limit),
         *(wanted.direction, wanted.state, wanted.counterparty),
     )
     return [_of_row(assets, row) for row in rows]
@@ -134,16 +131,21 @@ async def begin_payment(connection: Connection, paying: Mapping[RequestId, tuple
         list(paying),
         [request.last_payment for request, _ in values],
         [payment.id for _, payment in values],
+        [payment.settled_at if payment.state is State.SETTLED else None for _, payment in values],
     )
     assert len(changed) == len(paying), "a request that is being paid was paid or ended by somebody else"
-    await mark_paid(connection, [payment for _, payment in values])
+    settled = [(request, payment.settled_at) for request, payment in values if payment.state is State.SETTLED]
+    if settled:
+        at = settled[0][1]
+        assert at is not None
+        await log.append(connection, [event("request.paid", request) for request, _ in settled], at)
 
 
 async def mark_paid(connection: Connection, payments: Sequence[Payment]) -> None:
-    """Write of those of these payments that have settled, and that pay a request, that it is paid. Called wherever a
-    payment that may pay a request settles (records/records.py, checks/request.py), in the same transaction.
+    """Write of those of these payments that have settled later than they were accepted, and that pay a request, that
+    it is paid. Called wherever such a payment settles (records/records.py), in the same transaction.
     """
-    settled = {one.id: one for one in payments if one.state is State.SETTLED}
+    settled = {one.id: one for one in payments if one.state is State.SETTLED and can_pay_one(one)}
     if not settled:
         return
     at = next(one.settled_at for one in settled.values())
@@ -155,7 +157,7 @@ async def mark_paid(connection: Connection, payments: Sequence[Payment]) -> None
 
 def _paid(row: Record, by: Payment) -> log.Event:
     requester, payer = WalletId(row["requester"]), WalletId(row["payer"])
-    return event_of(KINDS[1], RequestId(row["id"]), requester, payer, by.payer_name, by.payee_name, by.amount)
+    return event_of("request.paid", RequestId(row["id"]), requester, payer, by.payer_name, by.payee_name, by.amount)
 
 
 def _of_row(assets: Assets, row: Record) -> Request:
@@ -172,7 +174,6 @@ def _of_row(assets: Assets, row: Record) -> Request:
         created_at=row["created_at"],
         expires_at=row["expires_at"],
         ended_at=row["paid_at"] or row["declined_at"] or row["cancelled_at"],
-        payment=row["payment_id"] if state in ("pending", "paid") else None,
         payment_hidden=bool(row["payment_hidden"]),
         last_payment=row["payment_id"],
     )

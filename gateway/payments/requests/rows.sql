@@ -29,18 +29,11 @@ UPDATE payment_request SET declined_at = $2 WHERE id = $1;
 -- Cancel a request: nobody can pay it any more.
 UPDATE payment_request SET cancelled_at = $2 WHERE id = $1;
 
--- lock_open
--- The open requests of a wallet, of both sides.
-SELECT FROM payment_request AS request LEFT JOIN staged_payment AS paid ON paid.id = request.payment_id
-WHERE $1 IN (request.requester, request.payer) AND request_state(request, paid.state, $2) = 'open'
-ORDER BY request.id FOR NO KEY UPDATE OF request;
-
 -- lock_unended
--- The requests of a wallet, of both sides, that are neither paid nor ended. One that somebody else has locked is left out: its
--- payment waits for the accounts, which are locked here.
+-- The requests of a wallet, of both sides, that are neither paid nor ended.
 SELECT id FROM payment_request
 WHERE $1 IN (requester, payer) AND declined_at IS NULL AND cancelled_at IS NULL AND paid_at IS NULL
-ORDER BY id FOR NO KEY UPDATE SKIP LOCKED;
+ORDER BY id FOR NO KEY UPDATE;
 
 -- cancel_all
 -- Cancel requests: nobody can pay them any more.
@@ -86,9 +79,9 @@ WHERE request.id IN (
 ORDER BY request.id DESC LIMIT $4;
 
 -- begin_payment
--- Requests that are paid by accepted payments, where nothing has changed since they were read.
-UPDATE payment_request AS request SET payment_id = new.payment
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS new (id, before, payment)
+-- Set the payments of requests, and when they settled if they have, where nothing has changed since the requests were read.
+UPDATE payment_request AS request SET payment_id = new.payment, paid_at = new.paid_at
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[]) AS new (id, before, payment, paid_at)
 WHERE request.id = new.id AND request.payment_id IS NOT DISTINCT FROM new.before
     AND request.declined_at IS NULL AND request.cancelled_at IS NULL AND request.paid_at IS NULL
 RETURNING request.id;

@@ -24,8 +24,7 @@ class Payments(Settles[Payment]):
         self, connection: Connection, assets: Assets, authorizations: Sequence[UUID]
     ) -> Mapping[UUID, Payment]:
         found = await records.by_authorizations(connection, assets, authorizations)
-        if found:
-            await requests.lock_paid_by(connection, [one.id for one in found])
+        await requests.lock_paid_by(connection, found)
         return {one.authorization_id: one for one in found if one.authorization_id is not None}
 
     def accounts(self, thing: Payment) -> Sequence[tuple[str, Asset]]:

@@ -15,13 +15,12 @@ from gateway.http.request.cursor import cursor_position, cursor_text
 from gateway.http.request.parameters import Cursor, Limit, path_id
 from gateway.http.services import Services
 from gateway.identity import wallet as wallets
-from gateway.ids import PaymentId, read, show
+from gateway.ids import NEWEST, PaymentId, read, show
 from gateway.operators.operators import Operator
 from gateway.payments.life import find, rows
 from gateway.payments.life.life import life_of
 from gateway.payments.model.state import State
 from gateway.payments.records import search
-from gateway.payments.records.records import NEWEST
 
 PaymentPath = Annotated[str, path_id("pay", "The payment's id.")]
 

@@ -1,7 +1,6 @@
 """Endpoints that fail, of all wallets; one is tried again."""
 
 from typing import Annotated
-from uuid import UUID
 
 from litestar import get, post
 
@@ -12,16 +11,13 @@ from gateway.api.webhooks.webhooks import WHAT
 from gateway.http.request.cursor import cursor_position, cursor_text
 from gateway.http.request.parameters import Cursor, Limit, path_id
 from gateway.http.services import Services
-from gateway.ids import read
+from gateway.ids import NEWEST, read
 from gateway.operators import operators
 from gateway.operators.operators import Operator
 from gateway.webhooks import failing
 from gateway.webhooks.vocabulary import PREFIX
 
 WebhookPath = Annotated[str, path_id(PREFIX, "The webhook's id.")]
-
-#: An id after that of every endpoint.
-_NEWEST = UUID(int=2**128 - 1)
 
 
 @get("/v1/operator/webhooks/failing", tags=["Operators"], summary="List webhooks that fail", needs="operator")
@@ -31,7 +27,7 @@ async def list_failing_webhooks(
     """Endpoints of all wallets whose deliveries have only failed lately, and those that were disabled for it, newest
     first. One that its owner disabled is not among them.
     """
-    before = read(PREFIX, cursor_position(cursor)) if cursor else _NEWEST
+    before = read(PREFIX, cursor_position(cursor)) if cursor else NEWEST
     async with services.database.reading() as connection:
         found = await failing.failing(connection, before, limit)
     more = cursor_text(found[-1].endpoint.shown_id) if len(found) == limit else None
