@@ -469,8 +469,8 @@ END $$;
 -- in the order of their ids, and nothing is decided.
 --
 -- Legs come in order, an element of each array; an account's entries are numbered in that order. Their time, one for all,
--- is `at`, or later where an account has an entry as late. With `released`, legs end holds of these amounts: an amount is then no
--- more than what is released, and may be 0, which gives back what was held and makes no entry.
+-- is `at`, or later where an account has an entry as late. With `released`, legs end holds of these amounts: an amount is then
+-- no more than what is released, and may be 0, which gives back what was held and makes no entry.
 CREATE FUNCTION ledger_post(
     at timestamptz, debit bigint[], credit bigint[], amount numeric[], released numeric[],
     OUT debit_number bigint[], OUT credit_number bigint[], OUT debit_balance numeric[], OUT credit_balance numeric[],
@@ -597,7 +597,7 @@ BEGIN
             PERFORM ledger_hold(at, hold_id, debit, credit, amount, purpose);
             RETURN array_fill(NULL::numeric, ARRAY[count]);
         EXCEPTION WHEN check_violation THEN
-            enough := false;
+            NULL;  -- a balance has shrunk since: each is decided below
         END;
     END IF;
     accounts := ARRAY(SELECT DISTINCT account FROM unnest(debit || credit) AS account ORDER BY account);
@@ -646,6 +646,9 @@ BEGIN
     END IF;
 
     SELECT * INTO written FROM ledger_post(at, debit, credit, units, held);
+    IF NOT 0 < ANY (units) THEN
+        RETURN;  -- nothing is posted
+    END IF;
     INSERT INTO transfer (debit_id, debit_number, credit_id, credit_number, posted_at, id, leg, amount, debit_balance,
         credit_balance, purpose, subject)
     SELECT new.debit, new.debit_number, new.credit, new.credit_number, written.posted_at, new.id, new.leg, new.units,
@@ -1911,7 +1914,7 @@ END $$;
 --   unauthenticated, unknown  as of payment_parties
 --
 -- When a wallet gets its first passkey, what it holds on the ledger rail begins to wait for an approval (wallet_has_policy). So
--- the payers' wallets are locked between the idempotency keys and the accounts, and `plain` is read again under that lock. On the
+-- the payers' wallets are locked between the idempotency keys and the accounts, and the API keys are read again under that lock. On the
 -- chain rail they are not: whoever binds a wallet to another address locks accounts and nonces first (custody/bind.py).
 --
 -- Lock order: idempotency keys, wallets, accounts, nonces, each sorted.
@@ -1922,7 +1925,7 @@ CREATE FUNCTION hold_payments(
     api_key_hash bytea[], idempotency text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
     route text[],               -- on the chain rail, as JSON
-    payload text[],               -- the event's payload without the payer, as a JSON object
+    payload text[],             -- the event's payload without the payer, as a JSON object
     OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
@@ -1957,9 +1960,11 @@ BEGIN
         outcome[one.g] := 'used';
     END LOOP;
     IF NOT on_chain THEN
-        PERFORM FROM wallet WHERE wallet.id = ANY (ARRAY(SELECT payer[g] FROM unnest(good) AS g))
-        ORDER BY wallet.id FOR SHARE;
-        FOR one IN SELECT g FROM unnest(good) AS g JOIN api_key AS key ON key.hash = api_key_hash[g] WHERE NOT key.plain LOOP
+        PERFORM lock_limits(NULL, ARRAY(SELECT payer[g] FROM unnest(good) AS g), NULL, NULL);
+        FOR one IN
+            SELECT g FROM unnest(good) AS g JOIN api_key AS key ON key.hash = api_key_hash[g]
+            WHERE NOT key.plain OR key.revoked_at IS NOT NULL
+        LOOP
             outcome[one.g] := 'checks';
         END LOOP;
     END IF;

@@ -191,8 +191,8 @@ END $$;
 -- in the order of their ids, and nothing is decided.
 --
 -- Legs come in order, an element of each array; an account's entries are numbered in that order. Their time, one for all,
--- is `at`, or later where an account has an entry as late. With `released`, legs end holds of these amounts: an amount is then no
--- more than what is released, and may be 0, which gives back what was held and makes no entry.
+-- is `at`, or later where an account has an entry as late. With `released`, legs end holds of these amounts: an amount is then
+-- no more than what is released, and may be 0, which gives back what was held and makes no entry.
 CREATE FUNCTION ledger_post(
     at timestamptz, debit bigint[], credit bigint[], amount numeric[], released numeric[],
     OUT debit_number bigint[], OUT credit_number bigint[], OUT debit_balance numeric[], OUT credit_balance numeric[],
@@ -319,7 +319,7 @@ BEGIN
             PERFORM ledger_hold(at, hold_id, debit, credit, amount, purpose);
             RETURN array_fill(NULL::numeric, ARRAY[count]);
         EXCEPTION WHEN check_violation THEN
-            enough := false;
+            NULL;  -- a balance has shrunk since: each is decided below
         END;
     END IF;
     accounts := ARRAY(SELECT DISTINCT account FROM unnest(debit || credit) AS account ORDER BY account);
@@ -368,6 +368,9 @@ BEGIN
     END IF;
 
     SELECT * INTO written FROM ledger_post(at, debit, credit, units, held);
+    IF NOT 0 < ANY (units) THEN
+        RETURN;  -- nothing is posted
+    END IF;
     INSERT INTO transfer (debit_id, debit_number, credit_id, credit_number, posted_at, id, leg, amount, debit_balance,
         credit_balance, purpose, subject)
     SELECT new.debit, new.debit_number, new.credit, new.credit_number, written.posted_at, new.id, new.leg, new.units,

@@ -13,7 +13,7 @@
 --   unauthenticated, unknown  as of payment_parties
 --
 -- When a wallet gets its first passkey, what it holds on the ledger rail begins to wait for an approval (wallet_has_policy). So
--- the payers' wallets are locked between the idempotency keys and the accounts, and `plain` is read again under that lock. On the
+-- the payers' wallets are locked between the idempotency keys and the accounts, and the API keys are read again under that lock. On the
 -- chain rail they are not: whoever binds a wallet to another address locks accounts and nonces first (custody/bind.py).
 --
 -- Lock order: idempotency keys, wallets, accounts, nonces, each sorted.
@@ -24,7 +24,7 @@ CREATE FUNCTION hold_payments(
     api_key_hash bytea[], idempotency text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
     route text[],               -- on the chain rail, as JSON
-    payload text[],               -- the event's payload without the payer, as a JSON object
+    payload text[],             -- the event's payload without the payer, as a JSON object
     OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
@@ -59,9 +59,11 @@ BEGIN
         outcome[one.g] := 'used';
     END LOOP;
     IF NOT on_chain THEN
-        PERFORM FROM wallet WHERE wallet.id = ANY (ARRAY(SELECT payer[g] FROM unnest(good) AS g))
-        ORDER BY wallet.id FOR SHARE;
-        FOR one IN SELECT g FROM unnest(good) AS g JOIN api_key AS key ON key.hash = api_key_hash[g] WHERE NOT key.plain LOOP
+        PERFORM lock_limits(NULL, ARRAY(SELECT payer[g] FROM unnest(good) AS g), NULL, NULL);
+        FOR one IN
+            SELECT g FROM unnest(good) AS g JOIN api_key AS key ON key.hash = api_key_hash[g]
+            WHERE NOT key.plain OR key.revoked_at IS NOT NULL
+        LOOP
             outcome[one.g] := 'checks';
         END LOOP;
     END IF;

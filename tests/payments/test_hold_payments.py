@@ -121,10 +121,17 @@ async def test_money_that_another_takes_meanwhile_makes_the_group_be_decided_in_
     assert await street.wrong() == []
 
 
-async def test_a_hold_that_waits_while_its_payer_gets_a_passkey_needs_the_checks(street: Street) -> None:
-    """wallet_has_policy asks for an approval of all that is held then, and would not see a hold that comes later."""
+@pytest.mark.parametrize("revoked", [False, True])
+async def test_a_hold_that_waits_while_its_payer_gets_a_passkey_needs_the_checks(street: Street, revoked: bool) -> None:
+    """wallet_has_policy asks for an approval of all that is held then, and would not see a hold that comes later. A key
+    that is revoked meanwhile stays plain, and holds nothing either.
+    """
     async with street.database.transaction() as connection:
-        await wallets.guard(connection, street.people[0].wallet.id)
+        payer = street.people[0].wallet.id
+        if revoked:
+            await wallets.lock_with_keys(connection, [payer])
+            await connection.execute("UPDATE api_key SET revoked_at = now() WHERE wallet_id = $1", payer)
+        await wallets.guard(connection, payer)
         holding = asyncio.create_task(hold(street, asked(street, 0, "bea", "key"), asked(street, 1, "cyd", "other")))
         async with street.database.reading() as watching:
             await until_waiting(watching, 1, holding)

@@ -12,7 +12,7 @@ WHERE mandate.id = $1 AND $2 IN (mandate.payer, mandate.payee);
 
 -- lock_mandates
 -- Draws by a mandate, its approval and its end come one after the other.
-SELECT FROM locked_payers(NULL, NULL, NULL, NULL, $1);
+SELECT lock_limits(NULL, NULL, NULL, $1);
 
 -- by_ids
 -- Mandates that are drawn by.
