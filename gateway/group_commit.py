@@ -60,7 +60,7 @@ class GroupCommit(Generic[Asked, Answer]):
         return future
 
     def add(self, asked: Asked, tell: Tell[Answer]) -> None:
-        """Submit without a future: `tell` is called from the event loop, while the next batch commits."""
+        """Submit without a future: `tell` is called from the event loop."""
         self._waiting.append((asked, tell))
         if self._free:
             self._free -= 1
@@ -76,7 +76,7 @@ class GroupCommit(Generic[Asked, Answer]):
                 fault = await self._batch([self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))])
                 if isinstance(fault, DatabaseUnavailable):  # each batch would wait as long as this one, in vain
                     waiting, self._waiting = list(self._waiting), deque()
-                    _tell_all(waiting, fault)
+                    _tell(waiting, [None] * len(waiting), fault)
         finally:
             self._free += 1
 
@@ -91,39 +91,33 @@ class GroupCommit(Generic[Asked, Answer]):
         try:
             answers = await self._commit([asked for asked, _ in batch])
         except DatabaseUnavailable as away:
-            _tell_all(batch, away)
+            _tell(batch, [None] * len(batch), away)
             return away
         except Exception as fault:  # noqa: BLE001 - whatever it was, everybody gets an answer
             if len(batch) == 1:
-                _tell_all(batch, fault)
+                _tell(batch, [None] * len(batch), fault)
                 return fault
             for place, one in enumerate(batch):
                 alone = await self._batch([one])
                 if isinstance(alone, LockTimeout | DatabaseUnavailable):
-                    _tell_all(batch[place:], alone)
+                    _tell(batch[place:], [None] * len(batch[place:]), alone)
                     return alone
         else:
             assert len(answers) == len(batch), "an answer each"
-            asyncio.get_running_loop().call_soon(_tell_each, batch, answers)
+            asyncio.get_running_loop().call_soon(_tell, batch, answers)
             if self._told is not None:
                 self._told([asked for asked, _ in batch], answers, began, monotonic())
         return None
 
 
-def _tell_each(batch: list[tuple[Asked, Tell[Answer]]], answers: Sequence[Answer]) -> None:
+def _tell(
+    batch: list[tuple[Asked, Tell[Answer]]], answers: Sequence[Answer | None], fault: Exception | None = None
+) -> None:
     for (_, tell), answer in zip(batch, answers, strict=True):
         try:
-            tell(answer, None)
+            tell(answer, fault)
         except Exception:
-            log.exception("who asked could not be told")
-
-
-def _tell_all(batch: list[tuple[Asked, Tell[Answer]]], fault: Exception) -> None:
-    for _, tell in batch:
-        try:
-            tell(None, fault)
-        except Exception:
-            log.exception("who asked could not be told")
+            log.exception("a caller could not be given its result")
 
 
 def _resolve(future: "asyncio.Future[Answer]", answer: Answer | None, fault: Exception | None) -> None:

@@ -25,10 +25,7 @@ async def freeze(
 ) -> UUID:
     """Freeze the wallet for a reason, until it is ended or expires. Returns the reason's id."""
     await lock_with_keys(connection, [wallet])
-    id = new_id(now)
-    await connection.execute(sql.place_freeze, id, wallet, reason, now, lapses_at)
-    await _record(connection, "wallet.frozen", wallet, by, lapses_at, now)
-    return id
+    return await _place(connection, wallet, reason, by, lapses_at, now)
 
 
 async def remove_expiry(connection: Connection, id: UUID, wallet: WalletId, by: By, now: datetime) -> bool:
@@ -58,7 +55,7 @@ async def freeze_for_payment(
     await lock_with_keys(connection, [wallet])
     if await connection.fetchval(sql.is_frozen_over, payment):
         return False
-    id = await freeze(connection, wallet, f"not me: {show('pay', payment)}", by, None, now)
+    id = await _place(connection, wallet, f"not me: {show('pay', payment)}", by, None, now)
     await connection.execute(sql.freeze_of_payment, id, payment)
     return True
 
@@ -105,11 +102,23 @@ def _freeze(row: Record) -> Freeze:
 async def end_expired(connection: Connection, now: datetime) -> int:
     """End the reasons that have expired. Returns how many were due."""
     due = await connection.fetch(sql.expired, now)
+    if not due:
+        return 0
     await lock_with_keys(connection, {row["wallet_id"] for row in due})
     for row in due:
         if await connection.fetchval(sql.end_freeze, row["id"], now) is not None:
             await _record(connection, "wallet.freeze_lapsed", row["wallet_id"], WORKER, None, now)
     return len(due)
+
+
+async def _place(
+    connection: Connection, wallet: WalletId, reason: str, by: By, lapses_at: datetime | None, now: datetime
+) -> UUID:
+    """`freeze`, of a wallet that the caller has locked."""
+    id = new_id(now)
+    await connection.execute(sql.place_freeze, id, wallet, reason, now, lapses_at)
+    await _record(connection, "wallet.frozen", wallet, by, lapses_at, now)
+    return id
 
 
 async def _record(

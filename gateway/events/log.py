@@ -1,4 +1,4 @@
-"""The event log: appended in the transaction that makes it true, read without gaps.
+"""The event log: written in the transaction that the event reports, and read without gaps.
 
 Numbers are handed out before a transaction commits, so 7 may be there while 6 is still being written, by a transaction
 that began earlier or later. A writer therefore announces, before it is given numbers, what the last one is, with an

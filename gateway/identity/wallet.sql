@@ -102,7 +102,7 @@ UPDATE wallet SET address = $2, custody = $3 WHERE id = $1;
 SELECT address FROM wallet_address WHERE wallet_id = $1 ORDER BY since;
 
 -- lock_wallets
--- Lock a wallet, so that decisions about it are made one at a time.
+-- Lock wallets in id order, so that decisions about each are made one at a time.
 SELECT FROM wallet WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE;
 
 -- lock_keys_of_wallets

@@ -2,7 +2,8 @@
 out once, in the transaction that approves it; or it expires. The database refuses an approval by the operator who
 proposed (proposal_four_eyes). What cannot wait for two is done alone at the machine, and both logs say so.
 
-Lock order: the operators in id order, the challenge, the proposal, the wallet, its policy.
+Lock order: the operators in id order, the challenge, the proposal, the wallet's API keys, the wallet, its
+policy.
 """
 
 import logging

@@ -55,8 +55,8 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What one operator proposes, until it expires, and who has approved it, if anybody has. `settings` are of a limit
-    and of repairs, in words, and empty of everything else; a repair is of no wallet.
+    """What one operator proposes, until it expires, and who has approved it, if anybody has. `terms` say in words what
+    a limit or a repair sets, and are empty for other kinds; a repair has no wallet.
     """
 
     id: UUID

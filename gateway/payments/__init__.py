@@ -24,13 +24,14 @@ A token payment is a hold from the moment it is accepted; the hold is captured w
 back when the contract can never settle it any more. Nothing in between rests on memory: every step is a row, so the
 gateway and the worker may be killed between any two.
 
-Order inside a transaction, so that nobody waits in a ring:
+Order inside a transaction, so that transactions cannot deadlock:
 
     idempotency keys               by wallet and key, those of a group in one statement
     API keys with caps             by origin
+    wallets                        in id order; shared by payments that are only held, and by new requests
     policies                       in the order of their wallets
     a mandate                      that is drawn by
-    a request                      that is paid, declined or cancelled; to make one, its two wallets are shared
+    requests                       that are paid, declined or cancelled, in id order
     the lease of a run             only where a run ends or withdrawals are unfrozen, and then differences and freezes
     the chain's cursor             only where a block range is written or an address bound, and then its challenge
     the relayer                    where a batch is stored, which waits for none, or a relayer stopped or resumed

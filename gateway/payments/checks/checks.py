@@ -39,7 +39,8 @@ from gateway.payments.model.proposed import Counter, Proposed
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection
 
-#: Every rule that can refuse a payment or require an approval, in the order in which they lock and decide.
+#: Every rule that can refuse a payment or require an approval, in the order in which they decide.
+#: `LOCKED` (check.py) is the order of their locks.
 CHECKS: Final[Sequence[Check]] = (
     OpenRequest(),
     SpendingCaps(),
