@@ -1,5 +1,7 @@
 """Webhooks at their pages: added with a secret that is shown once, tested, switched off and on, and deleted."""
 
+from datetime import timedelta
+
 import pytest
 from playwright.async_api import expect
 
@@ -50,6 +52,18 @@ async def test_what_is_wrong_is_told_at_its_field(visitor: Visitor, site: Site) 
     await page.locator("#type-all").check()
     await page.get_by_role("button", name="Add it").click()
     await expect(page.get_by_label("Its address")).to_have_attribute("aria-invalid", "true")
+
+
+async def test_a_cancelled_passkey_is_said_and_adds_nothing(visitor: Visitor, site: Site) -> None:
+    alice, page = await owner(visitor, site), visitor.page
+    await page.goto("/settings/webhooks/new")
+    await page.get_by_label("Its address").fill("https://shop.example/hooks")
+    await page.locator("#type-all").check()
+    site.api.clock.ahead += timedelta(minutes=6)  # the session is no owner's any more
+    await visitor.is_verified(False)
+    await page.get_by_role("button", name="Add it").click()
+    await visitor.status("The passkey was not used")
+    assert (await alice.get("/v1/webhooks")).json()["items"] == []
 
 
 async def test_a_webhook_is_tested_switched_off_and_on_and_deleted(visitor: Visitor, site: Site) -> None:

@@ -23,9 +23,9 @@ find("copy-secret").addEventListener("click", ({ currentTarget }) =>
 // It may be there, and nobody has its secret.
 const uncertain = () => words("The webhook may have been added all the same: look at the list, and give it a new secret there.");
 
-// What was wrong with its address is said there.
+// What was wrong with its address is said there. A passkey that was cancelled has no type.
 function atAddress(error) {
-  if (error.type.endsWith(":url")) return blame(find("url"), error.message);
+  if (error.type?.endsWith(":url")) return blame(find("url"), error.message);
   throw error;
 }
 
