@@ -1,5 +1,5 @@
 """Pages by axe-core (WCAG 2.2, A and AA, and best practices), in both themes; and what it does not look for: that
-nothing is lost at 320 px, and that everything is large enough to touch.
+nothing is lost at 320 px, that everything is large enough to touch, and that no id is there twice.
 
 With --pictures each page is also photographed, as on a phone and on a desktop, in both themes and languages.
 """
@@ -38,6 +38,15 @@ TOUCHED = "a.icon, a.button, button, summary, select, input:not([type=hidden], .
 SMALL = f"""() => [...document.querySelectorAll("{TOUCHED}")]
     .filter((one) => one.getClientRects().length > 0 && one.getBoundingClientRect().height < 43.9)
     .map((one) => one.outerHTML)"""
+
+#: The ids that are there twice while a dialog is open.
+TWICE = """async () => {
+    const { confirmed } = await import("/static/page.js");
+    confirmed("?", "?", "?");
+    const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
+    document.querySelector("dialog[open]").remove();
+    return ids.filter((id, place) => ids.indexOf(id) !== place).map((id) => `#${id} twice`);
+}"""
 
 #: The screens of the pictures.
 SCREENS: Final = {"phone": (390, 844), "desktop": (1280, 800)}
@@ -89,6 +98,8 @@ async def gone_over(
             await _photograph(page, pictures, path, language)
             await page.set_viewport_size({"width": 320, "height": 720})
         await page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        if twice := await page.evaluate(TWICE):
+            found["light"][path] = twice
         await look(path, "light", 320)
         await look(path, "dark", 320, OF_COLOURS)
         if language in on_desktops:

@@ -119,7 +119,7 @@ export function confirmed(title, text, yes, no = words("Cancel")) {
   const ok = make("button", { type: "submit", value: "yes", class: "danger" }, yes);
   const cancel = make("button", { type: "submit", value: "no", class: "quiet", autofocus: "" }, no);
   const form = make("form", { method: "dialog", class: "choices" }, ok, cancel);
-  const dialog = make("dialog", { "aria-labelledby": "asked" }, make("h2", { id: "asked" }, title), make("p", {}, text), form);
+  const dialog = make("dialog", { "aria-labelledby": "confirm-title" }, make("h2", { id: "confirm-title" }, title), make("p", {}, text), form);
   document.body.append(dialog);
   dialog.showModal();
   return new Promise((resolve) => {
