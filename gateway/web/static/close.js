@@ -2,7 +2,7 @@
 
 import { post } from "./api.js";
 import { asOwner } from "./owner.js";
-import { blame, confirmed, find, leave, onSubmit, sayNext } from "./page.js";
+import { blame, confirmed, find, leave, nowAndAfterSwaps, onSubmit, sayNext } from "./page.js";
 import { words } from "./words.js";
 
 async function close(form) {
@@ -23,5 +23,4 @@ function wake() {
   if (form && form !== known) onSubmit(form, close);
   known = form;
 }
-wake();
-document.addEventListener("htmx:after:swap", wake);
+nowAndAfterSwaps(wake);

@@ -3,7 +3,7 @@
 
 import { post } from "./api.js";
 import { asOwner } from "./owner.js";
-import { during, find, leave, onSubmit, say, sayNext } from "./page.js";
+import { during, find, leave, nowAndAfterSwaps, onSubmit, say, sayNext } from "./page.js";
 import { bytesOf, challengeOf, sign } from "./passkey.js";
 import { words } from "./words.js";
 
@@ -30,8 +30,7 @@ document.addEventListener("click", ({ target }) => {
 function wake() {
   for (const button of document.querySelectorAll("[data-approve]")) button.disabled = false;
 }
-wake();
-document.addEventListener("htmx:after:swap", wake);
+nowAndAfterSwaps(wake);
 
 // What is granted, as the API takes it: of what the page shows.
 function wanted(form) {

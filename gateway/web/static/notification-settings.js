@@ -3,7 +3,7 @@
 
 import { call, post, put } from "./api.js";
 import { asOwner } from "./owner.js";
-import { during, find, leave, onSubmit, say, sayNext } from "./page.js";
+import { during, find, leave, nowAndAfterSwaps, onSubmit, say, sayNext } from "./page.js";
 import { handIn, obstacle, shownOf, subscribe, subscription } from "./push.js";
 import { choose, language, words } from "./words.js";
 
@@ -112,5 +112,4 @@ function wake() {
   for (const one of document.querySelectorAll("input[data-kind]")) one.checked = one.defaultChecked;
   if (find("push-on")) showDevice();
 }
-wake();
-document.addEventListener("htmx:after:swap", wake);
+nowAndAfterSwaps(wake);

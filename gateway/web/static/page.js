@@ -130,6 +130,12 @@ export function confirmed(title, text, yes, no = words("Cancel")) {
   });
 }
 
+// Run it now, and again whenever something of the page has come anew (htmx): what it does to the elements that are there.
+export function nowAndAfterSwaps(wake) {
+  wake();
+  document.addEventListener("htmx:after:swap", wake);
+}
+
 // Answer a form. Its button is disabled in the page until somebody listens, so that no click is lost.
 export function onSubmit(form, act) {
   const button = form.querySelector("button[type=submit]");

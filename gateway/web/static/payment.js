@@ -3,7 +3,7 @@
 import { post } from "./api.js";
 import { approve } from "./approve.js";
 import { asOwner } from "./owner.js";
-import { confirmed, during, find, onSubmit } from "./page.js";
+import { confirmed, during, find, nowAndAfterSwaps, onSubmit } from "./page.js";
 import { words } from "./words.js";
 
 const { id, wallet } = find("payment").dataset;
@@ -47,6 +47,5 @@ function wake() {
   undo.hidden = left <= 0;
   find("undo-clock").textContent = words("{seconds} s", { seconds: Math.max(left, 0) });
 }
-wake();
+nowAndAfterSwaps(wake);
 setInterval(wake, 500);
-document.addEventListener("htmx:after:swap", wake);
