@@ -16,7 +16,7 @@ const rowOf = (shown) => [...document.querySelectorAll("[data-shown]")].find((on
 async function showDevice() {
   const own = await subscription().catch(() => null);
   const row = own && rowOf(await shownOf(own));
-  const isOn = row?.querySelector(".chip.good") !== null && row !== undefined && row !== null;
+  const isOn = Boolean(row?.querySelector(".chip.good"));
   const why = obstacle();
   for (const one of document.querySelectorAll("#push-addresses li")) one.querySelector(".here").hidden = one !== row;
   if (isOn) find("push-here").textContent = words("This device shows them.");

@@ -1,8 +1,6 @@
 // The reader's language, which the page was written in: English as it stands in scripts, or another from its catalogue
 // (gateway/web/locale).
 
-export const LANGUAGES = { en: "English", th: "ไทย" };
-
 export const language = document.documentElement.lang;
 
 // The same, with what a reader of it expects of numbers and times: the region is the browser's where it says one. What is no
