@@ -3,23 +3,24 @@
 
 import { call } from "./api.js";
 import { asOwner } from "./owner.js";
-import { confirmed, during, leave, say, sayNext } from "./page.js";
+import { confirmed, during, leave, nowAndAfterSwaps, say, sayNext } from "./page.js";
 
-async function act({ act: method, path, body, done, title, text, yes, next, never }) {
-  if (never) return say(never, "wrong");
-  if (title && !(await confirmed(title, text, yes))) return undefined;
+async function act({ act: method, path, body, done, next }) {
   await asOwner(() => call(method, path, body ? JSON.parse(body) : undefined));
   if (done) sayNext(done);
   return leave(next);
 }
 
-document.addEventListener("click", (event) => {
+// The button rests only once it is confirmed: a dialog that was closed gives the focus back to it.
+document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-act]");
-  if (button) during(button, () => act(button.dataset));
+  if (!button) return undefined;
+  const asked = { ...button.dataset }; // as it stood there: the page may be brought up to date behind the dialog
+  if (asked.never) return say(asked.never, "wrong");
+  if (asked.title && !(await confirmed(asked.title, asked.text, asked.yes, asked.no))) return undefined;
+  return during(button, () => act(asked));
 });
 
-function wake() {
+nowAndAfterSwaps(() => {
   for (const button of document.querySelectorAll("button[data-act]")) button.disabled = false;
-}
-wake();
-document.addEventListener("htmx:after:swap", wake);
+});

@@ -1,44 +1,18 @@
-// Ask somebody for money; decline or cancel a request. The form's key is the page's, so pressing again after a lost answer
-// makes no second request. A page opened anew has a new key.
+// Ask somebody for money. The form's key is the page's, so pressing again after a lost answer makes no second request. A
+// page opened anew has a new key.
 
 import { isLost, post } from "./api.js";
-import { blame, confirmed, during, find, leave, onSubmit } from "./page.js";
+import { blame, find, leave, onSubmit } from "./page.js";
 import { words } from "./words.js";
 
-const ENDS = {
-  decline: (who) => [words("Decline the request of {who}?", { who }), words("Nothing is paid, and they are told."), words("Decline")],
-  cancel: (who) => [words("Cancel your request to {who}?", { who }), words("They can no longer pay it."), words("Cancel the request")],
-};
-
-// The buttons come anew with each state: one listener for all.
-document.addEventListener("click", async (event) => {
-  const button = event.target.closest("button[data-end]");
-  if (!button) return;
-  const { end, id, who } = button.dataset;
-  if (!(await confirmed(...ENDS[end](who), words("Keep it")))) return;
-  during(button, async () => {
-    await post(`/v1/requests/${id}/${end}`, {});
-    await leave();
-  });
-});
-
-// A button works once somebody listens to it.
-function wake() {
-  for (const button of document.querySelectorAll("button[data-end]")) button.disabled = false;
-}
-wake();
-document.addEventListener("htmx:after:swap", wake);
-
 const form = find("ask");
-if (form) {
-  onSubmit(form, async (filled) => {
-    const text = (name) => filled.get(name).trim();
-    const asked = { from: text("from"), amount: text("amount").replace(",", "."), asset: text("asset") };
-    if (text("memo")) asked.memo = text("memo");
-    const made = await post("/v1/requests", asked, { idempotencyKey: form.dataset.key }).catch(refused);
-    if (made) await leave(`/requests/${made.id}`);
-  });
-}
+onSubmit(form, async (filled) => {
+  const text = (name) => filled.get(name).trim();
+  const asked = { from: text("from"), amount: text("amount").replace(",", "."), asset: text("asset") };
+  if (text("memo")) asked.memo = text("memo");
+  const made = await post("/v1/requests", asked, { idempotencyKey: form.dataset.key }).catch(refused);
+  if (made) await leave(`/requests/${made.id}`);
+});
 
 // What was wrong with a field is said there; and nobody knows whether a call without an answer asked: the same again tells.
 function refused(error) {
