@@ -17,7 +17,7 @@ SELECT place FROM claim_keys($1, $2, $3, $4) AS place;
 -- What the first calls with these keys asked and answered; a look-up each, however many keys there are.
 SELECT asked.wallet_id, asked.key, used.fingerprint, used.status, used.answer, used.payment_id
 FROM unnest($1::uuid[], $2::text[]) AS asked (wallet_id, key),
-    LATERAL used_key(asked.wallet_id, asked.key, request_of(asked.wallet_id, asked.key)) AS used;
+    LATERAL used_key(asked.wallet_id, asked.key, idempotency_hash(asked.wallet_id, asked.key)) AS used;
 
 -- keep_answers
 -- The answers of the calls that claimed the keys. A key that has one already is left out and keeps it.

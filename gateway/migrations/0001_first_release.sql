@@ -162,7 +162,7 @@ CREATE TABLE ledger_payment (
     amount amount NOT NULL,
     debit_balance units NOT NULL,
     credit_balance units NOT NULL,
-    request bytea,                     -- what its idempotency key is found by (`request_of`)
+    idempotency_hash bytea,            -- of its idempotency key
     fingerprint bytea,                 -- of the request, as in `idempotency_key`
     refund_of uuid,
     fee amount,
@@ -170,7 +170,7 @@ CREATE TABLE ledger_payment (
     PRIMARY KEY (id, leg),
     CONSTRAINT ledger_payment_debit_number_unique UNIQUE (debit_id, debit_number),
     CONSTRAINT ledger_payment_credit_number_unique UNIQUE (credit_id, credit_number),
-    CONSTRAINT ledger_payment_request_unique UNIQUE (request),
+    CONSTRAINT ledger_payment_idempotency_hash_unique UNIQUE (idempotency_hash),
     CONSTRAINT ledger_payment_event_unique UNIQUE (event, leg),
     CONSTRAINT transfer_has_two_accounts CHECK (debit_id <> credit_id),
     CONSTRAINT transfer_numbers_from_one CHECK (debit_number >= 1 AND credit_number >= 1)
@@ -1380,32 +1380,32 @@ CREATE INDEX idempotency_key_created ON idempotency_key USING brin (created_at)
     WITH (pages_per_range = 64, autosummarize = on);
 
 -- The hash by which a wallet's idempotency key is found in `ledger_payment`. It is as short as an id, however long the key.
-CREATE FUNCTION request_of(wallet uuid, key text) RETURNS bytea LANGUAGE sql STABLE
+CREATE FUNCTION idempotency_hash(wallet uuid, key text) RETURNS bytea LANGUAGE sql STABLE
     RETURN substr(sha256(uuid_send(wallet) || convert_to(key, 'UTF8')), 1, 16);
 
 -- Locks these keys until the transaction ends. A key is kept in one of two tables, and no unique index can cover both. Call
 -- this before keys are used and before any account is locked, so that no two calls deadlock. A wallet's keys share sixteen
 -- locks, so that a call with a thousand keys does not fill PostgreSQL's lock table.
-CREATE FUNCTION lock_keys(wallet uuid[], request bytea[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION lock_keys(wallet uuid[], idempotency_hash bytea[]) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM pg_advisory_xact_lock(1262836595, part)
     FROM (
-        SELECT DISTINCT uuid_hash(wallet) # (get_byte(request, 0) & 15) AS part
-        FROM unnest(wallet, request) AS used (wallet, request)
+        SELECT DISTINCT uuid_hash(wallet) # (get_byte(idempotency_hash, 0) & 15) AS part
+        FROM unnest(wallet, idempotency_hash) AS used (wallet, idempotency_hash)
         ORDER BY part
     ) AS parts;
 END $$;
 
--- What a key was used for, if it was used before; `request` is its request_of. The caller has locked it. PostgreSQL inlines
+-- What a key was used for, if it was used before; `idempotency_hash` is its hash. The caller has locked it. PostgreSQL inlines
 -- this function into those that use it (tests/postgres/test_inlined.py).
-CREATE FUNCTION used_key(wallet uuid, key text, request bytea)
+CREATE FUNCTION used_key(wallet uuid, key text, idempotency_hash bytea)
 RETURNS TABLE (fingerprint bytea, status smallint, answer bytea, payment_id uuid) LANGUAGE sql STABLE AS $$
     SELECT kept.fingerprint, kept.status, kept.answer, kept.payment_id FROM idempotency_key AS kept
     WHERE kept.wallet_id = used_key.wallet AND kept.key = used_key.key
     UNION ALL
     SELECT paid.fingerprint, 201::smallint, NULL, paid.id FROM ledger_payment AS paid
-    WHERE paid.request = used_key.request
+    WHERE paid.idempotency_hash = used_key.idempotency_hash
     LIMIT 1
 $$;
 
@@ -1417,14 +1417,14 @@ RETURNS TABLE (place integer, fingerprint bytea, status smallint, answer bytea, 
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    request CONSTANT bytea[] :=
-        ARRAY(SELECT request_of(wallet, key) FROM unnest(wallet, key) WITH ORDINALITY AS used (wallet, key, n) ORDER BY n);
+    idempotency_hash CONSTANT bytea[] :=
+        ARRAY(SELECT idempotency_hash(wallet, key) FROM unnest(wallet, key) WITH ORDINALITY AS used (wallet, key, n) ORDER BY n);
 BEGIN
-    PERFORM lock_keys(wallet, request);
+    PERFORM lock_keys(wallet, idempotency_hash);
     RETURN QUERY
     SELECT asked.n::integer, used.*
-    FROM unnest(wallet, key, request) WITH ORDINALITY AS asked (wallet, key, request, n),
-        LATERAL used_key(asked.wallet, asked.key, asked.request) AS used;
+    FROM unnest(wallet, key, idempotency_hash) WITH ORDINALITY AS asked (wallet, key, idempotency_hash, n),
+        LATERAL used_key(asked.wallet, asked.key, asked.idempotency_hash) AS used;
 END $$;
 
 -- The same, and stores those that were not used, without an answer. Returns their places.
@@ -1808,7 +1808,7 @@ CREATE FUNCTION request_state(request payment_request, payment text, now timesta
 -- Lock order: idempotency keys, payments, holds, accounts, each sorted, as everywhere. The conditions are read after the locks;
 -- whether a payment counts against limits is fixed when it is accepted.
 CREATE FUNCTION end_payments(
-    at timestamptz, api_key_hash bytea[], idempotency text[], fingerprint bytea[],
+    at timestamptz, api_key_hash bytea[], idempotency_key text[], fingerprint bytea[],
     payment uuid[], capture boolean[], amount text[],
     OUT outcome text[], OUT caller uuid[], OUT payer uuid[], OUT payee uuid[], OUT payer_handle text[], OUT payee_handle text[],
     OUT asset text[], OUT units numeric[], OUT captured numeric[], OUT memo text[], OUT created_at timestamptz[],
@@ -1818,16 +1818,16 @@ CREATE FUNCTION end_payments(
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    request bytea[]; payload jsonb[];
+    idempotency_hash bytea[]; payload jsonb[];
     good integer[];           -- requests to carry out, in order
 BEGIN
     SELECT array_agg(CASE WHEN key.wallet_id IS NOT NULL AND asked.again = 1 THEN 'done' ELSE 'checks' END ORDER BY n),
         array_agg(key.wallet_id ORDER BY n),
-        array_agg(CASE WHEN key.wallet_id IS NOT NULL THEN request_of(key.wallet_id, asked.idempotency) END ORDER BY n)
-    INTO outcome, caller, request
+        array_agg(CASE WHEN key.wallet_id IS NOT NULL THEN idempotency_hash(key.wallet_id, asked.idempotency_key) END ORDER BY n)
+    INTO outcome, caller, idempotency_hash
     FROM (
         SELECT *, row_number() OVER (PARTITION BY payment ORDER BY n) AS again
-        FROM unnest(api_key_hash, idempotency, payment) WITH ORDINALITY AS asked (hash, idempotency, payment, n)
+        FROM unnest(api_key_hash, idempotency_key, payment) WITH ORDINALITY AS asked (hash, idempotency_key, payment, n)
     ) AS asked
     LEFT JOIN api_key AS key ON key.hash = asked.hash AND key.revoked_at IS NULL
         AND (key.expires_at IS NULL OR key.expires_at > at) AND key.networks IS NULL AND 'pay' = ANY (key.scopes);
@@ -1835,7 +1835,7 @@ BEGIN
     IF good = '{}' THEN
         RETURN;
     END IF;
-    PERFORM lock_keys(array_agg(caller[g]), array_agg(request[g])) FROM unnest(good) AS g;
+    PERFORM lock_keys(array_agg(caller[g]), array_agg(idempotency_hash[g])) FROM unnest(good) AS g;
     PERFORM FROM staged_payment WHERE id = ANY (ARRAY(SELECT payment[g] FROM unnest(good) AS g)) ORDER BY id FOR UPDATE;
 
     -- The statements after the locks see current rows.
@@ -1860,14 +1860,14 @@ BEGIN
                         AND (asked.amount IS NULL OR scale(asked.amount::numeric) <= known.decimals))
                 AND NOT EXISTS (SELECT FROM counted_payment AS counted
                     WHERE counted.scope = ANY ('{cap,policy,mandate,mandate_total}') AND counted.payment_id = held.id)
-                AND NOT EXISTS (SELECT FROM used_key(asked.caller, asked.idempotency, asked.request)) AS fits,
+                AND NOT EXISTS (SELECT FROM used_key(asked.caller, asked.idempotency_key, asked.idempotency_hash)) AS fits,
             jsonb_strip_nulls(jsonb_build_object(
                 'from', '@' || giver.handle, 'to', '@' || taker.handle, 'amount', amount_text(held.amount, known.decimals),
                 'asset', held.asset, 'captured',
                 CASE WHEN asked.capture AND part.units < held.amount THEN amount_text(part.units, known.decimals) END,
                 'expires_at', rfc3339(held.expires_at))) AS payload
-        FROM unnest(outcome, caller, request, idempotency, payment, capture, amount) WITH ORDINALITY
-            AS asked (outcome, caller, request, idempotency, payment, capture, amount, n)
+        FROM unnest(outcome, caller, idempotency_hash, idempotency_key, payment, capture, amount) WITH ORDINALITY
+            AS asked (outcome, caller, idempotency_hash, idempotency_key, payment, capture, amount, n)
         LEFT JOIN staged_payment AS held ON held.id = asked.payment
         LEFT JOIN wallet AS giver ON giver.id = held.payer
         LEFT JOIN wallet AS taker ON taker.id = held.payee
@@ -1897,7 +1897,7 @@ BEGIN
         array_agg(payee[g]), array_agg(payment[g]), array_agg(payload[g]), at)
     FROM unnest(good) AS g;
     INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
-    SELECT caller[g], idempotency[g], fingerprint[g], 200, payment[g], at FROM unnest(good) AS g;
+    SELECT caller[g], idempotency_key[g], fingerprint[g], 200, payment[g], at FROM unnest(good) AS g;
 END $$;
 -- Payments whose money is held first: on the ledger rail until they are captured or voided (08_end_payments.sql), on the chain
 -- rail until the chain has settled them.
@@ -1922,7 +1922,7 @@ CREATE FUNCTION hold_payments(
     at timestamptz, rail text,
     expires_at timestamptz,     -- on the ledger rail: until when it is held
     valid_before bigint,        -- on the chain rail: of the authorizations, in Unix seconds
-    api_key_hash bytea[], idempotency text[], fingerprint bytea[],
+    api_key_hash bytea[], idempotency_key text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
     route text[],               -- on the chain rail, as JSON
     payload text[],             -- the event's payload without the payer, as a JSON object
@@ -1934,7 +1934,7 @@ CREATE FUNCTION hold_payments(
 DECLARE
     on_chain CONSTANT boolean := rail = 'chain';
     payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; from_address text[]; to_address text[];
-    request bytea[];
+    idempotency_hash bytea[];
     enough boolean;             -- every payer has enough for all of their payments
     good integer[];             -- the payments to accept, in order
     left_over numeric[]; one record;
@@ -1945,18 +1945,19 @@ BEGIN
             ELSE found.outcome END ORDER BY n),
         array_agg(found.payer ORDER BY n), array_agg(found.payer_handle ORDER BY n), array_agg(found.payee ORDER BY n),
         array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
-        array_agg(found.request ORDER BY n), array_agg(giver.address ORDER BY n), array_agg(taker.address ORDER BY n),
+        array_agg(found.idempotency_hash ORDER BY n), array_agg(giver.address ORDER BY n), array_agg(taker.address ORDER BY n),
         array_agg(NULL::numeric), bool_and(found.enough) FILTER (WHERE found.outcome = 'done')
-    INTO outcome, payer, payer_handle, payee, from_account, to_account, request, from_address, to_address, available, enough
-    FROM payment_parties(api_key_hash, NULL, NULL, idempotency, payee_handle, asset, amount, NULL, at) AS found
+    INTO outcome, payer, payer_handle, payee, from_account, to_account, idempotency_hash, from_address, to_address,
+        available, enough
+    FROM payment_parties(api_key_hash, NULL, NULL, idempotency_key, payee_handle, asset, amount, NULL, at) AS found
     LEFT JOIN wallet AS giver ON giver.id = CASE WHEN on_chain THEN found.payer END
     LEFT JOIN wallet AS taker ON taker.id = CASE WHEN on_chain THEN found.payee END;
     good := array_positions(outcome, 'done');
     IF good = '{}' THEN
         RETURN;
     END IF;
-    PERFORM lock_keys(array_agg(payer[g]), array_agg(request[g])) FROM unnest(good) AS g;
-    FOR one IN SELECT g FROM unnest(good) AS g, LATERAL used_key(payer[g], idempotency[g], request[g]) LOOP
+    PERFORM lock_keys(array_agg(payer[g]), array_agg(idempotency_hash[g])) FROM unnest(good) AS g;
+    FOR one IN SELECT g FROM unnest(good) AS g, LATERAL used_key(payer[g], idempotency_key[g], idempotency_hash[g]) LOOP
         outcome[one.g] := 'used';
     END LOOP;
     IF NOT on_chain THEN
@@ -1992,7 +1993,7 @@ BEGIN
         FROM unnest(good) AS g;
     END IF;
     INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
-    SELECT payer[g], idempotency[g], fingerprint[g], CASE WHEN on_chain THEN 202 ELSE 201 END, id[g], at
+    SELECT payer[g], idempotency_key[g], fingerprint[g], CASE WHEN on_chain THEN 202 ELSE 201 END, id[g], at
     FROM unnest(good) AS g;
     INSERT INTO staged_payment (id, state, rail, payer, payee, asset, amount, fee, memo, route, transfer_id, authorization_id,
         created_at, expires_at, capture)
@@ -2021,11 +2022,11 @@ END $$;
 --
 -- PostgreSQL inlines this function into those that call it (tests/postgres/test_inlined.py), where its plan is kept.
 CREATE FUNCTION payment_parties(
-    api_key_hash bytea[], session_hash bytea[], wallet uuid[], idempotency text[], payee_handle text[], asset text[],
+    api_key_hash bytea[], session_hash bytea[], wallet uuid[], idempotency_key text[], payee_handle text[], asset text[],
     amount numeric[], fee numeric[], at timestamptz
 ) RETURNS TABLE (
     n bigint, outcome text, payer uuid, payer_handle text, payee uuid, from_account bigint, to_account bigint,
-    fee_account bigint, fee numeric, request bytea, enough boolean, last timestamptz, origin uuid, session uuid,
+    fee_account bigint, fee numeric, idempotency_hash bytea, enough boolean, last timestamptz, origin uuid, session uuid,
     token_made_at timestamptz
 ) LANGUAGE sql STABLE AS $$
     SELECT asked.n,
@@ -2037,13 +2038,13 @@ CREATE FUNCTION payment_parties(
                 THEN 'unknown'
             ELSE 'done' END,
         own.owner, split_part(own.code, ':', 2), other.owner, own.id, other.id, fees.id, asked.fee,
-        CASE WHEN asked.idempotency IS NOT NULL THEN request_of(own.owner, asked.idempotency) END,
+        CASE WHEN asked.idempotency_key IS NOT NULL THEN idempotency_hash(own.owner, asked.idempotency_key) END,
         own.credits_posted - own.debits_posted - own.debits_pending
             >= sum(asked.amount + coalesce(asked.fee, 0)) OVER (PARTITION BY own.id),
         greatest(own.posted_at, other.posted_at, fees.posted_at),
         CASE WHEN key.only_caps THEN key.origin END, token.session_id, token.made_at
-    FROM unnest(api_key_hash, session_hash, wallet, idempotency, payee_handle, asset, amount, fee) WITH ORDINALITY
-        AS asked (api_key_hash, session_hash, wallet, idempotency, payee_handle, asset, amount, fee, n)
+    FROM unnest(api_key_hash, session_hash, wallet, idempotency_key, payee_handle, asset, amount, fee) WITH ORDINALITY
+        AS asked (api_key_hash, session_hash, wallet, idempotency_key, payee_handle, asset, amount, fee, n)
     LEFT JOIN api_key AS key ON key.hash = asked.api_key_hash AND key.revoked_at IS NULL
         AND (key.expires_at IS NULL OR key.expires_at > at)
     LEFT JOIN session_token AS token ON token.hash = asked.session_hash AND token.replaced_at IS NULL
@@ -2065,7 +2066,7 @@ $$;
 -- Lock order: idempotency keys, rows of `refunded_payment`, accounts, each sorted. The row of `refunded_payment` is written before
 -- money moves, so concurrent refunds never exceed the payment.
 CREATE FUNCTION refund_payments(
-    at timestamptz, api_key_hash bytea[], idempotency text[], fingerprint bytea[], payment uuid[], amount text[],
+    at timestamptz, api_key_hash bytea[], idempotency_key text[], fingerprint bytea[], payment uuid[], amount text[],
     OUT outcome text[], OUT id uuid[], OUT paid_at timestamptz, OUT caller uuid[], OUT payee uuid[],
     OUT caller_handle text[], OUT payee_handle text[], OUT asset text[], OUT units numeric[], OUT memo text[]
 ) LANGUAGE plpgsql
@@ -2109,7 +2110,7 @@ BEGIN
     IF good = '{}' THEN
         RETURN;
     END IF;
-    PERFORM lock_keys(array_agg(caller[g]), array_agg(request_of(caller[g], idempotency[g]))) FROM unnest(good) AS g;
+    PERFORM lock_keys(array_agg(caller[g]), array_agg(idempotency_hash(caller[g], idempotency_key[g]))) FROM unnest(good) AS g;
 
     outcome := array_fill('checks'::text, ARRAY[cardinality(payment)]);
     FOR one IN
@@ -2137,7 +2138,7 @@ BEGIN
 
     SELECT * INTO written
     FROM settle_payments(
-        at, NULL, ARRAY(SELECT caller[g] FROM unnest(good) AS g), ARRAY(SELECT idempotency[g] FROM unnest(good) AS g),
+        at, NULL, ARRAY(SELECT caller[g] FROM unnest(good) AS g), ARRAY(SELECT idempotency_key[g] FROM unnest(good) AS g),
         ARRAY(SELECT fingerprint[g] FROM unnest(good) AS g), ARRAY(SELECT payee_handle[g] FROM unnest(good) AS g),
         ARRAY(SELECT asset[g] FROM unnest(good) AS g), ARRAY(SELECT units[g] FROM unnest(good) AS g),
         array_fill(0::numeric, ARRAY[cardinality(good)]), ARRAY(SELECT memo[g] FROM unnest(good) AS g),
@@ -2160,7 +2161,7 @@ END $$;
 -- all. One function takes any number of payments, of any payers and any kind of caller.
 
 -- Callers are those of payment_parties; if `api_key_hash` is NULL, the payments have passed every check already and `wallet`
--- names their payers. `refund_of` is the payment that a refund is of. `idempotency` is NULL if the caller has stored the key.
+-- names their payers. `refund_of` is the payment that a refund is of. `idempotency_key` is NULL if the caller has stored the key.
 -- Each argument and result is an array with one element per payment. Nothing is written for an outcome other than `done`:
 --   done     settled
 --   short    the payer has too little: `available` says how much; the idempotency key can be used again
@@ -2184,7 +2185,7 @@ END $$;
 -- ledger_post moves the money; if not, or if a balance has shrunk since, ledger_decide decides payment by payment who is short.
 CREATE FUNCTION settle_payments(
     at timestamptz,
-    api_key_hash bytea[], wallet uuid[], idempotency text[], fingerprint bytea[],
+    api_key_hash bytea[], wallet uuid[], idempotency_key text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[],
     counter_place integer[], counter_scope text[], counter_id uuid[], counter_number integer[],
     day_since timestamptz, day_oldest timestamptz,       -- a day before `at`, and the beginning of its bucket
@@ -2198,7 +2199,7 @@ CREATE FUNCTION settle_payments(
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    from_account bigint[]; to_account bigint[]; fee_account bigint[]; found_by bytea[];
+    from_account bigint[]; to_account bigint[]; fee_account bigint[]; idempotency_hash bytea[];
     start timestamptz;    -- later than every entry of the accounts, as read without locks
     enough boolean;       -- every payer has enough for all of their payments
     with_fees boolean;
@@ -2215,25 +2216,25 @@ BEGIN
     SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n),
         array_agg(found.payer_handle ORDER BY n),
         array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
-        array_agg(found.fee_account ORDER BY n), array_agg(found.request ORDER BY n), array_agg(NULL::numeric),
+        array_agg(found.fee_account ORDER BY n), array_agg(found.idempotency_hash ORDER BY n), array_agg(NULL::numeric),
         array_agg(found.payee ORDER BY n), array_agg(found.origin ORDER BY n),
         array_agg(found.session ORDER BY n), array_agg(found.token_made_at ORDER BY n),
         bool_or(found.origin IS NOT NULL OR found.session IS NOT NULL), bool_or(found.fee > 0),
         bool_and(found.enough) FILTER (WHERE found.outcome = 'done'),
         greatest(at, max(found.last) + interval '1 microsecond')
-    INTO outcome, payer, payer_handle, from_account, to_account, fee_account, found_by, available,
+    INTO outcome, payer, payer_handle, from_account, to_account, fee_account, idempotency_hash, available,
         payee, origin, session, token_made_at, with_limits, with_fees, enough, start
-    FROM payment_parties(api_key_hash, session_hash, wallet, idempotency, payee_handle, asset, amount, fee, at) AS found;
+    FROM payment_parties(api_key_hash, session_hash, wallet, idempotency_key, payee_handle, asset, amount, fee, at) AS found;
 
     good := array_positions(outcome, 'done');
     IF good = '{}' OR 'unknown' = ANY (outcome) AND api_key_hash IS NULL THEN
         RETURN;
     END IF;
-    IF EXISTS (SELECT FROM unnest(idempotency) AS key WHERE key IS NOT NULL) THEN
-        PERFORM lock_keys(array_agg(payer[g]), array_agg(found_by[g]))
-        FROM unnest(good) AS g WHERE found_by[g] IS NOT NULL;
+    IF EXISTS (SELECT FROM unnest(idempotency_key) AS key WHERE key IS NOT NULL) THEN
+        PERFORM lock_keys(array_agg(payer[g]), array_agg(idempotency_hash[g]))
+        FROM unnest(good) AS g WHERE idempotency_hash[g] IS NOT NULL;
         FOR written IN
-            SELECT g FROM unnest(good) AS g, LATERAL used_key(payer[g], idempotency[g], found_by[g])
+            SELECT g FROM unnest(good) AS g, LATERAL used_key(payer[g], idempotency_key[g], idempotency_hash[g])
         LOOP
             outcome[written.g] := 'used';
         END LOOP;
@@ -2345,9 +2346,9 @@ BEGIN
     PERFORM announce_events();
     event := ARRAY(SELECT CASE outcome WHEN 'done' THEN nextval('event_id_seq') END FROM unnest(outcome) AS outcome);
     INSERT INTO ledger_payment (debit_id, debit_number, credit_id, credit_number, posted_at, event, id, leg, amount,
-        debit_balance, credit_balance, request, fingerprint, refund_of, fee, memo)
+        debit_balance, credit_balance, idempotency_hash, fingerprint, refund_of, fee, memo)
     SELECT new.debit, new.debit_number, new.credit, new.credit_number, paid_at, event[place], id[place], new.leg, new.units,
-        new.debit_balance, new.credit_balance, CASE new.leg WHEN 1 THEN found_by[place] END,
+        new.debit_balance, new.credit_balance, CASE new.leg WHEN 1 THEN idempotency_hash[place] END,
         CASE new.leg WHEN 1 THEN fingerprint[place] END, refund_of[place], nullif(fee[place], 0), memo[place]
     FROM unnest(done, leg_of, leg, debit, written.debit_number, credit, written.credit_number, units,
             written.debit_balance, written.credit_balance)

@@ -17,7 +17,7 @@ SPREAD = (
     "api_key_pkey",
     "ledger_payment_debit_number_unique",
     "ledger_payment_credit_number_unique",
-    "ledger_payment_request_unique",
+    "ledger_payment_idempotency_hash_unique",
     "transfer_debit_number_unique",
     "transfer_credit_number_unique",
     "idempotency_key_pkey",

@@ -162,7 +162,7 @@ CREATE TABLE ledger_payment (
     amount amount NOT NULL,
     debit_balance units NOT NULL,
     credit_balance units NOT NULL,
-    request bytea,                     -- what its idempotency key is found by (`request_of`)
+    idempotency_hash bytea,            -- of its idempotency key
     fingerprint bytea,                 -- of the request, as in `idempotency_key`
     refund_of uuid,
     fee amount,
@@ -170,7 +170,7 @@ CREATE TABLE ledger_payment (
     PRIMARY KEY (id, leg),
     CONSTRAINT ledger_payment_debit_number_unique UNIQUE (debit_id, debit_number),
     CONSTRAINT ledger_payment_credit_number_unique UNIQUE (credit_id, credit_number),
-    CONSTRAINT ledger_payment_request_unique UNIQUE (request),
+    CONSTRAINT ledger_payment_idempotency_hash_unique UNIQUE (idempotency_hash),
     CONSTRAINT ledger_payment_event_unique UNIQUE (event, leg),
     CONSTRAINT transfer_has_two_accounts CHECK (debit_id <> credit_id),
     CONSTRAINT transfer_numbers_from_one CHECK (debit_number >= 1 AND credit_number >= 1)

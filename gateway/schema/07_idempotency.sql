@@ -18,32 +18,32 @@ CREATE INDEX idempotency_key_created ON idempotency_key USING brin (created_at)
     WITH (pages_per_range = 64, autosummarize = on);
 
 -- The hash by which a wallet's idempotency key is found in `ledger_payment`. It is as short as an id, however long the key.
-CREATE FUNCTION request_of(wallet uuid, key text) RETURNS bytea LANGUAGE sql STABLE
+CREATE FUNCTION idempotency_hash(wallet uuid, key text) RETURNS bytea LANGUAGE sql STABLE
     RETURN substr(sha256(uuid_send(wallet) || convert_to(key, 'UTF8')), 1, 16);
 
 -- Locks these keys until the transaction ends. A key is kept in one of two tables, and no unique index can cover both. Call
 -- this before keys are used and before any account is locked, so that no two calls deadlock. A wallet's keys share sixteen
 -- locks, so that a call with a thousand keys does not fill PostgreSQL's lock table.
-CREATE FUNCTION lock_keys(wallet uuid[], request bytea[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION lock_keys(wallet uuid[], idempotency_hash bytea[]) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM pg_advisory_xact_lock(1262836595, part)
     FROM (
-        SELECT DISTINCT uuid_hash(wallet) # (get_byte(request, 0) & 15) AS part
-        FROM unnest(wallet, request) AS used (wallet, request)
+        SELECT DISTINCT uuid_hash(wallet) # (get_byte(idempotency_hash, 0) & 15) AS part
+        FROM unnest(wallet, idempotency_hash) AS used (wallet, idempotency_hash)
         ORDER BY part
     ) AS parts;
 END $$;
 
--- What a key was used for, if it was used before; `request` is its request_of. The caller has locked it. PostgreSQL inlines
+-- What a key was used for, if it was used before; `idempotency_hash` is its hash. The caller has locked it. PostgreSQL inlines
 -- this function into those that use it (tests/postgres/test_inlined.py).
-CREATE FUNCTION used_key(wallet uuid, key text, request bytea)
+CREATE FUNCTION used_key(wallet uuid, key text, idempotency_hash bytea)
 RETURNS TABLE (fingerprint bytea, status smallint, answer bytea, payment_id uuid) LANGUAGE sql STABLE AS $$
     SELECT kept.fingerprint, kept.status, kept.answer, kept.payment_id FROM idempotency_key AS kept
     WHERE kept.wallet_id = used_key.wallet AND kept.key = used_key.key
     UNION ALL
     SELECT paid.fingerprint, 201::smallint, NULL, paid.id FROM ledger_payment AS paid
-    WHERE paid.request = used_key.request
+    WHERE paid.idempotency_hash = used_key.idempotency_hash
     LIMIT 1
 $$;
 
@@ -55,14 +55,14 @@ RETURNS TABLE (place integer, fingerprint bytea, status smallint, answer bytea, 
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    request CONSTANT bytea[] :=
-        ARRAY(SELECT request_of(wallet, key) FROM unnest(wallet, key) WITH ORDINALITY AS used (wallet, key, n) ORDER BY n);
+    idempotency_hash CONSTANT bytea[] :=
+        ARRAY(SELECT idempotency_hash(wallet, key) FROM unnest(wallet, key) WITH ORDINALITY AS used (wallet, key, n) ORDER BY n);
 BEGIN
-    PERFORM lock_keys(wallet, request);
+    PERFORM lock_keys(wallet, idempotency_hash);
     RETURN QUERY
     SELECT asked.n::integer, used.*
-    FROM unnest(wallet, key, request) WITH ORDINALITY AS asked (wallet, key, request, n),
-        LATERAL used_key(asked.wallet, asked.key, asked.request) AS used;
+    FROM unnest(wallet, key, idempotency_hash) WITH ORDINALITY AS asked (wallet, key, idempotency_hash, n),
+        LATERAL used_key(asked.wallet, asked.key, asked.idempotency_hash) AS used;
 END $$;
 
 -- The same, and stores those that were not used, without an answer. Returns their places.

@@ -11,7 +11,7 @@
 -- Lock order: idempotency keys, payments, holds, accounts, each sorted, as everywhere. The conditions are read after the locks;
 -- whether a payment counts against limits is fixed when it is accepted.
 CREATE FUNCTION end_payments(
-    at timestamptz, api_key_hash bytea[], idempotency text[], fingerprint bytea[],
+    at timestamptz, api_key_hash bytea[], idempotency_key text[], fingerprint bytea[],
     payment uuid[], capture boolean[], amount text[],
     OUT outcome text[], OUT caller uuid[], OUT payer uuid[], OUT payee uuid[], OUT payer_handle text[], OUT payee_handle text[],
     OUT asset text[], OUT units numeric[], OUT captured numeric[], OUT memo text[], OUT created_at timestamptz[],
@@ -21,16 +21,16 @@ CREATE FUNCTION end_payments(
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    request bytea[]; payload jsonb[];
+    idempotency_hash bytea[]; payload jsonb[];
     good integer[];           -- requests to carry out, in order
 BEGIN
     SELECT array_agg(CASE WHEN key.wallet_id IS NOT NULL AND asked.again = 1 THEN 'done' ELSE 'checks' END ORDER BY n),
         array_agg(key.wallet_id ORDER BY n),
-        array_agg(CASE WHEN key.wallet_id IS NOT NULL THEN request_of(key.wallet_id, asked.idempotency) END ORDER BY n)
-    INTO outcome, caller, request
+        array_agg(CASE WHEN key.wallet_id IS NOT NULL THEN idempotency_hash(key.wallet_id, asked.idempotency_key) END ORDER BY n)
+    INTO outcome, caller, idempotency_hash
     FROM (
         SELECT *, row_number() OVER (PARTITION BY payment ORDER BY n) AS again
-        FROM unnest(api_key_hash, idempotency, payment) WITH ORDINALITY AS asked (hash, idempotency, payment, n)
+        FROM unnest(api_key_hash, idempotency_key, payment) WITH ORDINALITY AS asked (hash, idempotency_key, payment, n)
     ) AS asked
     LEFT JOIN api_key AS key ON key.hash = asked.hash AND key.revoked_at IS NULL
         AND (key.expires_at IS NULL OR key.expires_at > at) AND key.networks IS NULL AND 'pay' = ANY (key.scopes);
@@ -38,7 +38,7 @@ BEGIN
     IF good = '{}' THEN
         RETURN;
     END IF;
-    PERFORM lock_keys(array_agg(caller[g]), array_agg(request[g])) FROM unnest(good) AS g;
+    PERFORM lock_keys(array_agg(caller[g]), array_agg(idempotency_hash[g])) FROM unnest(good) AS g;
     PERFORM FROM staged_payment WHERE id = ANY (ARRAY(SELECT payment[g] FROM unnest(good) AS g)) ORDER BY id FOR UPDATE;
 
     -- The statements after the locks see current rows.
@@ -63,14 +63,14 @@ BEGIN
                         AND (asked.amount IS NULL OR scale(asked.amount::numeric) <= known.decimals))
                 AND NOT EXISTS (SELECT FROM counted_payment AS counted
                     WHERE counted.scope = ANY ('{cap,policy,mandate,mandate_total}') AND counted.payment_id = held.id)
-                AND NOT EXISTS (SELECT FROM used_key(asked.caller, asked.idempotency, asked.request)) AS fits,
+                AND NOT EXISTS (SELECT FROM used_key(asked.caller, asked.idempotency_key, asked.idempotency_hash)) AS fits,
             jsonb_strip_nulls(jsonb_build_object(
                 'from', '@' || giver.handle, 'to', '@' || taker.handle, 'amount', amount_text(held.amount, known.decimals),
                 'asset', held.asset, 'captured',
                 CASE WHEN asked.capture AND part.units < held.amount THEN amount_text(part.units, known.decimals) END,
                 'expires_at', rfc3339(held.expires_at))) AS payload
-        FROM unnest(outcome, caller, request, idempotency, payment, capture, amount) WITH ORDINALITY
-            AS asked (outcome, caller, request, idempotency, payment, capture, amount, n)
+        FROM unnest(outcome, caller, idempotency_hash, idempotency_key, payment, capture, amount) WITH ORDINALITY
+            AS asked (outcome, caller, idempotency_hash, idempotency_key, payment, capture, amount, n)
         LEFT JOIN staged_payment AS held ON held.id = asked.payment
         LEFT JOIN wallet AS giver ON giver.id = held.payer
         LEFT JOIN wallet AS taker ON taker.id = held.payee
@@ -100,5 +100,5 @@ BEGIN
         array_agg(payee[g]), array_agg(payment[g]), array_agg(payload[g]), at)
     FROM unnest(good) AS g;
     INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
-    SELECT caller[g], idempotency[g], fingerprint[g], 200, payment[g], at FROM unnest(good) AS g;
+    SELECT caller[g], idempotency_key[g], fingerprint[g], 200, payment[g], at FROM unnest(good) AS g;
 END $$;

@@ -21,7 +21,7 @@ CREATE FUNCTION hold_payments(
     at timestamptz, rail text,
     expires_at timestamptz,     -- on the ledger rail: until when it is held
     valid_before bigint,        -- on the chain rail: of the authorizations, in Unix seconds
-    api_key_hash bytea[], idempotency text[], fingerprint bytea[],
+    api_key_hash bytea[], idempotency_key text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
     route text[],               -- on the chain rail, as JSON
     payload text[],             -- the event's payload without the payer, as a JSON object
@@ -33,7 +33,7 @@ CREATE FUNCTION hold_payments(
 DECLARE
     on_chain CONSTANT boolean := rail = 'chain';
     payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; from_address text[]; to_address text[];
-    request bytea[];
+    idempotency_hash bytea[];
     enough boolean;             -- every payer has enough for all of their payments
     good integer[];             -- the payments to accept, in order
     left_over numeric[]; one record;
@@ -44,18 +44,19 @@ BEGIN
             ELSE found.outcome END ORDER BY n),
         array_agg(found.payer ORDER BY n), array_agg(found.payer_handle ORDER BY n), array_agg(found.payee ORDER BY n),
         array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
-        array_agg(found.request ORDER BY n), array_agg(giver.address ORDER BY n), array_agg(taker.address ORDER BY n),
+        array_agg(found.idempotency_hash ORDER BY n), array_agg(giver.address ORDER BY n), array_agg(taker.address ORDER BY n),
         array_agg(NULL::numeric), bool_and(found.enough) FILTER (WHERE found.outcome = 'done')
-    INTO outcome, payer, payer_handle, payee, from_account, to_account, request, from_address, to_address, available, enough
-    FROM payment_parties(api_key_hash, NULL, NULL, idempotency, payee_handle, asset, amount, NULL, at) AS found
+    INTO outcome, payer, payer_handle, payee, from_account, to_account, idempotency_hash, from_address, to_address,
+        available, enough
+    FROM payment_parties(api_key_hash, NULL, NULL, idempotency_key, payee_handle, asset, amount, NULL, at) AS found
     LEFT JOIN wallet AS giver ON giver.id = CASE WHEN on_chain THEN found.payer END
     LEFT JOIN wallet AS taker ON taker.id = CASE WHEN on_chain THEN found.payee END;
     good := array_positions(outcome, 'done');
     IF good = '{}' THEN
         RETURN;
     END IF;
-    PERFORM lock_keys(array_agg(payer[g]), array_agg(request[g])) FROM unnest(good) AS g;
-    FOR one IN SELECT g FROM unnest(good) AS g, LATERAL used_key(payer[g], idempotency[g], request[g]) LOOP
+    PERFORM lock_keys(array_agg(payer[g]), array_agg(idempotency_hash[g])) FROM unnest(good) AS g;
+    FOR one IN SELECT g FROM unnest(good) AS g, LATERAL used_key(payer[g], idempotency_key[g], idempotency_hash[g]) LOOP
         outcome[one.g] := 'used';
     END LOOP;
     IF NOT on_chain THEN
@@ -91,7 +92,7 @@ BEGIN
         FROM unnest(good) AS g;
     END IF;
     INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
-    SELECT payer[g], idempotency[g], fingerprint[g], CASE WHEN on_chain THEN 202 ELSE 201 END, id[g], at
+    SELECT payer[g], idempotency_key[g], fingerprint[g], CASE WHEN on_chain THEN 202 ELSE 201 END, id[g], at
     FROM unnest(good) AS g;
     INSERT INTO staged_payment (id, state, rail, payer, payee, asset, amount, fee, memo, route, transfer_id, authorization_id,
         created_at, expires_at, capture)

@@ -12,11 +12,11 @@
 --
 -- PostgreSQL inlines this function into those that call it (tests/postgres/test_inlined.py), where its plan is kept.
 CREATE FUNCTION payment_parties(
-    api_key_hash bytea[], session_hash bytea[], wallet uuid[], idempotency text[], payee_handle text[], asset text[],
+    api_key_hash bytea[], session_hash bytea[], wallet uuid[], idempotency_key text[], payee_handle text[], asset text[],
     amount numeric[], fee numeric[], at timestamptz
 ) RETURNS TABLE (
     n bigint, outcome text, payer uuid, payer_handle text, payee uuid, from_account bigint, to_account bigint,
-    fee_account bigint, fee numeric, request bytea, enough boolean, last timestamptz, origin uuid, session uuid,
+    fee_account bigint, fee numeric, idempotency_hash bytea, enough boolean, last timestamptz, origin uuid, session uuid,
     token_made_at timestamptz
 ) LANGUAGE sql STABLE AS $$
     SELECT asked.n,
@@ -28,13 +28,13 @@ CREATE FUNCTION payment_parties(
                 THEN 'unknown'
             ELSE 'done' END,
         own.owner, split_part(own.code, ':', 2), other.owner, own.id, other.id, fees.id, asked.fee,
-        CASE WHEN asked.idempotency IS NOT NULL THEN request_of(own.owner, asked.idempotency) END,
+        CASE WHEN asked.idempotency_key IS NOT NULL THEN idempotency_hash(own.owner, asked.idempotency_key) END,
         own.credits_posted - own.debits_posted - own.debits_pending
             >= sum(asked.amount + coalesce(asked.fee, 0)) OVER (PARTITION BY own.id),
         greatest(own.posted_at, other.posted_at, fees.posted_at),
         CASE WHEN key.only_caps THEN key.origin END, token.session_id, token.made_at
-    FROM unnest(api_key_hash, session_hash, wallet, idempotency, payee_handle, asset, amount, fee) WITH ORDINALITY
-        AS asked (api_key_hash, session_hash, wallet, idempotency, payee_handle, asset, amount, fee, n)
+    FROM unnest(api_key_hash, session_hash, wallet, idempotency_key, payee_handle, asset, amount, fee) WITH ORDINALITY
+        AS asked (api_key_hash, session_hash, wallet, idempotency_key, payee_handle, asset, amount, fee, n)
     LEFT JOIN api_key AS key ON key.hash = asked.api_key_hash AND key.revoked_at IS NULL
         AND (key.expires_at IS NULL OR key.expires_at > at)
     LEFT JOIN session_token AS token ON token.hash = asked.session_hash AND token.replaced_at IS NULL

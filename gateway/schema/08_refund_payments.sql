@@ -12,7 +12,7 @@
 -- Lock order: idempotency keys, rows of `refunded_payment`, accounts, each sorted. The row of `refunded_payment` is written before
 -- money moves, so concurrent refunds never exceed the payment.
 CREATE FUNCTION refund_payments(
-    at timestamptz, api_key_hash bytea[], idempotency text[], fingerprint bytea[], payment uuid[], amount text[],
+    at timestamptz, api_key_hash bytea[], idempotency_key text[], fingerprint bytea[], payment uuid[], amount text[],
     OUT outcome text[], OUT id uuid[], OUT paid_at timestamptz, OUT caller uuid[], OUT payee uuid[],
     OUT caller_handle text[], OUT payee_handle text[], OUT asset text[], OUT units numeric[], OUT memo text[]
 ) LANGUAGE plpgsql
@@ -56,7 +56,7 @@ BEGIN
     IF good = '{}' THEN
         RETURN;
     END IF;
-    PERFORM lock_keys(array_agg(caller[g]), array_agg(request_of(caller[g], idempotency[g]))) FROM unnest(good) AS g;
+    PERFORM lock_keys(array_agg(caller[g]), array_agg(idempotency_hash(caller[g], idempotency_key[g]))) FROM unnest(good) AS g;
 
     outcome := array_fill('checks'::text, ARRAY[cardinality(payment)]);
     FOR one IN
@@ -84,7 +84,7 @@ BEGIN
 
     SELECT * INTO written
     FROM settle_payments(
-        at, NULL, ARRAY(SELECT caller[g] FROM unnest(good) AS g), ARRAY(SELECT idempotency[g] FROM unnest(good) AS g),
+        at, NULL, ARRAY(SELECT caller[g] FROM unnest(good) AS g), ARRAY(SELECT idempotency_key[g] FROM unnest(good) AS g),
         ARRAY(SELECT fingerprint[g] FROM unnest(good) AS g), ARRAY(SELECT payee_handle[g] FROM unnest(good) AS g),
         ARRAY(SELECT asset[g] FROM unnest(good) AS g), ARRAY(SELECT units[g] FROM unnest(good) AS g),
         array_fill(0::numeric, ARRAY[cardinality(good)]), ARRAY(SELECT memo[g] FROM unnest(good) AS g),

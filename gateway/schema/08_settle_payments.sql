@@ -2,7 +2,7 @@
 -- all. One function takes any number of payments, of any payers and any kind of caller.
 
 -- Callers are those of payment_parties; if `api_key_hash` is NULL, the payments have passed every check already and `wallet`
--- names their payers. `refund_of` is the payment that a refund is of. `idempotency` is NULL if the caller has stored the key.
+-- names their payers. `refund_of` is the payment that a refund is of. `idempotency_key` is NULL if the caller has stored the key.
 -- Each argument and result is an array with one element per payment. Nothing is written for an outcome other than `done`:
 --   done     settled
 --   short    the payer has too little: `available` says how much; the idempotency key can be used again
@@ -26,7 +26,7 @@
 -- ledger_post moves the money; if not, or if a balance has shrunk since, ledger_decide decides payment by payment who is short.
 CREATE FUNCTION settle_payments(
     at timestamptz,
-    api_key_hash bytea[], wallet uuid[], idempotency text[], fingerprint bytea[],
+    api_key_hash bytea[], wallet uuid[], idempotency_key text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[],
     counter_place integer[], counter_scope text[], counter_id uuid[], counter_number integer[],
     day_since timestamptz, day_oldest timestamptz,       -- a day before `at`, and the beginning of its bucket
@@ -40,7 +40,7 @@ CREATE FUNCTION settle_payments(
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    from_account bigint[]; to_account bigint[]; fee_account bigint[]; found_by bytea[];
+    from_account bigint[]; to_account bigint[]; fee_account bigint[]; idempotency_hash bytea[];
     start timestamptz;    -- later than every entry of the accounts, as read without locks
     enough boolean;       -- every payer has enough for all of their payments
     with_fees boolean;
@@ -57,25 +57,25 @@ BEGIN
     SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n),
         array_agg(found.payer_handle ORDER BY n),
         array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
-        array_agg(found.fee_account ORDER BY n), array_agg(found.request ORDER BY n), array_agg(NULL::numeric),
+        array_agg(found.fee_account ORDER BY n), array_agg(found.idempotency_hash ORDER BY n), array_agg(NULL::numeric),
         array_agg(found.payee ORDER BY n), array_agg(found.origin ORDER BY n),
         array_agg(found.session ORDER BY n), array_agg(found.token_made_at ORDER BY n),
         bool_or(found.origin IS NOT NULL OR found.session IS NOT NULL), bool_or(found.fee > 0),
         bool_and(found.enough) FILTER (WHERE found.outcome = 'done'),
         greatest(at, max(found.last) + interval '1 microsecond')
-    INTO outcome, payer, payer_handle, from_account, to_account, fee_account, found_by, available,
+    INTO outcome, payer, payer_handle, from_account, to_account, fee_account, idempotency_hash, available,
         payee, origin, session, token_made_at, with_limits, with_fees, enough, start
-    FROM payment_parties(api_key_hash, session_hash, wallet, idempotency, payee_handle, asset, amount, fee, at) AS found;
+    FROM payment_parties(api_key_hash, session_hash, wallet, idempotency_key, payee_handle, asset, amount, fee, at) AS found;
 
     good := array_positions(outcome, 'done');
     IF good = '{}' OR 'unknown' = ANY (outcome) AND api_key_hash IS NULL THEN
         RETURN;
     END IF;
-    IF EXISTS (SELECT FROM unnest(idempotency) AS key WHERE key IS NOT NULL) THEN
-        PERFORM lock_keys(array_agg(payer[g]), array_agg(found_by[g]))
-        FROM unnest(good) AS g WHERE found_by[g] IS NOT NULL;
+    IF EXISTS (SELECT FROM unnest(idempotency_key) AS key WHERE key IS NOT NULL) THEN
+        PERFORM lock_keys(array_agg(payer[g]), array_agg(idempotency_hash[g]))
+        FROM unnest(good) AS g WHERE idempotency_hash[g] IS NOT NULL;
         FOR written IN
-            SELECT g FROM unnest(good) AS g, LATERAL used_key(payer[g], idempotency[g], found_by[g])
+            SELECT g FROM unnest(good) AS g, LATERAL used_key(payer[g], idempotency_key[g], idempotency_hash[g])
         LOOP
             outcome[written.g] := 'used';
         END LOOP;
@@ -187,9 +187,9 @@ BEGIN
     PERFORM announce_events();
     event := ARRAY(SELECT CASE outcome WHEN 'done' THEN nextval('event_id_seq') END FROM unnest(outcome) AS outcome);
     INSERT INTO ledger_payment (debit_id, debit_number, credit_id, credit_number, posted_at, event, id, leg, amount,
-        debit_balance, credit_balance, request, fingerprint, refund_of, fee, memo)
+        debit_balance, credit_balance, idempotency_hash, fingerprint, refund_of, fee, memo)
     SELECT new.debit, new.debit_number, new.credit, new.credit_number, paid_at, event[place], id[place], new.leg, new.units,
-        new.debit_balance, new.credit_balance, CASE new.leg WHEN 1 THEN found_by[place] END,
+        new.debit_balance, new.credit_balance, CASE new.leg WHEN 1 THEN idempotency_hash[place] END,
         CASE new.leg WHEN 1 THEN fingerprint[place] END, refund_of[place], nullif(fee[place], 0), memo[place]
     FROM unnest(done, leg_of, leg, debit, written.debit_number, credit, written.credit_number, units,
             written.debit_balance, written.credit_balance)

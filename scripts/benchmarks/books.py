@@ -36,7 +36,7 @@ _KEYS = """
 SELECT count(*), count(DISTINCT payment_id) + count(*) FILTER (WHERE payment_id IS NULL)
 FROM (
     SELECT payment_id FROM idempotency_key WHERE payment_id IS NOT NULL OR status = 201
-    UNION ALL SELECT id FROM ledger_payment WHERE request IS NOT NULL
+    UNION ALL SELECT id FROM ledger_payment WHERE idempotency_hash IS NOT NULL
 ) AS kept
 """
 _FOUND = """

@@ -35,7 +35,7 @@ WRITTEN = {
     "entry": "SELECT account_id, number, side, amount, balance, purpose FROM entry ORDER BY account_id, number",
     "account": """SELECT code, debits_posted, credits_posted, debits_pending, credits_pending, shortfall, entries
         FROM account ORDER BY id""",
-    "key": "SELECT request, fingerprint, amount FROM ledger_payment WHERE leg = 1 ORDER BY request",
+    "key": "SELECT idempotency_hash, fingerprint, amount FROM ledger_payment WHERE leg = 1 ORDER BY idempotency_hash",
     "other key": "SELECT * FROM idempotency_key",
     "event": "SELECT kind, wallet_id, other_id, payload FROM event ORDER BY id",
 }

@@ -12,8 +12,8 @@ USED = {
         FROM payment_parties($1, NULL, NULL, $2, $2, $2, $3, NULL, now()) AS found
         LEFT JOIN wallet ON wallet.id = found.payer""",
     "used_key": """
-        FROM unnest($1, $2, $3) AS asked (request, key, amount),
-            LATERAL used_key(NULL, asked.key, asked.request)""",
+        FROM unnest($1, $2, $3) AS asked (idempotency_hash, key, amount),
+            LATERAL used_key(NULL, asked.key, asked.idempotency_hash)""",
     "spent_since": """
         FROM unnest($1, $2, $3) AS asked (request, asset, amount),
             LATERAL spent_since('policy', NULL, 0, asked.asset, now(), now())""",
