@@ -148,10 +148,12 @@ async def test_what_is_wrong_is_said_at_its_field(
 
 async def test_a_request_that_there_is_no_money_for_says_so_on_its_page(visitor: Visitor, site: Site) -> None:
     await owner(visitor, site, "alice", "5.00 EUR")
-    id = await asked(await site.person("bob"))
+    id = await asked(bob := await site.person("bob"))
     await visitor.page.goto(f"/pay/check?request={id}")
     await expect(visitor.page.get_by_role("alert")).to_contain_text("You do not have that much.")
     await expect(visitor.page.get_by_role("button", name="Decline")).to_be_enabled()
+    assert (await bob.post(f"/v1/requests/{id}/cancel", {})).status_code == 200
+    await expect(chip(visitor.page)).to_have_text("cancelled")  # at another address than its own
 
 
 async def test_a_frozen_wallet_that_would_pay_is_led_to_unfreezing(visitor: Visitor, site: Site) -> None:

@@ -39,13 +39,13 @@ async def pay_page(request: Request[Any, Any, Any], services: Services, credenti
     return await _form(request, services, credential, _filled_in(request))
 
 
-@own_page("/pay/check", names=True)
+@own_page("/pay/check", names=True, follows=True)
 async def check_page(request: Request[Any, Any, Any], services: Services, credential: Credential) -> Response[Any]:
     """What would be paid, and how; back at the form with what is wrong. `?request=` is a request that is paid: it fills
     everything in.
     """
     filled, reader, caller = _filled_in(request), reader_for(request), credential.wallet
-    pays = request.query_params.get("request")
+    pays, wanted = request.query_params.get("request"), None
     if pays is not None:
         wanted = await get_request.fn(pays, services, caller)
         if wanted.state != "open" or wanted.from_ != f"@{caller.handle}":
@@ -58,21 +58,21 @@ async def check_page(request: Request[Any, Any, Any], services: Services, creden
             (await get_handle.fn(filled["to"], services)).wallet_id if filled["to"].startswith("@") else filled["to"]
         )
     except GatewayError as error:
-        if pays is not None:
+        if wanted is not None:
             text = _fault(error, reader)[1]
             if isinstance(error, UnknownPayee):  # its handle was a wallet's when it asked
                 text = reader.say(
                     "{payee} has closed their wallet, so this request cannot be paid. Decline it.", payee=filled["to"]
                 )
-            return await request_shown(request, services, caller, pays, text, isinstance(error, WalletFrozen))
+            return request_shown(request, caller, wanted, text, isinstance(error, WalletFrozen))
         return await _form(
             request, services, credential, filled, _fault(error, reader), isinstance(error, WalletFrozen)
         )
     money = services.settings.assets.of_wallet(filled["asset"]).parse_positive(filled["amount"])
     if seen.refusal is not None:
-        if pays is not None:
+        if wanted is not None:
             text = reader.say("You do not have that much. Top up first, or decline.")
-            return await request_shown(request, services, caller, pays, text)
+            return request_shown(request, caller, wanted, text)
         text = reader.say("You do not have that much. Pay less, or top up first.")
         return await _form(request, services, credential, filled, ("amount", text))
     return answer(

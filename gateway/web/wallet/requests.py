@@ -16,7 +16,7 @@ from litestar import Request, Response
 from litestar.params import PathParameter
 
 from gateway.api.requests.requests import get_request, list_requests
-from gateway.api.requests.shapes import RequestsPage
+from gateway.api.requests.shapes import RequestsPage, RequestView
 from gateway.http.services import Services
 from gateway.identity.wallet import Wallet
 from gateway.web.owned import answer, own_page
@@ -44,7 +44,7 @@ async def new_request_page(request: Request[Any, Any, Any], services: Services, 
     )
 
 
-@own_page("/requests")
+@own_page("/requests", follows=True)
 async def requests_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
     """Those that wait for an answer, and the others, newest first. `?waiting=all` lists those that wait alone."""
     cursor, alone = request.query_params.get("cursor"), request.query_params.get("waiting") == "all"
@@ -73,24 +73,17 @@ def _with(path: str, cursor: str | None) -> str:
     return f"{path}{'&' if '?' in path else '?'}{urlencode({'cursor': cursor})}" if cursor else path
 
 
-@own_page("/requests/{id:str}")
+@own_page("/requests/{id:str}", follows=True)
 async def request_page(
     id: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, caller: Wallet
 ) -> Response[bytes]:
     """What is asked, what became of it, and what can be done about it."""
-    return await request_shown(request, services, caller, id)
+    return request_shown(request, caller, await get_request.fn(id, services, caller))
 
 
-async def request_shown(
-    request: Request[Any, Any, Any],
-    services: Services,
-    caller: Wallet,
-    id: str,
-    problem: str = "",
-    is_frozen: bool = False,
+def request_shown(
+    request: Request[Any, Any, Any], caller: Wallet, asked: RequestView, problem: str = "", is_frozen: bool = False
 ) -> Response[bytes]:
     """The page of a request; `problem`: why it cannot be paid now; `is_frozen`: since the caller's wallet is."""
-    asked = await get_request.fn(id, services, caller)
-    status = 422 if problem else 200
-    values = {"me": caller.handle, "asked": asked, "problem": problem, "is_frozen": is_frozen}
-    return answer(request, "wallet/request.html", status, **values)
+    values: dict[str, Any] = {"me": caller.handle, "asked": asked, "problem": problem, "is_frozen": is_frozen}
+    return answer(request, "wallet/request.html", 422 if problem else 200, **values)
