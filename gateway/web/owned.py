@@ -34,23 +34,27 @@ _POLICY: Final = (
 )
 
 
-def own_page(path: str, needs: Need = "read", **how: Any) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
-    """Declares a page of whoever has signed in."""
+def own_page(
+    path: str, needs: Need = "read", follows: bool = False, **how: Any
+) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
+    """Declares a page of whoever has signed in. `follows`: it has the event stream (`parts.stream()`)."""
     handlers: dict[int | type[Exception], Callable[[Request[Any, Any, Any], Any], Response[Any]]] = {
         Unauthenticated: sign_in_first,
         GatewayError: refused,
         Exception: failed,
     }
     handlers |= how.pop("exception_handlers", {})
-    how = {"before_request": _note_reach, "exception_handlers": handlers, **how}
+    how = {"exception_handlers": handlers, **({"before_request": _note_reach} if follows else {}), **how}
     return get(path, include_in_schema=False, needs=needs, **how)
 
 
 async def _note_reach(request: Request[Any, Any, Any]) -> None:
     """Notes up to which event the log is known before anything of the page is read: the page's event stream goes on
-    from there, so nothing is missed that happens until it is open.
+    from there, so nothing is missed that happens until it is open. Of a page that asks for itself again, the stream is
+    open already.
     """
-    if request.cookies:  # else nobody has signed in, and nothing is read
+    request.state.reach = ""
+    if request.cookies and "hx-request" not in request.headers:  # without a cookie nobody has signed in
         services = request.app.state.services
         async with services.database.reading() as connection:
             request.state.reach = event_id.show(await log.complete_to(connection), services.clock())
@@ -61,9 +65,9 @@ def answer(
 ) -> Response[bytes]:
     """The page of this template with these values. It knows its `reader` and the `nonce` of its live parts."""
     reader, nonce = reader_for(request), secrets.token_urlsafe(16)
-    reach = getattr(request.state, "reach", "")
-    known = {"reader": reader, "nonce": nonce, "live": has_live_parts(), "reach": reach, "unseen": ""}
-    known = {**known, **helpers(reader), **values}
+    known = {"reader": reader, "nonce": nonce, "live": has_live_parts(), "unseen": "", **helpers(reader), **values}
+    if hasattr(request.state, "reach"):  # without it a template that has the stream fails
+        known["reach"] = request.state.reach
     body = render(template, reader.locale, request.url.path, known)
     policy = _POLICY.format(nonce=nonce, trusted=trusted)
     headers = {**HEADERS, "Cache-Control": "no-store", "Content-Security-Policy": policy}

@@ -68,6 +68,21 @@ async def test_each_is_held_to_a_policy_with_a_nonce_of_its_own_and_kept_by_nobo
     assert len(nonces) == len(OWN) + 2
 
 
+async def test_events_follow_from_when_a_page_was_read_first(visitor: Visitor, site: Site) -> None:
+    await owner(visitor, site)
+    following = set()
+    for path in OWN:
+        page = (await get(visitor, site, path)).text
+        begins = re.search(r'hx-sse:connect="/v1/events/stream\?after=evt_\w+"', page) is not None
+        assert begins is ("hx-sse:connect" in page), path
+        following |= {path} if begins else set()
+        again = await get(visitor, site, path, **{"HX-Request": "true"})
+        assert again.status_code == 200
+        assert "?after=" not in again.text, path
+    assert following >= {"/", "/requests", "/notifications", "/settings/keys"}
+    assert not following & {"/pay", "/request", "/payments", "/statements"}
+
+
 @pytest.mark.parametrize("path", OWN)
 async def test_who_has_not_signed_in_sees_nothing_and_signs_in_first(shared_site: Site, path: str) -> None:
     async with httpx.AsyncClient(base_url=shared_site.url.replace("localhost", "127.0.0.1")) as client:

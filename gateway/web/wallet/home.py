@@ -35,7 +35,7 @@ def front_or_sign_in(request: Request[Any, Any, Any], error: Unauthenticated) ->
     return answer(request, "front.html") if is_page else led
 
 
-@own_page("/", exception_handlers={Unauthenticated: front_or_sign_in})
+@own_page("/", follows=True, exception_handlers={Unauthenticated: front_or_sign_in})
 async def home_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
     """One's wallet. `?currency=` chooses what the total is in, from then on."""
     reader = reader_for(request)

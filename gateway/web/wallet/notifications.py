@@ -48,7 +48,7 @@ _STATES: Final = {
 _UNMOVED: Final = ("payment.failed", "payment.requires_confirmation", "request.")
 
 
-@own_page("/notifications")
+@own_page("/notifications", follows=True)
 async def notifications_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
     """The notices by day, each with what it says, what became of it, and the payment that it is of."""
     reader, asked = reader_for(request), request.query_params

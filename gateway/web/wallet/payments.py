@@ -59,7 +59,7 @@ async def payments_page(request: Request[Any, Any, Any], services: Services, cal
     )
 
 
-@own_page("/payments/{id:str}")
+@own_page("/payments/{id:str}", follows=True)
 async def payment_page(
     id: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, caller: Wallet
 ) -> Response[bytes]:

@@ -8,6 +8,7 @@ mandates.py        who may draw
 keys.py            API keys
 webhooks.py        webhooks, and what was sent to each
 own_key.py         the key of one's address, and an address of one's own
+notifications.py   what is told, by which channel
 unfreeze.py        unfreezing the wallet
 close.py           closing the wallet
 """

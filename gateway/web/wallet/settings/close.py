@@ -11,7 +11,7 @@ from gateway.web.owned import answer, own_page
 from gateway.web.shown import is_some
 
 
-@own_page("/settings/close")
+@own_page("/settings/close", follows=True)
 async def close_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
     """What ends, and the form; or the money that has to go first."""
     balances = (await get_wallet.fn(services, caller)).balances

@@ -11,7 +11,7 @@ from gateway.identity.credential import Credential
 from gateway.web.owned import answer, own_page, reader_for
 
 
-@own_page("/settings/devices")
+@own_page("/settings/devices", follows=True)
 async def devices_page(request: Request[Any, Any, Any], services: Services, credential: Credential) -> Response[bytes]:
     """Passkeys and sessions, each with what ends it."""
     caller, reader = credential.wallet, reader_for(request)

@@ -12,7 +12,7 @@ from gateway.web.owned import answer, own_page, reader_for
 from gateway.web.reader import Reader
 
 
-@own_page("/settings")
+@own_page("/settings", follows=True)
 async def settings_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
     """A row for each page."""
     there = await list_passkeys.fn(services, caller)

@@ -13,7 +13,7 @@ from gateway.identity.wallet import Wallet
 from gateway.web.owned import answer, own_page
 
 
-@own_page("/settings/keys")
+@own_page("/settings/keys", follows=True)
 async def keys_page(request: Request[Any, Any, Any], services: Services, credential: Credential) -> Response[bytes]:
     """The keys that are still good, each with what it may and what ends it."""
     keys = (await list_api_keys.fn(services, credential)).items

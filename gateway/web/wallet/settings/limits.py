@@ -11,7 +11,7 @@ from gateway.ids import show
 from gateway.web.owned import answer, own_page
 
 
-@own_page("/settings/limits")
+@own_page("/settings/limits", follows=True)
 async def limits_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
     """The limits of each asset, what else is asked about, and who is trusted. Its script sends them."""
     policy = await get_policy.fn(services, caller) if caller.guarded else None

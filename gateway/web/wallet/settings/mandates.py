@@ -27,7 +27,7 @@ _FIELDS: Final = ("payee", "period", "asset", "period_days", "draw", "total", "u
 _PERIODS: Final = ("1", "7", "30", "365")
 
 
-@own_page("/settings/mandates")
+@own_page("/settings/mandates", follows=True)
 async def mandates_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
     """Those that still hold: granted, and received."""
     items = [one for one in (await list_mandates.fn(services, caller)).items if one.revoked_at is None]

@@ -20,7 +20,7 @@ from gateway.web.reader import Reader
 _SERVICES: Final = (("mozilla.com", "Firefox"), ("apple.com", "Safari"), ("windows.com", "Edge"))
 
 
-@own_page("/notifications/settings")
+@own_page("/notifications/settings", follows=True)
 async def notification_settings_page(
     request: Request[Any, Any, Any], services: Services, caller: Wallet
 ) -> Response[bytes]:

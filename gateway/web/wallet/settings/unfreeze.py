@@ -11,7 +11,7 @@ from gateway.ids import show
 from gateway.web.owned import answer, own_page
 
 
-@own_page("/settings/unfreeze")
+@own_page("/settings/unfreeze", follows=True)
 async def unfreeze_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
     """When it can be unfrozen, and by whom; its script has the passkey sign, and the API refuses what is too early."""
     wallet = await get_wallet.fn(services, caller)

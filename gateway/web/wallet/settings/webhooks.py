@@ -21,7 +21,7 @@ from gateway.webhooks import endpoint
 from gateway.webhooks.vocabulary import PREFIX
 
 
-@own_page("/settings/webhooks")
+@own_page("/settings/webhooks", follows=True)
 async def webhooks_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
     """Each with how it stands."""
     found = (await list_webhooks.fn(services, caller)).items
@@ -34,7 +34,7 @@ async def new_webhook_page(request: Request[Any, Any, Any], caller: Wallet) -> R
     return answer(request, "wallet/new-webhook.html", me=caller.handle, groups=_groups(), webhook=None)
 
 
-@own_page("/settings/webhooks/{id:str}")
+@own_page("/settings/webhooks/{id:str}", follows=True)
 async def webhook_page(
     id: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, caller: Wallet
 ) -> Response[bytes]:
