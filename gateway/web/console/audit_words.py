@@ -1,16 +1,22 @@
 """What the kinds of the audit log are called. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import cache
 
+from gateway.web.language import say as said
 from gateway.web.reader import Reader
 
 
 def audit_name(kind: str, reader: Reader) -> str:
     """A kind of audit event in words; as it is where it has none."""
-    return _names(reader.say).get(kind, kind)
+    return _names(reader.locale).get(kind, kind)
 
 
-def _names(say: Callable[[str], str]) -> Mapping[str, str]:
+@cache
+def _names(locale: str) -> Mapping[str, str]:
+    def say(text: str) -> str:
+        return said(locale, text, {})
+
     return {
         "address.refused": say("An address was not bound"),
         "api_key.approved": say("API key approved"),
