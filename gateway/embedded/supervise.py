@@ -111,6 +111,7 @@ class Parts:
         self.postgres: Postgres | None = None
         self.anvil: Anvil | None = None
         self.stopped = False  # A signal asked for the end.
+        self.started = asyncio.Event()  # Every command of `run` works.
         self._children = children
         self._steps = steps
         self._stop = asyncio.Event()
@@ -138,6 +139,7 @@ class Parts:
             for program in programs:
                 if not await self._unless_stopped(stopping, self.keep(program)):
                     return
+            self.started.set()
             await stopping
         finally:
             stopping.cancel()

@@ -17,7 +17,7 @@ class InsufficientFunds(Conflict):
     asked: "Money"
     available: "Money"
     holder: str = field(init=False)
-    says = "{holder} has {available} available and {asked} was asked: ask for less, or put money in first"
+    says = "{holder} has {available} available, and {asked} is needed: use a smaller amount, or put money in first"
 
     def __post_init__(self) -> None:
         kind, _, rest = self.account.partition(":")

@@ -62,7 +62,7 @@ class UnknownPayee(Refused):
 @dataclass(eq=False)
 class SelfPayment(Refused):
     handle: str
-    says = "@{handle} cannot pay @{handle}: payer and payee are the same wallet"
+    says = "payer and payee are both @{handle}: name another handle"
 
 
 @dataclass(eq=False)

@@ -99,10 +99,9 @@ async def test_of_many_each_is_settled_or_refused_by_itself_in_order(bank: Bank)
         "InsufficientFunds", "NoneType", "NotAtTheBank", "InsufficientFunds", "NoneType", "InsufficientFunds",
         "InsufficientFunds", "NoneType", "InsufficientFunds",
     ]  # fmt: skip
-    assert str(refusals[8]) == "@alice has 0 JPY available and 1 JPY was asked: ask for less, or put money in first"
-    assert (
-        str(refusals[6]) == "@alice has 1.00 EUR available and 1.01 EUR was asked: ask for less, or put money in first"
-    )
+    advice = "use a smaller amount, or put money in first"
+    assert str(refusals[8]) == f"@alice has 0 JPY available, and 1 JPY is needed: {advice}"
+    assert str(refusals[6]) == f"@alice has 1.00 EUR available, and 1.01 EUR is needed: {advice}"
     assert await bank.lines() == [("EUR", 1000, 1000), ("EUR", -900, 100), ("EUR", -100, 0)]
     async with bank.database.reading() as connection:
         assert await connection.fetchval("SELECT count(*) FROM account") == 2  # nothing is opened for a refusal

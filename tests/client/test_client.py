@@ -106,7 +106,7 @@ async def test_a_problem_has_its_code_and_its_values(kind: Kind, gateway: Gatewa
     assert (problem.code, problem.status, problem.retryable) == ("insufficient_funds", 409, True)
     values = {"account": "wallet:alice:EUR", "holder": "@alice", "asked": "900.00", "available": "100.00"}
     assert problem.values == values
-    assert str(problem).startswith("@alice has 100.00 EUR available and 900.00 EUR was asked: ask for less")
+    assert str(problem).startswith("@alice has 100.00 EUR available, and 900.00 EUR is needed: use a smaller amount")
     assert problem.idempotency_key == "too-much"
     assert problem.request_id
 

@@ -121,6 +121,28 @@ def test_a_command_that_never_worked_ends_the_run_with_its_own_words(home):
     asyncio.run(broken())
 
 
+def test_they_count_as_started_once_the_last_command_works(home):
+    async def begun() -> None:
+        asked, may_work = asyncio.Event(), asyncio.Event()
+
+        async def works() -> bool:
+            asked.set()
+            return may_work.is_set()
+
+        pause = [sys.executable, "-c", PAUSE]
+        async with embedded(home, NODE_MODULES, database=False, chain=False) as parts:
+            running = asyncio.create_task(parts.run([Command("serve", pause), Command("work", pause, ready=works)]))
+            await asked.wait()
+            before = parts.started.is_set()
+            may_work.set()
+            await parts.started.wait()
+            parts.stop()
+            await running
+        assert not before
+
+    asyncio.run(begun())
+
+
 def test_a_command_that_ends_by_itself_is_shown_with_its_last_sentence(run, home):
     ends = "import sys; print('working', flush=True); sys.exit('gateway: this is not the chain')"
     one = run(home, ends)

@@ -70,7 +70,7 @@ async def up(config: Config, exit_when_ready: bool, with_tour: bool) -> None:
             commands = _commands(config, server, port)
             running = asyncio.create_task(parts.run(commands))
             try:
-                await _until_ready(server, running)
+                await _until_ready(server, parts, running)
                 try:
                     if with_tour:
                         await _tour_once(config, url, steps)
@@ -209,10 +209,10 @@ def _try_next(config: Config) -> list[str]:
     ]
 
 
-async def _until_ready(server: httpx.AsyncClient, running: "asyncio.Task[None]") -> None:
-    """Wait for the server; where it ended instead, raise why."""
+async def _until_ready(server: httpx.AsyncClient, parts: Parts, running: "asyncio.Task[None]") -> None:
+    """Wait for the server and the worker; where one ended instead, raise why."""
     while not running.done():
-        if await _is_ready(server):
+        if parts.started.is_set() and await _is_ready(server):
             return
         await asyncio.sleep(0.05)
     await running

@@ -96,7 +96,7 @@ def list_requests(
 @waiting
 @asking
 def pay(id: str, handle: str, key: str | None, wait: bool, url: str | None, as_json: bool) -> None:
-    """Pay what a request asks for. It is paid once, however often this is said.
+    """Pay what a request asks for. A request is paid once, however often this command is run.
 
     \b
     Example:
@@ -139,11 +139,13 @@ def _show_ended(ended: RequestView, as_json: bool) -> None:
 
 def requests_lines(found: Sequence[RequestView]) -> list[str]:
     """A line per request."""
+    if not found:
+        return ["no requests"]
     rows = [
         [one.id, one.to, one.from_, f"{one.amount} {one.asset}", one.state, when(one.expires_at), one.memo or ""]
         for one in found
     ]
-    return table(["request", "by", "asks", "for", "state", "until", "memo"], rows)
+    return table(["request", "asked by", "payer", "amount", "state", "until", "memo"], rows)
 
 
 #: In the order that `gateway --help` lists them.
