@@ -69,7 +69,7 @@ class LoggedEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EventFilter:
     """A filter of events; None matches any. Times match from `since` on and before `until`."""
 
     kinds: Sequence[str] | None = None
@@ -78,7 +78,7 @@ class Wanted:
     until: datetime | None = None
 
 
-ANY: Final = Wanted()
+ANY: Final = EventFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ async def read(
     after: int = 0,
     limit: int = 50,
     before: int = END,
-    wanted: Wanted = ANY,
+    where: EventFilter = ANY,
     newest_first: bool = False,
 ) -> Page:
     """Up to `limit` events of the wallet numbered above `after` and below `before`. A page examines a bounded number
@@ -125,16 +125,16 @@ async def read(
     if after > last_number:
         raise InvalidRequest("after", NO_SUCH_EVENT)
     before = min(before, complete + 1)
-    if wanted.object is not None:
-        rows = await connection.fetch(sql.of_object, wallet, wanted.object, after, before)
-        return _of_object(rows, wanted, limit, newest_first)
-    if wanted.since is not None:
-        after = max(after, await connection.fetchval(sql.event_before, wanted.since - _APART))
-    if wanted.until is not None:
-        before = min(before, await connection.fetchval(sql.event_before, wanted.until + _APART) + 1)
-    walk = limit if wanted == ANY else WALKED_MAX
+    if where.object is not None:
+        rows = await connection.fetch(sql.of_object, wallet, where.object, after, before)
+        return _of_object(rows, where, limit, newest_first)
+    if where.since is not None:
+        after = max(after, await connection.fetchval(sql.event_before, where.since - _APART))
+    if where.until is not None:
+        before = min(before, await connection.fetchval(sql.event_before, where.until + _APART) + 1)
+    walk = limit if where == ANY else WALKED_MAX
     rows = await connection.fetch(
-        sql.page, wallet, after, before, newest_first, walk, limit, wanted.kinds, wanted.since, wanted.until
+        sql.page, wallet, after, before, newest_first, walk, limit, where.kinds, where.since, where.until
     )
     events = [_event(row) for row in rows if row["id"] is not None]
     if len(events) == limit:
@@ -191,14 +191,14 @@ async def _reach(connection: Connection) -> tuple[int, int]:
     return row["last"], row["complete_to"]
 
 
-def _of_object(rows: Sequence[Record], wanted: Wanted, limit: int, newest_first: bool) -> Page:
+def _of_object(rows: Sequence[Record], where: EventFilter, limit: int, newest_first: bool) -> Page:
     """An object has few events: all are read at once, and filtered here."""
     fitting = [
         _event(row)
         for row in (reversed(rows) if newest_first else rows)
-        if (wanted.kinds is None or row["kind"] in wanted.kinds)
-        and (wanted.since is None or row["at"] >= wanted.since)
-        and (wanted.until is None or row["at"] < wanted.until)
+        if (where.kinds is None or row["kind"] in where.kinds)
+        and (where.since is None or row["at"] >= where.since)
+        and (where.until is None or row["at"] < where.until)
     ]
     events = fitting[:limit]
     return Page(events, _place(events), more=len(fitting) > limit)

@@ -101,7 +101,7 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class NewAddress:
     """An address as its owner gives it. `text` is what `Channel.check` returns."""
 
     text: str
@@ -110,22 +110,22 @@ class Wanted:
 
 
 async def add(
-    connection: Connection, vault: Vault, channel: Channel, of: WalletId, wanted: Wanted, by: By, now: datetime
+    connection: Connection, vault: Vault, channel: Channel, of: WalletId, new: NewAddress, by: By, now: datetime
 ) -> Address:
     """Add an address, which waits for its code, or is proved at once if the channel needs none. An existing one is
     kept, with this locale and time zone; if it waits or has failed, it gets a new code.
 
     Raises InvalidRequest.
     """
-    _check_reader(wanted.locale, wanted.time_zone)
-    text = wanted.text
+    _check_reader(new.locale, new.time_zone)
+    text = new.text
     await lock_wallet(connection, of)
     there = await addresses(connection, vault, of)
     found = next((one for one in there if (one.channel, one.text) == (channel.name, text)), None)
     if found is None and len(there) >= ADDRESSES_MAX:
         raise InvalidRequest("addresses", f"a wallet has {ADDRESSES_MAX} addresses at the most: remove one")
     if found is not None and found.state == "proved":
-        await connection.execute(sql.set_reader, found.id, wanted.locale, wanted.time_zone)
+        await connection.execute(sql.set_reader, found.id, new.locale, new.time_zone)
         return await address(connection, vault, of, found.id)
     id = new_id(now) if found is None else found.id
     code = f"{secrets.randbelow(10**6):06}" if channel.needs_code else None
@@ -133,7 +133,7 @@ async def add(
     master, under = await master_key(connection)
     ciphertext = vault.encrypt(id, msgspec.json.encode(content), under)
     await connection.execute(
-        *(sql.put_address, id, of, channel.name, ciphertext, master, wanted.locale, wanted.time_zone, now),
+        *(sql.put_address, id, of, channel.name, ciphertext, master, new.locale, new.time_zone, now),
         *(now + CODE_GOOD_FOR, hash_of(content.unsubscribe), lookup_of(vault, channel.name, text)),
     )
     if code is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.events import log
-from gateway.events.log import END, Wanted
+from gateway.events.log import END, EventFilter
 from gateway.ids import WalletId
 from gateway.notifications import delivery
 from gateway.notifications.delivery import Delivery
@@ -39,7 +39,7 @@ async def page(connection: Connection, wallet: WalletId, handle: str, before: in
     """Return up to `limit` notifications of events numbered below `before`. A page may have fewer although there are
     more.
     """
-    found = await log.read(connection, wallet, 0, limit, before, Wanted(TYPES), newest_first=True)
+    found = await log.read(connection, wallet, 0, limit, before, EventFilter(TYPES), newest_first=True)
     told = [one for event in found.events if (one := notice(event, handle)) is not None]
     seen = await seen_to(connection, wallet)
     sent = await delivery.deliveries(connection, wallet, [one.event.number for one in told])
@@ -50,7 +50,7 @@ async def page(connection: Connection, wallet: WalletId, handle: str, before: in
 async def unseen(connection: Connection, wallet: WalletId, handle: str) -> int:
     """Return how many notifications the owner has not seen, up to `COUNTED_MAX`."""
     after = await seen_to(connection, wallet)
-    found = await log.read(connection, wallet, after, COUNTED_MAX, END, Wanted(TYPES), newest_first=True)
+    found = await log.read(connection, wallet, after, COUNTED_MAX, END, EventFilter(TYPES), newest_first=True)
     return sum(notice(event, handle) is not None for event in found.events)
 
 

@@ -32,7 +32,7 @@ notes = logging.getLogger(__name__)
 sql = Statements(__package__, "approvals.sql")
 
 #: What one does alone at the machine, where two cannot be waited for.
-Glass = Literal["wallet.freeze", "wallet.unfreeze"]
+BreakGlassKind = Literal["wallet.freeze", "wallet.unfreeze"]
 
 
 async def ask_approval(connection: Connection, party: Party, operator: Operator, id: UUID, now: datetime) -> Asked:
@@ -112,7 +112,9 @@ async def _limit(connection: Connection, found: Proposal, wallet: WalletId, by: 
     await audit.append(connection, [AuditEvent("policy.changed", wallet, by, wallet, details)], now)
 
 
-async def break_glass(connection: Connection, kind: Glass, handle: str, reason: str, by: By, now: datetime) -> WalletId:
+async def break_glass(
+    connection: Connection, kind: BreakGlassKind, handle: str, reason: str, by: By, now: datetime
+) -> WalletId:
     """Carry out alone, at the machine, what needs two operators; both logs say so. Raises as `propose`, and
     StateConflict.
     """

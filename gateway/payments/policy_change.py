@@ -29,7 +29,7 @@ PURPOSE = "policy.change"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class NewPolicy:
     """A policy, with its trusted payees looked up."""
 
     policy: Policy
@@ -44,9 +44,9 @@ async def current(connection: Connection, assets: Assets, wallet: WalletId) -> t
     return found, [row["name"] for row in await connection.fetch(policy.sql.trusted_names, wallet)]
 
 
-async def wanted(
-    connection: Connection, settings: PaymentSettings, owner: Wallet, asked: Policy, trusted: Sequence[str]
-) -> Wanted:
+async def resolve_payees(
+    connection: Connection, settings: PaymentSettings, owner: Wallet, new: Policy, trusted: Sequence[str]
+) -> NewPolicy:
     """The policy, with its trusted payees as the wallets that their handles name now. Raises UnknownPayee, SelfPayment,
     and InvalidRequest for an invalid policy.
     """
@@ -56,14 +56,14 @@ async def wanted(
             raise found
         payees.append(found)
     ids = frozenset(show("wal", one.wallet.id) if one.wallet else one.address for one in payees)
-    with_trust = replace(asked, trusted=ids)
+    with_trust = replace(new, trusted=ids)
     policy.check(with_trust)
-    return Wanted(with_trust, tuple(payees))
+    return NewPolicy(with_trust, tuple(payees))
 
 
-def details(asked: Wanted) -> tuple[str, ...]:
+def details(new: NewPolicy) -> tuple[str, ...]:
     """What the approval signs: the whole policy, in canonical form."""
-    of = asked.policy
+    of = new.policy
     limits = {code: [one.payment.amount, one.day.amount] for code, one in sorted(of.limits.items())}
     flags = [of.ask_new_payee, of.ask_address, of.changed_days, of.device_hours, of.undo_seconds]
     return (msgspec.json.encode([limits, flags, sorted(of.trusted)]).decode(),)
@@ -73,7 +73,7 @@ async def change(
     connection: Connection,
     assets: Assets,
     wallet: WalletId,
-    asked: Wanted,
+    new: NewPolicy,
     assertion: Assertion | None,
     by: By,
     now: datetime,
@@ -84,17 +84,17 @@ async def change(
     before = (await policy.policies(connection, assets, [wallet], lock=True)).get(wallet)
     if before is None:
         raise NotFound("policy: the wallet has no passkey yet")
-    loosened = policy.loosens(before, asked.policy, assets)
+    loosened = policy.loosens(before, new.policy, assets)
     if assertion is not None:
-        signed_by = await passkey.verify(connection, wallet, PURPOSE, details(asked), assertion, now)
+        signed_by = await passkey.verify(connection, wallet, PURPOSE, details(new), assertion, now)
         by = By("passkey", signed_by.shown_id)
     elif loosened:
         raise ApprovalRequired(("policy",))
     await policy.write(
         connection,
         wallet,
-        asked.policy,
-        [(one.wallet.id if one.wallet else None, None if one.wallet else one.address) for one in asked.trusted],
+        new.policy,
+        [(one.wallet.id if one.wallet else None, None if one.wallet else one.address) for one in new.trusted],
     )
     change = {"loosened": loosened}
     await log.append(connection, [log.Event("policy.changed", wallet, wallet, change)], now)

@@ -70,7 +70,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EndpointSettings:
     """The settings that its owner gives an endpoint. The caller checks that the types exist."""
 
     url: str
@@ -88,9 +88,9 @@ class Changes:
     description: str | None = None
     enabled: bool | None = None
 
-    def of(self, before: Endpoint) -> Wanted:
+    def of(self, before: Endpoint) -> EndpointSettings:
         """The settings with these changes."""
-        return Wanted(
+        return EndpointSettings(
             url=before.url if self.url is None else self.url,
             types=before.types if self.types is None else self.types,
             description=before.description if self.description is None else self.description,
@@ -104,19 +104,26 @@ def fits(types: Sequence[str], kind: str) -> bool:
 
 
 async def create(
-    connection: Connection, vault: Vault, allowed: Allowed, of: WalletId, wanted: Wanted, by: By, now: datetime
+    connection: Connection,
+    vault: Vault,
+    allowed: Allowed,
+    of: WalletId,
+    settings: EndpointSettings,
+    by: By,
+    now: datetime,
 ) -> tuple[Endpoint, str]:
     """Create an endpoint, which gets events from now on. Returns it with the text of its secret, to be shown once.
 
     Raises InvalidRequest for a URL that is not allowed, and beyond `ENDPOINTS_MAX`.
     """
-    _check(allowed, Changes(wanted.url, wanted.types, wanted.description))
+    _check(allowed, Changes(settings.url, settings.types, settings.description))
     await lock_wallet(connection, of)
     if len(await endpoints(connection, of)) >= ENDPOINTS_MAX:
         raise InvalidRequest("webhooks", f"a wallet has {ENDPOINTS_MAX} endpoints at the most: delete one")
-    disabled_by: DisabledBy | None = None if wanted.enabled else "owner"
+    disabled_by: DisabledBy | None = None if settings.enabled else "owner"
     made = Endpoint(
-        *(new_id(now), of, wanted.url, tuple(wanted.types), wanted.description, disabled_by, now), failing_since=None
+        *(new_id(now), of, settings.url, tuple(settings.types), settings.description, disabled_by, now),
+        failing_since=None,
     )
     await connection.execute(
         sql.add_endpoint,
@@ -146,11 +153,11 @@ async def change(
     """
     _check(allowed, changes)
     before = await lock(connection, of, id)
-    wanted = changes.of(before)
-    disabled_by = None if wanted.enabled else before.disabled_by or "owner"
-    again = wanted.enabled and before.disabled_by is not None
+    settings = changes.of(before)
+    disabled_by = None if settings.enabled else before.disabled_by or "owner"
+    again = settings.enabled and before.disabled_by is not None
     row = await connection.fetchrow(
-        sql.change_endpoint, id, wanted.url, list(wanted.types), wanted.description, disabled_by, again
+        sql.change_endpoint, id, settings.url, list(settings.types), settings.description, disabled_by, again
     )
     if again:
         await connection.execute(sql.try_pending_now, id, now)

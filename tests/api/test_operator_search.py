@@ -13,7 +13,7 @@ from gateway.custody import wallet_keys
 from gateway.ids import WalletId, read
 from gateway.keys.vault import Vault
 from gateway.notifications import address as addresses
-from gateway.notifications.address import Wanted
+from gateway.notifications.address import NewAddress
 from gateway.notifications.channels.email import Email
 from gateway.worker import jobs
 from tests.api.browser import browsing
@@ -93,7 +93,7 @@ async def test_a_search_is_of_some_text_and_not_too_much(api: Api) -> None:
 async def proved(gateway: Gateway, of: Person, text: str) -> addresses.Address:
     town, channel, id = gateway.town, Email(MailServer().server()), WalletId(read("wal", of.wallet_id))
     async with town.database.transaction() as connection:
-        wanted = Wanted(channel.check(text), "en", "UTC")
+        wanted = NewAddress(channel.check(text), "en", "UTC")
         added = await addresses.add(connection, town.vault, channel, id, wanted, ANYONE, town.clock())
         assert added.code is not None
         confirmed = await addresses.confirm(connection, town.vault, id, added.id, added.code, ANYONE, town.clock())
@@ -122,7 +122,7 @@ async def test_an_address_that_was_not_proved_finds_nobody(chained: Gateway) -> 
     alice, ann = await chained.api.person("alice"), await operator(chained.api, "ann")
     town, channel = chained.town, Email(MailServer().server())
     async with town.database.transaction() as connection:
-        id, wanted = WalletId(read("wal", alice.wallet_id)), Wanted("victim@example.com", "en", "UTC")
+        id, wanted = WalletId(read("wal", alice.wallet_id)), NewAddress("victim@example.com", "en", "UTC")
         await addresses.add(connection, town.vault, channel, id, wanted, ANYONE, town.clock())
     assert await found(ann, "victim@example.com") == ("email", [])
 

@@ -12,7 +12,7 @@ from gateway.api import server
 from gateway.api.server import UNUSED_BYTES_MAX, Server
 from gateway.cli.processes.ports import free_port
 from gateway.errors import GatewayError
-from gateway.http.request.body import Wanted, read_each
+from gateway.http.request.body import Body, read_each
 from gateway.payments import batch
 from tests.api.conftest import Api
 from tests.applications import application
@@ -167,10 +167,10 @@ async def test_lines_are_answered_before_more_come_and_understood_while_those_be
     monkeypatch.setattr(batch, "AT_ONCE", 2)
     third = asyncio.Event()
 
-    def told(texts: Sequence[bytes], wanted: type[Wanted]) -> list[Wanted | GatewayError]:
+    def told(texts: Sequence[bytes], body_type: type[Body]) -> list[Body | GatewayError]:
         if b"0.03" in texts[0]:
             third.set()
-        return read_each(texts, wanted)
+        return read_each(texts, body_type)
 
     monkeypatch.setattr("gateway.http.request.body.read_each", told)
     reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)

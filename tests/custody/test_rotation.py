@@ -114,9 +114,9 @@ async def test_every_key_is_reencrypted_and_the_old_master_key_decrypts_none(set
 
 async def test_webhooks_are_signed_with_the_same_secrets_whatever_they_are_encrypted_under(setup: Setup) -> None:
     (alice,) = await setup.claim("alice")
-    wanted = endpoint.Wanted("https://shop.example/", ["*"], "", enabled=True)
+    settings = endpoint.EndpointSettings("https://shop.example/", ["*"], "", enabled=True)
     async with setup.database.transaction() as connection:
-        made, text = await endpoint.create(connection, setup.vault, Allowed(), alice.id, wanted, ANYONE, NOW)
+        made, text = await endpoint.create(connection, setup.vault, Allowed(), alice.id, settings, ANYONE, NOW)
 
     (old,) = setup.in_file()
     await setup.rotate()
@@ -339,9 +339,9 @@ async def test_a_file_that_cannot_be_read_for_a_moment_takes_no_key_from_who_has
 
 async def test_notices_go_to_the_same_addresses_whatever_they_are_encrypted_under(setup: Setup) -> None:
     (alice,) = await setup.claim("alice")
-    channel, wanted = Email(MailServer().server()), address.Wanted("alice@example.com", "en", "UTC")
+    channel, settings = Email(MailServer().server()), address.NewAddress("alice@example.com", "en", "UTC")
     async with setup.database.transaction() as connection:
-        added = await address.add(connection, setup.vault, channel, alice.id, wanted, ANYONE, NOW)
+        added = await address.add(connection, setup.vault, channel, alice.id, settings, ANYONE, NOW)
 
     (old,) = setup.in_file()
     await setup.rotate()

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from gateway.money import Assets
-from tests.journeys.town import PAID_IN, PEOPLE, SEED, SHOP, Story, _wanted, hold_to_the_model, town_of
+from tests.journeys.town import PAID_IN, PEOPLE, SEED, SHOP, Story, hold_to_the_model, random_order, town_of
 from tests.load import Line, request
 
 pytestmark = pytest.mark.anyio
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.anyio
 
 async def test_clients_that_hang_up_in_the_middle_of_a_request_pay_nothing_and_cost_nothing(assets: Assets) -> None:
     chance = random.Random(SEED)
-    cut = [Story(_wanted(chance, f"cut-{n}", chance.choice(PEOPLE))) for n in range(320)]
-    whole = [Story(_wanted(chance, f"whole-{n}", chance.choice(PEOPLE))) for n in range(320)]
+    cut = [Story(random_order(chance, f"cut-{n}", chance.choice(PEOPLE))) for n in range(320)]
+    whole = [Story(random_order(chance, f"whole-{n}", chance.choice(PEOPLE))) for n in range(320)]
     async with town_of() as town:
         await town.arrive([SHOP, *PEOPLE], **PAID_IN)
 
@@ -24,10 +24,10 @@ async def test_clients_that_hang_up_in_the_middle_of_a_request_pay_nothing_and_c
             return sum(one.status != "LISTEN" for one in town.setup.gateway().net_connections())
 
         async def send(line: Line, pair: tuple[Story, Story]) -> None:
-            api_key = town.api_keys[pair[0].wanted.payer]
+            api_key = town.api_keys[pair[0].order.payer]
             deposit = request("POST", "/v1/deposits", api_key, "cut", b'{"amount": "1.00", "asset": "EUR"}')
-            padded = json.dumps(pair[0].wanted.fields).encode() + b" " * 40  # often cut where it reads like a whole one
-            for asked in (pair[0].wanted.with_body(api_key, padded), deposit):
+            padded = json.dumps(pair[0].order.fields).encode() + b" " * 40  # often cut where it reads like a whole one
+            for asked in (pair[0].order.with_body(api_key, padded), deposit):
                 await line.leave(asked[: chance.randrange(1, len(asked))], chance.random() < 0.5)
             await town.ask(line, pair[1])
 

@@ -40,7 +40,7 @@ pytestmark = pytest.mark.anyio
 async def test_under_load_and_kills_every_answer_is_true_and_every_payment_is_made_once(assets: Assets) -> None:
     chance = random.Random(SEED)
     load = plan(chance)
-    stories = list({sending.story.wanted.key: sending.story for sending in load}.values())
+    stories = list({sending.story.order.key: sending.story for sending in load}.values())
     wrong, right = [s for s in stories if s.wrong], [s for s in stories if not s.wrong]
     async with town_of() as town:
         await town.arrive([SHOP])  # its accounts are opened by the first payments, all at once
@@ -61,19 +61,19 @@ async def test_under_load_and_kills_every_answer_is_true_and_every_payment_is_ma
         # and some of the rest,
         await town.each([story for story in right if not story.answers], town.ask)
         plain = [story for story in right if story.paid and len(story.answers) == 1 and not story.in_doubt]
-        left_alone = {story.wanted.key for story in chance.sample(plain, len(plain) * 3 // 4)}
-        asked_again = [story for story in right if story.wanted.key not in left_alone]
+        left_alone = {story.order.key for story in chance.sample(plain, len(plain) * 3 // 4)}
+        asked_again = [story for story in right if story.order.key not in left_alone]
         for story, again in zip(asked_again, await town.each(asked_again, town.ask), strict=True):
             assert {answer.status for answer in story.answers} in ({201}, {409}), story
             assert again.replayed == (again.status == 201), story
         refused = [story for story in right if not story.paid]
-        assert Counter(story.wanted.payer for story in refused) == dict.fromkeys(POOR, ASKED_BY_POOR - PAID_BY_POOR)
+        assert Counter(story.order.payer for story in refused) == dict.fromkeys(POOR, ASKED_BY_POOR - PAID_BY_POOR)
         assert {(a.code, a.said["available"]) for s in refused for a in s.answers} == {("insufficient_funds", "0.00")}
 
         # what was refused left nothing: its key pays now as if it had never been used, if there is the money,
         await town.each(POOR, lambda line, handle: town.pay_in(line, handle, 3_00, "EUR"))
         assert not any(answer.replayed for answer in await town.each([*wrong, *refused], town.ask))
-        assert Counter(story.wanted.payer for story in refused if story.paid) == dict.fromkeys(POOR, 3)
+        assert Counter(story.order.payer for story in refused if story.paid) == dict.fromkeys(POOR, 3)
         assert all(story.paid for story in wrong)
 
         # a key that paid pays for nothing else,
@@ -102,13 +102,13 @@ async def send_all(town: Town, load: list[Sending], kills: dict[int, Callable[[]
 
     async def send(line: Line, sending: Sending) -> None:
         nonlocal answered, together
-        story, api_key = sending.story, town.api_keys[sending.story.wanted.payer]
+        story, api_key = sending.story, town.api_keys[sending.story.order.payer]
         if sending.hangs_up:
             story.in_doubt += 1
-            await line.leave(story.wanted.request(api_key), sending.by_reset)
+            await line.leave(story.order.request(api_key), sending.by_reset)
             return
         together += story.asking > 0
-        await town.ask(line, story, WRONG[story.wrong][0](story.wanted, api_key) if story.wrong else None)
+        await town.ask(line, story, WRONG[story.wrong][0](story.order, api_key) if story.wrong else None)
         answered += 1
         if answered in kills:
             kills.pop(answered)()

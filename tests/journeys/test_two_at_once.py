@@ -1,6 +1,6 @@
 """Two payments that cannot both be made, at the same moment through two gateways over one database: one is, each time.
 
-No group is there to put them in order: each gateway has one request, and commits it for itself.
+No group is there to put them in body: each gateway has one request, and commits it for itself.
 """
 
 import asyncio
@@ -115,8 +115,8 @@ async def test_of_two_payments_that_a_capped_key_has_room_for_one_of_one_is_paid
 ) -> None:
     before = await posted(town, lines[1], "shop")
     for n, payer in enumerate(PAYERS):
-        wanted = {"name": "Till", "scopes": ["pay"], "caps": [{"asset": "EUR", "day": "1.50"}]}
-        made = (await lines[0].ask(asking("/v1/keys", town.api_keys[payer], "till", wanted))).said
+        body = {"name": "Till", "scopes": ["pay"], "caps": [{"asset": "EUR", "day": "1.50"}]}
+        made = (await lines[0].ask(asking("/v1/keys", town.api_keys[payer], "till", body))).said
         body = {"to": "@shop", "amount": "1.00", "asset": "EUR"}
         asked = [asking(PAY, made["api_key"], f"till-{place}", body) for place in range(2)]
 
@@ -133,8 +133,8 @@ async def test_of_two_draws_that_a_mandate_has_room_for_one_of_one_is_paid_each_
 ) -> None:
     before = await posted(town, lines[0], "rich")
     for n in range(ROUNDS):
-        wanted = {"payee": "@shop", "asset": "EUR", "period": "10.00", "period_days": 7}
-        mandate = (await lines[0].ask(asking("/v1/mandates", town.api_keys["rich"], f"grant-{n}", wanted))).said["id"]
+        body = {"payee": "@shop", "asset": "EUR", "period": "10.00", "period_days": 7}
+        mandate = (await lines[0].ask(asking("/v1/mandates", town.api_keys["rich"], f"grant-{n}", body))).said["id"]
         path, shop = f"/v1/mandates/{mandate}/draws", town.api_keys["shop"]
         asked = [asking(path, shop, f"draw-{n}-{place}", {"amount": "6.00"}) for place in range(2)]
 

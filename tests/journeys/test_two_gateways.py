@@ -6,7 +6,7 @@ import random
 import pytest
 
 from gateway.money import Assets
-from tests.journeys.town import PAID_IN, PEOPLE, SEED, SHOP, Story, _wanted, hold_to_the_model, town_of
+from tests.journeys.town import PAID_IN, PEOPLE, SEED, SHOP, Story, hold_to_the_model, random_order, town_of
 from tests.load import Line, Lost
 
 pytestmark = pytest.mark.anyio
@@ -14,9 +14,9 @@ pytestmark = pytest.mark.anyio
 
 async def test_one_key_at_two_gateways_at_once_pays_once_though_one_is_killed(assets: Assets) -> None:
     chance = random.Random(SEED)
-    pairs = [Story(_wanted(chance, f"pair-{n}", chance.choice(PEOPLE))) for n in range(50)]
-    crowd = [Story(_wanted(chance, f"crowd-{n}", chance.choice(PEOPLE))) for n in range(50)]
-    load = [Story(_wanted(chance, f"load-{n}", chance.choice(PEOPLE))) for n in range(1_000)]
+    pairs = [Story(random_order(chance, f"pair-{n}", chance.choice(PEOPLE))) for n in range(50)]
+    crowd = [Story(random_order(chance, f"crowd-{n}", chance.choice(PEOPLE))) for n in range(50)]
+    load = [Story(random_order(chance, f"load-{n}", chance.choice(PEOPLE))) for n in range(1_000)]
     async with town_of(gateways=2) as town:
         await town.arrive([SHOP, *PEOPLE], **PAID_IN)
         lines = [Line(port) for port in town.setup.ports]
@@ -42,7 +42,7 @@ async def test_one_key_at_two_gateways_at_once_pays_once_though_one_is_killed(as
             if asked == len(load) // 2:
                 town.setup.kill_gateway()
             try:
-                answer = await line.ask(story.wanted.request(town.api_keys[story.wanted.payer]))
+                answer = await line.ask(story.order.request(town.api_keys[story.order.payer]))
             except Lost:
                 line.port = lines[1].port
             else:

@@ -46,7 +46,7 @@ def said(units: int, asset: str) -> str:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Order:
     """A payment that somebody wants, under a key that is nobody else's."""
 
     key: str
@@ -70,7 +70,7 @@ class Wanted:
 
 
 #: How a request can be wrong, and how it is refused.
-WRONG: dict[str, tuple[Callable[[Wanted, str], bytes], tuple[int, str]]] = {
+WRONG: dict[str, tuple[Callable[[Order, str], bytes], tuple[int, str]]] = {
     "not JSON": (lambda w, api_key: w.with_body(api_key, b'{"to": "@shop", "amount'), (400, "invalid_request")),
     "a number": (lambda w, api_key: w.request(api_key, amount=1.5), (422, "invalid_amount")),
     "an unknown field": (lambda w, api_key: w.request(api_key, note="x"), (400, "invalid_request")),
@@ -85,9 +85,9 @@ WRONG: dict[str, tuple[Callable[[Wanted, str], bytes], tuple[int, str]]] = {
 
 @dataclass
 class Story:
-    """What became of one wanted payment, as its client knows it."""
+    """What became of one payment, as its client knows it."""
 
-    wanted: Wanted
+    order: Order
     wrong: str = ""  #: How the first request for it is wrong, if it is.
     asking: int = 0  #: How many requests for it are under way.
     in_doubt: int = 0  #: How many requests for it got no answer, or one that decided nothing.
@@ -113,7 +113,7 @@ def plan(chance: random.Random) -> list[Sending]:
     keys = (f"key-{n}" for n in range(SENT))
     poor = [payer for payer in POOR for _ in range(ASKED_BY_POOR)]
     rest = [chance.choice(PEOPLE) for _ in range(SENT - REPEATED - len(poor))]
-    stories = [Story(_wanted(chance, key, payer)) for key, payer in zip(keys, poor + rest, strict=False)]
+    stories = [Story(random_order(chance, key, payer)) for key, payer in zip(keys, poor + rest, strict=False)]
     for n, story in enumerate(chance.sample(stories[len(poor) :], MALFORMED)):
         story.wrong = list(WRONG)[n % len(WRONG)]
 
@@ -126,14 +126,14 @@ def plan(chance: random.Random) -> list[Sending]:
     return [sending for _, sending in sorted(sendings, key=lambda one: one[0])]
 
 
-def _wanted(chance: random.Random, key: str, payer: str) -> Wanted:
+def random_order(chance: random.Random, key: str, payer: str) -> Order:
     payee = SHOP if chance.random() < 0.4 else chance.choice([one for one in PEOPLE if one != payer])
     memo = chance.choice([None, f"for {key}"])
     if payer in POOR:
-        return Wanted(key, payer, payee, 1_00, "EUR", memo)
+        return Order(key, payer, payee, 1_00, "EUR", memo)
     if chance.random() < 0.1:
-        return Wanted(key, payer, payee, chance.randint(1, 9_999), "JPY", memo)
-    return Wanted(key, payer, payee, chance.randint(1, 9_99), "EUR", memo)
+        return Order(key, payer, payee, chance.randint(1, 9_999), "JPY", memo)
+    return Order(key, payer, payee, chance.randint(1, 9_99), "EUR", memo)
 
 
 # ---- who asks -------------------------------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ class Town:
     async def ask(self, line: Line, story: Story, asked: bytes | None = None) -> Answer:
         """Ask until there is an answer, and keep it."""
         story.asking += 1
-        asked = asked or story.wanted.request(self.api_keys[story.wanted.payer])
+        asked = asked or story.order.request(self.api_keys[story.order.payer])
         answer, again = await self.setup.insist(line, asked)
         story.asking -= 1
         story.in_doubt += again
@@ -188,7 +188,7 @@ class Town:
 
     async def ask_for_more(self, line: Line, story: Story) -> Answer:
         """Ask for another payment with the same key."""
-        more = replace(story.wanted, units=story.wanted.units + 1)
+        more = replace(story.order, units=story.order.units + 1)
         answer, _ = await self.setup.insist(line, more.request(self.api_keys[more.payer]))
         return answer
 
@@ -258,12 +258,12 @@ async def hold_to_the_model(town: Town, stories: Iterable[Story], assets: Assets
     paid = {story.paid["id"]: story for story in stories if story.paid}
     balances, party_to = Counter(town.paid_in), {handle: set[str]() for handle in town.api_keys}
     for id, story in paid.items():
-        wanted = story.wanted
-        balances[wanted.payer, wanted.asset] -= wanted.units
-        balances[wanted.payee, wanted.asset] += wanted.units
-        for handle in (wanted.payer, wanted.payee):
+        order = story.order
+        balances[order.payer, order.asset] -= order.units
+        balances[order.payee, order.asset] += order.units
+        for handle in (order.payer, order.payee):
             party_to[handle].add(id)
-        assert _as_wanted(story.paid, wanted), story
+        assert _as_ordered(story.paid, order), story
 
     for handle, payments in (await town.of_everybody("/v1/payments")).items():
         assert Counter(payment["id"] for payment in payments) == Counter(party_to[handle]), handle
@@ -288,22 +288,22 @@ async def hold_to_the_model(town: Town, stories: Iterable[Story], assets: Assets
         assert await movements.reconcile(connection, assets) == []
 
 
-def _as_wanted(payment: Any, wanted: Wanted) -> bool:
+def _as_ordered(payment: Any, order: Order) -> bool:
     """Whether the payment that was answered is the one that was asked for, paid."""
     expected = {
-        **wanted.fields,
-        "memo": wanted.memo,
-        "from": f"@{wanted.payer}",
+        **order.fields,
+        "memo": order.memo,
+        "from": f"@{order.payer}",
         "state": "settled",
-        "fee": said(0, wanted.asset),
-        "captured": said(wanted.units, wanted.asset),
-        "refunded": said(0, wanted.asset),
+        "fee": said(0, order.asset),
+        "captured": said(order.units, order.asset),
+        "refunded": said(0, order.asset),
     }
     return {name: payment[name] for name in expected} == expected
 
 
 def hold_to_its_word(story: Story) -> None:
-    """All answers to one wanted payment agree: it was paid once and said so each time, or it was refused."""
+    """All answers to one payment agree: it was paid once and said so each time, or it was refused."""
     paid = [answer for answer in story.answers if answer.status == 201]
     refused = [answer for answer in story.answers if answer.status != 201]
     assert {answer.code for answer in refused} <= {"insufficient_funds"}, story

@@ -14,7 +14,7 @@ from gateway.money import Money
 from gateway.payments import draw
 from gateway.payments.checks import caps, mandate, policy, spending
 from gateway.payments.checks.caps import Cap
-from gateway.payments.checks.mandate import Wanted
+from gateway.payments.checks.mandate import NewMandate
 from gateway.payments.model.payment import Payment
 from gateway.payments.model.proposed import Counter
 from gateway.payments.rails.ledger import LedgerPayment
@@ -49,7 +49,7 @@ class Street(LedgerTown):
                 Cap("EUR", None, self.bob.id, None, eur.parse("30.00")),
             ]
             await caps.give(connection, self.origin, [*limits, Cap("EUR", "ledger", None, eur.parse("25.00"), None)])
-            wanted = Wanted(self.bob, None, None, 2, eur.parse("30.00"), eur.parse("80.00"), None)
+            wanted = NewMandate(self.bob, None, None, 2, eur.parse("30.00"), eur.parse("80.00"), None)
             plain = await wallets.by_id(connection, self.alice.id)
             self.mandate = await mandate.grant(
                 connection, structs.replace(plain, guarded=False), wanted, None, ANYONE, self.now

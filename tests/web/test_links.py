@@ -5,7 +5,7 @@ import pytest
 from gateway.audit.log import ANYONE
 from gateway.ids import WalletId, read
 from gateway.notifications import address
-from gateway.notifications.address import Wanted
+from gateway.notifications.address import NewAddress
 from gateway.notifications.channels.email import Email
 from tests.api.conftest import Person, code_of
 from tests.notifications.mail_server import MailServer
@@ -24,7 +24,7 @@ async def paid(site: Site) -> tuple[Person, str]:
 async def unsubscribe_token(site: Site, of: Person) -> str:
     services = site.api.services
     async with services.database.transaction() as connection:
-        channel, wanted = Email(MailServer().server()), Wanted("alice@example.com", "en", "UTC")
+        channel, wanted = Email(MailServer().server()), NewAddress("alice@example.com", "en", "UTC")
         wallet = WalletId(read("wal", of.wallet_id))
         added = await address.add(connection, services.vault, channel, wallet, wanted, ANYONE, services.clock())
     return added.unsubscribe

@@ -11,7 +11,7 @@ from gateway.api.events.shapes import EventsPage
 from gateway.api.events.views import views
 from gateway.errors import InvalidRequest
 from gateway.events import event_id, log
-from gateway.events.log import END, Wanted
+from gateway.events.log import END, EventFilter
 from gateway.http.request.parameters import Limit, refused
 from gateway.http.request.times import period_of, time_parameter
 from gateway.http.services import Services
@@ -46,7 +46,7 @@ async def list_events(
     nothing twice, whatever is written meanwhile. A page may have fewer events than `limit`, or none, while `has_more`
     is true.
     """
-    wanted = Wanted(
+    where = EventFilter(
         types_named(type_) if type_ is not None else None,
         _object(object_) if object_ is not None else None,
         *period_of("from", from_, "until", until),
@@ -55,7 +55,7 @@ async def list_events(
     low = event_number("after", after) if after is not None else 0
     high = event_number("before", before) if before is not None else END
     async with services.database.reading() as connection:
-        page = await log.read(connection, caller.id, low, limit, high, wanted, newest_first)
+        page = await log.read(connection, caller.id, low, limit, high, where, newest_first)
         items = await views(connection, services.settings.assets, caller.id, page.events)
     given = before if newest_first else after
     return EventsPage(items, page.more, event_id.show(*page.reached) if page.reached else given)

@@ -21,7 +21,7 @@ from gateway.api.events.views import objects, view, views
 from gateway.errors import InvalidRequest
 from gateway.events import event_id, log
 from gateway.events.hub import Hub, Show, Subscription
-from gateway.events.log import LoggedEvent, Wanted
+from gateway.events.log import EventFilter, LoggedEvent
 from gateway.http.services import Services
 from gateway.identity.credential import Credential
 from gateway.ids import WalletId
@@ -118,9 +118,9 @@ async def _events(
 
 async def _has_ended(services: Services, credential: Credential) -> bool:
     """Whether the credential ended before the stream was joined. It was looked up before that, and was valid then."""
-    ends = Wanted(_ENDS, credential.id)
+    ends = EventFilter(_ENDS, credential.id)
     async with services.database.reading() as connection:
-        return bool((await log.read(connection, credential.wallet.id, limit=1, wanted=ends)).events)
+        return bool((await log.read(connection, credential.wallet.id, limit=1, where=ends)).events)
 
 
 async def _news(
@@ -151,7 +151,7 @@ async def _page(
 ) -> tuple[log.Page, list[bytes]]:
     """Events that happened before the stream was joined."""
     async with services.database.reading() as connection:
-        page = await log.read(connection, wallet, after, _PAGE, up_to + 1, Wanted(kinds))
+        page = await log.read(connection, wallet, after, _PAGE, up_to + 1, EventFilter(kinds))
         shown = await views(connection, services.settings.assets, wallet, page.events)
     return page, [_text(event, msgspec.json.encode(one)) for event, one in zip(page.events, shown, strict=True)]
 

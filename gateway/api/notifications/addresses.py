@@ -25,7 +25,7 @@ from gateway.identity.rate_limits import place_of
 from gateway.identity.wallet import Wallet
 from gateway.ids import show
 from gateway.notifications import address, preference
-from gateway.notifications.address import Wanted
+from gateway.notifications.address import NewAddress
 from gateway.notifications.channels.channel import Channel
 from gateway.notifications.errors import InvalidCode
 from gateway.notifications.vocabulary import KINDS, PREFIX
@@ -49,13 +49,13 @@ async def add_notification_address(
     wallet's other addresses are notified once it is proved.
     """
     channel, wallet, now = _channel(services, data.channel), credential.wallet, services.clock()
-    wanted = Wanted(channel.check(data.address), data.locale, data.time_zone)
+    new = NewAddress(channel.check(data.address), data.locale, data.time_zone)
     if channel.needs_code:
         for who in (place_of(services.address_of(request.scope)), show("wal", wallet.id)):
             await services.limits.count(services.database, "codes", who, now)
     async with services.database.transaction() as connection:
         await wallets.check_guard(connection, wallet)
-        added = await address.add(connection, services.vault, channel, wallet.id, wanted, credential.by, now)
+        added = await address.add(connection, services.vault, channel, wallet.id, new, credential.by, now)
     return address_view(added, channels_of(services))
 
 

@@ -12,7 +12,7 @@ from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
 from gateway.notifications import address
-from gateway.notifications.address import Wanted
+from gateway.notifications.address import NewAddress
 from gateway.notifications.channels.push import Push, push_of
 from gateway.notifications.push.subscription import BrowserKeys, BrowserSubscription
 
@@ -44,11 +44,11 @@ async def add_push_subscription(
     """
     channel, wallet = _push(services), credential.wallet
     given = BrowserSubscription(data.endpoint, BrowserKeys(data.keys.p256dh, data.keys.auth))
-    wanted = Wanted(channel.check(msgspec.json.encode(given).decode()), data.locale, data.time_zone)
+    new = NewAddress(channel.check(msgspec.json.encode(given).decode()), data.locale, data.time_zone)
     async with services.database.transaction() as connection:
         await wallets.check_guard(connection, wallet)
         added = await address.add(
-            *(connection, services.vault, channel, wallet.id, wanted, credential.by, services.clock())
+            *(connection, services.vault, channel, wallet.id, new, credential.by, services.clock())
         )
     return address_view(added, channels_of(services))
 

@@ -95,10 +95,10 @@ async def create_proposal(data: ProposalRequest, services: Services, operator: O
 
 def _repair(services: Services, data: ProposalRequest) -> LostHandle | Correction | None:
     """The repair that is proposed; None if recovery is to be confirmed."""
-    wanted = {"handle.return": "handle", "ledger.correct": "correction"}.get(data.kind)
+    named = {"handle.return": "handle", "ledger.correct": "correction"}.get(data.kind)
     for name in ("handle", "limit", "correction"):
-        if (getattr(data, name) is not None) != (name == wanted):
-            raise InvalidRequest(name, f"{data.kind} comes with {f'a {wanted}' if wanted else 'a reason'} alone")
+        if (getattr(data, name) is not None) != (name == named):
+            raise InvalidRequest(name, f"{data.kind} comes with {f'a {named}' if named else 'a reason'} alone")
     if data.handle is not None:
         handle = fold(data.handle)
         return LostHandle(handle, services.vault.address_of(handle))

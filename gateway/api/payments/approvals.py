@@ -38,11 +38,11 @@ async def get_policy(services: Services, caller: Wallet) -> PolicyView:
     problems=(*MONEY_PROBLEMS, "unknown_payee", "self_payment"),
 )
 async def challenge_policy(data: PolicyRequest, services: Services, caller: Wallet) -> AssertionChallengeView:
-    """Returns a challenge over the policy that is wanted. Pass it to `navigator.credentials.get()`. It is good once,
+    """Returns a challenge over the new policy. Pass it to `navigator.credentials.get()`. It is good once,
     for five minutes.
     """
     async with services.database.transaction() as connection:
-        wanted = await policy_change.wanted(
+        new = await policy_change.resolve_payees(
             connection, services.settings, caller, _policy(services.settings.assets, data), data.trusted
         )
         asked = await passkey.ask(
@@ -50,7 +50,7 @@ async def challenge_policy(data: PolicyRequest, services: Services, caller: Wall
             party_of(services.public_url),
             caller.id,
             policy_change.PURPOSE,
-            policy_change.details(wanted),
+            policy_change.details(new),
             services.clock(),
         )
         return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
@@ -71,8 +71,8 @@ async def change_policy(data: PolicyRequest, services: Services, credential: Cre
     assets, of = services.settings.assets, credential.wallet
     assertion = assertion_of(data.approval) if data.approval else None
     async with services.database.transaction() as connection:
-        wanted = await policy_change.wanted(connection, services.settings, of, _policy(assets, data), data.trusted)
-        await policy_change.change(connection, assets, of.id, wanted, assertion, credential.by, services.clock())
+        new = await policy_change.resolve_payees(connection, services.settings, of, _policy(assets, data), data.trusted)
+        await policy_change.change(connection, assets, of.id, new, assertion, credential.by, services.clock())
         return policy_view(assets, *await policy_change.current(connection, assets, of.id))
 
 

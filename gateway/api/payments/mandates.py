@@ -23,7 +23,7 @@ from gateway.identity.sign_in.ceremony import party_of
 from gateway.identity.wallet import Wallet
 from gateway.payments import draw as drawing
 from gateway.payments.checks import mandate
-from gateway.payments.checks.mandate import PREFIX, Wanted
+from gateway.payments.checks.mandate import PREFIX, NewMandate
 from gateway.payments.model.note import note_of
 from gateway.payments.model.payment import State
 from gateway.postgres.pool import Connection
@@ -47,7 +47,7 @@ async def challenge_mandate(data: MandateRequest, services: Services, caller: Wa
     minutes.
     """
     async with services.database.transaction() as connection:
-        details = mandate.details(await _wanted(connection, services, data))
+        details = mandate.details(await _new_mandate(connection, services, data))
         party, now = party_of(services.public_url), services.clock()
         asked = await passkey.ask(connection, party, caller.id, mandate.PURPOSE, details, now)
         return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
@@ -67,8 +67,8 @@ async def grant_mandate(data: MandateRequest, services: Services, credential: Cr
     """
     assertion = assertion_of(data.approval) if data.approval is not None else None
     async with services.database.transaction() as connection:
-        wanted, now = await _wanted(connection, services, data), services.clock()
-        return mandate_view(await mandate.grant(connection, credential.wallet, wanted, assertion, credential.by, now))
+        new, now = await _new_mandate(connection, services, data), services.clock()
+        return mandate_view(await mandate.grant(connection, credential.wallet, new, assertion, credential.by, now))
 
 
 @get("/v1/mandates", tags=["Mandates"], summary="List mandates", needs="read")
@@ -157,12 +157,12 @@ async def draw(
     return await answer_idempotently(services, request, caller, data, operation)
 
 
-async def _wanted(connection: Connection, services: Services, data: MandateRequest) -> Wanted:
+async def _new_mandate(connection: Connection, services: Services, data: MandateRequest) -> NewMandate:
     asset = services.settings.assets.of_wallet(data.asset)
     if data.expires_at is not None:
         check_time("expires_at", data.expires_at)
     draw, total = (None if text is None else asset.parse_positive(text) for text in (data.draw, data.total))
-    return Wanted(
+    return NewMandate(
         payee=await wallets.open_by_handle(connection, data.payee),
         rail=data.rail,
         draw=draw,

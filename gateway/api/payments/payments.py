@@ -48,7 +48,7 @@ from gateway.payments.model.route import RailName, rails_of
 from gateway.payments.own_key import sign
 from gateway.payments.pay import PayRequest
 from gateway.payments.records import records, search
-from gateway.payments.records.search import Wanted
+from gateway.payments.records.search import PaymentFilter
 from gateway.payments.requests.request import PREFIX
 from gateway.postgres.pool import Connection
 
@@ -169,18 +169,18 @@ async def list_payments(
     of = None if asset is None else services.settings.assets.of_wallet(asset)
     if reference is not None:
         check_reference(reference)
-    wanted = Wanted(
+    where = PaymentFilter(
         *(in_state, of, memo, from_, to, counterparty, reference, rail),
         period_of("created_from", created_from, "created_until", created_until),
         _amount("amount_min", amount_min, of),
         _amount("amount_max", amount_max, of),
     )
     async with services.database.reading() as connection:
-        if wanted == Wanted():
+        if where == PaymentFilter():
             page = await records.payments_page(connection, services.settings.assets, caller.id, before, limit)
             last = page[-1].id if len(page) == limit else None
         else:
-            page, last = await search.find(connection, services.settings.assets, caller.id, wanted, before, limit)
+            page, last = await search.find(connection, services.settings.assets, caller.id, where, before, limit)
     return PaymentsPage(
         [payment_view(one, caller.id) for one in page], cursor_text(show("pay", last)) if last else None
     )

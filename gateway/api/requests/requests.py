@@ -23,7 +23,7 @@ from gateway.ids import RequestId, read
 from gateway.payments import request_money
 from gateway.payments.requests import rows
 from gateway.payments.requests.request import PREFIX
-from gateway.payments.requests.rows import Direction, Wanted
+from gateway.payments.requests.rows import Direction, RequestFilter
 from gateway.payments.requests.state import RequestState
 from gateway.postgres.pool import Connection
 
@@ -77,10 +77,10 @@ async def list_requests(
 ) -> RequestsPage:
     """Requests that the caller made or is asked, and that match every filter, newest first."""
     before = RequestId(read(PREFIX, cursor_position(cursor))) if cursor else None
-    wanted = Wanted(direction, in_state, None if counterparty is None else fold(counterparty))
+    where = RequestFilter(direction, in_state, None if counterparty is None else fold(counterparty))
     async with services.database.reading() as connection:
         assets, now = services.settings.assets, services.clock()
-        page = await rows.page(connection, assets, caller.id, wanted, before, limit, now)
+        page = await rows.page(connection, assets, caller.id, where, before, limit, now)
     return RequestsPage(
         [request_view(one, caller.id) for one in page], cursor_text(page[-1].shown_id) if len(page) == limit else None
     )

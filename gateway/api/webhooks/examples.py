@@ -22,12 +22,12 @@ from gateway.api.webhooks.shapes import (
 )
 
 _SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"  # nosec B105 # noqa: S105 - the specification's own example
-_WANTED = WebhookRequest("https://shop.example/webhooks", ["payment.settled", "payment.failed"], "Web shop")
+_SETTINGS = WebhookRequest("https://shop.example/webhooks", ["payment.settled", "payment.failed"], "Web shop")
 WEBHOOK = WebhookView(
     id="whk_01h455vb4pex5vsknk084sn02q",
-    url=_WANTED.url,
-    types=_WANTED.types,
-    description=_WANTED.description,
+    url=_SETTINGS.url,
+    types=_SETTINGS.types,
+    description=_SETTINGS.description,
     enabled=True,
     disabled_by=None,
     failing_since=None,
@@ -37,8 +37,8 @@ _TRIED = [AttemptView(NOW, 15_000, "timeout", None), AttemptView(NOW, 83, "deliv
 
 #: What each call is sent, by its operation id.
 REQUESTS: Final[Mapping[str, Struct]] = {
-    "create_webhook": _WANTED,
-    "change_webhook": WebhookRequest(_WANTED.url, ["payment.*"], "Web shop"),
+    "create_webhook": _SETTINGS,
+    "change_webhook": WebhookRequest(_SETTINGS.url, ["payment.*"], "Web shop"),
     "update_webhook": WebhookChangesRequest(enabled=False),
     "redeliver": RedeliveryRequest(event=EVENT.id),
 }

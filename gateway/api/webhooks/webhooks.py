@@ -22,7 +22,7 @@ from gateway.http.services import Services
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
 from gateway.webhooks import endpoint
-from gateway.webhooks.endpoint import EVERY_TYPE, Changes, Wanted
+from gateway.webhooks.endpoint import EVERY_TYPE, Changes, EndpointSettings
 from gateway.webhooks.vocabulary import PREFIX
 
 WebhookPath = Annotated[str, path_id(PREFIX, "The webhook's id.")]
@@ -34,14 +34,14 @@ WHAT: Final = "such webhook"
 @post("/v1/webhooks", tags=["Webhooks"], summary="Create a webhook", needs="owner")
 async def create_webhook(data: WebhookRequest, services: Services, credential: Credential) -> NewWebhookView:
     """Sends events of these types to the URL from now on. The secret that signs them is shown only this once."""
-    wanted = _wanted(data)
+    settings = _settings_of(data)
     async with services.database.transaction() as connection:
         made, secret = await endpoint.create(
             connection,
             services.vault,
             services.webhooks_allowed,
             credential.wallet.id,
-            wanted,
+            settings,
             credential.by,
             services.clock(),
         )
@@ -131,6 +131,6 @@ def _check_types(types: Sequence[str]) -> None:
             types_named(text)
 
 
-def _wanted(data: WebhookRequest) -> Wanted:
+def _settings_of(data: WebhookRequest) -> EndpointSettings:
     _check_types(data.types)
-    return Wanted(data.url, data.types, data.description, data.enabled)
+    return EndpointSettings(data.url, data.types, data.description, data.enabled)

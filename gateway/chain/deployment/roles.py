@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 #: Gas limit of one grant, which uses 51,500.
 GRANT_GAS = 100_000
 
-_WANTED = {"RELAYER_ROLE": RELAYER_ROLE, "MINTER_ROLE": MINTER_ROLE}
+_ROLES = {"RELAYER_ROLE": RELAYER_ROLE, "MINTER_ROLE": MINTER_ROLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ async def grant(
     """
     await register(database, node, signers)
     for contract in contracts:
-        wanted = [(name, role, one.address) for one in signers for name, role in _WANTED.items()]
+        wanted = [(name, role, one.address) for one in signers for name, role in _ROLES.items()]
         admins = [(ADMIN_ROLE, one.address) for one in signers]
         calls = [has_role_data(role, address) for role, address in [(role, one) for _, role, one in wanted] + admins]
         has = await _yes(node, contract, calls)

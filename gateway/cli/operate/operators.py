@@ -8,7 +8,7 @@ from gateway.config.config import Config
 from gateway.ids import show
 from gateway.operators import approvals
 from gateway.operators import operators as people
-from gateway.operators.approvals import Glass
+from gateway.operators.approvals import BreakGlassKind
 
 
 async def operators(config: Config) -> dict[str, Any]:
@@ -50,7 +50,7 @@ async def revoke(config: Config, name: str) -> dict[str, Any]:
     return {"name": name}
 
 
-async def break_glass(config: Config, kind: Glass, handle: str, reason: str) -> dict[str, Any]:
+async def break_glass(config: Config, kind: BreakGlassKind, handle: str, reason: str) -> dict[str, Any]:
     """Do alone what needs two. Raises InvalidRequest, InvalidHandle, UnknownHandle, StateConflict."""
     by = assembly.at_machine()
     async with assembly.database(config, "operators") as database, database.transaction() as connection:

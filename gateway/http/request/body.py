@@ -19,7 +19,7 @@ from gateway.http.errors import BodyTooLarge, UnsupportedMediaType
 from gateway.http.request.fields import JSON, check_media_type
 from gateway.http.request.json_faults import refusal_of
 
-Wanted = TypeVar("Wanted", bound=msgspec.Struct)
+Body = TypeVar("Body", bound=msgspec.Struct)
 
 #: The first bytes of a body in another encoding, or compressed (RFC 1952, 8878, 1950): the longest first.
 _ENCODINGS = (
@@ -56,47 +56,47 @@ class StrictRequest(Request[Any, Any, Any]):
         string.
         """
         self.check_media_type(JSON)
-        wanted = self.route_handler.parsed_data_field
-        assert wanted is not None, "only a handler that takes data has its body read"
-        return read(await self.body(), wanted.annotation)
+        field = self.route_handler.parsed_data_field
+        assert field is not None, "only a handler that takes data has its body read"
+        return read(await self.body(), field.annotation)
 
     def check_media_type(self, *accepted: str) -> str:
         """Return which of these media types the body declares. Raises UnsupportedMediaType."""
         return check_media_type(dict(self.scope["headers"]).get(b"content-type"), *accepted)
 
 
-def read(body: bytes, wanted: type[Wanted]) -> Wanted:
+def read(body: bytes, body_type: type[Body]) -> Body:
     """Return the struct of the body. Raises InvalidRequest, and InvalidAmount for an amount that is not a string."""
     try:
-        asked: Wanted = _decoder(wanted).decode(body)
+        asked: Body = _decoder(body_type).decode(body)
     except msgspec.ValidationError as fault:
-        raise refusal_of(str(fault), wanted) from None
+        raise refusal_of(str(fault), body_type) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         refuse_encoding(body)
         raise InvalidRequest("json", "the body is not valid JSON in UTF-8") from None
     if b"\\" in body or body.count(b"{") > 1:
         _refuse_repeated_fields(body)
     else:
-        for name in _names(wanted):
+        for name in _names(body_type):
             if body.count(name) > 1:  # it may be in a value
                 _refuse_repeated_fields(body)
                 break
     return asked
 
 
-def read_each(bodies: Sequence[bytes], wanted: type[Wanted]) -> list[Wanted | GatewayError]:
+def read_each(bodies: Sequence[bytes], body_type: type[Body]) -> list[Body | GatewayError]:
     """Read each body. Returns its struct, or the error that `read` raises for it."""
     try:
-        asked: list[Wanted | GatewayError] = list(map(_decoder(wanted).decode, bodies))
+        asked: list[Body | GatewayError] = list(map(_decoder(body_type).decode, bodies))
         whole = b",".join(bodies)
-        if b"\\" not in whole and whole.count(b"{") == len(bodies) and _names_once(whole, asked, wanted):
+        if b"\\" not in whole and whole.count(b"{") == len(bodies) and _names_once(whole, asked, body_type):
             return asked
     except (msgspec.MsgspecError, UnicodeDecodeError):
         pass  # one of them is wrong; which and why is found out below
     asked = []
     for body in bodies:
         try:
-            asked.append(read(body, wanted))
+            asked.append(read(body, body_type))
         except GatewayError as refusal:
             asked.append(refusal)
     return asked
@@ -156,24 +156,24 @@ async def lines(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
 
 
 @lru_cache
-def _decoder(wanted: type[Wanted]) -> msgspec.json.Decoder[Wanted]:
-    return msgspec.json.Decoder(wanted)
+def _decoder(body_type: type[Body]) -> msgspec.json.Decoder[Body]:
+    return msgspec.json.Decoder(body_type)
 
 
 @lru_cache
-def _names(wanted: type[msgspec.Struct]) -> tuple[bytes, ...]:
+def _names(body_type: type[msgspec.Struct]) -> tuple[bytes, ...]:
     """Return the fields as they are written in a body. If each appears at most once and nothing is escaped, none is
     repeated.
     """
-    return tuple(b'"%s"' % field.encode_name.encode() for field in msgspec.structs.fields(wanted))
+    return tuple(b'"%s"' % field.encode_name.encode() for field in msgspec.structs.fields(body_type))
 
 
-def _names_once(whole: bytes, asked: Sequence[object], wanted: type[msgspec.Struct]) -> bool:
+def _names_once(whole: bytes, asked: Sequence[object], body_type: type[msgspec.Struct]) -> bool:
     """Return whether no body among these, without escapes, has a field twice: each field appears as often as it was
     read. A field whose value is its default (`"memo": null`) does not count as read, so this may return False
     needlessly.
     """
-    for name, (attribute, default) in zip(_names(wanted), _defaults(wanted), strict=True):
+    for name, (attribute, default) in zip(_names(body_type), _defaults(body_type), strict=True):
         there = whole.count(name)
         if there and there != sum([getattr(one, attribute) != default for one in asked]):
             return False
@@ -181,9 +181,9 @@ def _names_once(whole: bytes, asked: Sequence[object], wanted: type[msgspec.Stru
 
 
 @lru_cache
-def _defaults(wanted: type[msgspec.Struct]) -> tuple[tuple[str, object], ...]:
+def _defaults(body_type: type[msgspec.Struct]) -> tuple[tuple[str, object], ...]:
     """Return the struct's attributes, in the order of `_names`, with the default of each."""
-    fields = msgspec.structs.fields(wanted)
+    fields = msgspec.structs.fields(body_type)
     assert all(field.default_factory is msgspec.NODEFAULT for field in fields), "they would be equal to nothing"
     return tuple((field.name, field.default) for field in fields)
 

@@ -36,13 +36,13 @@ _JSON_TYPES: Final = {
 RFC3339_TIME: Final = "a date, a time and an offset (RFC 3339), such as 2030-01-31T12:00:00Z"
 
 
-def refusal_of(fault: str, wanted: type[msgspec.Struct]) -> GatewayError:
-    """Return the error for msgspec's text about a body that should be a `wanted`."""
+def refusal_of(fault: str, body_type: type[msgspec.Struct]) -> GatewayError:
+    """Return the error for msgspec's text about a body that should be a `body_type`."""
     if unknown := _UNKNOWN_FIELD.fullmatch(fault):
         name, where = unknown[1], "here"
-        if (at := _AT_FIELD.fullmatch(f"{name}`")) and _is_object(wanted, at[2]):  # otherwise it is part of the name
+        if (at := _AT_FIELD.fullmatch(f"{name}`")) and _is_object(body_type, at[2]):  # otherwise it is part of the name
             name, where = at[1].removesuffix("`"), f"in {at[2]}"
-        names = _fields(wanted, where.removeprefix("in ") if where != "here" else "")
+        names = _fields(body_type, where.removeprefix("in ") if where != "here" else "")
         return InvalidRequest(
             "unknown_field",
             f"there is no field {name[:60]!r} {where}"
@@ -52,7 +52,7 @@ def refusal_of(fault: str, wanted: type[msgspec.Struct]) -> GatewayError:
         name, inside = missing.groups()
         return InvalidRequest("missing_field", f"the field {name!r} is missing" + (f" in {inside}" if inside else ""))
     if at := _AT_FIELD.fullmatch(fault):
-        return _of_field(at[1], at[2], wanted)
+        return _of_field(at[1], at[2], body_type)
     return InvalidRequest("object", "the body should be a JSON object")
 
 
@@ -62,7 +62,7 @@ def one_of(choices: Iterable[object]) -> str:
     return " or ".join(names) if len(names) < 3 else f"one of {', '.join(names)}"
 
 
-def _of_field(said: str, path: str, wanted: type[msgspec.Struct]) -> GatewayError:
+def _of_field(said: str, path: str, body_type: type[msgspec.Struct]) -> GatewayError:
     if said == "Number out of range":
         said = "Expected `str`, got `float`" if path == "amount" else said
     if "RFC3339" in said:
@@ -75,7 +75,9 @@ def _of_field(said: str, path: str, wanted: type[msgspec.Struct]) -> GatewayErro
         hint = ": write it in quotes" if got in ("int", "float") and "str" in expected.split(" | ") else ""
         return InvalidRequest("field", f"{path} should be {_named(expected)}, not {_sent(expected, got)}{hint}")
     if no_choice := _NO_CHOICE.fullmatch(said):
-        return InvalidRequest("field", f"{path} cannot be {no_choice[1][:60]}: it should be {_choices(wanted, path)}")
+        return InvalidRequest(
+            "field", f"{path} cannot be {no_choice[1][:60]}: it should be {_choices(body_type, path)}"
+        )
     if other := _OTHER_VALUE.fullmatch(said):
         return InvalidRequest("field", f"{path} should be {_named(other[1])} {other[2]}")
     return InvalidRequest("field", f"{path}: {said}".replace("`", ""))
@@ -93,28 +95,28 @@ def _sent(expected: str, got: str) -> str:
     return "a number with decimals" if got == "float" and "int" in expected.split(" | ") else _named(got)
 
 
-def _choices(wanted: type[msgspec.Struct], path: str) -> str:
+def _choices(body_type: type[msgspec.Struct], path: str) -> str:
     """Return the allowed values of the field at `path`, such as `caps[0].rail`."""
-    return one_of(choice for one in _at(wanted, path) for choice in _values(one))
+    return one_of(choice for one in _at(body_type, path) for choice in _values(one))
 
 
-def _fields(wanted: type[msgspec.Struct], path: str) -> list[str]:
+def _fields(body_type: type[msgspec.Struct], path: str) -> list[str]:
     """Return the fields of the object at a path; an empty path is the whole body."""
-    places = _at(wanted, path) if path else [inspect.type_info(wanted)]
+    places = _at(body_type, path) if path else [inspect.type_info(body_type)]
     return [field.encode_name for one in places if isinstance(one, inspect.StructType) for field in one.fields]
 
 
-def _is_object(wanted: type[msgspec.Struct], path: str) -> bool:
+def _is_object(body_type: type[msgspec.Struct], path: str) -> bool:
     try:
-        return any(isinstance(one, inspect.StructType) for one in _at(wanted, path))
+        return any(isinstance(one, inspect.StructType) for one in _at(body_type, path))
     except LookupError:
         return False
 
 
-def _at(wanted: type[msgspec.Struct], path: str) -> list[inspect.Type]:
+def _at(body_type: type[msgspec.Struct], path: str) -> list[inspect.Type]:
     """Return the types at a path. Raises LookupError if there is none."""
     steps = re.sub(r"\[[^]]*\]", "", path).split(".")
-    return _alternatives(reduce(_inside, steps, inspect.type_info(wanted)))
+    return _alternatives(reduce(_inside, steps, inspect.type_info(body_type)))
 
 
 def _inside(of: inspect.Type, name: str) -> inspect.Type:

@@ -53,7 +53,7 @@ DRAW = "draw"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class NewMandate:
     """What is granted to `payee`: the most per draw, per period of that many days, and in all; None: no limit."""
 
     payee: Wallet
@@ -181,33 +181,33 @@ def _ids(asked: Sequence[Proposed]) -> list[UUID]:
     return list({id for one in asked if (id := _id(one)) is not None})
 
 
-def details(asked: Wanted) -> list[str]:
+def details(new: NewMandate) -> list[str]:
     """The details of a mandate that a passkey signs: all of them, in a fixed order."""
-    sums = [one.amount if one is not None else "" for one in (asked.draw, asked.period, asked.total)]
-    until = asked.expires_at.isoformat() if asked.expires_at else ""
-    payee = [f"@{asked.payee.handle}", show("wal", asked.payee.id)]
-    return [*payee, asked.period.asset.code, asked.rail or "", *sums, str(asked.period_days), until]
+    sums = [one.amount if one is not None else "" for one in (new.draw, new.period, new.total)]
+    until = new.expires_at.isoformat() if new.expires_at else ""
+    payee = [f"@{new.payee.handle}", show("wal", new.payee.id)]
+    return [*payee, new.period.asset.code, new.rail or "", *sums, str(new.period_days), until]
 
 
 async def grant(
-    connection: Connection, owner: Wallet, asked: Wanted, assertion: Assertion | None, by: By, now: datetime
+    connection: Connection, owner: Wallet, new: NewMandate, assertion: Assertion | None, by: By, now: datetime
 ) -> Mandate:
     """Grant a mandate: from now on its payee may draw.
 
     Raises ApprovalRequired where the wallet is guarded and no passkey has signed just this, InvalidPasskey,
     ClonedPasskey, InvalidRequest.
     """
-    if asked.payee.id == owner.id:
+    if new.payee.id == owner.id:
         raise InvalidRequest("payee", "a mandate is for somebody else")
-    if asked.expires_at is not None and asked.expires_at <= now:
+    if new.expires_at is not None and new.expires_at <= now:
         raise InvalidRequest("expires_at", "a mandate expires in the future")
-    if asked.draw is not None and asked.draw > asked.period:
+    if new.draw is not None and new.draw > new.period:
         raise InvalidRequest(
             "draw",
-            f"draw is {asked.draw}, more than the {asked.period} of a whole period: make one of them fit the other",
+            f"draw is {new.draw}, more than the {new.period} of a whole period: make one of them fit the other",
         )
     if assertion is not None:
-        used = await passkey.verify(connection, owner.id, PURPOSE, details(asked), assertion, now)
+        used = await passkey.verify(connection, owner.id, PURPOSE, details(new), assertion, now)
         by = By("passkey", used.shown_id)
     elif owner.guarded:
         raise ApprovalRequired(("mandate",))
@@ -215,24 +215,24 @@ async def grant(
         id=new_id(now),
         payer=owner.id,
         payer_handle=owner.handle,
-        payee=asked.payee.id,
-        payee_handle=asked.payee.handle,
-        rail=asked.rail,
-        draw=asked.draw,
-        period_days=asked.period_days,
-        period=asked.period,
-        total=asked.total,
+        payee=new.payee.id,
+        payee_handle=new.payee.handle,
+        rail=new.rail,
+        draw=new.draw,
+        period_days=new.period_days,
+        period=new.period,
+        total=new.total,
         created_at=now,
-        expires_at=asked.expires_at,
+        expires_at=new.expires_at,
         ended_at=None,
         approved=assertion is not None,
         payer_guarded=owner.guarded,
     )
-    draw, total = (None if one is None else one.units for one in (asked.draw, asked.total))
+    draw, total = (None if one is None else one.units for one in (new.draw, new.total))
     await connection.execute(
         sql.grant,
-        *(fresh.id, owner.id, asked.payee.id, asked.period.asset.code, asked.rail, draw, asked.period_days),
-        *(asked.period.units, total, now, asked.expires_at, fresh.approved),
+        *(fresh.id, owner.id, new.payee.id, new.period.asset.code, new.rail, draw, new.period_days),
+        *(new.period.units, total, now, new.expires_at, fresh.approved),
     )
     await _tell(connection, "mandate.granted", fresh, by, now)
     return fresh

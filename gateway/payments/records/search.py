@@ -52,7 +52,7 @@ _MILLISECOND: Final = 1 << 80
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PaymentFilter:
     """The filters; None matches anything. The parties are @handles or addresses; `counterparty` is whichever side the
     caller is not. `created` is from a first moment on and before an end; the amounts are of `asset`, and included.
     """
@@ -79,46 +79,46 @@ class _Party:
 
 
 async def find(
-    connection: Connection, assets: Assets, caller: WalletId, wanted: Wanted, before: PaymentId | None, limit: int
+    connection: Connection, assets: Assets, caller: WalletId, where: PaymentFilter, before: PaymentId | None, limit: int
 ) -> tuple[list[Payment], PaymentId | None]:
     """Up to `limit` matching payments of the wallet older than `before`, and the payment to continue from: None if
     there are no more. Raises InvalidRequest for a party that is neither a handle nor an address.
     """
-    named = {"from": wanted.payer, "to": wanted.payee, "counterparty": wanted.counterparty}
+    named = {"from": where.payer, "to": where.payee, "counterparty": where.counterparty}
     payer, payee, counterparty = await _parties(connection, named)
     if counterparty.wallet == caller:
         counterparty = _Party(_NOBODY)
-    begins, ends = wanted.created
-    other = _other(wanted, caller, (counterparty, payer, payee))
+    begins, ends = where.created
+    other = _other(where, caller, (counterparty, payer, payee))
     low = _id_of(begins) if begins is not None else UUID(int=0)
     high = min(before or NEWEST, UUID(int=_id_of(ends).int + _MILLISECOND) if ends is not None else NEWEST)
     rows = await connection.fetch(
         sql.payments_that_fit,
         *(caller, high, low, WALKED_MAX, limit),
-        _walked(wanted),
+        _walked(where),
         *(payer.wallet in (None, caller), payee.wallet in (None, caller)),
         other,
-        *(wanted.state.value if wanted.state else None, wanted.asset.code if wanted.asset else None, wanted.memo),
-        *(wanted.rail, payer.wallet, payee.wallet, payee.address, counterparty.wallet, counterparty.address),
-        *(begins, ends, *(one.units if one else None for one in (wanted.amount_min, wanted.amount_max))),
-        wanted.reference,
+        *(where.state.value if where.state else None, where.asset.code if where.asset else None, where.memo),
+        *(where.rail, payer.wallet, payee.wallet, payee.address, counterparty.wallet, counterparty.address),
+        *(begins, ends, *(one.units if one else None for one in (where.amount_min, where.amount_max))),
+        where.reference,
     )
     found = [of_row(assets, row) for row in rows if row["id"] is not None]
     return found, found[-1].id if len(found) == limit else _walked_to(rows[0], other)
 
 
-def _walked(wanted: Wanted) -> Literal["all", "state", "reference"]:
+def _walked(where: PaymentFilter) -> Literal["all", "state", "reference"]:
     """Which of the wallet's payments are walked."""
-    if wanted.reference is not None:
+    if where.reference is not None:
         return "reference"
-    return "all" if wanted.state is None or wanted.state in _USUAL else "state"
+    return "all" if where.state is None or where.state in _USUAL else "state"
 
 
-def _other(wanted: Wanted, caller: WalletId, parties: Iterable[_Party]) -> UUID | None:
+def _other(where: PaymentFilter, caller: WalletId, parties: Iterable[_Party]) -> UUID | None:
     """The wallet on the other side, whose payments are walked beside the caller's. None for an address: it may have
     been paid before it belonged to a wallet.
     """
-    if _walked(wanted) != "all":
+    if _walked(where) != "all":
         return None
     named = (one.wallet for one in parties if one.address is None and one.wallet not in (None, caller))
     return next(named, None)

@@ -27,7 +27,7 @@ sql = Statements(__package__, "rows.sql")
 Direction = Literal["in", "out"]
 
 
-class Wanted(Struct, frozen=True):
+class RequestFilter(Struct, frozen=True):
     """A filter of a wallet's requests; None matches any. `counterparty` is the handle of the other side."""
 
     direction: Direction | None = None
@@ -108,7 +108,7 @@ async def page(
     connection: Connection,
     assets: Assets,
     party: WalletId,
-    wanted: Wanted,
+    where: RequestFilter,
     before: RequestId | None,
     limit: int,
     now: datetime,
@@ -116,7 +116,7 @@ async def page(
     """Up to `limit` requests that the wallet has made or is asked, newest first, older than `before`."""
     rows = await connection.fetch(
         *(sql.page, party, now, before or NEWEST, limit),
-        *(wanted.direction, wanted.state, wanted.counterparty),
+        *(where.direction, where.state, where.counterparty),
     )
     return [_of_row(assets, row) for row in rows]
 

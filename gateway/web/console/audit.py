@@ -21,20 +21,20 @@ _PAGE = 30
 async def audit_page(request: Request[Any, Any, Any], services: Services, operator: Operator) -> Response[bytes]:
     """Newest first; `?handle=` and `?kind=` leave others out."""
     asked = request.query_params
-    wanted = {name: asked.get(name, "").strip()[:60] for name in ("handle", "kind")}
+    filters = {name: asked.get(name, "").strip()[:60] for name in ("handle", "kind")}
     found, problem = None, ""
     try:
         found = await list_audit_events.fn(
-            services, operator, wanted["handle"] or None, wanted["kind"] or None, _PAGE, asked.get("cursor")
+            services, operator, filters["handle"] or None, filters["kind"] or None, _PAGE, asked.get("cursor")
         )
     except GatewayError as error:
         problem = why_of(error, reader_for(request))
-    more = {**{name: text for name, text in wanted.items() if text}, "cursor": found.next_cursor if found else None}
+    more = {**{name: text for name, text in filters.items() if text}, "cursor": found.next_cursor if found else None}
     return console_answer(
         request,
         operator,
         "console/audit.html",
-        wanted=wanted,
+        filters=filters,
         problem=problem,
         events=found.items if found else [],
         more="/console/audit?" + urlencode(more) if more["cursor"] else "",

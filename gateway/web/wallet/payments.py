@@ -28,7 +28,7 @@ _PAGE: Final = 30
 async def payments_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
     """All payments, newest first, by day. `person`, `asset`, `state`, `from` and `until` (dates) leave others out."""
     reader, asked = reader_for(request), request.query_params
-    wanted = {name: asked.get(name, "").strip() for name in ("person", "asset", "state", "from", "until")}
+    filters = {name: asked.get(name, "").strip() for name in ("person", "asset", "state", "from", "until")}
     found, problem = None, ""
     try:
         found = await list_payments.fn(
@@ -36,11 +36,11 @@ async def payments_page(request: Request[Any, Any, Any], services: Services, cal
             caller,
             limit=_PAGE,
             cursor=asked.get("cursor"),
-            counterparty=_person(wanted["person"]),
-            asset=wanted["asset"] or None,
-            in_state=State(wanted["state"]) if wanted["state"] in set(State) else None,
-            created_from=reader.begin_of(wanted["from"]),
-            created_until=reader.end_of(wanted["until"]),
+            counterparty=_person(filters["person"]),
+            asset=filters["asset"] or None,
+            in_state=State(filters["state"]) if filters["state"] in set(State) else None,
+            created_from=reader.begin_of(filters["from"]),
+            created_until=reader.end_of(filters["until"]),
         )
     except GatewayError as error:
         problem = why_of(error, reader)
@@ -50,12 +50,12 @@ async def payments_page(request: Request[Any, Any, Any], services: Services, cal
         "wallet/payments.html",
         me=caller.handle,
         days=list(_by_day(items, reader)),
-        wanted=wanted,
-        is_filtered=any(wanted.values()),
+        filters=filters,
+        is_filtered=any(filters.values()),
         problem=problem,
         states=[one.value for one in State],
         assets=[one.code for one in services.settings.assets.spendable()],
-        more=_address(wanted, found.next_cursor) if found and found.next_cursor else "",
+        more=_address(filters, found.next_cursor) if found and found.next_cursor else "",
     )
 
 
@@ -89,5 +89,5 @@ def _by_day(items: Sequence[PaymentView], reader: Reader) -> Iterator[tuple[str,
         yield day, list(payments)
 
 
-def _address(wanted: dict[str, str], cursor: str) -> str:
-    return "/payments?" + urlencode({**{k: v for k, v in wanted.items() if v}, "cursor": cursor})
+def _address(filters: dict[str, str], cursor: str) -> str:
+    return "/payments?" + urlencode({**{k: v for k, v in filters.items() if v}, "cursor": cursor})

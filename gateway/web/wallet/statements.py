@@ -30,14 +30,14 @@ _SHOWN: Final = 200
 async def statements_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
     """The statement of a `month`, or of the days `from` and `until`, of one `asset` or of all."""
     reader, asked = reader_for(request), request.query_params
-    wanted = {name: asked.get(name, "").strip() for name in ("month", "from", "until", "asset")}
-    of_days = bool(wanted["from"] or wanted["until"])
+    filters = {name: asked.get(name, "").strip() for name in ("month", "from", "until", "asset")}
+    of_days = bool(filters["from"] or filters["until"])
     if not of_days:
-        wanted["month"] = wanted["month"] or reader.months(1)[0]
+        filters["month"] = filters["month"] or reader.months(1)[0]
     accounts, period, problem = list[_Account](), None, ""
     try:
-        period = _period(wanted, of_days, reader)
-        for one in await summaries_of(services, caller, period, wanted["asset"] or None):
+        period = _period(filters, of_days, reader)
+        for one in await summaries_of(services, caller, period, filters["asset"] or None):
             async with services.database.reading() as connection:
                 lines = await statement.lines(
                     connection, services.settings.assets, caller.handle, one, max(one.after, one.last - _SHOWN), _SHOWN
@@ -50,15 +50,15 @@ async def statements_page(request: Request[Any, Any, Any], services: Services, c
         "wallet/statements.html",
         422 if problem else 200,
         me=caller.handle,
-        wanted=wanted,
+        filters=filters,
         of_days=of_days,
         problem=problem,
-        period=_in_words(wanted, of_days, period, reader) if period else "",
+        period=_in_words(filters, of_days, period, reader) if period else "",
         accounts=accounts,
         months=reader.months(_MONTHS),
         assets=[one.code for one in services.settings.assets.spendable()],
         lasts=period is not None and period.ends > reader.now,
-        file=_file(wanted, period) if period else "",
+        file=_file(filters, period) if period else "",
     )
 
 
@@ -104,19 +104,19 @@ class _Row:
         )
 
 
-def _period(wanted: dict[str, str], of_days: bool, reader: Reader) -> Period:
+def _period(filters: dict[str, str], of_days: bool, reader: Reader) -> Period:
     if not of_days:
-        return period_asked(wanted["month"], None, None, reader.time_zone)
-    return period_asked(None, reader.begin_of(wanted["from"]), reader.end_of(wanted["until"]), reader.time_zone)
+        return period_asked(filters["month"], None, None, reader.time_zone)
+    return period_asked(None, reader.begin_of(filters["from"]), reader.end_of(filters["until"]), reader.time_zone)
 
 
-def _in_words(wanted: dict[str, str], of_days: bool, period: Period, reader: Reader) -> str:
+def _in_words(filters: dict[str, str], of_days: bool, period: Period, reader: Reader) -> str:
     if not of_days:
-        return reader.month(wanted["month"])
+        return reader.month(filters["month"])
     return f"{reader.date(rfc3339(period.begins))} – {reader.date(f'{period.days[1].isoformat()}T12:00:00+00:00')}"
 
 
-def _file(wanted: dict[str, str], period: Period) -> str:
+def _file(filters: dict[str, str], period: Period) -> str:
     """The query of the same statement as a file."""
     of = {"from": rfc3339(period.begins), "until": rfc3339(period.ends)}
-    return urlencode({**of, "time_zone": period.time_zone, **({"asset": wanted["asset"]} if wanted["asset"] else {})})
+    return urlencode({**of, "time_zone": period.time_zone, **({"asset": filters["asset"]} if filters["asset"] else {})})

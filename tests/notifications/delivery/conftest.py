@@ -10,7 +10,7 @@ import pytest
 from gateway.audit.log import ANYONE
 from gateway.ids import WalletId, read
 from gateway.notifications import address, delivery, preference
-from gateway.notifications.address import Wanted
+from gateway.notifications.address import NewAddress
 from gateway.notifications.channels.channel import Channel, Message, Outcome, Sent
 from gateway.notifications.channels.email import Email
 from gateway.notifications.delivery import Claimed
@@ -67,7 +67,7 @@ async def paged(api: Api, of: Person, pager: Pager, number: str = "17") -> UUID:
     """A pager of somebody's."""
     wallet = WalletId(read("wal", of.wallet_id))
     async with api.services.database.transaction() as connection:
-        wanted = Wanted(number, "en", "UTC")
+        wanted = NewAddress(number, "en", "UTC")
         added = await address.add(connection, api.services.vault, pager, wallet, wanted, ANYONE, api.clock())
     return added.id
 

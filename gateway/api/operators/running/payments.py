@@ -57,8 +57,8 @@ async def list_all_payments(
             last = page[-1].id if len(page) == limit else None
         else:
             of = await wallets.by_handle(connection, handle)
-            wanted = search.Wanted(state=in_state)
-            page, last = await search.find(connection, assets, of.id, wanted, PaymentId(before), limit)
+            where = search.PaymentFilter(state=in_state)
+            page, last = await search.find(connection, assets, of.id, where, PaymentId(before), limit)
     return OperatorPaymentsPage(
         [payment_view(one, None) for one in page], cursor_text(show("pay", last)) if last else None
     )

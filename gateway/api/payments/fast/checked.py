@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from gateway import idempotency
 from gateway.api.payments.fast.counts import Counts
-from gateway.api.payments.fast.request import EndRequested, PaymentRequested, Request, Wanted
+from gateway.api.payments.fast.request import AnyRequest, EndRequested, PaymentRequested, Request
 from gateway.api.payments.fast.way import JSON, Answer, Way
 from gateway.api.payments.idempotency import Batcher
 from gateway.api.payments.payments import ends_of, pay_request, payments_of, refunds_of, shares_commits
@@ -41,7 +41,7 @@ Call = TypeVar("Call")
 Outcome = idempotency.Answer | GatewayError | Undecided
 
 
-class Checked(Way[Wanted, Wanted, idempotency.Answer], Generic[Wanted, Call]):
+class Checked(Way[AnyRequest, AnyRequest, idempotency.Answer], Generic[AnyRequest, Call]):
     """Requests whose callers, once found, make calls that a batcher runs."""
 
     at_once = 1
@@ -52,13 +52,13 @@ class Checked(Way[Wanted, Wanted, idempotency.Answer], Generic[Wanted, Call]):
         self._batcher = batcher
 
     @abstractmethod
-    def call(self, request: Wanted, by: Credential) -> tuple[Claim, Call] | None:
+    def call(self, request: AnyRequest, by: Credential) -> tuple[Claim, Call] | None:
         """What the caller asks for, and its idempotency key; None if the ordinary handler has to answer."""
 
-    def read(self, request: Wanted) -> Wanted:
+    def read(self, request: AnyRequest) -> AnyRequest:
         return request
 
-    async def commit(self, asked: Sequence[Wanted]) -> list[Outcome]:
+    async def commit(self, asked: Sequence[AnyRequest]) -> list[Outcome]:
         now = self.services.clock()
         shown: dict[bytes, Credential] = {}
         calls: dict[int, tuple[Claim, Call]] = {}
@@ -77,7 +77,7 @@ class Checked(Way[Wanted, Wanted, idempotency.Answer], Generic[Wanted, Call]):
         return [self._decided(one, shown, outcomes.get(place)) for place, one in enumerate(asked)]
 
     def _decided(
-        self, request: Wanted, shown: Mapping[bytes, Credential], outcome: idempotency.Outcome | None
+        self, request: AnyRequest, shown: Mapping[bytes, Credential], outcome: idempotency.Outcome | None
     ) -> Outcome:
         """The outcome if this path may answer with it: a first answer, or a refusal that no rate limit counts."""
         if outcome is None or isinstance(outcome, idempotency.Unbatched | UnknownPayee):
@@ -90,11 +90,11 @@ class Checked(Way[Wanted, Wanted, idempotency.Answer], Generic[Wanted, Call]):
         self.counts.request(head, shown[head.token_hash].wallet.id)
         return outcome
 
-    def answer(self, request: Wanted, done: idempotency.Answer) -> Answer:
+    def answer(self, request: AnyRequest, done: idempotency.Answer) -> Answer:
         assert done.body is not None
         return done.status, [JSON], done.body
 
-    def refuse(self, request: Wanted, error: GatewayError) -> Answer | None:
+    def refuse(self, request: AnyRequest, error: GatewayError) -> Answer | None:
         if not (self.refuses or isinstance(error, Unavailable)):
             return None
         self.counts.paid(request, problems.problem_of(error).code)

@@ -35,7 +35,7 @@ class Request(Struct, frozen=True):
         return None
 
 
-Wanted = TypeVar("Wanted", bound=Request)
+AnyRequest = TypeVar("AnyRequest", bound=Request)
 
 
 class PaymentRequested(Request, frozen=True):

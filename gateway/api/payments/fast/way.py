@@ -10,7 +10,7 @@ from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from gateway.api.payments.fast.counts import Counts
-from gateway.api.payments.fast.request import Wanted
+from gateway.api.payments.fast.request import AnyRequest
 from gateway.errors import GatewayError
 from gateway.http.answer import problems
 from gateway.http.request.framing import Field
@@ -28,7 +28,7 @@ Answer = tuple[int, list[Field], bytes]
 JSON: Field = (b"content-type", b"application/json")
 
 
-class Way(ABC, Generic[Wanted, Asked, Done]):
+class Way(ABC, Generic[AnyRequest, Asked, Done]):
     """One a process. Its requests share commits (group_commit.py)."""
 
     name: ClassVar[str]  #: What metrics call its commits.
@@ -39,7 +39,7 @@ class Way(ABC, Generic[Wanted, Asked, Done]):
         self.services, self.counts = services, counts
 
     @abstractmethod
-    def read(self, request: Wanted) -> Asked | None:
+    def read(self, request: AnyRequest) -> Asked | None:
         """What `commit` needs of the request; None if it is for another way."""
 
     @abstractmethod
@@ -49,10 +49,10 @@ class Way(ABC, Generic[Wanted, Asked, Done]):
         """
 
     @abstractmethod
-    def answer(self, request: Wanted, done: Done) -> Answer:
+    def answer(self, request: AnyRequest, done: Done) -> Answer:
         """The answer to a request that was done."""
 
-    def refuse(self, request: Wanted, error: GatewayError) -> Answer | None:
+    def refuse(self, request: AnyRequest, error: GatewayError) -> Answer | None:
         """The answer to a request that was refused; None if the ordinary handler has to answer."""
         self.counts.request(request.head)
         self.counts.paid(request, problems.problem_of(error).code)
