@@ -21,11 +21,11 @@ sql = Statements(__package__, "wallet_freeze.sql")
 
 
 async def freeze(
-    connection: Connection, wallet: WalletId, reason: str, by: By, lapses_at: datetime | None, now: datetime
+    connection: Connection, wallet: WalletId, reason: str, by: By, expires_at: datetime | None, now: datetime
 ) -> UUID:
     """Freeze the wallet for a reason, until it is ended or expires. Returns the reason's id."""
     await lock_with_keys(connection, [wallet])
-    return await _place(connection, wallet, reason, by, lapses_at, now)
+    return await _place(connection, wallet, reason, by, expires_at, now)
 
 
 async def remove_expiry(connection: Connection, id: UUID, wallet: WalletId, by: By, now: datetime) -> bool:
@@ -55,7 +55,7 @@ async def freeze_for_payment(
     await lock_with_keys(connection, [wallet])
     if await connection.fetchval(sql.is_frozen_over, payment):
         return False
-    id = await _place(connection, wallet, f"not me: {show('pay', payment)}", by, None, now)
+    id = await _place(connection, wallet, f"reported as unauthorized: {show('pay', payment)}", by, None, now)
     await connection.execute(sql.freeze_of_payment, id, payment)
     return True
 
@@ -78,7 +78,7 @@ class Freeze:
     handle: str
     reason: str
     placed_at: datetime
-    lapses_at: datetime | None
+    expires_at: datetime | None
     ended_at: datetime | None
     payment: PaymentId | None
 
@@ -95,7 +95,7 @@ async def of_wallet(connection: Connection, wallet: WalletId) -> list[Freeze]:
 
 def _freeze(row: Record) -> Freeze:
     return Freeze(
-        *(row["handle"], row["reason"], row["placed_at"], row["lapses_at"], row["ended_at"], row["payment_id"])
+        *(row["handle"], row["reason"], row["placed_at"], row["expires_at"], row["ended_at"], row["payment_id"])
     )
 
 
@@ -107,25 +107,25 @@ async def end_expired(connection: Connection, now: datetime) -> int:
     await lock_with_keys(connection, {row["wallet_id"] for row in due})
     for row in due:
         if await connection.fetchval(sql.end_freeze, row["id"], now) is not None:
-            await _record(connection, "wallet.freeze_lapsed", row["wallet_id"], WORKER, None, now)
+            await _record(connection, "wallet.freeze_expired", row["wallet_id"], WORKER, None, now)
     return len(due)
 
 
 async def _place(
-    connection: Connection, wallet: WalletId, reason: str, by: By, lapses_at: datetime | None, now: datetime
+    connection: Connection, wallet: WalletId, reason: str, by: By, expires_at: datetime | None, now: datetime
 ) -> UUID:
     """`freeze`, of a wallet that the caller has locked."""
     id = new_id(now)
-    await connection.execute(sql.place_freeze, id, wallet, reason, now, lapses_at)
-    await _record(connection, "wallet.frozen", wallet, by, lapses_at, now)
+    await connection.execute(sql.place_freeze, id, wallet, reason, now, expires_at)
+    await _record(connection, "wallet.frozen", wallet, by, expires_at, now)
     return id
 
 
 async def _record(
-    connection: Connection, kind: str, wallet: WalletId, by: By, lapses_at: datetime | None, now: datetime
+    connection: Connection, kind: str, wallet: WalletId, by: By, expires_at: datetime | None, now: datetime
 ) -> None:
     """Set the flag that payments read, and append the event and the audit event."""
     await connection.execute(sql.set_frozen, wallet)
-    details: dict[str, object] = {"lapses_at": rfc3339(lapses_at)} if lapses_at else {}
+    details: dict[str, object] = {"expires_at": rfc3339(expires_at)} if expires_at else {}
     await log.append(connection, [log.Event(kind, wallet, wallet, details)], now)
     await audit.append(connection, [AuditEvent(kind, wallet, by, wallet, details)], now)

@@ -1,20 +1,20 @@
 -- place_freeze
 -- Add a reason why a wallet is frozen.
-INSERT INTO wallet_freeze (id, wallet_id, reason, placed_at, lapses_at) VALUES ($1, $2, $3, $4, $5);
+INSERT INTO wallet_freeze (id, wallet_id, reason, placed_at, expires_at) VALUES ($1, $2, $3, $4, $5);
 
 -- remove_expiry
 -- Remove the expiry of a reason; no row if it has ended.
-UPDATE wallet_freeze SET lapses_at = NULL WHERE id = $1 AND ended_at IS NULL RETURNING id;
+UPDATE wallet_freeze SET expires_at = NULL WHERE id = $1 AND ended_at IS NULL RETURNING id;
 
 -- end_freezes
 UPDATE wallet_freeze SET ended_at = $2 WHERE wallet_id = $1 AND ended_at IS NULL RETURNING id;
 
 -- expired
 -- The reasons that have expired.
-SELECT id, wallet_id FROM wallet_freeze WHERE ended_at IS NULL AND lapses_at <= $1 ORDER BY wallet_id, id LIMIT 100;
+SELECT id, wallet_id FROM wallet_freeze WHERE ended_at IS NULL AND expires_at <= $1 ORDER BY wallet_id, id LIMIT 100;
 
 -- end_freeze
-UPDATE wallet_freeze SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL AND lapses_at <= $2 RETURNING id;
+UPDATE wallet_freeze SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL AND expires_at <= $2 RETURNING id;
 
 -- set_frozen
 -- Set since when the wallet is frozen: NULL once no reason is in force.
@@ -36,11 +36,11 @@ WHERE wallet_id = $1 AND ended_at IS NULL AND payment_id IS NOT NULL AND placed_
 
 -- freezes_in_force
 -- The reasons in force, of all wallets.
-SELECT handle, reason, placed_at, lapses_at, ended_at, payment_id
+SELECT handle, reason, placed_at, expires_at, ended_at, payment_id
 FROM wallet_freeze JOIN wallet ON wallet.id = wallet_id WHERE ended_at IS NULL ORDER BY placed_at DESC LIMIT 200;
 
 -- freezes_of_wallet
 -- The last reasons of a wallet, those in force first.
-SELECT handle, reason, placed_at, lapses_at, ended_at, payment_id
+SELECT handle, reason, placed_at, expires_at, ended_at, payment_id
 FROM wallet_freeze JOIN wallet ON wallet.id = wallet_id WHERE wallet_id = $1
 ORDER BY ended_at IS NULL DESC, placed_at DESC LIMIT 20;

@@ -2383,13 +2383,13 @@ CREATE TABLE wallet_freeze (
     wallet_id uuid NOT NULL REFERENCES wallet (id),
     reason text NOT NULL,
     placed_at timestamptz NOT NULL,
-    lapses_at timestamptz,             -- when it expires unless it is confirmed
+    expires_at timestamptz,             -- when it expires unless it is confirmed
     ended_at timestamptz,
     payment_id uuid                           -- the payment that its owner reported; NULL: an operator's
 );
 CREATE INDEX wallet_freeze_open ON wallet_freeze (wallet_id) WHERE ended_at IS NULL;
 CREATE INDEX wallet_freeze_of_wallet ON wallet_freeze (wallet_id);
-CREATE INDEX wallet_freeze_lapses ON wallet_freeze (lapses_at) WHERE ended_at IS NULL AND lapses_at IS NOT NULL;
+CREATE INDEX wallet_freeze_expiry ON wallet_freeze (expires_at) WHERE ended_at IS NULL AND expires_at IS NOT NULL;
 CREATE UNIQUE INDEX wallet_freeze_of_payment_once ON wallet_freeze (payment_id) WHERE ended_at IS NULL;
 CREATE INDEX wallet_freeze_of_payment ON wallet_freeze (payment_id) WHERE payment_id IS NOT NULL;
 CREATE TRIGGER wallet_freeze_is_kept BEFORE DELETE OR TRUNCATE ON wallet_freeze

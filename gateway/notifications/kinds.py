@@ -86,7 +86,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "wallet.bound": _always("new_key"),
     "wallet.frozen": _always("freeze"),
     "wallet.unfrozen": _always("freeze"),
-    "wallet.freeze_lapsed": _always("freeze"),
+    "wallet.freeze_expired": _always("freeze"),
     "policy.changed": lambda payload, me: "protection" if payload.get("loosened") is not False else "",
     "notification_address.added": _always("protection"),
     "notification_address.removed": _always("protection"),

@@ -31,7 +31,7 @@ sql = Statements(__package__, "proposals.sql")
 #: What the ids of proposals begin with.
 PREFIX: Final = "pro"
 
-#: How long a proposal is good. A freeze not confirmed lapses with it.
+#: How long a proposal is good. A freeze not confirmed expires with it.
 PROPOSED_FOR: Final = timedelta(hours=1)
 
 _REASON_MAX: Final = 200

@@ -59,12 +59,12 @@ async def unfreeze(alice: Person, browser: Browser | None, key: str) -> None:
         await approvals.break_glass(connection, "wallet.unfreeze", "alice", "found", ROOT, system_clock())
 
 
-async def lapse(alice: Person, browser: Browser | None, key: str) -> None:
+async def expire(alice: Person, browser: Browser | None, key: str) -> None:
     async with alice.api.services.database.transaction() as connection:
         assert await wallet_freeze.end_expired(connection, system_clock() + timedelta(days=2)) == 1
 
 
-@pytest.mark.parametrize("change", [revoke, replace, approve, add_a_passkey, report, freeze, unfreeze, lapse])
+@pytest.mark.parametrize("change", [revoke, replace, approve, add_a_passkey, report, freeze, unfreeze, expire])
 async def test_what_changes_a_key_and_a_payment_by_it_wait_for_each_other_in_no_ring(api: Api, change: Change) -> None:
     """Whichever key a payment has locked, it gets the wallet while the change waits for the key."""
     await api.person("bob")
@@ -77,7 +77,7 @@ async def test_what_changes_a_key_and_a_payment_by_it_wait_for_each_other_in_no_
         authenticator = Authenticator()
         await registered(alice, authenticator)
         browser = Browser(api, await signed_in(api, authenticator))
-    if change in (unfreeze, lapse):
+    if change in (unfreeze, expire):
         async with api.services.database.transaction() as connection:
             until = system_clock() + timedelta(days=1)
             await wallet_freeze.freeze(connection, wallet, "test", ROOT, until, system_clock())

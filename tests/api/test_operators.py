@@ -163,7 +163,7 @@ async def test_a_freeze_is_in_force_when_it_is_proposed_and_stays_once_another_a
     at_once = await is_frozen(api, "alice")
     listed = (await ben.call("GET", "/proposals")).json()["items"]
     approved = await ben.approve(proposed.json()["id"])
-    await lapse(api, proposals.PROPOSED_FOR)
+    await wait_past(api, proposals.PROPOSED_FOR)
 
     assert (proposed.status_code, at_once, listed) == (201, True, [proposed.json()])
     assert (approved.status_code, approved.json()["approved_by"]) == (200, "ben")
@@ -199,24 +199,24 @@ async def test_nothing_leaves_a_frozen_wallet_while_what_comes_in_goes_on(api: A
     assert (await alice.pay("@bob", "1.00 EUR")).status_code == 201
 
 
-async def test_a_freeze_that_nobody_approves_lapses_within_the_hour(api: Api) -> None:
+async def test_a_freeze_that_nobody_approves_expires_within_the_hour(api: Api) -> None:
     alice, ann = await api.person("alice"), await operator(api, "ann")
     await ann.propose("wallet.freeze", "alice")
-    await lapse(api, proposals.PROPOSED_FOR - timedelta(seconds=5))
+    await wait_past(api, proposals.PROPOSED_FOR - timedelta(seconds=5))
     assert await is_frozen(api, "alice")
-    await lapse(api, proposals.PROPOSED_FOR)
+    await wait_past(api, proposals.PROPOSED_FOR)
     assert not await is_frozen(api, "alice")
     events = [one["type"] for one in (await alice.get("/v1/events")).json()["items"]]
-    assert events[1:] == ["wallet.frozen", "wallet.freeze_lapsed"]
+    assert events[1:] == ["wallet.frozen", "wallet.freeze_expired"]
 
 
-async def test_a_wallet_that_is_frozen_for_two_reasons_stays_so_when_one_lapses(api: Api) -> None:
+async def test_a_wallet_that_is_frozen_for_two_reasons_stays_so_when_one_expires(api: Api) -> None:
     await api.person("alice")
     ann = await operator(api, "ann")
     async with api.services.database.transaction() as connection:
         await approvals.break_glass(connection, "wallet.freeze", "alice", "stolen", AT_MACHINE, api.clock())
     await ann.propose("wallet.freeze", "alice")
-    await lapse(api, proposals.PROPOSED_FOR)
+    await wait_past(api, proposals.PROPOSED_FOR)
     assert await is_frozen(api, "alice")
 
 
@@ -354,7 +354,7 @@ async def test_a_code_that_was_replaced_enrols_nobody(api: Api) -> None:
     assert (await enrol(api, "ann", new, Authenticator())).status_code == 201
 
 
-async def lapse(api: Api, ahead: timedelta) -> None:
+async def wait_past(api: Api, ahead: timedelta) -> None:
     """What the worker does, so much later."""
     async with api.services.database.transaction() as connection:
         await wallet_freeze.end_expired(connection, api.clock() + ahead)

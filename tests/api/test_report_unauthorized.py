@@ -65,10 +65,10 @@ async def test_the_wallet_says_that_it_is_frozen_why_and_until_when(api: Api) ->
         frozen = (await alice.get(path)).json()
         operators, own = frozen["freezes"]
         assert frozen["frozen_at"] == own["placed_at"]
-        assert (own["by"], own["payment"], own["lapses_at"]) == ("owner", paid, None)
+        assert (own["by"], own["payment"], own["expires_at"]) == ("owner", paid, None)
         assert datetime.fromisoformat(own["unfreezes_at"]) - datetime.fromisoformat(own["placed_at"]) == DELAY
         assert (operators["by"], operators["payment"], operators["unfreezes_at"]) == ("operators", None, None)
-        assert datetime.fromisoformat(operators["lapses_at"]) == now + timedelta(hours=2)
+        assert datetime.fromisoformat(operators["expires_at"]) == now + timedelta(hours=2)
         assert "4711" not in json.dumps(frozen)
 
     async with api.services.database.transaction() as connection:

@@ -51,7 +51,7 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "wallet.closed": ("wallet", "The owner closed the wallet for ever."),
     "wallet.frozen": ("wallet", "The wallet was frozen: nothing can be paid from it."),
     "wallet.unfrozen": ("wallet", "The wallet was unfrozen."),
-    "wallet.freeze_lapsed": ("wallet", "A freeze of the wallet has expired."),
+    "wallet.freeze_expired": ("wallet", "A freeze of the wallet has expired."),
     "wallet.returned": ("wallet", "A wallet that a restore from a backup had lost was recovered."),
     "policy.changed": ("policy", "The wallet's policy was changed."),
     "api_key.created": ("api_key", "An API key was created."),

@@ -75,7 +75,7 @@ class WalletData(Struct, tag_field="object", tag="wallet"):
     address: Address | UnsetType = UNSET
     custody: CustodyText | UnsetType = UNSET
     previous_address: Annotated[Address, Meta(description="The address that it had before.")] | UnsetType = UNSET
-    lapses_at: Annotated[Time, Meta(description="When the freeze expires.")] | UnsetType = UNSET
+    expires_at: Annotated[Time, Meta(description="When the freeze expires.")] | UnsetType = UNSET
 
 
 class PolicyData(Struct, tag_field="object", tag="policy"):

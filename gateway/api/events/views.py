@@ -166,7 +166,7 @@ def _wallet(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
         address=payload.get("address", UNSET),
         custody=payload.get("custody", UNSET),
         previous_address=payload.get("before", UNSET),
-        lapses_at=payload.get("lapses_at", UNSET),
+        expires_at=payload.get("expires_at", UNSET),
     )
 
 

@@ -58,7 +58,14 @@ PROPOSAL = ProposalView(
 )
 PAYMENT = "pay_01h455vb4pex5vsknk084sn02q"
 AUDIT_EVENT = AuditEventView(
-    17, NOW, "wallet.frozen", "operator", "ann", "alice", None, [DetailView("lapses_at", "2030-01-31T13:00:00.000000Z")]
+    17,
+    NOW,
+    "wallet.frozen",
+    "operator",
+    "ann",
+    "alice",
+    None,
+    [DetailView("expires_at", "2030-01-31T13:00:00.000000Z")],
 )
 FREEZE = FreezeView("alice", "reported as stolen", NOW, "2030-01-31T13:00:00.000000Z", None, None)
 

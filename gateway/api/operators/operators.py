@@ -244,7 +244,7 @@ async def list_freezes(services: Services, operator: Operator) -> FreezesPage:
 
 def freeze_view(of: Freeze) -> FreezeView:
     return FreezeView(
-        *(of.handle, of.reason, rfc3339(of.placed_at), rfc3339(of.lapses_at) if of.lapses_at else None),
+        *(of.handle, of.reason, rfc3339(of.placed_at), rfc3339(of.expires_at) if of.expires_at else None),
         rfc3339(of.ended_at) if of.ended_at else None,
         show("pay", of.payment) if of.payment else None,
     )

@@ -126,7 +126,7 @@ class FreezeView(Struct):
     handle: Handle
     reason: Annotated[str, Meta(description="As who froze it wrote it.")]
     placed_at: Time
-    lapses_at: Annotated[Time | None, Meta(description="When it ends unless a second operator approves it.")]
+    expires_at: Annotated[Time | None, Meta(description="When it ends unless a second operator approves it.")]
     ended_at: Time | None
     payment_id: Annotated[
         PaymentIdText | None, Meta(description="The payment that its owner reported, if it is theirs.")

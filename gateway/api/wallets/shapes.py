@@ -78,7 +78,7 @@ class WalletFreezeView(Struct):
     unfreezes_at: Annotated[
         Time | None, Meta(description="From then on the owner's passkey ends it; null: only operators do.")
     ]
-    lapses_at: Annotated[Time | None, Meta(description="When it ends unless operators confirm it; null: it does not.")]
+    expires_at: Annotated[Time | None, Meta(description="When it ends unless operators confirm it; null: it does not.")]
 
 
 class WalletView(Struct):

@@ -61,7 +61,7 @@ def freeze_view(of: Freeze) -> WalletFreezeView:
         by="owner" if is_own else "operators",
         payment=show("pay", of.payment) if of.payment else None,
         unfreezes_at=rfc3339(of.placed_at + DELAY) if is_own else None,
-        lapses_at=rfc3339(of.lapses_at) if of.lapses_at else None,
+        expires_at=rfc3339(of.expires_at) if of.expires_at else None,
     )
 
 

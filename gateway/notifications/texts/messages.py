@@ -333,7 +333,7 @@ _WORDS: Final[Mapping[str, Callable[[Mapping[str, Any], Reader], Words]]] = {
         say("Your wallet is frozen"), say("No money leaves your wallet until it is unfrozen. Money still comes in.")
     ),
     "wallet.unfrozen": _plain(say("Your wallet can pay again"), say("Your wallet is not frozen any more.")),
-    "wallet.freeze_lapsed": _plain(say("A freeze has ended"), say("A freeze of your wallet has expired.")),
+    "wallet.freeze_expired": _plain(say("A freeze has ended"), say("A freeze of your wallet has expired.")),
     "policy.changed": _policy,
     "notification_address.added": _address(
         say("A notification address was added"),

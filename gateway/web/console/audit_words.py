@@ -64,7 +64,7 @@ def _names(locale: str) -> Mapping[str, str]:
         "wallet.bound": say("Address bound"),
         "wallet.closed": say("Wallet closed"),
         "wallet.created": say("Wallet created"),
-        "wallet.freeze_lapsed": say("A freeze lapsed"),
+        "wallet.freeze_expired": say("A freeze expired"),
         "wallet.frozen": say("Wallet frozen"),
         "wallet.key_exported": say("Private key exported"),
         "wallet.returned": say("Wallet given back"),
