@@ -41,8 +41,8 @@ def test_what_happens_is_checkpointed_and_verified_and_an_altered_row_is_named(u
 def test_audit_events_are_listed_by_wallet_and_kind(up: Up) -> None:
     up.someone("carol_of_the_list")
 
-    shown = up.gateway("audit", "list", "--wallet", "@carol_of_the_list")
-    created = up.json("audit", "list", "--wallet", "carol_of_the_list", "--kind", "wallet")["items"]
+    shown = up.gateway("audit", "list", "--handle", "@carol_of_the_list")
+    created = up.json("audit", "list", "--handle", "carol_of_the_list", "--kind", "wallet")["items"]
 
     assert shown.stdout.splitlines()[0].split() == ["number", "at", "kind", "by", "wallet", "of", "details"]
     assert [(one["kind"], one["by"], one["details"]["handle"]) for one in created] == [

@@ -17,7 +17,7 @@ from tests.running import Up, environ, running_up
 @contextmanager
 def tailing(up: Up, handle: str, *options: str) -> Iterator[Process[str]]:
     """`gateway events tail` as a process; Ctrl-C is the test's to press."""
-    argv = [sys.executable, "-P", "-m", "gateway", "events", "tail", "--of", handle, *options]
+    argv = [sys.executable, "-P", "-m", "gateway", "events", "tail", "--handle", handle, *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = start(argv, cwd=up.folder, env=environ(), text=True, **pipes)
     try:
@@ -47,7 +47,7 @@ def test_events_are_lines_and_ctrl_c_says_where_to_continue(up: Up) -> None:
     assert first.rstrip().endswith(f"{alice} to {shop}  2.00 EUR  for\\nthe \\u202ecoffee")
     assert second.rstrip().endswith(f"{alice} to {shop}  3.00 EUR")
     assert (process.returncode, out) == (0, "")
-    assert said == f"the last event was {id}; to continue: gateway events tail --of {shop} --after {id}\n"
+    assert said == f"the last event was {id}; to continue: gateway events tail --handle {shop} --after {id}\n"
 
 
 def test_as_json_each_line_is_the_event_of_the_api_and_it_goes_on_after_the_one_named(up: Up) -> None:
@@ -89,6 +89,6 @@ def test_it_ends_quietly_once_nobody_reads(up: Up) -> None:
 
 def test_without_a_gateway_it_says_so_at_once(up: Up) -> None:
     shop = up.someone("shop_nowhere")
-    ran = up.gateway("events", "tail", "--of", shop, "--url", "http://127.0.0.1:9")
+    ran = up.gateway("events", "tail", "--handle", shop, "--url", "http://127.0.0.1:9")
     assert (ran.returncode, "no gateway answers at http://127.0.0.1:9" in ran.stderr) == (1, True)
     assert os.linesep not in ran.stdout

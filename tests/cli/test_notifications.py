@@ -46,11 +46,11 @@ def modes(settings: Any, channel: str) -> dict[str, str]:
 def test_an_address_is_confirmed_told_in_its_language_and_removed() -> None:
     with sending() as (up, box):
         alice, bob = up.someone("alice_of_mail", EUR="10.00"), up.someone("bob_of_mail")
-        of = ("--of", bob)
+        of = ("--handle", bob)
         added = up.gateway("notifications", "add", "bob@example.com", *of, "--time-zone", "Asia/Bangkok")
         assert "email  b…@example.com  waits  en  Asia/Bangkok" in levelled(added.stdout)
         (id,) = re.findall(r"nad_\w+", added.stdout)
-        assert f"gateway notifications confirm {id} CODE --of {bob}" in added.stderr
+        assert f"gateway notifications confirm {id} CODE --handle {bob}" in added.stderr
         (code,) = re.findall(r"[0-9]{6}", box.next("[0-9]{6}").subject)
         wrong = up.gateway("notifications", "confirm", id, f"{(int(code) + 1) % 10**6:06}", *of)
         assert (wrong.returncode, "(invalid_code)" in wrong.stderr) == (1, True)
@@ -79,19 +79,19 @@ def test_an_address_is_confirmed_told_in_its_language_and_removed() -> None:
 def test_what_a_handle_was_told_is_listed_and_marked_as_seen(up: Up) -> None:
     """By a gateway that sends no e-mail."""
     alice, bob = up.someone("alice_of_notices", EUR="10.00"), up.someone("bob_of_notices")
-    assert up.gateway("notifications", "list", "--of", bob).stdout == "no notifications\n"
+    assert up.gateway("notifications", "list", "--handle", bob).stdout == "no notifications\n"
     for amount in ("1.00", "2.00"):
         up.gateway("pay", bob, amount, "EUR", "--from", alice)
 
-    listed = up.json("notifications", "list", "--of", bob, "--locale", "th")["items"]
+    listed = up.json("notifications", "list", "--handle", bob, "--locale", "th")["items"]
     assert [one["title"] for one in listed] == [f"คุณได้รับ €{amount} จาก {alice}" for amount in ("2.00", "1.00")]
     assert [one["seen"] for one in listed] == [False, False]
-    (only,) = up.json("notifications", "list", "--of", bob, "--limit", "1")["items"]
+    (only,) = up.json("notifications", "list", "--handle", bob, "--limit", "1")["items"]
     assert only["id"] == listed[0]["id"]
-    lines = up.gateway("notifications", "list", "--of", bob).stdout.splitlines()
+    lines = up.gateway("notifications", "list", "--handle", bob).stdout.splitlines()
     assert re.search(rf"  money_in  You received €2\.00 from {alice} .*{listed[0]['id']}$", lines[1])
 
-    assert up.gateway("notifications", "seen", listed[1]["id"], "--of", bob).stdout == "1 are not seen\n"
-    assert [one["seen"] for one in up.json("notifications", "list", "--of", bob)["items"]] == [False, True]
-    refused = up.gateway("notifications", "add", "bob@example.com", "--of", bob)
+    assert up.gateway("notifications", "seen", listed[1]["id"], "--handle", bob).stdout == "1 are not seen\n"
+    assert [one["seen"] for one in up.json("notifications", "list", "--handle", bob)["items"]] == [False, True]
+    refused = up.gateway("notifications", "add", "bob@example.com", "--handle", bob)
     assert (refused.returncode, "sends nothing by 'email'" in refused.stderr) == (1, True)

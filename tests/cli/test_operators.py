@@ -33,5 +33,5 @@ def test_break_glass_freezes_and_thaws_a_wallet_and_is_written_down(up: Up) -> N
 
     assert (frozen.returncode, unfrozen.returncode, twice.returncode) == (0, 0, 1)
     assert "break-glass: wallet.freeze of @carol_of_the_glass by " in frozen.stderr
-    kinds = [one["kind"] for one in up.json("audit", "list", "--wallet", carol)["items"]]
+    kinds = [one["kind"] for one in up.json("audit", "list", "--handle", carol)["items"]]
     assert kinds[:4] == ["wallet.unfrozen", "operator.break_glass", "wallet.frozen", "operator.break_glass"]

@@ -19,7 +19,7 @@ def test_reporting_a_payment_stops_what_leaves_and_nothing_else(up: Up) -> None:
 
 
 def test_a_wallet_without_a_passkey_has_no_policy_to_show(up: Up) -> None:
-    shown = up.gateway("policy", "--of", up.someone("unguarded"))
+    shown = up.gateway("policy", "--handle", up.someone("unguarded"))
     assert (shown.returncode, "the wallet has no passkey yet (not_found)" in shown.stderr) == (1, True)
 
 

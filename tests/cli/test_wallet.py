@@ -70,10 +70,10 @@ def test_a_claim_whose_answer_was_lost_is_found_by_the_same_command(up: Up) -> N
 
 def test_a_key_that_is_replaced_is_replaced_in_the_home_too(up: Up) -> None:
     up.someone("key_replacer")
-    (old,) = up.json("api-keys", "list", "--of", "@key_replacer")["items"]
-    new = up.json("api-keys", "replace", old["id"], "--of", "@key_replacer")
+    (old,) = up.json("api-keys", "list", "--handle", "@key_replacer")["items"]
+    new = up.json("api-keys", "replace", old["id"], "--handle", "@key_replacer")
     assert (up.home / "keys" / "key_replacer").read_text().strip() == new["api_key"]
-    assert up.gateway("api-keys", "revoke", old["id"], "--of", "@key_replacer").returncode == 0
+    assert up.gateway("api-keys", "revoke", old["id"], "--handle", "@key_replacer").returncode == 0
     assert up.gateway("balance", "@key_replacer").returncode == 0
 
 

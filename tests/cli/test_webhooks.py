@@ -43,25 +43,27 @@ def receiving(status: int = 204) -> Iterator[tuple[str, SimpleQueue[tuple[dict[s
 def test_an_endpoint_is_added_tried_listed_and_removed(up: Up) -> None:
     """By the worker that runs: the name has no address, and so the delivery log says."""
     shop = up.someone("shop_of_hooks")
-    made = up.json("webhooks", "add", "https://shop.invalid/hook", "--of", shop, "--type", "payment.*")
+    made = up.json("webhooks", "create", "https://shop.invalid/hook", "--handle", shop, "--type", "payment.*")
     assert made["secret"].startswith("whsec_")
-    listed = up.gateway("webhooks", "list", "--of", shop).stdout
+    listed = up.gateway("webhooks", "list", "--handle", shop).stdout
     assert "https://shop.invalid/hook  payment.*" in levelled(listed)
     assert made["secret"] not in listed
 
-    assert up.gateway("webhooks", "trigger", made["id"], "--of", shop).returncode == 0
+    assert up.gateway("webhooks", "trigger", made["id"], "--handle", shop).returncode == 0
     ends = time.monotonic() + HANG_SECONDS
-    while "name_not_resolved" not in (said := up.gateway("webhooks", "deliveries", made["id"], "--of", shop).stdout):
+    while "name_not_resolved" not in (
+        said := up.gateway("webhooks", "deliveries", made["id"], "--handle", shop).stdout
+    ):
         assert time.monotonic() < ends, said
     assert "webhook.test  pending" in levelled(said)
 
-    refused = up.gateway("webhooks", "add", "http://127.0.0.1:9000/", "--of", shop)
+    refused = up.gateway("webhooks", "create", "http://127.0.0.1:9000/", "--handle", shop)
     assert (refused.returncode, "should begin with https://" in refused.stderr) == (1, True)
     assert (
         "nothing is sent to https://shop.invalid/hook"
-        in up.gateway("webhooks", "remove", made["id"], "--of", shop).stdout
+        in up.gateway("webhooks", "delete", made["id"], "--handle", shop).stdout
     )
-    assert made["id"] not in up.gateway("webhooks", "list", "--of", shop).stdout
+    assert made["id"] not in up.gateway("webhooks", "list", "--handle", shop).stdout
 
 
 def test_the_worker_sends_events_where_the_settings_allow_it() -> None:
@@ -69,7 +71,7 @@ def test_the_worker_sends_events_where_the_settings_allow_it() -> None:
     settings = {"GATEWAY_WEBHOOK_SCHEMES": "https,http", "GATEWAY_WEBHOOK_NETWORKS": "127.0.0.0/8"}
     with running_up(**settings) as up, receiving() as (url, received):
         alice, shop = up.someone("alice_who_pays", EUR="10.00"), up.someone("shop_that_hears")
-        made = up.json("webhooks", "add", url, "--of", shop, "--type", "payment.settled")
+        made = up.json("webhooks", "create", url, "--handle", shop, "--type", "payment.settled")
         up.gateway("pay", shop, "2.00", "EUR", "--from", alice)
         headers, body = received.get(timeout=HANG_SECONDS)
         event = Webhook(made["secret"]).verify(body, headers)
@@ -79,7 +81,7 @@ def test_the_worker_sends_events_where_the_settings_allow_it() -> None:
 def test_events_are_forwarded_as_they_happen_signed_as_webhooks_are(up: Up) -> None:
     alice, shop = up.someone("alice_of_hooks", EUR="10.00"), up.someone("shop_that_listens")
     with receiving() as (url, received):
-        argv = [sys.executable, "-P", "-m", "gateway", "webhooks", "listen", "--of", shop]
+        argv = [sys.executable, "-P", "-m", "gateway", "webhooks", "listen", "--handle", shop]
         listening = start(
             [*argv, "--forward", url, "--type", "payment.*"],
             cwd=up.folder,

@@ -205,7 +205,7 @@ def head(as_json: bool) -> None:
 
 
 @audit.command("list")
-@click.option("--wallet", "handle", metavar="HANDLE", help="Only events about this handle's wallet.")
+@click.option("--handle", metavar="HANDLE", help="Only events about this handle's wallet.")
 @click.option(
     "--kind",
     metavar="KIND",
@@ -221,7 +221,7 @@ def list_audit_events(handle: str | None, kind: str | None, before: int | None, 
 
     \b
     Example:
-      gateway audit list --wallet @alice --kind wallet
+      gateway audit list --handle @alice --kind wallet
     """
     from gateway.cli.operate import audit_log
 

@@ -23,13 +23,13 @@ def events() -> None:
 
     \b
     Example:
-      gateway events tail --of @shop
-      gateway events tail --of @shop --type 'payment.*' --json
+      gateway events tail --handle @shop
+      gateway events tail --handle @shop --type 'payment.*' --json
     """
 
 
 @events.command()
-@by("--of", "Whose events.")
+@by("--handle", "Whose events.")
 @click.option("--type", "kind", metavar="TYPE", help="An event type, or a group such as payment.*.")
 @click.option("--after", metavar="EVENT", help="Start after this event, by its id.  [default: the newest]")
 @asking
@@ -40,9 +40,9 @@ def tail(handle: str, kind: str | None, after: str | None, url: str | None, as_j
 
     \b
     Example:
-      gateway events tail --of @shop
-      gateway events tail --of @shop --type 'payment.*' --json
-      gateway events tail --of @shop --after evt_01m8p4zk5xg00800000000000j
+      gateway events tail --handle @shop
+      gateway events tail --handle @shop --type 'payment.*' --json
+      gateway events tail --handle @shop --after evt_01m8p4zk5xg00800000000000j
     """
     try:
         ask(handle, url, lambda client: _tail(client, kind, after, as_json))
@@ -67,7 +67,7 @@ async def _tail(client: Client, kind: str | None, after: str | None, as_json: bo
         raise
     except BaseException:
         if after is not None:
-            again = f"gateway events tail --of {for_shell('@' + client.handle)} --after {for_shell(after)}"
+            again = f"gateway events tail --handle {for_shell('@' + client.handle)} --after {for_shell(after)}"
             say(f"the last event was {after}; to continue: {again}", err=True)
         raise
 

@@ -24,28 +24,28 @@ def api_keys() -> None:
 
     \b
     Example:
-      gateway api-keys make "Web shop" --of @shop --scope read --scope pay --cap EUR:50.00:200.00
-      gateway api-keys list --of @shop
+      gateway api-keys create "Web shop" --handle @shop --scope read --scope pay --cap EUR:50.00:200.00
+      gateway api-keys list --handle @shop
     """
 
 
 @api_keys.command("list")
-@by("--of", "The handle whose keys to list.")
+@by("--handle", "The handle whose keys to list.")
 @asking
 def list_keys(handle: str, url: str | None, as_json: bool) -> None:
     """List the valid API keys of a handle, newest first.
 
     \b
     Example:
-      gateway api-keys list --of @shop
+      gateway api-keys list --handle @shop
     """
     found = ask(handle, url, lambda client: every(client.api.api_keys.list()))
     show({"items": found}, as_json, keys_lines(found))
 
 
-@api_keys.command("make")
+@api_keys.command("create")
 @click.argument("name", help="A name for the key, for people.")
-@by("--of", "The handle whose wallet the key is for.")
+@by("--handle", "The handle whose wallet the key is for.")
 @click.option(
     "--scope", "scopes", multiple=True, required=True, type=_SCOPE, help="A scope of the key. May be repeated."
 )
@@ -65,7 +65,7 @@ def list_keys(handle: str, url: str | None, as_json: bool) -> None:
 )
 @click.option("--days", type=click.IntRange(1, 3650), help="Days until the key expires.  [default: never]")
 @asking
-def make_key(
+def create_key(
     name: str,
     handle: str,
     scopes: Sequence[str],
@@ -79,7 +79,7 @@ def make_key(
 
     \b
     Example:
-      gateway api-keys make "Web shop" --of @shop --scope read --scope pay --cap EUR:50.00:200.00 --days 90
+      gateway api-keys create "Web shop" --handle @shop --scope read --scope pay --cap EUR:50.00:200.00 --days 90
     """
     most, expires_in = [_cap(text) for text in caps], days * 86_400 if days else None
 
@@ -92,7 +92,7 @@ def make_key(
 
 @api_keys.command("replace")
 @click.argument("id", help="The key's id, key_….")
-@by("--of", "The handle that the key belongs to.")
+@by("--handle", "The handle that the key belongs to.")
 @click.option(
     "--overlap",
     type=click.IntRange(0, 604_800),
@@ -108,7 +108,7 @@ def replace_key(id: str, handle: str, overlap: int, url: str | None, as_json: bo
 
     \b
     Example:
-      gateway api-keys replace key_01m81tq52cfv7bnsbsrhbmm7f5 --of @shop
+      gateway api-keys replace key_01m81tq52cfv7bnsbsrhbmm7f5 --handle @shop
     """
 
     async def replaced(client: Client) -> None:
@@ -123,14 +123,14 @@ def replace_key(id: str, handle: str, overlap: int, url: str | None, as_json: bo
 
 @api_keys.command("revoke")
 @click.argument("id", help="The key's id, key_….")
-@by("--of", "The handle that the key belongs to.")
+@by("--handle", "The handle that the key belongs to.")
 @asking
 def revoke_key(id: str, handle: str, url: str | None, as_json: bool) -> None:
     """Revoke an API key at once.
 
     \b
     Example:
-      gateway api-keys revoke key_01m81tq52cfv7bnsbsrhbmm7f5 --of @shop
+      gateway api-keys revoke key_01m81tq52cfv7bnsbsrhbmm7f5 --handle @shop
     """
     ended = ask(handle, url, lambda client: client.api.api_keys.revoke(id))
     show(ended, as_json, [f"{ended.id}, {ended.name}, is revoked"])
@@ -180,20 +180,20 @@ def mandates() -> None:
 
     \b
     Example:
-      gateway mandates grant @shop 20.00 EUR --of @alice --days 30
-      gateway mandates list --of @alice
+      gateway mandates grant @shop 20.00 EUR --handle @alice --days 30
+      gateway mandates list --handle @alice
     """
 
 
 @mandates.command("list")
-@by("--of", "The handle that granted the mandates, or draws by them.")
+@by("--handle", "The handle that granted the mandates, or draws by them.")
 @asking
 def list_mandates(handle: str, url: str | None, as_json: bool) -> None:
     """List the mandates that a handle has granted, and those that it may draw by, newest first.
 
     \b
     Example:
-      gateway mandates list --of @alice
+      gateway mandates list --handle @alice
     """
     found = ask(handle, url, lambda client: every(client.api.mandates.list()))
     show({"items": found}, as_json, mandates_lines(found))
@@ -203,10 +203,10 @@ def list_mandates(handle: str, url: str | None, as_json: bool) -> None:
 @click.argument("payee", help="The handle that may draw.")
 @click.argument("period", metavar="AMOUNT", help="The most in any period.")
 @an_asset
-@by("--of", "The handle that grants the mandate.")
+@by("--handle", "The handle that grants the mandate.")
 @click.option("--days", type=click.IntRange(1, 366), default=30, show_default=True, help="Days of a period.")
-@click.option("--at-once", "draw", metavar="AMOUNT", help="The most in one draw.  [default: no limit]")
-@click.option("--in-all", "total", metavar="AMOUNT", help="The most in all draws together.  [default: no limit]")
+@click.option("--per-draw", "draw", metavar="AMOUNT", help="The most in one draw.  [default: no limit]")
+@click.option("--total", metavar="AMOUNT", help="The most in all draws together.  [default: no limit]")
 @click.option("--rail", type=RAIL, help="The rail that draws must take.  [default: any]")
 @asking
 def grant(
@@ -227,7 +227,7 @@ def grant(
 
     \b
     Example:
-      gateway mandates grant @shop 20.00 EUR --of @alice --days 30 --at-once 5.00
+      gateway mandates grant @shop 20.00 EUR --handle @alice --days 30 --per-draw 5.00
     """
 
     def granting(client: Client) -> Awaitable[MandateView]:
@@ -240,14 +240,14 @@ def grant(
 
 @mandates.command()
 @click.argument("id", help="The mandate's id, mdt_….")
-@by("--of", "The handle that granted the mandate, or draws by it.")
+@by("--handle", "The handle that granted the mandate, or draws by it.")
 @asking
 def revoke(id: str, handle: str, url: str | None, as_json: bool) -> None:
     """Revoke a mandate at once: nothing more can be drawn by it.
 
     \b
     Example:
-      gateway mandates revoke mdt_01m81tq52cfv7bnsbsrhbmm7f5 --of @alice
+      gateway mandates revoke mdt_01m81tq52cfv7bnsbsrhbmm7f5 --handle @alice
     """
     ended = ask(handle, url, lambda client: client.api.mandates.revoke(id))
     show(ended, as_json, [f"{ended.id}: {ended.to} draws nothing from {ended.from_} any more"])

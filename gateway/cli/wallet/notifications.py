@@ -33,14 +33,14 @@ def notifications() -> None:
 
     \b
     Example:
-      gateway notifications list --of @alice
-      gateway notifications add alice@example.com --of @alice --locale th --time-zone Asia/Bangkok
-      gateway notifications set money_in email off --of @alice
+      gateway notifications list --handle @alice
+      gateway notifications add alice@example.com --handle @alice --locale th --time-zone Asia/Bangkok
+      gateway notifications set money_in email off --handle @alice
     """
 
 
 @notifications.command("list")
-@by("--of", "Whose notifications.")
+@by("--handle", "Whose notifications.")
 @_locale
 @_time_zone
 @at_most
@@ -50,7 +50,7 @@ def list_notifications(handle: str, locale: Locale, time_zone: str, limit: int, 
 
     \b
     Example:
-      gateway notifications list --of @alice --locale th --time-zone Asia/Bangkok
+      gateway notifications list --handle @alice --locale th --time-zone Asia/Bangkok
     """
 
     def newest(client: Client) -> Awaitable[list[NotificationView]]:
@@ -63,28 +63,28 @@ def list_notifications(handle: str, locale: Locale, time_zone: str, limit: int, 
 
 @notifications.command()
 @click.argument("id", help="The newest notification that was seen, evt_….")
-@by("--of", "Whose notifications.")
+@by("--handle", "Whose notifications.")
 @asking
 def seen(id: str, handle: str, url: str | None, as_json: bool) -> None:
     """Mark everything up to a notification as seen.
 
     \b
     Example:
-      gateway notifications seen evt_01m8p4zk5xg00800000000000j --of @alice
+      gateway notifications seen evt_01m8p4zk5xg00800000000000j --handle @alice
     """
     left = ask(handle, url, lambda client: client.api.notifications.see(id))
     show(left, as_json, [f"{left.unseen} are not seen"])
 
 
 @notifications.command()
-@by("--of", "Whose notifications.")
+@by("--handle", "Whose notifications.")
 @asking
 def settings(handle: str, url: str | None, as_json: bool) -> None:
     """Show which kinds of notifications are sent by which channel.
 
     \b
     Example:
-      gateway notifications settings --of @alice
+      gateway notifications settings --handle @alice
     """
     found = ask(handle, url, lambda client: client.api.notifications.preferences())
     show(found, as_json, settings_lines(found))
@@ -94,7 +94,7 @@ def settings(handle: str, url: str | None, as_json: bool) -> None:
 @click.argument("kind", type=click.Choice(tuple(KINDS)), help="The kind of notification.")
 @click.argument("channel", type=click.Choice(CHANNELS), help="The channel.")
 @click.argument("mode", type=click.Choice(MODES), help="on, fallback (if no other channel could send it), or off.")
-@by("--of", "Whose notifications.")
+@by("--handle", "Whose notifications.")
 @asking
 def set_mode(kind: str, channel: str, mode: str, handle: str, url: str | None, as_json: bool) -> None:
     """Set whether a kind of notification is sent by a channel. The other settings stay.
@@ -103,7 +103,7 @@ def set_mode(kind: str, channel: str, mode: str, handle: str, url: str | None, a
 
     \b
     Example:
-      gateway notifications set money_in email off --of @alice
+      gateway notifications set money_in email off --handle @alice
     """
     asked = NotificationModeRequest(kind, channel, mode)
     found = ask(handle, url, lambda client: client.api.notifications.set_preferences(asked))
@@ -111,14 +111,14 @@ def set_mode(kind: str, channel: str, mode: str, handle: str, url: str | None, a
 
 
 @notifications.command()
-@by("--of", "Whose addresses.")
+@by("--handle", "Whose addresses.")
 @asking
 def addresses(handle: str, url: str | None, as_json: bool) -> None:
     """List the addresses that notifications are sent to, newest first, each shown in part.
 
     \b
     Example:
-      gateway notifications addresses --of @alice
+      gateway notifications addresses --handle @alice
     """
     found = ask(handle, url, lambda client: every(client.api.notifications.addresses()))
     show({"items": found}, as_json, addresses_lines(found))
@@ -126,7 +126,7 @@ def addresses(handle: str, url: str | None, as_json: bool) -> None:
 
 @notifications.command()
 @click.argument("address", help="An e-mail address.")
-@by("--of", "Whose notifications are sent to it.")
+@by("--handle", "Whose notifications are sent to it.")
 @_locale
 @_time_zone
 @asking
@@ -137,7 +137,7 @@ def add(address: str, handle: str, locale: Locale, time_zone: str, url: str | No
 
     \b
     Example:
-      gateway notifications add alice@example.com --of @alice --locale th --time-zone Asia/Bangkok
+      gateway notifications add alice@example.com --handle @alice --locale th --time-zone Asia/Bangkok
     """
 
     def adding(client: Client) -> Awaitable[NotificationAddressView]:
@@ -147,20 +147,20 @@ def add(address: str, handle: str, locale: Locale, time_zone: str, url: str | No
     show(added, as_json, addresses_lines([added]))
     if added.state == "waits":
         of = for_shell(f"@{handle.removeprefix('@')}")
-        say(f"a code is sent to it: gateway notifications confirm {for_shell(added.id)} CODE --of {of}", err=True)
+        say(f"a code is sent to it: gateway notifications confirm {for_shell(added.id)} CODE --handle {of}", err=True)
 
 
 @notifications.command()
 @_an_address
 @click.argument("code", help="The code that was sent to it.")
-@by("--of", "Whose address it is.")
+@by("--handle", "Whose address it is.")
 @asking
 def confirm(id: str, code: str, handle: str, url: str | None, as_json: bool) -> None:
     """Confirm an address with the code that was sent to it.
 
     \b
     Example:
-      gateway notifications confirm nad_01m81tq52cfv7bnsbsrhbmm7f5 049320 --of @alice
+      gateway notifications confirm nad_01m81tq52cfv7bnsbsrhbmm7f5 049320 --handle @alice
     """
     found = ask(handle, url, lambda client: client.api.notifications.confirm_address(id, code))
     show(found, as_json, addresses_lines([found]))
@@ -168,14 +168,14 @@ def confirm(id: str, code: str, handle: str, url: str | None, as_json: bool) -> 
 
 @notifications.command()
 @_an_address
-@by("--of", "Whose address it is.")
+@by("--handle", "Whose address it is.")
 @asking
 def remove(id: str, handle: str, url: str | None, as_json: bool) -> None:
     """Remove an address or a browser. It is told that it was removed, and nothing after that.
 
     \b
     Example:
-      gateway notifications remove nad_01m81tq52cfv7bnsbsrhbmm7f5 --of @alice
+      gateway notifications remove nad_01m81tq52cfv7bnsbsrhbmm7f5 --handle @alice
     """
     ended = ask(handle, url, lambda client: client.api.notifications.remove_address(id))
     show(ended, as_json, [f"{ended.id}, {ended.address}, is removed"])
@@ -184,14 +184,14 @@ def remove(id: str, handle: str, url: str | None, as_json: bool) -> None:
 @notifications.command()
 @click.argument("locale", type=click.Choice(LOCALES), help="The language of the texts.")
 @click.argument("time_zone", metavar="ZONE", help="The time zone of times in them, such as Asia/Bangkok.")
-@by("--of", "Whose addresses.")
+@by("--handle", "Whose addresses.")
 @asking
 def reader(locale: Locale, time_zone: str, handle: str, url: str | None, as_json: bool) -> None:
     """Write to all addresses in this language, with times of this zone.
 
     \b
     Example:
-      gateway notifications reader th Asia/Bangkok --of @alice
+      gateway notifications reader th Asia/Bangkok --handle @alice
     """
     found = ask(handle, url, lambda client: client.api.notifications.set_reader(locale, time_zone))
     show({"items": found}, as_json, addresses_lines(found))

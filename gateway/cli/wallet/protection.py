@@ -12,14 +12,14 @@ from gateway.cli.wallet.calls import ask, show
 
 
 @click.command("policy")
-@by("--of", "The handle whose policy to show.")
+@by("--handle", "The handle whose policy to show.")
 @asking
 def show_policy(handle: str, url: str | None, as_json: bool) -> None:
     """Show which payments need no approval. The owner changes the policy with a passkey (PUT /v1/policy).
 
     \b
     Example:
-      gateway policy --of @alice
+      gateway policy --handle @alice
     """
     found = ask(handle, url, lambda client: client.api.policy.get())
     show(found, as_json, policy_lines(found))

@@ -20,8 +20,8 @@ def requests() -> None:
 
     \b
     Example:
-      gateway requests create @bob 12.50 EUR --of @alice --memo dinner
-      gateway requests list --of @bob --in
+      gateway requests create @bob 12.50 EUR --handle @alice --memo dinner
+      gateway requests list --handle @bob --in
     """
 
 
@@ -29,7 +29,7 @@ def requests() -> None:
 @click.argument("payer", help="The handle that is asked to pay.")
 @an_amount
 @an_asset
-@by("--of", "The handle that asks.")
+@by("--handle", "The handle that asks.")
 @click.option("--memo", help="What it is for. Both sides see it.")
 @moving
 @asking
@@ -47,7 +47,7 @@ def create(
 
     \b
     Example:
-      gateway requests create @bob 12.50 EUR --of @alice --memo dinner
+      gateway requests create @bob 12.50 EUR --handle @alice --memo dinner
     """
 
     def making(client: Client) -> Awaitable[RequestView]:
@@ -58,7 +58,7 @@ def create(
 
 
 @requests.command("list")
-@by("--of", "The handle whose requests to list.")
+@by("--handle", "The handle whose requests to list.")
 @click.option("--in", "direction", flag_value="in", help="Only what the handle is asked.")
 @click.option("--out", "direction", flag_value="out", help="Only what the handle asks.")
 @click.option("--state", type=click.Choice(STATES), help="Only requests in this state.")
@@ -78,7 +78,7 @@ def list_requests(
 
     \b
     Example:
-      gateway requests list --of @bob --in --state open
+      gateway requests list --handle @bob --in --state open
     """
 
     def listed(client: Client) -> Awaitable[list[RequestView]]:
@@ -107,28 +107,28 @@ def pay(id: str, handle: str, key: str | None, wait: bool, url: str | None, as_j
 
 @requests.command()
 @_A_REQUEST
-@by("--of", "The handle that is asked.")
+@by("--handle", "The handle that is asked.")
 @asking
 def decline(id: str, handle: str, url: str | None, as_json: bool) -> None:
     """Decline a request: nothing is paid by it any more.
 
     \b
     Example:
-      gateway requests decline req_01m81tq52cfv7bnsbsrhbmm7f5 --of @bob
+      gateway requests decline req_01m81tq52cfv7bnsbsrhbmm7f5 --handle @bob
     """
     _show_ended(ask(handle, url, lambda client: client.api.requests.decline(id)), as_json)
 
 
 @requests.command()
 @_A_REQUEST
-@by("--of", "The handle that asks.")
+@by("--handle", "The handle that asks.")
 @asking
 def cancel(id: str, handle: str, url: str | None, as_json: bool) -> None:
     """Cancel a request of a handle's own.
 
     \b
     Example:
-      gateway requests cancel req_01m81tq52cfv7bnsbsrhbmm7f5 --of @alice
+      gateway requests cancel req_01m81tq52cfv7bnsbsrhbmm7f5 --handle @alice
     """
     _show_ended(ask(handle, url, lambda client: client.api.requests.cancel(id)), as_json)
 

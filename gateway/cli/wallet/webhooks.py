@@ -29,20 +29,20 @@ def webhooks() -> None:
 
     \b
     Example:
-      gateway webhooks add https://shop.example/webhooks --of @shop --type payment.settled
-      gateway webhooks listen --of @shop --forward http://127.0.0.1:9000/webhooks
+      gateway webhooks create https://shop.example/webhooks --handle @shop --type payment.settled
+      gateway webhooks listen --handle @shop --forward http://127.0.0.1:9000/webhooks
     """
 
 
 @webhooks.command("list")
-@by("--of", "Whose webhooks.")
+@by("--handle", "Whose webhooks.")
 @asking
 def list_webhooks(handle: str, url: str | None, as_json: bool) -> None:
     """List a handle's endpoints, newest first.
 
     \b
     Example:
-      gateway webhooks list --of @shop
+      gateway webhooks list --handle @shop
     """
     found = ask(handle, url, lambda client: every(client.api.webhooks.list()))
     show({"items": found}, as_json, webhooks_lines(found))
@@ -50,16 +50,16 @@ def list_webhooks(handle: str, url: str | None, as_json: bool) -> None:
 
 @webhooks.command()
 @click.argument("endpoint", metavar="ENDPOINT", help="The URL to send events to.")
-@by("--of", "Whose events.")
+@by("--handle", "Whose events.")
 @click.option("--type", "types", multiple=True, default=["*"], help="An event type, or a group such as payment.*.")
 @click.option("--description", default="", help="A note for yourself.")
 @asking
-def add(endpoint: str, handle: str, types: Sequence[str], description: str, url: str | None, as_json: bool) -> None:
+def create(endpoint: str, handle: str, types: Sequence[str], description: str, url: str | None, as_json: bool) -> None:
     """Send events to ENDPOINT, a URL, from now on. Prints the secret that signs them: it is shown only this once.
 
     \b
     Example:
-      gateway webhooks add https://shop.example/webhooks --of @shop --type payment.settled
+      gateway webhooks create https://shop.example/webhooks --handle @shop --type payment.settled
     """
     made = ask(handle, url, lambda client: client.api.webhooks.create(endpoint, types, description=description))
     show(made, as_json, fields([("secret", made.secret), ("id", made.id)]))
@@ -67,14 +67,14 @@ def add(endpoint: str, handle: str, types: Sequence[str], description: str, url:
 
 @webhooks.command()
 @click.argument("id", help="The endpoint's id, whk_….")
-@by("--of", "Whose webhook it is.")
+@by("--handle", "Whose webhook it is.")
 @asking
-def remove(id: str, handle: str, url: str | None, as_json: bool) -> None:
+def delete(id: str, handle: str, url: str | None, as_json: bool) -> None:
     """Delete an endpoint: nothing is sent to it any more.
 
     \b
     Example:
-      gateway webhooks remove whk_01m81tq52cfv7bnsbsrhbmm7f5 --of @shop
+      gateway webhooks delete whk_01m81tq52cfv7bnsbsrhbmm7f5 --handle @shop
     """
     ended = ask(handle, url, lambda client: client.api.webhooks.delete(id))
     show(ended, as_json, [f"nothing is sent to {ended.url} any more"])
@@ -82,14 +82,14 @@ def remove(id: str, handle: str, url: str | None, as_json: bool) -> None:
 
 @webhooks.command()
 @click.argument("id", help="The endpoint's id, whk_….")
-@by("--of", "Whose webhook it is.")
+@by("--handle", "Whose webhook it is.")
 @asking
 def trigger(id: str, handle: str, url: str | None, as_json: bool) -> None:
     """Send a test event to an endpoint. gateway webhooks deliveries shows the outcome.
 
     \b
     Example:
-      gateway webhooks trigger whk_01m81tq52cfv7bnsbsrhbmm7f5 --of @shop
+      gateway webhooks trigger whk_01m81tq52cfv7bnsbsrhbmm7f5 --handle @shop
     """
     found = ask(handle, url, lambda client: client.api.webhooks.test(id))
     show(found, as_json, [f"a test event is being sent to {found.url}"])
@@ -97,14 +97,14 @@ def trigger(id: str, handle: str, url: str | None, as_json: bool) -> None:
 
 @webhooks.command()
 @click.argument("id", help="The endpoint's id, whk_….")
-@by("--of", "Whose webhook it is.")
+@by("--handle", "Whose webhook it is.")
 @asking
 def deliveries(id: str, handle: str, url: str | None, as_json: bool) -> None:
     """List an endpoint's recent deliveries and their outcomes, newest first.
 
     \b
     Example:
-      gateway webhooks deliveries whk_01m81tq52cfv7bnsbsrhbmm7f5 --of @shop
+      gateway webhooks deliveries whk_01m81tq52cfv7bnsbsrhbmm7f5 --handle @shop
     """
 
     def recent(client: Client) -> Awaitable[list[DeliveryView]]:
@@ -115,7 +115,7 @@ def deliveries(id: str, handle: str, url: str | None, as_json: bool) -> None:
 
 
 @webhooks.command()
-@by("--of", "Whose events.")
+@by("--handle", "Whose events.")
 @click.option("--forward", "to", metavar="URL", required=True, help="A URL of this machine to send them to.")
 @click.option("--type", "kind", metavar="TYPE", help="An event type, or a group such as payment.*.")
 @click.option("--url", metavar="URL", help="The gateway's URL.  [default: the one that runs in the home]")
@@ -127,7 +127,7 @@ def listen(handle: str, to: str, kind: str | None, url: str | None) -> None:
 
     \b
     Example:
-      gateway webhooks listen --of @shop --forward http://127.0.0.1:9000/webhooks --type 'payment.*'
+      gateway webhooks listen --handle @shop --forward http://127.0.0.1:9000/webhooks --type 'payment.*'
     """
     ask(handle, url, lambda client: _forward(client, to, kind))
 
