@@ -2438,12 +2438,12 @@ CREATE TABLE policy (
     wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
     since timestamptz NOT NULL DEFAULT now(),  -- its payments count from then on
     frozen boolean NOT NULL DEFAULT false,     -- as its wallet: maintained by wallet_freezes_authorizations and wallet_has_policy
-    ask_new_payee boolean NOT NULL DEFAULT true,
-    ask_address boolean NOT NULL DEFAULT true,
-    changed_days smallint NOT NULL DEFAULT 7
-        CONSTRAINT policy_changed_days_within_a_year CHECK (changed_days BETWEEN 0 AND 365),
-    device_hours smallint NOT NULL DEFAULT 24
-        CONSTRAINT policy_device_hours_within_a_month CHECK (device_hours BETWEEN 0 AND 720),
+    approve_new_payee boolean NOT NULL DEFAULT true,
+    approve_address boolean NOT NULL DEFAULT true,
+    changed_payee_days smallint NOT NULL DEFAULT 7
+        CONSTRAINT policy_changed_payee_days_within_a_year CHECK (changed_payee_days BETWEEN 0 AND 365),
+    new_device_hours smallint NOT NULL DEFAULT 24
+        CONSTRAINT policy_new_device_hours_within_a_month CHECK (new_device_hours BETWEEN 0 AND 720),
     undo_seconds smallint NOT NULL DEFAULT 0
         CONSTRAINT policy_undo_seconds_known CHECK (undo_seconds = 0 OR undo_seconds BETWEEN 10 AND 60)
 );
@@ -2672,16 +2672,17 @@ END $$;
 
 -- Wallets that pay: whether they are frozen, and the policies of those that have one.
 CREATE FUNCTION payers(wallets uuid[])
-RETURNS TABLE (id uuid, handle text, frozen_at timestamptz, guarded boolean, ask_new_payee boolean, ask_address boolean,
-    changed_days smallint, device_hours smallint, undo_seconds smallint, limit_assets text[], limit_payments numeric[],
+RETURNS TABLE (id uuid, handle text, frozen_at timestamptz, guarded boolean, approve_new_payee boolean, approve_address boolean,
+    changed_payee_days smallint, new_device_hours smallint, undo_seconds smallint, limit_assets text[], limit_payments numeric[],
     limit_days numeric[], trusted_payees uuid[], trusted_addresses text[]) LANGUAGE plpgsql STABLE
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT wallet.id, wallet.handle, wallet.frozen_at, policy.wallet_id IS NOT NULL, policy.ask_new_payee,
-        policy.ask_address, policy.changed_days, policy.device_hours, policy.undo_seconds, own.assets, own.payments, own.days,
+    SELECT wallet.id, wallet.handle, wallet.frozen_at, policy.wallet_id IS NOT NULL, policy.approve_new_payee,
+        policy.approve_address, policy.changed_payee_days, policy.new_device_hours, policy.undo_seconds,
+        own.assets, own.payments, own.days,
         trusted.payees, trusted.addresses
     FROM unnest(wallets) AS asked (id)
     JOIN wallet ON wallet.id = asked.id
@@ -2725,8 +2726,8 @@ END $$;
 -- The same, and the payers as they are then.
 CREATE FUNCTION locked_payers(
     payers uuid[], api_keys uuid[], wallets uuid[], policies uuid[], mandates uuid[], requests uuid[] DEFAULT NULL
-) RETURNS TABLE (id uuid, handle text, frozen_at timestamptz, guarded boolean, ask_new_payee boolean, ask_address boolean,
-    changed_days smallint, device_hours smallint, undo_seconds smallint, limit_assets text[], limit_payments numeric[],
+) RETURNS TABLE (id uuid, handle text, frozen_at timestamptz, guarded boolean, approve_new_payee boolean, approve_address boolean,
+    changed_payee_days smallint, new_device_hours smallint, undo_seconds smallint, limit_assets text[], limit_payments numeric[],
     limit_days numeric[], trusted_payees uuid[], trusted_addresses text[]) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
@@ -2848,7 +2849,7 @@ BEGIN
         LEFT JOIN policy_limit AS own ON own.wallet_id = policy.wallet_id AND own.asset = asked.asset
         LEFT JOIN unnest(usual_asset, usual_payment, usual_day) AS usual (asset, payment, day) ON usual.asset = asked.asset
         LEFT JOIN wallet AS paid ON paid.id = CASE WHEN policy.wallet_id IS NOT NULL THEN asked.payee END
-        LEFT JOIN LATERAL policy_input(asked.payer, asked.payee, NULL, asked.asset, policy.ask_new_payee, policy.since,
+        LEFT JOIN LATERAL policy_input(asked.payer, asked.payee, NULL, asked.asset, policy.approve_new_payee, policy.since,
             sessions_with_room.first, sessions_with_room.first_day, sessions_with_room.since, oldest)
             AS input ON policy.wallet_id IS NOT NULL
         WHERE asked.outcome = 'done'
@@ -2858,9 +2859,9 @@ BEGIN
             AND (asked.payer::text = ANY (left_out)) IS NOT TRUE
             AND (policy.wallet_id IS NULL
                 OR asked.amount <= coalesce(own.payment, usual.payment)
-                AND (input.known OR NOT policy.ask_new_payee)
-                AND (paid.changed_at IS NULL OR paid.changed_at <= at - policy.changed_days * interval '24 hours')
-                AND session.device_since <= at - policy.device_hours * interval '1 hour')
+                AND (input.known OR NOT policy.approve_new_payee)
+                AND (paid.changed_at IS NULL OR paid.changed_at <= at - policy.changed_payee_days * interval '24 hours')
+                AND session.device_since <= at - policy.new_device_hours * interval '1 hour')
     ) AS fits
     WHERE NOT fits.guarded OR fits.spent + fits.together <= fits.day;
 END $$;

@@ -111,7 +111,7 @@ def _own(payment: Payment, caller: WalletId) -> Payment:
 
 
 def _check_waiting(payment: Payment, event: Event, now: datetime) -> None:
-    if not payment.waits_for_approval:
+    if not payment.needs_approval:
         raise StateConflict(show("pay", payment.id), payment.state.value, event.value)
     if payment.expires_at is not None and payment.expires_at <= now:
         raise StateConflict(show("pay", payment.id), State.EXPIRED.value, event.value)

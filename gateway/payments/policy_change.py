@@ -65,7 +65,7 @@ def details(new: NewPolicy) -> tuple[str, ...]:
     """What the approval signs: the whole policy, in canonical form."""
     of = new.policy
     limits = {code: [one.payment.amount, one.day.amount] for code, one in sorted(of.limits.items())}
-    flags = [of.ask_new_payee, of.ask_address, of.changed_days, of.device_hours, of.undo_seconds]
+    flags = [of.approve_new_payee, of.approve_address, of.changed_payee_days, of.new_device_hours, of.undo_seconds]
     return (msgspec.json.encode([limits, flags, sorted(of.trusted)]).decode(),)
 
 

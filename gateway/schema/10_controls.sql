@@ -70,12 +70,12 @@ CREATE TABLE policy (
     wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
     since timestamptz NOT NULL DEFAULT now(),  -- its payments count from then on
     frozen boolean NOT NULL DEFAULT false,     -- as its wallet: maintained by wallet_freezes_authorizations and wallet_has_policy
-    ask_new_payee boolean NOT NULL DEFAULT true,
-    ask_address boolean NOT NULL DEFAULT true,
-    changed_days smallint NOT NULL DEFAULT 7
-        CONSTRAINT policy_changed_days_within_a_year CHECK (changed_days BETWEEN 0 AND 365),
-    device_hours smallint NOT NULL DEFAULT 24
-        CONSTRAINT policy_device_hours_within_a_month CHECK (device_hours BETWEEN 0 AND 720),
+    approve_new_payee boolean NOT NULL DEFAULT true,
+    approve_address boolean NOT NULL DEFAULT true,
+    changed_payee_days smallint NOT NULL DEFAULT 7
+        CONSTRAINT policy_changed_payee_days_within_a_year CHECK (changed_payee_days BETWEEN 0 AND 365),
+    new_device_hours smallint NOT NULL DEFAULT 24
+        CONSTRAINT policy_new_device_hours_within_a_month CHECK (new_device_hours BETWEEN 0 AND 720),
     undo_seconds smallint NOT NULL DEFAULT 0
         CONSTRAINT policy_undo_seconds_known CHECK (undo_seconds = 0 OR undo_seconds BETWEEN 10 AND 60)
 );

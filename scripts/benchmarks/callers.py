@@ -61,7 +61,7 @@ SELECT uuidv7(), id, sha256(convert_to('credential' || handle, 'UTF8')), sha256(
 FROM wallet
 """
 _GUARD = "UPDATE wallet SET guarded = true WHERE NOT guarded"
-_POLICIES = "UPDATE policy SET ask_new_payee = false, since = now() - interval '30 days'"
+_POLICIES = "UPDATE policy SET approve_new_payee = false, since = now() - interval '30 days'"
 _LIMITS = (
     "INSERT INTO policy_limit (wallet_id, asset, payment, day) SELECT wallet_id, 'EUR', 1000_00, 1000000_00 FROM policy"
 )

@@ -274,7 +274,7 @@ async def test_whoever_has_signed_in_pays_many_in_one_call_too(api: Api) -> None
     assert (await approve(alice, key, await waiting(alice, "@bob", "1.00 EUR"))).status_code == 200
     browser = Browser(api, await signed_in(api, key))
     async with api.services.database.transaction() as connection:
-        await connection.execute("UPDATE policy SET device_hours = 0")
+        await connection.execute("UPDATE policy SET new_device_hours = 0")
 
     lines = [{"to": "@bob", "amount": text, "asset": "EUR"} for text in ("1.00", "101.00", "2.00")]
     answer = await browser.call("POST", "/v1/payments/batch", headers={**OWN, "Idempotency-Key": "many"}, json=lines)
@@ -314,8 +314,8 @@ async def test_a_policy_is_tightened_at_once_and_loosened_with_an_approval_of_ju
     [
         {"undo_seconds": 5},
         {"undo_seconds": 61},
-        {"changed_days": -1},
-        {"device_hours": 721},
+        {"changed_payee_days": -1},
+        {"new_device_hours": 721},
         {"limits": {"EUR": {"payment": "2.00", "day": "1.00"}}},
     ],
 )

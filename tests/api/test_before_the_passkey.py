@@ -49,7 +49,7 @@ async def test_a_mandate_from_before_the_first_passkey_waits_for_its_owner(alice
 
     refused = await shop.post(draws, {"amount": "1.00"})
     assert (code_of(refused), id in refused.json()["detail"]) == ((403, "grant_not_approved"), True)
-    assert (await only(browser, "mandates"))["waits_for_approval"]
+    assert (await only(browser, "mandates"))["needs_approval"]
     assert (await alice.balance("EUR"))[0] == "99.00"
 
     ask = f"/v1/mandates/{id}/approval/challenge"
@@ -57,7 +57,7 @@ async def test_a_mandate_from_before_the_first_passkey_waits_for_its_owner(alice
     assert code_of(await shop.post(ask, b"")) == (404, "not_found"), "it is not the payee's to approve"
     challenge = challenge_in(await browser.post(f"/v1/mandates/{id}/approval/challenge"))
     approved = await browser.post(f"/v1/mandates/{id}/approval", signed(key, challenge))
-    assert (approved.status_code, approved.json()["waits_for_approval"]) == (200, False)
+    assert (approved.status_code, approved.json()["needs_approval"]) == (200, False)
     assert (await shop.post(draws, {"amount": "1.00"})).json()["state"] == "settled"
     assert code_of(await browser.post(f"/v1/mandates/{id}/approval/challenge")) == (409, "state_conflict")
 
@@ -88,12 +88,12 @@ async def test_a_key_with_caps_from_before_the_first_passkey_waits_for_its_owner
         assert code_of(answer) == (403, "grant_not_approved")
     assert (await capped.post("/v1/payments/batch", [line])).json()[0]["status"] == 403
     assert (await alice.balance("EUR"))[0] == "108.00"
-    assert (await only(browser, "keys", id=id))["waits_for_approval"]
-    assert not (await only(browser, "keys", name="sign-up"))["waits_for_approval"], "it needs no approval"
+    assert (await only(browser, "keys", id=id))["needs_approval"]
+    assert not (await only(browser, "keys", name="sign-up"))["needs_approval"], "it needs no approval"
 
     assert code_of(await alice.post(f"/v1/keys/{id}/approval", b"")) == (403, "forbidden"), "no key approves"
     approved = await browser.post(f"/v1/keys/{id}/approval")
-    assert (approved.status_code, approved.json()["waits_for_approval"]) == (200, False)
+    assert (approved.status_code, approved.json()["needs_approval"]) == (200, False)
     assert (await capped.pay("@shop", "1.00 EUR")).json()["state"] == "settled"
 
 
@@ -109,7 +109,7 @@ async def test_of_a_key_that_is_replaced_only_the_new_one_is_approved(alice: Per
     by_key = (await alice.post(f"/v1/keys/{first}/replacement", {"overlap": 3600})).json()
     _, browser = await guarded(alice)
     by_owner = (await browser.post(f"/v1/keys/{by_key['id']}/replacement", {"overlap": 3600})).json()
-    assert (by_key["waits_for_approval"], by_owner["waits_for_approval"]) == (False, False)
+    assert (by_key["needs_approval"], by_owner["needs_approval"]) == (False, False)
     for text in (old, by_key["api_key"]):
         assert code_of(await with_key(alice, text).pay("@shop", "1.00 EUR")) == (403, "grant_not_approved")
     assert (await with_key(alice, by_owner["api_key"]).pay("@shop", "1.00 EUR")).json()["state"] == "settled"
@@ -187,7 +187,7 @@ async def test_an_owner_who_has_a_passkey_approves_nothing_twice(api: Api, shop:
     alice, key, browser = await browsing(api, "alice", "100.00 EUR")
     wanted = signed(key, challenge_in(await browser.post("/v1/mandates/challenge", SHOP)))
     granted = (await browser.post("/v1/mandates", {**SHOP, "approval": wanted})).json()
-    assert not granted["waits_for_approval"]
+    assert not granted["needs_approval"]
     assert (await shop.post(f"/v1/mandates/{granted['id']}/draws", {"amount": "2.00"})).json()["state"] == "settled"
     _, text = await made(browser, caps=[{**EUR, "day": "50.00"}])
     assert (await with_key(alice, text).pay("@shop", "1.00 EUR")).json()["state"] == "settled"

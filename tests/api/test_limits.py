@@ -181,7 +181,7 @@ async def test_payments_in_a_session_count_as_its_wallets_requests(tight: Api) -
     await tight.person("bob")
     _, _, browser = await browsing(tight, "alice", "10.00 EUR")
     async with tight.services.database.transaction() as connection:
-        await connection.execute("UPDATE policy SET ask_new_payee = false, device_hours = 0")
+        await connection.execute("UPDATE policy SET approve_new_payee = false, new_device_hours = 0")
 
     answers = []
     for n in range(11):

@@ -51,11 +51,11 @@ async def test_payments_with_a_session_are_answered_before_the_router_while_its_
         return answer.status_code, ordinarily
 
     async with api.services.database.transaction() as connection:
-        await connection.execute("UPDATE policy SET ask_new_payee = false, device_hours = 0")
+        await connection.execute("UPDATE policy SET approve_new_payee = false, new_device_hours = 0")
     assert await pay("second", OWN) == (201, 0)  # which the policy lets through: in one statement
     assert await pay("second", OWN) == (201, 1)
     async with api.services.database.transaction() as connection:
-        await connection.execute("UPDATE policy SET ask_new_payee = true, device_hours = 24")
+        await connection.execute("UPDATE policy SET approve_new_payee = true, new_device_hours = 24")
     assert await pay("first", OWN) == (202, 0)  # to somebody new on a new device: it waits for an approval
     assert await pay("first", OWN) == (202, 1)  # the same answer again
     assert await pay("other-origin", {"Origin": "http://evil.example"}) == (403, 1)

@@ -26,10 +26,10 @@ def test_a_wallet_without_a_passkey_has_no_policy_to_show(up: Up) -> None:
 def test_a_policy_is_shown_rule_by_rule() -> None:
     found = PolicyView(
         limits={"EUR": LimitShape("100.00", "300.00")},
-        ask_new_payee=True,
-        ask_address=False,
-        changed_days=7,
-        device_hours=0,
+        approve_new_payee=True,
+        approve_address=False,
+        changed_payee_days=7,
+        new_device_hours=0,
         undo_seconds=30,
         trusted=["@bob"],
     )

@@ -37,7 +37,9 @@ class Street(LedgerTown):
         async with self.database.transaction() as connection:
             await connection.execute("UPDATE wallet SET guarded = true WHERE id = $1", self.alice.id)
             await connection.execute(
-                "UPDATE policy SET since = $2, ask_new_payee = false WHERE wallet_id = $1", self.alice.id, NOW - 9 * DAY
+                "UPDATE policy SET since = $2, approve_new_payee = false WHERE wallet_id = $1",
+                self.alice.id,
+                NOW - 9 * DAY,
             )
             await connection.execute(
                 "INSERT INTO api_key (id, hash, wallet_id, created_at, scopes, capped, approved)"

@@ -88,10 +88,10 @@ def test_every_currency_that_people_pay_with_has_a_usual_limit() -> None:
 @pytest.mark.parametrize(
     "looser",
     [
-        {"ask_new_payee": False},
-        {"ask_address": False},
-        {"changed_days": 6},
-        {"device_hours": 23},
+        {"approve_new_payee": False},
+        {"approve_address": False},
+        {"changed_payee_days": 6},
+        {"new_device_hours": 23},
         {"undo_seconds": 0},
         {"trusted": frozenset({"wal_1"})},
     ],

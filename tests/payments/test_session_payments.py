@@ -152,9 +152,9 @@ class Case:
     passkey_ago: timedelta
     frozen: bool
     limit: tuple[int, int] | None
-    ask_new_payee: bool
-    changed_days: int
-    device_hours: int
+    approve_new_payee: bool
+    changed_payee_days: int
+    new_device_hours: int
     undo_seconds: int
     known: bool
     trusted: bool
@@ -177,9 +177,9 @@ cases = st.builds(
     passkey_ago=mostly(9 * DAY, *near(DAY), HOUR),
     frozen=mostly(False, True),
     limit=st.none() | st.tuples(cents, st.integers(0, 9000)).map(lambda both: (both[0], sum(both))),
-    ask_new_payee=st.booleans(),
-    changed_days=st.sampled_from([0, 7, 365]),
-    device_hours=st.sampled_from([0, 2, 24]),
+    approve_new_payee=st.booleans(),
+    changed_payee_days=st.sampled_from([0, 7, 365]),
+    new_device_hours=st.sampled_from([0, 2, 24]),
     undo_seconds=st.sampled_from([0, 30]),
     known=mostly(True, *[False] * 4),
     trusted=st.booleans(),
@@ -208,7 +208,9 @@ async def arranged(connection: Connection, avenue: Avenue, case: Case) -> None:
         await run(KNOW, alice, bob, NOW - HOUR)
     limits = {} if case.limit is None else {"EUR": Limit(*(Money(units, eur) for units in case.limit))}
     if case.guarded:
-        of = Policy(limits, case.ask_new_payee, True, case.changed_days, case.device_hours, case.undo_seconds)
+        of = Policy(
+            limits, case.approve_new_payee, True, case.changed_payee_days, case.new_device_hours, case.undo_seconds
+        )
         await policy.write(connection, alice, of, [(bob, None)] if case.trusted else [])
         await run("UPDATE policy SET since = $2 WHERE wallet_id = $1", alice, NOW - case.guarded_ago)
     if case.recovered_ago is not None:
@@ -264,7 +266,7 @@ async def test_what_one_statement_lets_through_the_checks_do_too_with_the_same_r
         async with undone(connection):
             passed = await by_the_checks(connection, avenue, asked)
     event(f"{len(settled)} of {len(asked)}")
-    trusts = case.trusted and case.ask_new_payee and not case.known
+    trusts = case.trusted and case.approve_new_payee and not case.known
     if all(passed) and not trusts and case.token_after >= timedelta():
         assert len(settled) == len(asked), "and all that the checks let through, but for whom the wallet trusts"
 
@@ -278,9 +280,9 @@ async def test_whoever_has_signed_in_pays_somebody_known_in_one_statement(avenue
 
 async def test_who_is_paid_first_is_known_from_then_on(avenue: Avenue) -> None:
     assert await avenue.pays("1.00 EUR", to="carol") == [NeedsChecks]
-    await avenue.change("UPDATE policy SET ask_new_payee = false")
+    await avenue.change("UPDATE policy SET approve_new_payee = false")
     assert await avenue.pays("1.00 EUR", "1.00 EUR", to="carol") == [Settled] * 2
-    await avenue.change("UPDATE policy SET ask_new_payee = true")
+    await avenue.change("UPDATE policy SET approve_new_payee = true")
     assert await avenue.pays("1.00 EUR", to="carol") == [Settled]
 
 
@@ -351,7 +353,8 @@ SIGN_OUT = "UPDATE session SET ended_at = now(), ended_by = 'signed_out' WHERE w
     [
         SIGN_OUT,
         "UPDATE wallet SET frozen_at = now() WHERE id = $1",
-        "UPDATE policy SET ask_new_payee = true, changed_days = 7, device_hours = 720 WHERE wallet_id = $1",
+        "UPDATE policy SET (approve_new_payee, changed_payee_days, new_device_hours) = (true, 7, 720)"
+        " WHERE wallet_id = $1",
         "DELETE FROM known_payee WHERE wallet_id = $1",
         "INSERT INTO policy_limit (wallet_id, asset, payment, day) VALUES ($1, 'EUR', 99, 500)",
         "UPDATE wallet SET recovered_at = '2030-01-31' WHERE handle = 'bob' AND id <> $1",

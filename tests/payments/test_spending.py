@@ -156,7 +156,7 @@ class SpendingMachine(RuleBasedStateMachine):
             await approve.refuse(connection, self.town.settings, self.town.alice.id, payment.id, ANYONE, self.town.now)
 
         with suppress(GatewayError):  # it has expired
-            if payment.waits_for_approval:
+            if payment.needs_approval:
                 self.run(end)
             else:
                 self.runner.run(self.town.void(self.town.alice, payment))

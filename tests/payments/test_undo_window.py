@@ -27,7 +27,9 @@ async def careful(town: Town) -> Wallet:
     alice = await town.person("alice", "10 USDX")
     async with town.database.transaction() as connection:
         await wallets.guard(connection, alice.id)
-        await connection.execute("UPDATE policy SET undo_seconds = 30, ask_new_payee = false, ask_address = false")
+        await connection.execute(
+            "UPDATE policy SET undo_seconds = 30, approve_new_payee = false, approve_address = false"
+        )
     return replace(alice, guarded=True)
 
 

@@ -198,7 +198,7 @@ async def test_limits_are_loosened_by_the_passkey_over_what_stands_in_the_fields
     await visitor.status("Saved. It holds from now on.")
     policy = (await alice.get("/v1/policy")).json()
     assert policy["limits"]["EUR"] == {"payment": "300.00", "day": "400.50"}
-    assert (policy["ask_new_payee"], policy["undo_seconds"], policy["trusted"]) == (False, 30, ["@bob"])
+    assert (policy["approve_new_payee"], policy["undo_seconds"], policy["trusted"]) == (False, 30, ["@bob"])
     await fill_in(visitor, to="bob", amount="250", asset="EUR")
     await page.get_by_role("button", name="Pay €250.00").click()
     await settled(visitor)

@@ -167,7 +167,7 @@ async def test_what_two_tabs_save_one_after_the_other_holds_together(visitor: Vi
     await second.get_by_role("button", name="Save").click()
     await second.get_by_text("Saved. It holds from now on.").wait_for()
     policy = (await alice.get("/v1/policy")).json()
-    assert (policy["limits"]["EUR"]["day"], policy["changed_days"]) == ("2.00", 30)
+    assert (policy["limits"]["EUR"]["day"], policy["changed_payee_days"]) == ("2.00", 30)
 
 
 async def test_what_was_ended_in_another_tab_is_ended_once_and_the_page_says_so(visitor: Visitor, site: Site) -> None:

@@ -159,7 +159,7 @@ def key_view(wallet: Wallet, current: UUID | None, of: ApiKey, given: Sequence[C
         expires_at=rfc3339(of.expires_at) if of.expires_at else None,
         last_used_at=rfc3339(of.last_used_at) if of.last_used_at else None,
         current=of.id == current,
-        waits_for_approval=wallet.guarded and of.capped and not of.approved,
+        needs_approval=wallet.guarded and of.capped and not of.approved,
     )
 
 

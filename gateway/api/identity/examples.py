@@ -88,7 +88,7 @@ KEY = KeyView(
     expires_at=MONTH_LATER,
     last_used_at=None,
     current=False,
-    waits_for_approval=False,
+    needs_approval=False,
 )
 NEW_KEY = NewKeyView(**msgspec.structs.asdict(KEY), api_key="gw_Zk1vX3…")
 

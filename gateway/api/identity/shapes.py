@@ -277,7 +277,7 @@ class KeyView(Struct):
     expires_at: Time | None
     last_used_at: Annotated[Time | None, Meta(description="To the minute.")]
     current: Annotated[bool, Meta(description="Whether the request was made with it.")]
-    waits_for_approval: Annotated[
+    needs_approval: Annotated[
         bool, Meta(description="It has caps and is from before the first passkey: it pays nothing until approved.")
     ]
 

@@ -163,7 +163,12 @@ def _policy(assets: Assets, data: PolicyRequest) -> Policy:
         asset = assets.of_wallet(code)
         limits[code] = Limit(asset.parse(limit.payment), asset.parse(limit.day))
     asked = Policy(
-        limits, data.ask_new_payee, data.ask_address, data.changed_days, data.device_hours, data.undo_seconds
+        limits,
+        data.approve_new_payee,
+        data.approve_address,
+        data.changed_payee_days,
+        data.new_device_hours,
+        data.undo_seconds,
     )
     policy.check(asked)
     return asked
@@ -173,10 +178,10 @@ def policy_view(assets: Assets, of: Policy, trusted: list[str]) -> PolicyView:
     limits = {asset.code: of.limit(asset) for asset in assets if asset.kind != "native"}
     return PolicyView(
         {code: LimitShape(limit.payment.amount, limit.day.amount) for code, limit in limits.items()},
-        of.ask_new_payee,
-        of.ask_address,
-        of.changed_days,
-        of.device_hours,
+        of.approve_new_payee,
+        of.approve_address,
+        of.changed_payee_days,
+        of.new_device_hours,
         of.undo_seconds,
         trusted,
     )

@@ -142,7 +142,7 @@ MANDATE = MandateView(
     created_at=NOW,
     expires_at=None,
     revoked_at=None,
-    waits_for_approval=False,
+    needs_approval=False,
 )
 CONVERSION = ConversionView(
     *("cnv_01h455vb4pex5vsknk084sn02q", "queued", "5.00", "USD", "5.000000", "USDX", None, None, NOW, None)

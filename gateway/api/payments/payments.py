@@ -225,7 +225,7 @@ def payments_of(services: Services) -> Payments:
 
 def status_of(payment: Payment) -> int:
     """201 if the ledger has settled or held the payment, 202 if it waits for the chain or for an approval."""
-    return 201 if payment.route.rail == "ledger" and not payment.waits_for_approval else 202
+    return 201 if payment.route.rail == "ledger" and not payment.needs_approval else 202
 
 
 Ends = Batcher[EndRequest, Payment]

@@ -202,7 +202,7 @@ class MandateView(Struct, rename={"from_": "from"}):
     created_at: Time
     expires_at: Time | None
     revoked_at: Time | None
-    waits_for_approval: Annotated[
+    needs_approval: Annotated[
         bool, Meta(description="It is from before its payer's first passkey: nothing is drawn until that approves it.")
     ]
 
@@ -234,11 +234,11 @@ class LimitShape(Struct, forbid_unknown_fields=True):
 
 Limits = Annotated[dict[str, LimitShape], Meta(description="By asset.")]
 
-AskNewPayee = Annotated[bool, Meta(description="Ask for an approval of the first payment to a payee.")]
+ApproveNewPayee = Annotated[bool, Meta(description="Ask for an approval of the first payment to a payee.")]
 
-AskAddress = Annotated[bool, Meta(description="Ask for an approval of payments to addresses without a handle.")]
+ApproveAddress = Annotated[bool, Meta(description="Ask for an approval of payments to addresses without a handle.")]
 
-ChangedDays = Annotated[
+ChangedPayeeDays = Annotated[
     int,
     Meta(
         description="Days for which payments to a payee need an approval after they got another address, or used "
@@ -246,7 +246,7 @@ ChangedDays = Annotated[
     ),
 ]
 
-DeviceHours = Annotated[int, Meta(description="Hours for which payments of a new passkey need an approval.")]
+NewDeviceHours = Annotated[int, Meta(description="Hours for which payments of a new passkey need an approval.")]
 
 UndoSeconds = Annotated[int, Meta(description="Seconds for which the payer can void a payment on the chain.")]
 
@@ -257,10 +257,10 @@ class PolicyRequest(Struct, forbid_unknown_fields=True):
     """The whole policy: what is left out has its default. `approval` is needed where something is loosened."""
 
     limits: Limits = {}
-    ask_new_payee: AskNewPayee = True
-    ask_address: AskAddress = True
-    changed_days: ChangedDays = 7
-    device_hours: DeviceHours = 24
+    approve_new_payee: ApproveNewPayee = True
+    approve_address: ApproveAddress = True
+    changed_payee_days: ChangedPayeeDays = 7
+    new_device_hours: NewDeviceHours = 24
     undo_seconds: UndoSeconds = 0
     trusted: Trusted = []
     approval: AssertionRequest | None = None
@@ -270,9 +270,9 @@ class PolicyView(Struct):
     """`limits` has every asset of the gateway."""
 
     limits: Limits
-    ask_new_payee: AskNewPayee
-    ask_address: AskAddress
-    changed_days: ChangedDays
-    device_hours: DeviceHours
+    approve_new_payee: ApproveNewPayee
+    approve_address: ApproveAddress
+    changed_payee_days: ChangedPayeeDays
+    new_device_hours: NewDeviceHours
     undo_seconds: UndoSeconds
     trusted: Trusted

@@ -69,7 +69,7 @@ def payment_view(payment: Payment, viewer: WalletId | None, to_sign: dict[str, A
 
 
 def _approval_view(payment: Payment) -> ApprovalView | None:
-    if not payment.waits_for_approval or payment.approval is None:
+    if not payment.needs_approval or payment.approval is None:
         return None
     return ApprovalView(list(payment.approval), rfc3339(payment.expires_at) if payment.expires_at else None)
 
@@ -95,5 +95,5 @@ def mandate_view(of: Mandate) -> MandateView:
         created_at=rfc3339(of.created_at),
         expires_at=rfc3339(of.expires_at) if of.expires_at else None,
         revoked_at=rfc3339(of.ended_at) if of.ended_at else None,
-        waits_for_approval=of.waits,
+        needs_approval=of.waits,
     )

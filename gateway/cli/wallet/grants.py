@@ -154,7 +154,7 @@ def keys_lines(found: Sequence[KeyView]) -> list[str]:
 
 def _until(grant: KeyView | MandateView) -> str:
     """Until when a key or a mandate is good; or that its owner has to approve it first, on the wallet's page."""
-    return "waits for its owner's approval" if grant.waits_for_approval else when(grant.expires_at)
+    return "waits for its owner's approval" if grant.needs_approval else when(grant.expires_at)
 
 
 def _cap(text: str) -> CapView:

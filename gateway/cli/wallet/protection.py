@@ -45,10 +45,10 @@ def policy_lines(found: PolicyView) -> list[str]:
     """A policy, a line a rule."""
     limits = [f"{one.payment} {code} a payment and {one.day} {code} a day" for code, one in found.limits.items()]
     asked = {
-        "a payee never paid before": found.ask_new_payee,
-        "an address that is nobody's handle": found.ask_address,
-        f"a payee whose address changed in {found.changed_days} days": found.changed_days,
-        f"a device that is new since {found.device_hours} hours": found.device_hours,
+        "a payee never paid before": found.approve_new_payee,
+        "an address that is nobody's handle": found.approve_address,
+        f"a payee whose address changed in {found.changed_payee_days} days": found.changed_payee_days,
+        f"a device that is new since {found.new_device_hours} hours": found.new_device_hours,
     }
     undo = f"{found.undo_seconds} s" if found.undo_seconds else "no time"
     return [

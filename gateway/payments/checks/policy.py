@@ -81,13 +81,13 @@ class Inputs(Struct, frozen=True):
 def decide(policy: Policy, inputs: Inputs) -> tuple[Reason, ...]:
     """Why the payment needs an approval; empty if it needs none."""
     limit, trusted = policy.limit(inputs.money.asset), inputs.trusted_by(policy)
-    changed_since = inputs.now - timedelta(days=policy.changed_days)
-    device_since = inputs.now - timedelta(hours=policy.device_hours)
+    changed_since = inputs.now - timedelta(days=policy.changed_payee_days)
+    device_since = inputs.now - timedelta(hours=policy.new_device_hours)
     why: dict[Reason, bool] = {
         "amount": inputs.money > limit.payment,
         "day": inputs.spent + inputs.money > limit.day,
-        "new_payee": policy.ask_new_payee and not (inputs.known or trusted),
-        "address": policy.ask_address and inputs.is_address and not trusted,
+        "new_payee": policy.approve_new_payee and not (inputs.known or trusted),
+        "address": policy.approve_address and inputs.is_address and not trusted,
         "changed_payee": inputs.changed_at is not None and inputs.changed_at > changed_since,
         "new_device": inputs.device_since is not None and inputs.device_since > device_since,
     }
@@ -107,10 +107,10 @@ def loosens(before: Policy, after: Policy, assets: Assets) -> bool:
     )
     return (
         more
-        or (before.ask_new_payee and not after.ask_new_payee)
-        or (before.ask_address and not after.ask_address)
-        or after.changed_days < before.changed_days
-        or after.device_hours < before.device_hours
+        or (before.approve_new_payee and not after.approve_new_payee)
+        or (before.approve_address and not after.approve_address)
+        or after.changed_payee_days < before.changed_payee_days
+        or after.new_device_hours < before.new_device_hours
         or after.undo_seconds < before.undo_seconds
         or not after.trusted <= before.trusted
     )
@@ -121,10 +121,10 @@ def check(policy: Policy) -> None:
     for code, limit in policy.limits.items():
         if limit.day < limit.payment:
             raise InvalidRequest("policy", f"the limit of a day in {code} is less than that of one payment")
-    if not 0 <= policy.changed_days <= _CHANGED_DAYS_MAX:
-        raise InvalidRequest("policy", f"changed_days is 0 to {_CHANGED_DAYS_MAX}")
-    if not 0 <= policy.device_hours <= _DEVICE_HOURS_MAX:
-        raise InvalidRequest("policy", f"device_hours is 0 to {_DEVICE_HOURS_MAX}")
+    if not 0 <= policy.changed_payee_days <= _CHANGED_DAYS_MAX:
+        raise InvalidRequest("policy", f"changed_payee_days is 0 to {_CHANGED_DAYS_MAX}")
+    if not 0 <= policy.new_device_hours <= _DEVICE_HOURS_MAX:
+        raise InvalidRequest("policy", f"new_device_hours is 0 to {_DEVICE_HOURS_MAX}")
     if policy.undo_seconds and policy.undo_seconds not in UNDO_SECONDS:
         raise InvalidRequest("policy", f"undo_seconds is 0, or {UNDO_SECONDS[0]} to {UNDO_SECONDS[-1]}")
     if len(policy.trusted) > _TRUSTED_MAX:
@@ -233,10 +233,10 @@ def of_row(assets: Assets, row: Record) -> Policy | None:
             code: Limit(Money(payment, assets[code]), Money(day, assets[code]))
             for code, payment, day in zip(codes, payments, days, strict=True)
         },
-        row["ask_new_payee"],
-        row["ask_address"],
-        row["changed_days"],
-        row["device_hours"],
+        row["approve_new_payee"],
+        row["approve_address"],
+        row["changed_payee_days"],
+        row["new_device_hours"],
         row["undo_seconds"],
         frozenset(show("wal", payee) if payee else address for payee, address in zip(payees, addresses, strict=True)),
     )
@@ -248,7 +248,7 @@ async def write(
     """Set the wallet's policy, whose row is locked. `trusted` are wallets, or else addresses."""
     await connection.execute(
         sql.change_policy,
-        *(wallet, policy.ask_new_payee, policy.ask_address, policy.changed_days, policy.device_hours),
+        *(wallet, policy.approve_new_payee, policy.approve_address, policy.changed_payee_days, policy.new_device_hours),
         policy.undo_seconds,
     )
     codes, limits = list(policy.limits), policy.limits.values()

@@ -5,7 +5,7 @@ FROM trusted_payee LEFT JOIN wallet ON wallet.id = payee WHERE wallet_id = $1 OR
 
 -- change_policy
 -- A policy as its owner wants it, but for its limits and whom it trusts.
-UPDATE policy SET ask_new_payee = $2, ask_address = $3, changed_days = $4, device_hours = $5, undo_seconds = $6
+UPDATE policy SET approve_new_payee = $2, approve_address = $3, changed_payee_days = $4, new_device_hours = $5, undo_seconds = $6
 WHERE wallet_id = $1;
 
 -- forget_limits
@@ -54,13 +54,13 @@ FOR UPDATE OF payment SKIP LOCKED;
 
 -- payers
 -- Wallets that pay: whether they are frozen, and their policies; see schema/10_spending.sql.
-SELECT id, handle, frozen_at, guarded, ask_new_payee, ask_address, changed_days, device_hours, undo_seconds,
+SELECT id, handle, frozen_at, guarded, approve_new_payee, approve_address, changed_payee_days, new_device_hours, undo_seconds,
     limit_assets, limit_payments, limit_days, trusted_payees, trusted_addresses
 FROM payers($1);
 
 -- locked_payers
 -- The same, once what their payments are decided by is locked.
-SELECT id, handle, frozen_at, guarded, ask_new_payee, ask_address, changed_days, device_hours, undo_seconds,
+SELECT id, handle, frozen_at, guarded, approve_new_payee, approve_address, changed_payee_days, new_device_hours, undo_seconds,
     limit_assets, limit_payments, limit_days, trusted_payees, trusted_addresses
 FROM locked_payers($1, $2, $3, $4, $5, $6);
 

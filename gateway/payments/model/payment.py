@@ -116,7 +116,7 @@ class Payment(Struct, frozen=True):
         return self.claim is not None and self.state is State.SETTLED and self.transfer_id == self.id
 
     @property
-    def waits_for_approval(self) -> bool:
+    def needs_approval(self) -> bool:
         return self.state is State.REQUIRES_CONFIRMATION and self.approval is not None
 
     @property

@@ -35,7 +35,7 @@ def events(payment: Payment) -> list[Event]:
         payload["failure"] = payment.failure
     if payment.tx_hash is not None:
         payload["tx_hash"] = payment.tx_hash
-    if payment.waits_for_approval:
+    if payment.needs_approval:
         payload["approval"] = payment.approval
     if payment.expires_at is not None:
         payload["expires_at"] = rfc3339(payment.expires_at)

@@ -56,10 +56,10 @@ class Policy(Struct, frozen=True):
     """
 
     limits: Mapping[str, Limit] = field(default_factory=dict)
-    ask_new_payee: bool = True
-    ask_address: bool = True
-    changed_days: int = 7
-    device_hours: int = 24
+    approve_new_payee: bool = True
+    approve_address: bool = True
+    changed_payee_days: int = 7
+    new_device_hours: int = 24
     undo_seconds: int = 0
     trusted: AbstractSet[str] = frozenset()
 

@@ -16,10 +16,10 @@ function filled() {
   }
   return {
     limits,
-    ask_new_payee: find("ask-new-payee").checked,
-    ask_address: find("ask-address").checked,
-    changed_days: Number(find("changed-days").value),
-    device_hours: Number(find("device-hours").value),
+    approve_new_payee: find("approve-new-payee").checked,
+    approve_address: find("approve-address").checked,
+    changed_payee_days: Number(find("changed-payee-days").value),
+    new_device_hours: Number(find("new-device-hours").value),
     undo_seconds: Number(find("undo-seconds").value),
     trusted: find("trusted").value.split(/[\s,]+/).filter((one) => one),
   };
@@ -29,7 +29,7 @@ function filled() {
 async function details(policy) {
   const codes = Object.keys(policy.limits).sort();
   const limits = Object.fromEntries(codes.map((code) => [code, [policy.limits[code].payment, policy.limits[code].day]]));
-  const flags = [policy.ask_new_payee, policy.ask_address, policy.changed_days, policy.device_hours, policy.undo_seconds];
+  const flags = [policy.approve_new_payee, policy.approve_address, policy.changed_payee_days, policy.new_device_hours, policy.undo_seconds];
   const walletOf = async (name) => (name.startsWith("0x") ? name : (await get(`/v1/handles/${name.replace("@", "")}`)).wallet_id);
   return JSON.stringify([limits, flags, (await Promise.all(policy.trusted.map(walletOf))).sort()]);
 }

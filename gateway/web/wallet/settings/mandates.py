@@ -32,7 +32,7 @@ async def mandates_page(request: Request[Any, Any, Any], services: Services, cal
     """Those that still hold: granted, and received."""
     items = [one for one in (await list_mandates.fn(services, caller)).items if one.revoked_at is None]
     granted = [one for one in items if one.from_ == f"@{caller.handle}"]
-    waits = {one.to for one in granted if one.waits_for_approval}
+    waits = {one.to for one in granted if one.needs_approval}
     return answer(
         request,
         "wallet/mandates.html",
