@@ -5,7 +5,9 @@ server.py            the HTTP server that it runs in
 payment_protocol.py  POST /v1/payments, answered inside the HTTP connection, before ASGI
 fields.py            types of fields that several subjects share
 openapi/             what the OpenAPI document says beyond the handlers' types
-examples.py story.py  its examples, and one of every problem; the people and amounts in them
+examples.py          its examples, and one of every problem
+example_values.py    the people, amounts and times in them
+metrics.py           what a server exports
 methods.py           HEAD, OPTIONS and the Allow header
 
 A folder for each subject has its routes, what comes in and goes out (shapes.py), how answers are made from the

@@ -2,7 +2,7 @@
 
 They are values of the types that requests are read as and answers are written from, and errors that are really raised,
 so that an example cannot have a field that the API does not have. Each subject has its own beside its routes; all of
-them tell one story (story.py).
+them use the same people and amounts (example_values.py).
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from msgspec import NODEFAULT, Struct
 
 from gateway import errors
 from gateway.api.events import examples as events
+from gateway.api.example_values import ALICE_ADDRESS, BOB_ADDRESS, EUR, NONCE, NOW, TX_HASH, USDX
 from gateway.api.identity import examples as identity
 from gateway.api.identity.examples import KEY, PASSKEY
 from gateway.api.notifications import examples as notifications
@@ -27,7 +28,6 @@ from gateway.api.payments.shapes import (
 from gateway.api.requests import examples as requests
 from gateway.api.requests.examples import REQUEST
 from gateway.api.status import examples as status
-from gateway.api.story import ALICE_ADDRESS, BOB_ADDRESS, EUR, NONCE, NOW, TX_HASH, USDX
 from gateway.api.wallets import examples as wallets
 from gateway.api.webhooks import examples as webhooks
 from gateway.chain.errors import InvalidSignature

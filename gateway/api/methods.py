@@ -9,7 +9,7 @@ from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import Message, Send
 
 from gateway.api.payments.fast.fast_payments import FastPayments
-from gateway.http import observed
+from gateway.http import instrumentation
 from gateway.http.request_id import request_id
 from gateway.metrics.traffic import Traffic
 
@@ -25,12 +25,12 @@ class Gateway(Litestar):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """An ASGI request."""
         if scope["type"] == "http":
-            observed.begin(scope)
+            instrumentation.begin(scope)
             method = scope["method"]
             if method == "HEAD":
                 scope, send = {**scope, "method": "GET"}, without_body(send)
             services = self.state.services
-            send = observed.watching(self.traffic, scope, send, services.logs_requests, services.tracer)
+            send = instrumentation.watching(self.traffic, scope, send, services.logs_requests, services.tracer)
             if method == "OPTIONS" and (methods := self.state.methods.of(scope["path"])):
                 allowed = (b"allow", ", ".join(methods).encode())
                 headers = [allowed, *self.fast_payments.security, (b"x-request-id", request_id(scope))]

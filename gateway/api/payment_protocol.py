@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from gateway.api.payments.fast.fast_payments import Call, FastPayments
 from gateway.api.payments.fast.routes import Route
 from gateway.api.payments.fast.way import Answer
-from gateway.http import observed
+from gateway.http import instrumentation
 from gateway.http.request.body import BODY_BYTES_MAX
 from gateway.http.request.framing import field_lines
 from gateway.http.request_id import request_id
@@ -123,7 +123,7 @@ class PaymentProtocol(HttpToolsProtocol):
         self.on_response_complete()
 
     def _hand_on(self, cycle: RequestResponseCycle) -> None:
-        observed.begin(cycle.scope, self._begun_at)
+        instrumentation.begin(cycle.scope, self._begun_at)
         self._reading_payment = None
         super()._start_asgi_task(cycle, self.app)
 

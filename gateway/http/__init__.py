@@ -11,5 +11,5 @@ proxies.py        the client's address, behind trusted proxies    (pure)
 rate_limiting.py  count requests, and refuse too many
 request_id.py     X-Request-Id
 schema.py         schemas of texts in the OpenAPI document        (pure)
-access_log.py, observed.py, request_span.py   observe requests: access log, metrics, traces
+instrumentation.py what is noted of a request for metrics, the access log (access_log.py) and traces (request_span.py)
 """

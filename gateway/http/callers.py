@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from gateway.errors import Unauthenticated
 from gateway.group_commit import GroupCommit
-from gateway.http import cookie, observed
+from gateway.http import cookie, instrumentation
 from gateway.http.request import fields
 from gateway.http.services import Services
 from gateway.identity import api_key as api_keys
@@ -78,7 +78,7 @@ async def credential_of(request: Request[Any, Any, Any], services: Services) -> 
         who = str(shown.wallet.id)
         services.limits.check("requests", who, services.clock())
     request.scope["state"][CALLER] = who
-    observed.note_wallet(request.scope, show("wal", shown.wallet.id))
+    instrumentation.note_wallet(request.scope, show("wal", shown.wallet.id))
     services.limits.note(services.database, "requests", who, services.clock())
     if request.route_handler.opt.get("names"):
         services.limits.check("guesses", who, services.clock())

@@ -17,7 +17,7 @@ from gateway.outbound.address import Allowed
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Database
 from gateway.statements.pdf_maker import PdfMaker
-from gateway.statements.turns import Turns
+from gateway.statements.slots import StatementSlots
 from gateway.tracing.tracer import Tracer
 
 
@@ -40,7 +40,9 @@ class Services:
     logs_requests: bool = False  # Whether requests are logged in the access log.
     tracer: Tracer | None = None  # Set if traces are on.
     pdfs: PdfMaker = field(default_factory=PdfMaker)  #: Makes statements to print.
-    turns: Turns = field(default_factory=Turns)  # Limits how many statements are summed at once.
+    statement_slots: StatementSlots = field(
+        default_factory=StatementSlots
+    )  # How many are summed at once.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # Set once this process was told to stop.
 
     def address_of(self, scope: Mapping[str, Any]) -> str | None:

@@ -12,6 +12,6 @@ Invariants:
     are as many relayers, assets and jobs as are configured. No handle, wallet, payment or address of a client;
   - an exporter has exactly the metrics of the catalogue, and is built for each process: nothing is global.
 
-`api/measures.py` and `worker/measures.py` register the metrics of a process. A new package adds its lines to the
+`api/metrics.py` and `worker/metrics.py` register the metrics of a process. A new package adds its lines to the
 catalogue, and its readers there.
 """

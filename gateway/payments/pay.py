@@ -24,7 +24,7 @@ from gateway.payments.model.route import Route
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.lookup import find_payee, find_payees
 from gateway.payments.payees.resolver import Payee
-from gateway.payments.rails import holding
+from gateway.payments.rails import hold
 from gateway.payments.records import records
 from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection
@@ -191,7 +191,7 @@ async def _start(
     for place, one in enumerate(asked):
         by_rail.setdefault(one.payment.route.rail, []).append(place)
     if len(by_rail) > 1:  # each rail locks its own accounts: all of them are locked first, in one order
-        await ledger.lock(connection, (await holding.accounts(connection, asked)).values())
+        await ledger.lock(connection, (await hold.accounts(connection, asked)).values())
     results: dict[int, Payment | GatewayError] = {}
     for rail in settings.rails:
         if places := by_rail.get(rail.name):
@@ -217,7 +217,7 @@ def accepted(
     nothing = Money(0, request.money.asset)
     own = payer.signs_itself and settings.rail(way.rail).signed
     if own and not request.capture:
-        raise OwnKey(payer.handle, holding.NO_HOLD)
+        raise OwnKey(payer.handle, hold.NO_HOLD)
     wait_seconds = settings.signature_seconds if own else None if request.capture else settings.hold_seconds
     id = PaymentId(new_id(now))
     return Payment(

@@ -8,7 +8,7 @@ Invariants:
 
 period.py     a period's times, and its name in a file name                  (pure)
 statement.py  balances, sums and lines
-turns.py      limits how many statements are summed at once
+slots.py      limits how many statements are summed at once
 csv_file.py   lines as CSV                                                   (pure)
 pdf_maker.py  PDFs, each made in its own process: pdf_process.py, of a pdf_document.py, with pdf_wrap.py
 texts.py      the texts of statements; locale/: in other languages than English   (pure)

@@ -7,7 +7,7 @@ intervals.py    how often each job runs
 worker.py       what the jobs need
 block_time.py   how often the node is polled, by how long blocks take
 job_runs.py     count the runs of each job, and when it last succeeded   (pure)
-measures.py     the worker's metrics
+metrics.py      the worker's metrics
 traces.py       the worker's spans of a payment's trace
 catch_up.py     progress messages of a worker that is behind   (pure)
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.api import measures
+from gateway.api import metrics
 from gateway.api.methods import Gateway
 from gateway.api.payments.fast.fast_payments import FastPayments
 from gateway.cli.processes.process import exporter_of
@@ -63,7 +63,7 @@ class Watched:
 async def watched(api: Api) -> AsyncIterator[Watched]:
     async with listening(api) as wire:
         exporter = exporter_of(api.services.database)
-        measures.export(exporter, wire.server.config.app)  # type: ignore[arg-type] # it is the application
+        metrics.export(exporter, wire.server.config.app)  # type: ignore[arg-type] # it is the application
         yield Watched(wire, exporter)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.operate import operations
-from gateway.cli.operate.doctor import of_machine
+from gateway.cli.operate.doctor import machine
 from gateway.cli.operate.doctor.doctor import DIAGNOSTICS, examine
 from gateway.config.environment import from_environment
 from gateway.embedded import postgres as embedded
@@ -297,9 +297,9 @@ async def test_a_relayer_without_gas_money_or_without_a_key_here(site: Site, nod
 
 async def test_a_disk_that_is_nearly_full(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     free = int(os.statvfs(site.settings["GATEWAY_HOME"]).f_bavail) * os.statvfs(site.settings["GATEWAY_HOME"]).f_frsize
-    monkeypatch.setattr(of_machine, "_ROOM_WANTED", 2 * free)
+    monkeypatch.setattr(machine, "_ROOM_WANTED", 2 * free)
     assert (await site.one("state folder")).state == "warning"
-    monkeypatch.setattr(of_machine, "_ROOM_LEAST", 2 * free)
+    monkeypatch.setattr(machine, "_ROOM_LEAST", 2 * free)
     found = await site.found("state folder", "database disk")
     assert found["state folder"].state == "failed"
     assert "make room on the disk of" in found["state folder"].says
@@ -311,7 +311,7 @@ async def test_other_libraries_than_those_that_are_locked(
 ) -> None:
     lock = tmp_path / "requirements.lock"
     lock.write_text("asyncpg==0.0.1 \\\n    --hash=sha256:00\nnot-installed==1.0 \\\n    --hash=sha256:00\n")
-    monkeypatch.setattr(of_machine, "LOCK", lock)
+    monkeypatch.setattr(machine, "LOCK", lock)
     found = await site.one("versions")
     assert found.state == "warning"
     assert found.says.startswith(

@@ -21,7 +21,7 @@ from gateway.payments.model.rail import Rail
 from gateway.payments.model.route import Route
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.pay import PayRequest
-from gateway.payments.rails import holding
+from gateway.payments.rails import hold
 from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database
 from tests.payments.test_ledger_rail import LedgerTown
@@ -44,7 +44,7 @@ class Courier(Rail):
     async def accept(
         self, connection: Connection, settings: PaymentSettings, asked: Sequence[Proposed], now: datetime
     ) -> list[Payment | GatewayError]:
-        held = await holding.hold(connection, asked, await holding.accounts(connection, asked), now)
+        held = await hold.hold(connection, asked, await hold.accounts(connection, asked), now)
         results = [
             result if isinstance(result, GatewayError) else one.payment for one, result in zip(asked, held, strict=True)
         ]

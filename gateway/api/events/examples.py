@@ -8,8 +8,8 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from gateway.api.events.shapes import EventsPage, EventView, PaymentData
+from gateway.api.example_values import ALICE, NOW
 from gateway.api.payments.examples import SETTLED
-from gateway.api.story import ALICE, NOW
 
 EVENT = EventView(
     id="evt_01h455vb4py0080000000000gh",

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.api.example_values import ALICE, ALICE_ADDRESS, MINUTES_LATER, MONTH_LATER, NOW, SIGNATURE
 from gateway.api.identity.shapes import (
     AddressRequest,
     AssertionChallengeView,
@@ -42,7 +43,6 @@ from gateway.api.identity.shapes import (
     SignedUpView,
     SignUpRequest,
 )
-from gateway.api.story import ALICE, ALICE_ADDRESS, MINUTES_LATER, MONTH_LATER, NOW, SIGNATURE
 from gateway.identity.sign_in.siwe import SignIn
 
 #: Bytes in base64url, as WebAuthn has them.

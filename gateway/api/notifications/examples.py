@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct, structs
 
 from gateway.api.events.examples import EVENT
+from gateway.api.example_values import NOW, SECOND_LATER
 from gateway.api.notifications.shapes import (
     NotificationAddressesPage,
     NotificationAddressRequest,
@@ -27,7 +28,6 @@ from gateway.api.notifications.shapes import (
 )
 from gateway.api.notifications.views import preferences_view
 from gateway.api.payments.examples import SETTLED
-from gateway.api.story import NOW, SECOND_LATER
 from gateway.notifications.preference import Preferences
 from gateway.notifications.vocabulary import KINDS
 

@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.api.example_values import ALICE, ALICE_ADDRESS, NOW
 from gateway.api.identity.examples import ANY_PASSKEY, ASSERTION, BYTES, KEY, LINK, NEW_PASSKEY_CHALLENGE
 from gateway.api.operators.found_shapes import (
     AuditEventsPage,
@@ -38,7 +39,6 @@ from gateway.api.operators.shapes import (
     ProposedLimitRequest,
 )
 from gateway.api.payments.shapes import LimitShape
-from gateway.api.story import ALICE, ALICE_ADDRESS, NOW
 from gateway.api.wallets.examples import WALLET
 
 OPERATOR = OperatorView("opr_01h455vb4pex5vsknk084sn02q", "ann", "security")

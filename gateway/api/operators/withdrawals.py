@@ -12,7 +12,7 @@ from gateway.api.operators.found_shapes import (
     UnfrozenWithdrawalsView,
 )
 from gateway.audit.log import By
-from gateway.bank import comparison
+from gateway.bank import reconciliation
 from gateway.chain.errors import NodeUnavailable
 from gateway.clock import rfc3339
 from gateway.http.services import Services
@@ -70,7 +70,7 @@ async def unfreeze_withdrawals(
     if services.node is None:
         raise NodeUnavailable("no node is configured")
     of = services.settings.assets[asset]
-    since = await comparison.unfreeze_withdrawals(
+    since = await reconciliation.unfreeze_withdrawals(
         services.database, services.node, services.settings, of, authorize, services.clock
     )
     return UnfrozenWithdrawalsView(of.code, rfc3339(since))

@@ -6,6 +6,19 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.api.example_values import (
+    ALICE_ADDRESS,
+    BOB_ADDRESS,
+    CONTRACT,
+    EUR,
+    NONCE,
+    NOW,
+    SECOND_LATER,
+    SIGNATURE,
+    TX_HASH,
+    USDX,
+    WEEK_LATER,
+)
 from gateway.api.identity.examples import ASSERTION, ASSERTION_CHALLENGE
 from gateway.api.payments.authorizations import AuthorizationRequest
 from gateway.api.payments.bank import WithdrawalRequest
@@ -34,19 +47,6 @@ from gateway.api.payments.shapes import (
     SignatureRequest,
 )
 from gateway.api.payments.unauthorized import ReportLinkView, ReportView, UnfrozenView
-from gateway.api.story import (
-    ALICE_ADDRESS,
-    BOB_ADDRESS,
-    CONTRACT,
-    EUR,
-    NONCE,
-    NOW,
-    SECOND_LATER,
-    SIGNATURE,
-    TX_HASH,
-    USDX,
-    WEEK_LATER,
-)
 from gateway.payments.model.route import ledger_route, token_route
 
 LEDGER = ledger_route(EUR.parse("0"))

@@ -25,7 +25,7 @@ from gateway.api.payments.shapes import (
 )
 from gateway.api.payments.views import payment_view, preview_view
 from gateway.errors import AmountTooPrecise, GatewayError, InvalidAmount, InvalidRequest, NotFound
-from gateway.http import observed
+from gateway.http import instrumentation
 from gateway.http.answer.problems import END_PROBLEMS, KEY_PROBLEMS, MONEY_PROBLEMS, PAY_PROBLEMS, REQUEST_PROBLEMS
 from gateway.http.request.cursor import cursor_position, cursor_text
 from gateway.http.request.parameters import Cursor, Limit, asset_parameter, path_id, refused
@@ -371,7 +371,7 @@ def _has_its_key(payment: Payment) -> bool:
 
 def note_payment(scope: Scope, data: PaymentRequest, assets: Assets) -> None:
     """Report the request to metrics. With an unknown asset it has no rail."""
-    observed.note_payment(scope, rails_of(assets).get(data.asset, NO_RAIL), is_hold=not data.capture)
+    instrumentation.note_payment(scope, rails_of(assets).get(data.asset, NO_RAIL), is_hold=not data.capture)
 
 
 def shares_commits(caller: Wallet, asked: PayRequest) -> bool:

@@ -6,9 +6,9 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.api.example_values import MONTH_LATER, NOW, SECOND_LATER
 from gateway.api.payments.shapes import NothingRequest
 from gateway.api.requests.shapes import NewRequest, RequestsPage, RequestView
-from gateway.api.story import MONTH_LATER, NOW, SECOND_LATER
 
 REQUEST = RequestView(
     id="req_01h455vb4pex5vsknk084sn02q",

@@ -5,8 +5,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from gateway.api.example_values import ALICE, ALICE_ADDRESS, NOW
 from gateway.api.payments.examples import SETTLED
-from gateway.api.story import ALICE, ALICE_ADDRESS, NOW
 from gateway.api.wallets.shapes import (
     AccountStatementView,
     BalanceView,

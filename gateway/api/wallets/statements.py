@@ -144,7 +144,7 @@ async def summaries_of(services: Services, caller: Wallet, period: Period, asset
     """The period of one asset, or of each that the wallet had or moved in it."""
     assets = services.settings.assets
     wanted = [assets.of_wallet(asset)] if asset is not None else assets.spendable()
-    async with services.turns.of(caller.handle), services.database.snapshot() as connection:
+    async with services.statement_slots.acquire(caller.handle), services.database.snapshot() as connection:
         found = await statement.summaries(connection, caller.handle, wanted, period)
     return [one for one in found if asset is not None or one.entries or one.closing.units]
 

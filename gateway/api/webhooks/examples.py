@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import astuple, replace
 
 from gateway.api.events.examples import EVENT
-from gateway.api.story import MONTH_LATER, NOW
+from gateway.api.example_values import MONTH_LATER, NOW
 from gateway.api.webhooks.shapes import (
     AttemptView,
     DeliveriesPage,

@@ -8,7 +8,7 @@ from typing import Any
 import uvloop
 
 from gateway import assembly, logs
-from gateway.api import measures
+from gateway.api import metrics
 from gateway.api.app import over, routed
 from gateway.api.methods import Gateway
 from gateway.api.server import Server
@@ -58,7 +58,7 @@ async def _serve(config: Config, build: Callable[[Services], Any]) -> None:
         on_signal(server.stop)
         exporter = exporter_of(services.database)
         if isinstance(app, Gateway):
-            measures.export(exporter, app)
+            metrics.export(exporter, app)
         async with exported(exporter, config):
             print(f"serving on {url}", flush=True)
             await server.serve()

@@ -16,7 +16,7 @@ from gateway.chain.watcher import cursors, same_chain
 from gateway.cli.processes.process import collect_less, exported, exporter_of, on_signal
 from gateway.config.config import Config
 from gateway.postgres.errors import DatabaseUnavailable
-from gateway.worker import loop, measures
+from gateway.worker import loop, metrics
 from gateway.worker.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ async def _work(config: Config) -> None:
     async with assembly.patiently(lambda: assembly.worker(config, rendering), stop) as worker:
         if worker is not None:
             exporter = exporter_of(worker.database)
-            measures.Measures(worker).export(exporter)
+            metrics.WorkerMetrics(worker).export(exporter)
             async with exported(exporter, config):
                 await _until_stopped(_run(worker, stop), stop, config.stop_seconds)
 

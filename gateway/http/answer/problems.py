@@ -18,7 +18,7 @@ from gateway.chain.errors import InvalidSignature, RelayerNotResumable
 from gateway.custody.errors import AddressNotEmpty, PaymentsUnderWay, WalletNotEmpty
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.events.errors import TooManyStreams
-from gateway.http import observed
+from gateway.http import instrumentation
 from gateway.http.answer.headers import security_headers
 from gateway.http.errors import BodyTooLarge, IdempotencyKeyMissing, MethodNotAllowed, NoSuchRoute, UnsupportedMediaType
 from gateway.http.request import parameters
@@ -174,7 +174,7 @@ def refuse(request: Request[Any, Any, Any], error: GatewayError) -> Response[Any
     if isinstance(error, errors.PreconditionFailed) and request.method == "GET" and error.header == "If-None-Match":
         return Response(None, status_code=304)  # RFC 9110, 13.1.2: the client's copy is current
     document = problem_document(error)
-    observed.note_refusal(request.scope, str(document["code"]))
+    instrumentation.note_refusal(request.scope, str(document["code"]))
     return _answer(document)
 
 
@@ -215,8 +215,8 @@ def refuse_http(request: Request[Any, Any, Any], error: HTTPException) -> Respon
 def fail(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:
     """Return the answer to a bug: its details go to the log, with the request's id, and nowhere else."""
     id = request_id(request.scope).decode()
-    log.error("request %s to %s failed", id, observed.route_of(request.scope), exc_info=error)
-    observed.note_refusal(request.scope, INTERNAL.code)
+    log.error("request %s to %s failed", id, instrumentation.route_of(request.scope), exc_info=error)
+    instrumentation.note_refusal(request.scope, INTERNAL.code)
     return _answer(internal_document())
 
 

@@ -36,7 +36,7 @@ from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.pay import PayRequest
 from gateway.payments.payees.lookup import find_payee
-from gateway.payments.rails import holding
+from gateway.payments.rails import hold
 from gateway.payments.records import records
 from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Database
@@ -186,7 +186,7 @@ async def _begin(
         await withdrawal_freeze.check(connection, money.asset)
     fresh = pay.accepted(settings, payer, payee, PayRequest(one.to_address, money), now)
     payment = replace(fresh, state=State.QUEUED, expires_at=None, authorization_id=one.id)
-    ledger.all_done(await ledger.write(connection, [await holding.hold_of(connection, payment, payee)], now))
+    ledger.all_done(await ledger.write(connection, [await hold.hold_of(connection, payment, payee)], now))
     if payer.signs_itself:
         await authorization.begin_nonces(connection, [(one.asset, one.from_address)])
     given_out = await authorization.nonces_given_out(connection, one.asset, one.from_address)

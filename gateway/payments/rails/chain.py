@@ -4,7 +4,7 @@ A payment is held from its acceptance to the final block that has its transfer (
 queued with its authorization, whose nonce is stored before anything is signed; where the payer keeps the key it waits
 for its signature (sign.py).
 
-Payments of plain API keys (`pay_all`) are one call of `hold_payments` (holding.py), a PostgreSQL transaction of its
+Payments of plain API keys (`pay_all`) are one call of `hold_payments` (hold.py), a PostgreSQL transaction of its
 own, which also finds who pays and uses the idempotency key.
 """
 
@@ -34,8 +34,8 @@ from gateway.payments.model.rail import Rail
 from gateway.payments.model.rail_settings import RailSettings
 from gateway.payments.model.route import Route, stored, token_route
 from gateway.payments.model.settings import PaymentSettings
-from gateway.payments.rails import holding
-from gateway.payments.rails.holding import HeldFirst
+from gateway.payments.rails import hold
+from gateway.payments.rails.hold import HeldFirst
 from gateway.payments.records import records
 from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Database
@@ -58,7 +58,7 @@ class ChainRail(Rail):
     async def accept(
         self, connection: Connection, settings: RailSettings, asked: Sequence[Proposed], now: datetime
     ) -> list[Payment | GatewayError]:
-        held = await holding.hold(connection, asked, await holding.accounts(connection, asked), now)
+        held = await hold.hold(connection, asked, await hold.accounts(connection, asked), now)
         orders: list[Order] = []
         results: list[Payment | GatewayError] = []
         own: set[tuple[str, str]] = set()
@@ -99,18 +99,18 @@ class ChainRail(Rail):
         and OwnKey where the payer has taken the key meanwhile: nobody can sign what was only held.
         """
         payer = await wallet.by_handle(connection, payment.payer_handle)
-        payee = await holding.payee_of(connection, payment)
+        payee = await hold.payee_of(connection, payment)
         if payee.wallet is None:
             await withdrawal_freeze.check(connection, payment.amount.asset)
         transfer_id = payment.transfer_id
         if payment.amount > money:
             transfer_id = TransferId(new_id(now))
-            smaller = await holding.hold_of(connection, replace(payment, amount=money, transfer_id=transfer_id), payee)
+            smaller = await hold.hold_of(connection, replace(payment, amount=money, transfer_id=transfer_id), payee)
             ledger.all_done(
                 await ledger.write(connection, [End(payment.transfer_id, transfer.Event.VOID), smaller], now)
             )
         if payer.signs_itself:
-            raise OwnKey(payer.handle, holding.NO_HOLD)
+            raise OwnKey(payer.handle, hold.NO_HOLD)
         order = _order(settings, money, payer, payee.address, now)
         await authorization.enqueue(connection, [order], now)
         return replace(
@@ -173,11 +173,11 @@ def payee_of(settings: PaymentSettings, to: str, money: Money, capture: bool) ->
 async def pay_all(
     database: Database, settings: PaymentSettings, asked: Sequence[TokenPayment], now: datetime
 ) -> list[Outcome]:
-    """Queue the payments, as `holding.hold_all` does."""
+    """Queue the payments, as `hold.hold_all` does."""
     ways = [settings.route(one.money, outside=None) for one in asked]
     routes = [stored(way, Money(0, one.money.asset), outside=False) for one, way in zip(asked, ways, strict=True)]
     valid_before = int(now.timestamp()) + settings.authorization_seconds
-    outcomes = await holding.hold_all(database, ChainRail.name, asked, now, valid_before=valid_before, routes=routes)
+    outcomes = await hold.hold_all(database, ChainRail.name, asked, now, valid_before=valid_before, routes=routes)
     return [
         Queued(one, outcome, way, now) if isinstance(outcome, str) else outcome
         for one, way, outcome in zip(asked, ways, outcomes, strict=True)

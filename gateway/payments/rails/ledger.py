@@ -3,7 +3,7 @@
 Payments that settle at once are one call of `settle_payments` (schema/08_settle_payments.sql), which finds payer and
 payee, moves the money, and writes one row per payment with its entries, event and idempotency key. `pay_all` settles
 payments of plain API keys, of keys with caps, and of sessions that need no check, in a PostgreSQL transaction of its
-own; `hold_all` holds those of plain keys (holding.py). All others pass the checks first, in the caller's transaction
+own; `hold_all` holds those of plain keys (hold.py). All others pass the checks first, in the caller's transaction
 (checks.py).
 """
 
@@ -43,8 +43,8 @@ from gateway.payments.model.rail import Rail
 from gateway.payments.model.rail_settings import RailSettings, fee
 from gateway.payments.model.route import Route, ledger_route
 from gateway.payments.model.settings import PaymentSettings
-from gateway.payments.rails import holding
-from gateway.payments.rails.holding import HeldFirst
+from gateway.payments.rails import hold
+from gateway.payments.rails.hold import HeldFirst
 from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database, Record, if_any
 
@@ -70,7 +70,7 @@ class LedgerRail(Rail):
         runs = [(only_held, list(run)) for only_held, run in groupby(asked, key=_is_only_held)]
         if not any(only_held for only_held, _ in runs):
             return await _settle(connection, asked, now)
-        ids = await holding.accounts(connection, asked)
+        ids = await hold.accounts(connection, asked)
         if len(runs) > 1:
             await ledger.lock(connection, ids.values())
         results: list[Payment | GatewayError] = []
@@ -107,7 +107,7 @@ async def _hold(
 ) -> list[Payment | GatewayError]:
     results = [
         held if isinstance(held, GatewayError) else one.payment
-        for one, held in zip(asked, await holding.hold(connection, asked, ids, now), strict=True)
+        for one, held in zip(asked, await hold.hold(connection, asked, ids, now), strict=True)
     ]
     payments = [one for one in results if isinstance(one, Payment)]
     await records.insert(connection, payments)
@@ -120,7 +120,7 @@ async def _settle(connection: Connection, asked: Sequence[Proposed], now: dateti
     payments = [one.payment for one in asked]
     row = await _pay(connection, asked, now)
     if "unknown" in row["outcome"]:
-        await holding.accounts(connection, asked)
+        await hold.accounts(connection, asked)
         row = await _pay(connection, asked, now)
     ids = row["id"] or [None] * len(payments)
     results = [
@@ -366,9 +366,9 @@ def payee_of_hold(settings: PaymentSettings, to: str, money: Money) -> str | Non
 async def hold_all(
     database: Database, settings: PaymentSettings, asked: Sequence[HeldPayment], now: datetime
 ) -> list[Held | NotDone]:
-    """Hold the money of payments, as `holding.hold_all` does."""
+    """Hold the money of payments, as `hold.hold_all` does."""
     expires_at = now + timedelta(seconds=settings.hold_seconds)
-    outcomes = await holding.hold_all(database, LedgerRail.name, asked, now, expires_at=expires_at)
+    outcomes = await hold.hold_all(database, LedgerRail.name, asked, now, expires_at=expires_at)
     return [
         Held(one, outcome, now, expires_at) if isinstance(outcome, str) else outcome
         for one, outcome in zip(asked, outcomes, strict=True)

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from gateway.api.example_values import NOW, SECOND_LATER
 from gateway.api.operators.running.shapes import (
     ChainProgressView,
     CheckpointView,
@@ -31,7 +32,6 @@ from gateway.api.operators.running.shapes import (
     WaitingView,
 )
 from gateway.api.payments.examples import REFUND, SETTLED
-from gateway.api.story import NOW, SECOND_LATER
 
 RELAYER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 WEBHOOK = "whk_01h455vb4pex5vsknk084sn02q"

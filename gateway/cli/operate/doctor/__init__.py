@@ -7,8 +7,8 @@ out whether it accepts writes.
     installation.py  the installation, and what a diagnostic is
     doctor.py        the list, and running it
     doctor.sql       the queries to PostgreSQL
-    of_machine.py    the settings, versions, disks and keys
-    of_database.py   the server, durability, the clock, the schema
-    of_chain.py      the node, time and finality, contracts, relayers
-    of_work.py       the worker, e-mail, push messages, recovery, checkpoints
+    machine.py       the settings, versions, disks and keys
+    database.py      the server, durability, the clock, the schema
+    chain.py         the node, time and finality, contracts, relayers
+    worker.py        the worker, e-mail, push messages, recovery, checkpoints
 """

@@ -6,32 +6,32 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from gateway.cli.operate import configuration
-from gateway.cli.operate.doctor import of_chain, of_database, of_machine, of_work
+from gateway.cli.operate.doctor import chain, database, machine, worker
 from gateway.cli.operate.doctor.installation import Diagnostic, Installation, Skipped
 from gateway.errors import GatewayError
 from gateway.reconciliation.diagnosis import Result, State
 
 #: In the order of their needs: each uses what earlier ones have found.
 DIAGNOSTICS: Final[Mapping[str, Diagnostic]] = {
-    "settings": of_machine.settings,
-    "versions": of_machine.versions,
-    "state folder": of_machine.state_folder,
-    "database": of_database.server,
-    "database disk": of_machine.database_disk,
-    "durability": of_database.durability,
-    "clock": of_database.clock,
-    "schema": of_database.schema,
-    "keys": of_machine.keys,
-    "node": of_chain.node,
-    "chain time": of_chain.chain_time,
-    "finality": of_chain.finality,
-    "contracts": of_chain.contracts,
-    "relayers": of_chain.relayers,
-    "worker": of_work.worker,
-    "e-mail": of_work.email,
-    "push messages": of_work.push,
-    "recovery": of_work.recovery,
-    "checkpoints": of_work.checkpoints,
+    "settings": machine.settings,
+    "versions": machine.versions,
+    "state folder": machine.state_folder,
+    "database": database.server,
+    "database disk": machine.database_disk,
+    "durability": database.durability,
+    "clock": database.clock,
+    "schema": database.schema,
+    "keys": machine.keys,
+    "node": chain.node,
+    "chain time": chain.chain_time,
+    "finality": chain.finality,
+    "contracts": chain.contracts,
+    "relayers": chain.relayers,
+    "worker": worker.worker,
+    "e-mail": worker.email,
+    "push messages": worker.push,
+    "recovery": worker.recovery,
+    "checkpoints": worker.checkpoints,
 }
 
 

@@ -14,15 +14,15 @@ from weakref import WeakValueDictionary
 _TOGETHER: Final = 2
 
 
-class Turns:
+class StatementSlots:
     """The limits of one process."""
 
     def __init__(self) -> None:
         self._any, self._own = asyncio.Semaphore(_TOGETHER), WeakValueDictionary[str, asyncio.Lock]()
 
     @asynccontextmanager
-    async def of(self, handle: str) -> AsyncIterator[None]:
-        """Wait for this wallet's turn. It waits for its own statements first, so it takes no place from others."""
+    async def acquire(self, handle: str) -> AsyncIterator[None]:
+        """Wait for a slot for this wallet. It waits for its own statements first, so it takes no place from others."""
         own = self._own.setdefault(handle, asyncio.Lock())
         async with own, self._any:
             yield

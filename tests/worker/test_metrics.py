@@ -8,7 +8,7 @@ from gateway.chain.node import HttpNode
 from gateway.cli.processes.process import exporter_of
 from gateway.metrics.catalogue import METRICS
 from gateway.worker import jobs
-from gateway.worker.measures import Measures
+from gateway.worker.metrics import WorkerMetrics
 from gateway.worker.worker import Worker
 from tests.factory import Town
 
@@ -20,7 +20,7 @@ NOWHERE = "http://127.0.0.1:1"
 async def told(worker: Worker) -> dict[tuple[str, ...], float]:
     """Values by the metric's name and its labels' values, of which no metric here has more than one of its own."""
     exporter = exporter_of(worker.database)
-    Measures(worker).export(exporter)
+    WorkerMetrics(worker).export(exporter)
     assert exporter.names == {metric.name for metric in METRICS if metric.of != "serve"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=exporter), base_url="http://gateway") as client:
         text = (await client.get("/metrics")).text

@@ -1,4 +1,4 @@
-"""The people and amounts of the OpenAPI examples. They tell one story: alice pays bob for lunch."""
+"""The people, amounts and times of the OpenAPI examples, which belong together: alice pays bob for lunch."""
 
 from gateway.money import Asset, fiat
 

@@ -51,7 +51,7 @@ class _AtNode:
     relayers: list[Relayer] = field(default_factory=list)
 
 
-class Measures:
+class WorkerMetrics:
     """Reads the metrics of a worker's database and node."""
 
     def __init__(self, worker: Worker) -> None:

@@ -1,4 +1,4 @@
-"""The full comparison: recount the ledger, and reconcile it with the chain and the bank. Frozen withdrawals can be
+"""The full reconciliation: recount the ledger, and reconcile it with the chain and the bank. Frozen withdrawals can be
 unfrozen once everything agrees.
 
 A difference is recorded as a suspicion: a worker compares again, and freezes withdrawals if it is confirmed.
@@ -26,7 +26,7 @@ from gateway.reconciliation.solvency import Difference, Solvency
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Reconciliation:
     """Totals per token, faults of the ledger, and differences from the chain or the bank."""
 
     totals: Sequence[Solvency]
@@ -34,7 +34,7 @@ class Comparison:
     differences: Sequence[Difference]
 
 
-async def compare(database: Database, node: Node, settings: PaymentSettings) -> Comparison:
+async def reconcile(database: Database, node: Node, settings: PaymentSettings) -> Reconciliation:
     """Compare everything. Raises NodeUnavailable."""
     async with database.snapshot() as connection:
         faults = await recount.recount(connection)
@@ -43,7 +43,7 @@ async def compare(database: Database, node: Node, settings: PaymentSettings) -> 
     differences = [*differences, *of_chain]
     async with database.transaction() as connection:
         await monitor.suspect(connection, differences)
-    return Comparison(totals, faults, differences)
+    return Reconciliation(totals, faults, differences)
 
 
 async def unfreeze_withdrawals(
@@ -63,7 +63,7 @@ async def unfreeze_withdrawals(
         if asset.code not in await withdrawal_freeze.frozen(connection):
             raise unfreeze.not_frozen(asset)
         known = await unfreeze.differences(connection, settings.assets)
-    found = await compare(database, node, settings)
+    found = await reconcile(database, node, settings)
     still = [f"{fault.where}: not so that {fault.claim}" for fault in found.faults]
     still += [str(one) for one in found.differences if one.asset == asset]
     async with database.transaction() as connection:
