@@ -40,9 +40,7 @@ class Services:
     logs_requests: bool = False  # Whether requests are logged in the access log.
     tracer: Tracer | None = None  # Set if traces are on.
     pdfs: PdfMaker = field(default_factory=PdfMaker)  #: Makes statements to print.
-    statement_slots: StatementSlots = field(
-        default_factory=StatementSlots
-    )  # How many are summed at once.
+    statement_slots: StatementSlots = field(default_factory=StatementSlots)  # How many are summed at once.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # Set once this process was told to stop.
 
     def address_of(self, scope: Mapping[str, Any]) -> str | None:

@@ -1374,7 +1374,7 @@ CREATE TABLE idempotency_key (
     payment_id uuid,
     PRIMARY KEY (wallet_id, key)
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
--- The key of a payment is found by the payment's time (payments/life/). Rows are written in the order of their times, so this
+-- The key of a payment is found by the payment's time (payments/timeline/). Rows are written in the order of their times, so this
 -- index has a few bytes for each 64 pages, and costs a request next to nothing.
 CREATE INDEX idempotency_key_created ON idempotency_key USING brin (created_at)
     WITH (pages_per_range = 64, autosummarize = on);

@@ -17,7 +17,7 @@
     payees/                  who is paid: one resolver for each way to name a payee
     checks/                  what a payment has to pass: one file for each check
     rails/                   what money moves by: one file for each rail
-    life/                    what each step of a payment did, for those who run the gateway
+    timeline/                what each step of a payment did, for those who run the gateway
     settles/                 how payments and conversions settle, for gateway/settlement/
 
 A token payment is a hold from the moment it is accepted; the hold is captured when its Transfer log is final, and given

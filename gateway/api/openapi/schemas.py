@@ -22,12 +22,12 @@ from gateway.identity.credential import SCOPES
 from gateway.notifications.vocabulary import CHANNELS, KINDS, LOCALES, MODES
 from gateway.operators import proposals, roles
 from gateway.operators.roles import ROLES
-from gateway.payments.life.step import KINDS as STEPS
 from gateway.payments.model.payment import State
 from gateway.payments.model.policy import Reason
 from gateway.payments.model.route import RailName
 from gateway.payments.requests.rows import Direction
 from gateway.payments.requests.state import STATES
+from gateway.payments.timeline.step import KINDS as STEPS
 from gateway.reconciliation.diagnosis import State as CheckState
 from gateway.settlement.relayer_accounts import State as RelayerState
 from gateway.webhooks.vocabulary import OUTCOMES
@@ -49,7 +49,7 @@ _ENUMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "ApprovalReason": ("Why a payment needs its payer's approval.", get_args(Reason)),
     "OperatorRole": ("What an operator may do beside reading.", ROLES),
     "ProposalKind": ("What operators propose.", roles.KINDS),
-    "PaymentStepKind": ("What a step of a payment's life was.", STEPS),
+    "PaymentStepKind": ("What a step of a payment's timeline was.", STEPS),
     "RelayerState": ("How a relayer account stands.", get_args(RelayerState)),
     "CheckState": ("How a check of the gateway went.", get_args(CheckState)),
     "WebhookOutcome": ("What came of an attempt to deliver.", OUTCOMES),

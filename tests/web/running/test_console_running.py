@@ -1,4 +1,4 @@
-"""The console's pages of what runs: a payment's life, totals, relayers, deliveries, health."""
+"""The console's pages of what runs: a payment's timeline, totals, relayers, deliveries, health."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def titles(page: Page) -> list[str]:
-    return [text.strip().replace("\xa0", " ") for text in await page.locator("#life .what b").all_inner_texts()]
+    return [text.strip().replace("\xa0", " ") for text in await page.locator("#timeline .what b").all_inner_texts()]
 
 
 async def token_payment(house: House) -> tuple[str, str]:
@@ -51,15 +51,15 @@ async def test_the_life_of_a_token_payment_is_told_step_by_step(house: House, vi
         *("Relayed alone", page_block(await titles(page)), "Posted in the ledger", "Payment settled"),
         "5.00 USDX refunded",
     ]
-    life = page.locator("#life")
-    await expect(life.get_by_text("Idempotency-Key cap-1")).to_be_visible()
-    await expect(life.get_by_text("wallet:shop:USDX: entry 1, then 20.00 USDX")).to_be_visible()
+    timeline = page.locator("#timeline")
+    await expect(timeline.get_by_text("Idempotency-Key cap-1")).to_be_visible()
+    await expect(timeline.get_by_text("wallet:shop:USDX: entry 1, then 20.00 USDX")).to_be_visible()
     await expect(page.locator("#facts").get_by_text("order 1042")).to_be_visible()
     sum_ = page.get_by_role("region", name="USDX adds up")
     await expect(sum_.get_by_text("checked at block")).to_be_visible()
     await expect(page.get_by_text("queued · submitted · settled, under checkpoint")).to_be_visible()
 
-    await life.get_by_role("link", name="5.00 USDX refunded").click()
+    await timeline.get_by_role("link", name="5.00 USDX refunded").click()
     await page.wait_for_url(f"**/console/payments/{back}")
     await page.get_by_role("link", name="the first payment").click()
     await page.wait_for_url(f"**/console/payments/{paid}")

@@ -18,7 +18,7 @@ from gateway.api.operators.running.shapes import (
     OperatorPaymentsPage,
     OperatorSolvencyPage,
     OperatorSolvencyView,
-    PaymentLifeView,
+    PaymentTimelineView,
     PoolView,
     RelayerCountsView,
     RelayersPage,
@@ -36,7 +36,7 @@ from gateway.api.payments.examples import REFUND, SETTLED
 RELAYER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 WEBHOOK = "whk_01h455vb4pex5vsknk084sn02q"
 
-LIFE = PaymentLifeView(
+TIMELINE = PaymentTimelineView(
     payment=SETTLED,
     steps=[
         StepView("requested", NOW, {"by": "@alice", "reference": "order-17", "memo": "lunch"}),
@@ -104,7 +104,7 @@ REQUESTS: Final[Mapping[str, Struct]] = {"retry_webhook": RetryRequest()}
 #: What each call is answered, by its operation id: the first of its statuses, and others where they are.
 ANSWERS: Final[Mapping[str, Struct]] = {
     "list_all_payments": OperatorPaymentsPage([REFUND, SETTLED], None),
-    "get_payment_life": LIFE,
+    "get_payment_timeline": TIMELINE,
     "get_solvency_over_time": SOLVENCY,
     "list_relayers": RelayersPage(
         [RelayerView(RELAYER, "runs", "", "", 41, 2, NOW, "9.998213400000000000", 3_702_000)]

@@ -7,8 +7,8 @@ from litestar.params import QueryParameter
 
 from gateway.api.fields import HandleText
 from gateway.api.identity.sign_in import id_of
-from gateway.api.operators.running.shapes import OperatorPaymentsPage, PaymentLifeView
-from gateway.api.operators.running.views import life_view
+from gateway.api.operators.running.shapes import OperatorPaymentsPage, PaymentTimelineView
+from gateway.api.operators.running.views import timeline_view
 from gateway.api.payments.views import payment_view
 from gateway.errors import InvalidRequest
 from gateway.http.request.cursor import cursor_position, cursor_text
@@ -17,10 +17,10 @@ from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.ids import NEWEST, PaymentId, read, show
 from gateway.operators.operators import Operator
-from gateway.payments.life import find, rows
-from gateway.payments.life.life import life_of
 from gateway.payments.model.state import State
 from gateway.payments.records import search
+from gateway.payments.timeline import find, rows
+from gateway.payments.timeline.timeline import timeline_of
 
 PaymentPath = Annotated[str, path_id("pay", "The payment's id.")]
 
@@ -67,15 +67,15 @@ async def list_all_payments(
 @get(
     "/v1/operator/payments/{id:str}",
     tags=["Operators"],
-    summary="Get a payment's life",
+    summary="Get a payment's timeline",
     needs="operator",
     problems=("not_found",),
 )
-async def get_payment_life(id: PaymentPath, services: Services, operator: Operator) -> PaymentLifeView:
+async def get_payment_timeline(id: PaymentPath, services: Services, operator: Operator) -> PaymentTimelineView:
     """The payment, and each step from the request to the notices, as far as the tables know of it: what was asked for,
     approved, held, signed, relayed, final, posted and refunded, and what webhooks and people were told. Of deliveries
     and notices nothing is kept for longer than thirty days.
     """
     of = PaymentId(id_of("pay", id, WHAT))
     async with services.database.snapshot() as connection:
-        return life_view(life_of(await rows.read(connection, services.settings.assets, of)))
+        return timeline_view(timeline_of(await rows.read(connection, services.settings.assets, of)))

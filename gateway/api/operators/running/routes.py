@@ -3,7 +3,7 @@
 from gateway.api.operators.running import health, payments, relayers, solvency, webhooks
 
 ROUTES = (
-    *(payments.list_all_payments, payments.get_payment_life, solvency.get_solvency_over_time),
+    *(payments.list_all_payments, payments.get_payment_timeline, solvency.get_solvency_over_time),
     *(relayers.list_relayers, relayers.resume_relayer),
     *(webhooks.list_failing_webhooks, webhooks.retry_webhook, health.get_gateway_health),
 )

@@ -10,7 +10,7 @@ from gateway.api.payments.shapes import PaymentView
 from gateway.api.status.shapes import FrozenView
 from gateway.api.webhooks.shapes import DescriptionText, TypesText, WebhookIdText
 from gateway.http.schema import one_of
-from gateway.payments.life.step import KINDS, Detail
+from gateway.payments.timeline.step import KINDS, Detail
 from gateway.reconciliation.diagnosis import State
 from gateway.settlement.relayer_accounts import State as RelayerState
 from gateway.webhooks.vocabulary import OUTCOMES, DisabledBy
@@ -28,7 +28,7 @@ StepDetails = Annotated[
 
 
 class StepView(Struct):
-    """A step of a payment's life. What is known of it depends on its kind."""
+    """A step of a payment's timeline. What is known of it depends on its kind."""
 
     kind: Annotated[str, one_of(KINDS, "What the step was.")]
     at: Time
@@ -51,8 +51,8 @@ class CheckpointView(Struct):
     at: Time
 
 
-class PaymentLifeView(Struct):
-    """A payment, and what each step of its life did, in the order of time."""
+class PaymentTimelineView(Struct):
+    """A payment, and what each step of its timeline did, in the order of time."""
 
     payment: PaymentView
     steps: list[StepView]

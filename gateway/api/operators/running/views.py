@@ -14,7 +14,7 @@ from gateway.api.operators.running.shapes import (
     FailingWebhookView,
     GatewayHealthView,
     OperatorSolvencyView,
-    PaymentLifeView,
+    PaymentTimelineView,
     PoolView,
     RelayerCountsView,
     RelayerView,
@@ -27,7 +27,7 @@ from gateway.api.payments.views import payment_view
 from gateway.api.status.shapes import SolvencyView
 from gateway.clock import rfc3339
 from gateway.money import Asset
-from gateway.payments.life.life import Checkpoint, Life
+from gateway.payments.timeline.timeline import Checkpoint, Timeline
 from gateway.reconciliation.diagnosis import Result
 from gateway.reconciliation.health import Chain, Health, Waiting
 from gateway.reconciliation.history import Point
@@ -36,15 +36,15 @@ from gateway.settlement.relayer_accounts import Row
 from gateway.webhooks.failing import Failing
 
 
-def life_view(life: Life) -> PaymentLifeView:
+def timeline_view(timeline: Timeline) -> PaymentTimelineView:
     """With the payment as whoever wrote a note on it sees it."""
-    note = life.payment.note
-    return PaymentLifeView(
-        payment=payment_view(life.payment, note.author if note is not None else None),
-        steps=[StepView(step.kind, rfc3339(step.at), dict(step.details)) for step in life.steps],
-        events=list(life.events),
-        audit_events=[AuditLineView(one.number, one.kind, one.by, rfc3339(one.at)) for one in life.audit_events],
-        checkpoint=None if life.checkpoint is None else _checkpoint_view(life.checkpoint),
+    note = timeline.payment.note
+    return PaymentTimelineView(
+        payment=payment_view(timeline.payment, note.author if note is not None else None),
+        steps=[StepView(step.kind, rfc3339(step.at), dict(step.details)) for step in timeline.steps],
+        events=list(timeline.events),
+        audit_events=[AuditLineView(one.number, one.kind, one.by, rfc3339(one.at)) for one in timeline.audit_events],
+        checkpoint=None if timeline.checkpoint is None else _checkpoint_view(timeline.checkpoint),
     )
 
 

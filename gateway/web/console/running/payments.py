@@ -1,4 +1,4 @@
-"""All payments, and the life of one."""
+"""All payments, and the timeline of one."""
 
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -8,7 +8,7 @@ from litestar.datastructures import State as AppState
 from litestar.params import PathParameter
 from litestar.response import Redirect
 
-from gateway.api.operators.running.payments import get_payment_life, list_all_payments
+from gateway.api.operators.running.payments import get_payment_timeline, list_all_payments
 from gateway.api.operators.running.solvency import get_solvency_over_time
 from gateway.errors import GatewayError
 from gateway.http.services import Services
@@ -62,16 +62,16 @@ async def payment_life_page(
     operator: Operator,
 ) -> Response[bytes]:
     """What each step of it did, with what it changed and whether its asset adds up."""
-    life, reader = await get_payment_life.fn(id, services, operator), reader_for(request)
+    timeline, reader = await get_payment_timeline.fn(id, services, operator), reader_for(request)
     solvency = await get_solvency_over_time.fn(services, state, operator, 1)
-    token = next((one for one in solvency.items if one.asset == life.payment.asset), None)
+    token = next((one for one in solvency.items if one.asset == timeline.payment.asset), None)
     return console_answer(
         request,
         operator,
         "console/payment.html",
-        life=life,
-        payment=life.payment,
-        steps=shown(life, reader),
+        timeline=timeline,
+        payment=timeline.payment,
+        steps=shown(timeline, reader),
         token=token,
         adds_up=token is not None and adds_up(token, solvency),
     )

@@ -1,11 +1,11 @@
-"""The steps of a payment's life in words: what each was, what it changed, and how long after the first. Pure."""
+"""The steps of a payment's timeline in words: what each was, what it changed, and how long after the first. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from gateway.api.operators.running.shapes import PaymentLifeView, StepView
+from gateway.api.operators.running.shapes import PaymentTimelineView, StepView
 from gateway.web.reader import Reader
 
 #: The colour of what is no plain step on the way.
@@ -37,10 +37,10 @@ class Shown:
     link: str = ""
 
 
-def shown(life: PaymentLifeView, reader: Reader) -> list[Shown]:
+def shown(timeline: PaymentTimelineView, reader: Reader) -> list[Shown]:
     """All steps, in their order."""
-    begun = life.steps[0].at
-    return [_shown(step, begun, life.payment.asset, reader) for step in life.steps]
+    begun = timeline.steps[0].at
+    return [_shown(step, begun, timeline.payment.asset, reader) for step in timeline.steps]
 
 
 def _shown(step: StepView, begun: str, asset: str, reader: Reader) -> Shown:

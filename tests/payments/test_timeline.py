@@ -1,4 +1,4 @@
-"""What a payment's life is read by: statements that look rows up, however large the tables are."""
+"""What a payment's timeline is read by: statements that look rows up, however large the tables are."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from gateway.clock import system_clock
-from gateway.payments.life import find, rows
+from gateway.payments.timeline import find, rows
 from gateway.postgres.pool import Connection, Database, Statements
 
 pytestmark = pytest.mark.anyio

@@ -1,5 +1,5 @@
 """What the tables have of one payment. Each statement looks rows up by an id or a number of the ones before; none of
-them reads a table through, however large it is (tests/payments/test_life.py).
+them reads a table through, however large it is (tests/payments/test_timeline.py).
 
 A payment does not name its refunds. They are looked for among what its payee paid next, `WALKED_MAX` payments at the
 most; later ones are not found, and the sum of all stands in the payment itself.

@@ -1,4 +1,4 @@
-"""A step of a payment's life."""
+"""A step of a payment's timeline."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The steps of a payment's life, from what the tables have of it. Pure.
+"""The steps of a payment's timeline, from what the tables have of it. Pure.
 
 A step has the time of the row that says it. What the tables do not say is not a step: no row is kept of a check that
 passed, nor of which session or key asked for a payment, unless that key has a cap or a mandate was drawn on.
@@ -13,9 +13,9 @@ import msgspec
 
 from gateway.ids import show
 from gateway.money import Money
-from gateway.payments.life.rows import Rows
-from gateway.payments.life.step import KINDS, Detail, Kind, Step
 from gateway.payments.model.payment import Payment
+from gateway.payments.timeline.rows import Rows
+from gateway.payments.timeline.step import KINDS, Detail, Kind, Step
 from gateway.postgres.pool import Record
 
 #: The events that say how a payment ended without being paid.
@@ -46,7 +46,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class Timeline:
     """A payment and its steps, in the order of time. `checkpoint` is None until a worker has written it."""
 
     payment: Payment
@@ -56,14 +56,14 @@ class Life:
     checkpoint: Checkpoint | None
 
 
-def life_of(rows: Rows) -> Life:
-    """The life that these rows tell."""
+def timeline_of(rows: Rows) -> Timeline:
+    """The timeline that these rows tell."""
     places = {kind: place for place, kind in enumerate(KINDS)}
     steps = sorted(_steps(rows), key=lambda step: (step.at, places[step.kind]))
     audited = [AuditLine(row["id"], row["kind"], _by(row), row["at"]) for row in rows.audit_events]
     row = rows.checkpoint
     covered = None if row is None else Checkpoint(row["number"], row["at"])
-    return Life(rows.payment, steps, [row["kind"] for row in rows.events], audited, covered)
+    return Timeline(rows.payment, steps, [row["kind"] for row in rows.events], audited, covered)
 
 
 def _steps(rows: Rows) -> Iterator[Step]:

@@ -1,4 +1,4 @@
-"""What a payment's life tells of notices: their kinds and channels, and no address."""
+"""What a payment's timeline tells of notices: their kinds and channels, and no address."""
 
 import pytest
 

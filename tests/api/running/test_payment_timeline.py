@@ -1,4 +1,4 @@
-"""A payment's life over HTTP: each step that a table knows of, on both rails, with what it did."""
+"""A payment's timeline over HTTP: each step that a table knows of, on both rails, with what it did."""
 
 from datetime import timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from tests.webhooks.receiver import OK, Receiver, status
 pytestmark = pytest.mark.anyio
 
 
-async def life(ann: Operator, id: str) -> dict[str, Any]:
+async def timeline(ann: Operator, id: str) -> dict[str, Any]:
     answer = await ann.call("GET", f"/payments/{id}")
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
@@ -33,7 +33,7 @@ async def test_a_ledger_payment_is_requested_posted_and_settled_at_once(house: H
     alice, bob = await house.person("alice", "100.00 EUR"), await house.person("bob")
     paid = (await alice.pay("@bob", "12.50 EUR", memo="lunch", reference="order-17")).json()
 
-    found = await life(ann, paid["id"])
+    found = await timeline(ann, paid["id"])
 
     assert kinds(found) == ["requested", "transferred", "settled"]
     assert found["payment"] == paid
@@ -52,7 +52,7 @@ async def test_a_ledger_payment_is_requested_posted_and_settled_at_once(house: H
     assert {step["at"] for step in found["steps"]} == {paid["settled_at"]}
     assert (found["events"], found["checkpoint"]) == (["payment.settled"], None)
     await house.cover()
-    assert (await life(ann, paid["id"]))["checkpoint"]["number"] >= 1
+    assert (await timeline(ann, paid["id"]))["checkpoint"]["number"] >= 1
     assert (await bob.get(f"/v1/payments/{paid['id']}")).json()["state"] == "settled"
 
 
@@ -61,10 +61,10 @@ async def test_a_token_payment_is_held_authorized_relayed_with_others_and_final(
     await house.person("shop")
     paid = (await alice.pay("@shop", "20 USDX", key="cap-1", memo="socks")).json()
     await alice.pay("@shop", "1 USDX")
-    waiting = await life(ann, paid["id"])
+    waiting = await timeline(ann, paid["id"])
     await house.town.settle()
 
-    found = await life(ann, paid["id"])
+    found = await timeline(ann, paid["id"])
 
     assert kinds(waiting) == ["requested", "held", "authorized"]
     assert kinds(found) == ["requested", "held", "authorized", "relayed", "final", "transferred", "settled"]
@@ -99,7 +99,7 @@ async def test_a_refund_is_a_step_of_the_first_and_names_it(house: House, ann: O
     back = (await shop.post(f"/v1/payments/{paid['id']}/refund", {"amount": units})).json()
     await house.town.settle()
 
-    found, of_refund = await life(ann, paid["id"]), await life(ann, back["id"])
+    found, of_refund = await timeline(ann, paid["id"]), await timeline(ann, back["id"])
 
     (refunded,) = of_kind(found["steps"], "refunded")
     assert (refunded["payment"], refunded["state"]) == (back["id"], "settled")
@@ -111,11 +111,11 @@ async def test_a_refund_is_a_step_of_the_first_and_names_it(house: House, ann: O
 async def test_a_refund_of_a_captured_hold_is_found(house: House, ann: Operator) -> None:
     alice, shop = await house.person("alice", "10.00 EUR"), await house.person("shop")
     held = (await alice.pay("@shop", "10.00 EUR", capture=False)).json()
-    assert kinds(await life(ann, held["id"])) == ["requested", "held"]
+    assert kinds(await timeline(ann, held["id"])) == ["requested", "held"]
     assert (await shop.post(f"/v1/payments/{held['id']}/capture", {"amount": "6.00"})).status_code == 200
     back = (await shop.post(f"/v1/payments/{held['id']}/refund", {})).json()
 
-    found = await life(ann, held["id"])
+    found = await timeline(ann, held["id"])
 
     assert kinds(found) == ["requested", "held", "transferred", "settled", "refunded"]
     assert of_kind(found["steps"], "settled")[0]["captured"] == "6.00"
@@ -126,7 +126,7 @@ async def test_a_payment_that_is_given_up_says_why(house: House, ann: Operator) 
     alice, shop = await house.person("alice", "10.00 EUR"), await house.person("shop")
     held = (await alice.pay("@shop", "10.00 EUR", capture=False)).json()
     assert (await shop.post(f"/v1/payments/{held['id']}/void", {})).status_code == 200
-    assert kinds(await life(ann, held["id"])) == ["requested", "held", "voided"]
+    assert kinds(await timeline(ann, held["id"])) == ["requested", "held", "voided"]
 
 
 async def test_what_webhooks_came_to_is_counted_with_the_reasons(
@@ -139,10 +139,10 @@ async def test_what_webhooks_came_to_is_counted_with_the_reasons(
     paid = (await alice.pay("@shop", "1.00 EUR")).json()
     await senders.deliver()
 
-    failing = await life(ann, paid["id"])
+    failing = await timeline(ann, paid["id"])
     house.api.clock.ahead = timedelta(minutes=10)
     await senders.deliver()
-    delivered = await life(ann, paid["id"])
+    delivered = await timeline(ann, paid["id"])
 
     first = {"delivered": 0, "pending": 1, "failed": 0, "retried": 0, "endpoints": [endpoint]}
     assert of_kind(failing["steps"], "webhooks") == [first | {"reasons": ["http_status"]}]
@@ -180,10 +180,10 @@ async def test_an_approval_is_told_with_its_reasons_and_the_passkey(house: House
     alice, key, _ = await browsing(house.api, "alice", "100.00 EUR")
     await house.person("bob")
     asked = await waiting(alice, "@bob", "10.00 EUR")
-    before = await life(ann, asked["id"])
+    before = await timeline(ann, asked["id"])
     await approve(alice, key, asked)
 
-    found = await life(ann, asked["id"])
+    found = await timeline(ann, asked["id"])
 
     assert kinds(before) == ["requested", "approval_needed", "held"]
     assert kinds(found) == ["requested", "approval_needed", "held", "approved", "transferred", "settled"]
@@ -197,7 +197,7 @@ async def test_a_draw_is_its_payees_and_names_the_mandate(house: House, ann: Ope
     shop, alice = await house.person("shop"), await house.person("alice", "100.00 EUR")
     mandate = await granted(alice)
     drawn = (await draw(shop, mandate, "5.00")).json()
-    (requested,) = of_kind((await life(ann, drawn["id"]))["steps"], "requested")
+    (requested,) = of_kind((await timeline(ann, drawn["id"]))["steps"], "requested")
     assert (requested["by"], requested["mandate"]) == ("@shop", mandate)
 
 
@@ -206,7 +206,7 @@ async def test_the_api_key_is_named_whose_cap_has_counted_the_payment(house: Hou
     await house.person("bob")
     _, key = await made(alice, name="Web shop", caps=[{"asset": "EUR", "day": "50.00"}])
     paid = (await with_key(alice, key).pay("@bob", "10.00 EUR")).json()
-    (requested,) = of_kind((await life(ann, paid["id"]))["steps"], "requested")
+    (requested,) = of_kind((await timeline(ann, paid["id"]))["steps"], "requested")
     assert (requested["by"], requested["api_key"]) == ("@alice", "Web shop")
 
 
@@ -215,6 +215,6 @@ async def test_a_payment_that_its_owner_reported_says_so(house: House, ann: Oper
     await house.person("bob")
     paid = (await alice.pay("@bob", "10.00 EUR")).json()
     await alice.post(f"/v1/payments/{paid['id']}/report-unauthorized", b"")
-    found = await life(ann, paid["id"])
+    found = await timeline(ann, paid["id"])
     assert kinds(found) == ["requested", "transferred", "settled", "reported"]
     assert of_kind(found["steps"], "reported") == [{"by": "@alice"}]
