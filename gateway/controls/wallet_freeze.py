@@ -88,6 +88,11 @@ async def in_force(connection: Connection) -> list[Freeze]:
     return [_freeze(row) for row in await connection.fetch(sql.freezes_in_force)]
 
 
+async def in_force_of(connection: Connection, wallet: WalletId) -> list[Freeze]:
+    """Return the reasons in force of a wallet, newest first: at most 200."""
+    return [_freeze(row) for row in await connection.fetch(sql.freezes_in_force_of, wallet)]
+
+
 async def of_wallet(connection: Connection, wallet: WalletId) -> list[Freeze]:
     """Return the last twenty reasons of a wallet, those in force first."""
     return [_freeze(row) for row in await connection.fetch(sql.freezes_of_wallet, wallet)]

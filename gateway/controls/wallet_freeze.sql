@@ -39,6 +39,12 @@ WHERE wallet_id = $1 AND ended_at IS NULL AND payment_id IS NOT NULL AND placed_
 SELECT handle, reason, placed_at, expires_at, ended_at, payment_id
 FROM wallet_freeze JOIN wallet ON wallet.id = wallet_id WHERE ended_at IS NULL ORDER BY placed_at DESC LIMIT 200;
 
+-- freezes_in_force_of
+-- The reasons in force, of one wallet.
+SELECT handle, reason, placed_at, expires_at, ended_at, payment_id
+FROM wallet_freeze JOIN wallet ON wallet.id = wallet_id WHERE wallet_id = $1 AND ended_at IS NULL
+ORDER BY placed_at DESC LIMIT 200;
+
 -- freezes_of_wallet
 -- The last reasons of a wallet, those in force first.
 SELECT handle, reason, placed_at, expires_at, ended_at, payment_id

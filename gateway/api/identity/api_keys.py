@@ -8,11 +8,10 @@ from uuid import UUID
 from litestar import Response, delete, get, post
 
 from gateway.api.identity.shapes import CapView, KeyRequest, KeysPage, KeyView, NewKeyView, ReplaceKeyRequest
-from gateway.api.identity.sign_in import id_of
 from gateway.clock import rfc3339
 from gateway.errors import Forbidden
 from gateway.http.answer.problems import MONEY_PROBLEMS
-from gateway.http.request.parameters import path_id
+from gateway.http.request.parameters import id_of, path_id
 from gateway.http.services import Services
 from gateway.identity import api_key
 from gateway.identity import wallet as wallets

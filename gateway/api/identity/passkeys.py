@@ -15,9 +15,9 @@ from gateway.api.identity.shapes import (
     RecoveryCodesView,
     RecoveryProofRequest,
 )
-from gateway.api.identity.sign_in import id_of, new_passkey_challenge_view, passkey_view, registration_of
+from gateway.api.identity.sign_in import new_passkey_challenge_view, passkey_view, registration_of
 from gateway.clock import rfc3339
-from gateway.http.request.parameters import path_id
+from gateway.http.request.parameters import id_of, path_id
 from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential

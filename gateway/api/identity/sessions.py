@@ -19,10 +19,11 @@ from gateway.api.identity.shapes import (
     SessionsPage,
     SessionView,
 )
-from gateway.api.identity.sign_in import assertion_challenge_view, assertion_of, id_of, session_view
+from gateway.api.identity.sign_in import assertion_challenge_view, assertion_of, session_view
 from gateway.api.identity.views import challenge_view
 from gateway.custody.bind import chain_id_of
 from gateway.http.cookie import holding, refuse_other_origins, set_with_answer, token_of
+from gateway.http.request.parameters import id_of
 from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential

@@ -1,7 +1,6 @@
 """How what people sign in with is read, and how it is shown. What of passkeys is bytes is base64url without padding."""
 
 from datetime import datetime
-from uuid import UUID
 
 from gateway.api.identity.shapes import (
     AssertionChallengeView,
@@ -13,21 +12,12 @@ from gateway.api.identity.shapes import (
     SignUpRequest,
 )
 from gateway.clock import rfc3339
-from gateway.errors import InvalidRequest, NotFound
 from gateway.identity.sign_in.ceremony import ALGORITHMS, Assertion, Registration, from_base64, to_base64
 from gateway.identity.sign_in.challenge import Asked
 from gateway.identity.sign_in.passkey import Passkey
 from gateway.identity.sign_in.session import Session
 from gateway.identity.wallet import Wallet
-from gateway.ids import WalletId, read, show
-
-
-def id_of(prefix: str, text: str, what: str) -> UUID:
-    """The id that a path says. Raises NotFound where it says none: there is nothing by that name."""
-    try:
-        return read(prefix, text)
-    except InvalidRequest:
-        raise NotFound(what) from None
+from gateway.ids import WalletId, show
 
 
 def assertion_of(asked: AssertionRequest) -> Assertion:

@@ -5,7 +5,6 @@ from typing import Annotated, Any, Final
 from litestar import Request, delete, get, post, put
 from litestar.params import PathParameter
 
-from gateway.api.identity.sign_in import id_of
 from gateway.api.notifications.shapes import (
     NotificationAddressesPage,
     NotificationAddressRequest,
@@ -17,7 +16,7 @@ from gateway.api.notifications.shapes import (
 from gateway.api.notifications.views import address_view
 from gateway.audit.log import ANYONE
 from gateway.errors import InvalidRequest, NotFound
-from gateway.http.request.parameters import path_id
+from gateway.http.request.parameters import id_of, path_id
 from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential

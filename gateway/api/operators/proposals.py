@@ -7,14 +7,14 @@ from litestar import get, post
 from litestar.params import QueryParameter
 
 from gateway.api.identity.shapes import AssertionChallengeView, AssertionRequest
-from gateway.api.identity.sign_in import assertion_challenge_view, assertion_of, id_of
+from gateway.api.identity.sign_in import assertion_challenge_view, assertion_of
 from gateway.api.operators.operators import told
 from gateway.api.operators.shapes import ProposalRequest, ProposalsPage, ProposalView
 from gateway.clock import rfc3339
 from gateway.errors import InvalidRequest
 from gateway.http.answer.problems import MONEY_PROBLEMS
 from gateway.http.request.cursor import cursor_position, cursor_text
-from gateway.http.request.parameters import Cursor, Limit, path_id
+from gateway.http.request.parameters import Cursor, Limit, id_of, path_id
 from gateway.http.services import Services
 from gateway.identity.handle import fold
 from gateway.identity.sign_in.ceremony import party_of

@@ -17,15 +17,15 @@ from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent, By
 from gateway.bank import movements
 from gateway.bank.movements import BankMovement, BankRequest, Direction
-from gateway.errors import GatewayError, InvalidRequest, NotFound
+from gateway.errors import GatewayError
 from gateway.http.answer.problems import KEY_PROBLEMS, MONEY_PROBLEMS
-from gateway.http.request.parameters import path_id
+from gateway.http.request.parameters import id_of, path_id
 from gateway.http.services import Services
 from gateway.identity.credential import Credential
 from gateway.identity.sign_in import passkey
 from gateway.identity.sign_in.ceremony import Assertion
 from gateway.identity.wallet import Wallet
-from gateway.ids import ConversionId, read
+from gateway.ids import ConversionId
 from gateway.money import Money
 from gateway.payments import convert as converting
 from gateway.payments.checks import policy
@@ -172,9 +172,6 @@ async def convert(
 @get("/v1/conversions/{id:str}", tags=["Bank"], summary="Get a conversion", needs="read", problems=("not_found",))
 async def get_conversion(id: ConversionPath, services: Services, caller: Wallet) -> ConversionView:
     """For its owner."""
-    try:
-        conversion_id = ConversionId(read("cnv", id))
-    except InvalidRequest:
-        raise NotFound(f"conversion {id[:60]}") from None
+    conversion_id = ConversionId(id_of("cnv", id, f"conversion {id[:60]}"))
     async with services.database.reading() as connection:
         return conversion_view(await records.conversion(connection, services.settings.assets, conversion_id, caller.id))

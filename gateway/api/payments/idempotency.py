@@ -214,14 +214,13 @@ def fingerprint_of(call: str, asked: msgspec.Struct, payees: Sequence[PayeeResol
 def _as_meant(asked: msgspec.Struct, payees: Sequence[PayeeResolver]) -> msgspec.Struct:
     """The request in the one spelling of what it means. What could not be paid may stay as it is: it keeps no key."""
     spelled: dict[str, Any] = {}
-    amount, to = getattr(asked, "amount", None), getattr(asked, "to", None)
+    amount = getattr(asked, "amount", None)
     if amount is not None and "." in amount and amount[-1] in "0.":
         spelled["amount"] = amount.rstrip("0").rstrip(".")
-    if to is not None and (name := spelling(payees, to)) != to:
-        spelled["to"] = name
-    asked_of = getattr(asked, "from_", None)
-    if asked_of is not None and (name := spelling(payees, asked_of)) != asked_of:
-        spelled["from_"] = name
+    for party in ("to", "from_"):
+        written = getattr(asked, party, None)
+        if written is not None and (name := spelling(payees, written)) != written:
+            spelled[party] = name
     if (metadata := getattr(asked, "metadata", None)) is not None:
         spelled["metadata"] = dict(sorted(metadata.items())) or None
     return msgspec.structs.replace(asked, **spelled) if spelled else asked

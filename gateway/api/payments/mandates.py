@@ -8,13 +8,13 @@ from msgspec import Struct
 
 from gateway.api.fields import check_time
 from gateway.api.identity.shapes import AssertionChallengeView, AssertionRequest
-from gateway.api.identity.sign_in import assertion_challenge_view, assertion_of, id_of
+from gateway.api.identity.sign_in import assertion_challenge_view, assertion_of
 from gateway.api.payments.idempotency import answer_idempotently
 from gateway.api.payments.payments import ACCEPTED
 from gateway.api.payments.shapes import DrawRequest, MandateRequest, MandatesPage, MandateView, PaymentView
 from gateway.api.payments.views import mandate_view, payment_view
 from gateway.http.answer.problems import KEY_PROBLEMS, MONEY_PROBLEMS
-from gateway.http.request.parameters import path_id
+from gateway.http.request.parameters import id_of, path_id
 from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential

@@ -24,11 +24,11 @@ from gateway.api.payments.shapes import (
     SignatureRequest,
 )
 from gateway.api.payments.views import payment_view, preview_view
-from gateway.errors import AmountTooPrecise, GatewayError, InvalidAmount, InvalidRequest, NotFound
+from gateway.errors import AmountTooPrecise, GatewayError, InvalidAmount
 from gateway.http import instrumentation
 from gateway.http.answer.problems import END_PROBLEMS, KEY_PROBLEMS, MONEY_PROBLEMS, PAY_PROBLEMS, REQUEST_PROBLEMS
 from gateway.http.request.cursor import cursor_position, cursor_text
-from gateway.http.request.parameters import Cursor, Limit, asset_parameter, path_id, refused
+from gateway.http.request.parameters import Cursor, Limit, asset_parameter, id_of, path_id, refused
 from gateway.http.request.times import period_of, time_parameter
 from gateway.http.services import Services
 from gateway.idempotency import Unbatched
@@ -409,15 +409,9 @@ def _amount(name: str, text: str | None, asset: Asset | None) -> Money | None:
 
 def request_id(text: str) -> RequestId:
     """The id of a request for money. Raises NotFound if it is none."""
-    try:
-        return RequestId(read(PREFIX, text))
-    except InvalidRequest:
-        raise NotFound(f"request {text[:60]}") from None
+    return RequestId(id_of(PREFIX, text, f"request {text[:60]}"))
 
 
 def payment_id(text: str) -> PaymentId:
     """The id in a path. Raises NotFound if it is not a payment's id."""
-    try:
-        return PaymentId(read("pay", text))
-    except InvalidRequest:
-        raise NotFound(f"payment {text[:60]}") from None
+    return PaymentId(id_of("pay", text, f"payment {text[:60]}"))

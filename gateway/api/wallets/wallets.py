@@ -62,7 +62,7 @@ async def get_wallet(services: Services, caller: Wallet, at: At = None) -> Walle
             code: await cursors.read(connection, contract.chain_id)
             for code, contract in services.settings.contracts.items()
         }
-        freezes = await wallet_freeze.of_wallet(connection, caller.id)
+        freezes = await wallet_freeze.in_force_of(connection, caller.id)
     return _view(
         caller,
         None,
@@ -152,13 +152,13 @@ async def _wallet_at(services: Services, caller: Wallet, at: datetime) -> Wallet
     codes = {account.wallet(caller.handle, asset): asset for asset in assets.spendable()}
     async with services.database.reading() as connection:
         balances = await ledger.balances_at(connection, codes, at)
-        freezes = await wallet_freeze.of_wallet(connection, caller.id)
+        freezes = await wallet_freeze.in_force_of(connection, caller.id)
     there = [past_balance_view(one) for one in balances.values() if assets.takes_new(one.asset) or one.units]
     return _view(caller, rfc3339(at), there, freezes)
 
 
 def _view(of: Wallet, at: str | None, balances: list[BalanceView], freezes: list[Freeze]) -> WalletView:
-    in_force = [freeze_view(one) for one in freezes if one.ended_at is None]
+    in_force = [freeze_view(one) for one in freezes]
     since = min((one.placed_at for one in in_force), default=None)
     return WalletView(of.handle, show("wal", of.id), of.address, of.custody, at, balances, since, in_force)
 

@@ -6,7 +6,6 @@ from litestar import get, post
 from litestar.params import QueryParameter
 
 from gateway.api.fields import check_time
-from gateway.api.identity.sign_in import id_of
 from gateway.api.webhooks.shapes import DeliveriesPage, RedeliveryRequest, WebhookView
 from gateway.api.webhooks.views import delivery_view, webhook_view
 from gateway.api.webhooks.webhooks import WHAT, WebhookPath
@@ -14,7 +13,7 @@ from gateway.errors import InvalidRequest
 from gateway.events import event_id
 from gateway.events.log import END
 from gateway.http.request.cursor import cursor_number, cursor_text
-from gateway.http.request.parameters import Cursor, Limit
+from gateway.http.request.parameters import Cursor, Limit, id_of
 from gateway.http.services import Services
 from gateway.identity.wallet import Wallet
 from gateway.webhooks import delivery, endpoint

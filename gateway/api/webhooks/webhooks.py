@@ -6,7 +6,6 @@ from typing import Annotated, Final
 from litestar import delete, get, patch, post, put
 
 from gateway.api.events.catalogue import types_named
-from gateway.api.identity.sign_in import id_of
 from gateway.api.webhooks.shapes import (
     NewWebhookView,
     RotatedSecretView,
@@ -17,7 +16,7 @@ from gateway.api.webhooks.shapes import (
 )
 from gateway.api.webhooks.views import new_webhook_view, webhook_view
 from gateway.clock import rfc3339
-from gateway.http.request.parameters import path_id
+from gateway.http.request.parameters import id_of, path_id
 from gateway.http.services import Services
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
@@ -68,8 +67,7 @@ async def change_webhook(
     id: WebhookPath, data: WebhookRequest, services: Services, credential: Credential
 ) -> WebhookView:
     """Replaces all settings. An endpoint that is enabled again continues with the events since it was disabled."""
-    _check_types(data.types)
-    return await _changed(id, services, credential, Changes(data.url, data.types, data.description, data.enabled))
+    return await _changed(id, services, credential, data)
 
 
 @patch("/v1/webhooks/{id:str}", tags=["Webhooks"], summary="Update a webhook", needs="owner", problems=("not_found",))
@@ -79,8 +77,7 @@ async def update_webhook(
     """Changes the settings that are given; the others stay, whoever changes them at the same time. An endpoint that is
     enabled again continues with the events since it was disabled.
     """
-    _check_types(data.types or ())
-    return await _changed(id, services, credential, Changes(data.url, data.types, data.description, data.enabled))
+    return await _changed(id, services, credential, data)
 
 
 @delete(
@@ -116,8 +113,11 @@ async def rotate_webhook_secret(id: WebhookPath, services: Services, credential:
     return RotatedSecretView(found.shown_id, secret, rfc3339(expires_at))
 
 
-async def _changed(id: str, services: Services, credential: Credential, changes: Changes) -> WebhookView:
-    of = id_of(PREFIX, id, WHAT)
+async def _changed(
+    id: str, services: Services, credential: Credential, data: WebhookRequest | WebhookChangesRequest
+) -> WebhookView:
+    _check_types(data.types or ())
+    of, changes = id_of(PREFIX, id, WHAT), Changes(data.url, data.types, data.description, data.enabled)
     async with services.database.transaction() as connection:
         changed = await endpoint.change(
             *(connection, services.webhooks_allowed, credential.wallet.id, of, changes, credential.by, services.clock())

@@ -26,6 +26,7 @@ from gateway.api.payments.shapes import (
 )
 from gateway.cli.wallet import key_file
 from gateway.cli.wallet.errors import Answered, NoGateway, OutcomeUnknown
+from gateway.client.resources.requests import payment_of
 from gateway.config.config import Config
 from gateway.errors import Misconfigured
 from gateway.identity.handle import fold
@@ -190,8 +191,7 @@ class Client:
     async def pay_request(self, id: str, key: str | None = None) -> Answer:
         """Pay what a request asks for."""
         with self.told():
-            one = await self.api.requests.get(id)
-        asked = {"to": one.to, "amount": one.amount, "asset": one.asset, "memo": one.memo, "request": one.id}
+            asked = payment_of(await self.api.requests.get(id))
         return await self._call("POST", "/v1/payments", asked, key=key)
 
     async def pay_many(self, rows: Sequence[Mapping[str, str]], key: str) -> list[Answer]:

@@ -60,8 +60,7 @@ class Requests(Resource[Mode]):
 
         Raises ProblemError (`request_not_open`, `insufficient_funds`, …), OutcomeUnknown and NoAnswer.
         """
-        one = await self._calls.get(_path(id), RequestView)
-        asked = PaymentRequest(one.to, one.amount, one.asset, one.memo, request=one.id)
+        asked = payment_of(await self._calls.get(_path(id), RequestView))
         return await self._calls.move("/v1/payments", PaymentView, asked, idempotency_key)
 
     @call
@@ -77,6 +76,11 @@ class Requests(Resource[Mode]):
     async def _end(self, id: str, how: str) -> RequestView:
         path = f"{_path(id)}/{how}"
         return (await self._calls.send("POST", path, RequestView, NothingRequest(), repeatable=True)).value
+
+
+def payment_of(asked: RequestView) -> PaymentRequest:
+    """The payment that a request asks for."""
+    return PaymentRequest(asked.to, asked.amount, asked.asset, asked.memo, request=asked.id)
 
 
 def _path(id: str) -> str:

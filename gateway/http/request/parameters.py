@@ -10,6 +10,7 @@ The error for a bad value names the parameter as it was sent, with the allowed v
 from collections.abc import Iterable
 from enum import Enum
 from typing import Annotated, Any, Final, Literal, get_origin
+from uuid import UUID
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
@@ -17,9 +18,10 @@ from litestar.params import KwargDefinition, PathParameter, QueryParameter
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.typing import FieldDefinition
 
-from gateway.errors import InvalidRequest
+from gateway.errors import InvalidRequest, NotFound
 from gateway.http.request.json_faults import one_of
 from gateway.http.schema import typed_id
+from gateway.ids import read
 
 Cursor = Annotated[str | None, QueryParameter(description="The `next_cursor` of the page before.")]
 
@@ -37,6 +39,14 @@ def path_id(prefix: str, description: str) -> PathParameter:
     return PathParameter(
         description=description, schema_extra={"examples": shown.examples, **(shown.extra_json_schema or {})}
     )
+
+
+def id_of(prefix: str, text: str, what: str) -> UUID:
+    """Return the id in a path. Raises NotFound if it is none of this prefix: `what` is then what there is not."""
+    try:
+        return read(prefix, text)
+    except InvalidRequest:
+        raise NotFound(what) from None
 
 
 #: Where a handler stores the names of its query parameters, and of the arguments that they are passed as.

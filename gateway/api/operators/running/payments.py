@@ -6,13 +6,12 @@ from litestar import get
 from litestar.params import QueryParameter
 
 from gateway.api.fields import HandleText
-from gateway.api.identity.sign_in import id_of
 from gateway.api.operators.running.shapes import OperatorPaymentsPage, PaymentTimelineView
 from gateway.api.operators.running.views import timeline_view
 from gateway.api.payments.views import payment_view
 from gateway.errors import InvalidRequest
 from gateway.http.request.cursor import cursor_position, cursor_text
-from gateway.http.request.parameters import Cursor, Limit, path_id
+from gateway.http.request.parameters import Cursor, Limit, id_of, path_id
 from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.ids import NEWEST, PaymentId, read, show

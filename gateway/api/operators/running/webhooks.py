@@ -4,12 +4,11 @@ from typing import Annotated
 
 from litestar import get, post
 
-from gateway.api.identity.sign_in import id_of
 from gateway.api.operators.running.shapes import FailingWebhooksPage, RetriedWebhookView, RetryRequest
 from gateway.api.operators.running.views import failing_view
 from gateway.api.webhooks.webhooks import WHAT
 from gateway.http.request.cursor import cursor_position, cursor_text
-from gateway.http.request.parameters import Cursor, Limit, path_id
+from gateway.http.request.parameters import Cursor, Limit, id_of, path_id
 from gateway.http.services import Services
 from gateway.ids import NEWEST, read
 from gateway.operators import operators

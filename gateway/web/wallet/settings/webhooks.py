@@ -8,11 +8,11 @@ from litestar import Request, Response
 from litestar.params import PathParameter
 
 from gateway.api.events.catalogue import CATALOGUE
-from gateway.api.identity.sign_in import id_of
 from gateway.api.webhooks.deliveries import list_deliveries
 from gateway.api.webhooks.shapes import AttemptView
 from gateway.api.webhooks.webhooks import WHAT, get_webhook, list_webhooks
 from gateway.clock import rfc3339
+from gateway.http.request.parameters import id_of
 from gateway.http.services import Services
 from gateway.identity.wallet import Wallet
 from gateway.web.owned import answer, own_page, reader_for
