@@ -209,7 +209,7 @@ METRICS: Final = (
         "gauge",
         ("channel", "state"),
         "work",
-        "Addresses that notifications go to: `waits` (for its code), `proved` or `failed`.",
+        "Addresses that notifications go to: `pending` (waits for its code), `confirmed` or `failed`.",
     ),
     Metric(
         "gateway_notification_overdue_seconds",

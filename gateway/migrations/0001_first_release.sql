@@ -922,7 +922,7 @@ CREATE TABLE recovery_code (
     hash bytea NOT NULL CONSTRAINT recovery_code_is_a_scrypt CHECK (length(hash) = 32),
     salt bytea NOT NULL CONSTRAINT recovery_code_salt_length CHECK (length(salt) = 16),
     made_at timestamptz NOT NULL,
-    proved_at timestamptz,             -- when its owner typed it to show that the codes are kept
+    confirmed_at timestamptz,          -- when its owner typed it to show that the codes are kept
     used_at timestamptz,
     PRIMARY KEY (wallet_id, hash)
 );
@@ -3317,8 +3317,8 @@ CREATE TABLE webhook_position (
 INSERT INTO webhook_position (number, reached) VALUES (1, 0);
 -- Notifications: the addresses that they are sent to, their owners' preferences, and the state of each delivery.
 
--- An address of a channel: an e-mail address, a browser that takes push messages. Until it is proved, only the code
--- that proves it is sent to it. The address is encrypted under a master key, and is deleted with the row.
+-- An address of a channel: an e-mail address, a browser that takes push messages. Until it is confirmed, only the code
+-- that confirms it is sent to it. The address is encrypted under a master key, and is deleted with the row.
 CREATE TABLE notification_address (
     id uuid PRIMARY KEY,
     wallet_id uuid NOT NULL REFERENCES wallet (id),
@@ -3329,23 +3329,23 @@ CREATE TABLE notification_address (
     locale text NOT NULL,
     time_zone text NOT NULL,
     created_at timestamptz NOT NULL,
-    proved_at timestamptz,             -- it is notified of what happens after this
+    confirmed_at timestamptz,          -- it is notified of what happens after this
     failure text,                      -- why nothing is sent to it any more
     failed_at timestamptz,
     removed_at timestamptz,            -- its owner no longer sees it; it is deleted once it was notified of that
-    code_expires_at timestamptz,       -- while it waits to be proved: when the code expires
+    code_expires_at timestamptz,       -- while it waits to be confirmed: when the code expires
     code_tries integer NOT NULL DEFAULT 0 CONSTRAINT notification_address_counts_tries CHECK (code_tries >= 0),
     unsubscribe bytea NOT NULL CONSTRAINT notification_address_unsubscribe_unique UNIQUE
         CONSTRAINT notification_address_unsubscribe_is_a_sha256 CHECK (length(unsubscribe) = 32),
     CONSTRAINT notification_address_fails_for_a_reason CHECK ((failure IS NULL) = (failed_at IS NULL)),
-    CONSTRAINT notification_address_is_proved_or_waits CHECK ((proved_at IS NULL) = (code_expires_at IS NOT NULL))
+    CONSTRAINT notification_address_is_confirmed_or_pending CHECK ((confirmed_at IS NULL) = (code_expires_at IS NOT NULL))
 );
 CREATE TRIGGER wallet_is_open BEFORE INSERT ON notification_address FOR EACH ROW EXECUTE FUNCTION wallet_is_open();
 CREATE INDEX notification_address_of_wallet ON notification_address (wallet_id);
 CREATE INDEX notification_address_lookup ON notification_address (lookup) WHERE lookup IS NOT NULL;
 CREATE INDEX notification_address_of_master ON notification_address (master);
 CREATE INDEX notification_address_removed ON notification_address (id) WHERE removed_at IS NOT NULL;
-CREATE INDEX notification_address_unproved ON notification_address (code_expires_at) WHERE proved_at IS NULL;
+CREATE INDEX notification_address_unconfirmed ON notification_address (code_expires_at) WHERE confirmed_at IS NULL;
 CREATE TRIGGER master_key_is_active BEFORE INSERT OR UPDATE ON notification_address
     FOR EACH ROW EXECUTE FUNCTION master_key_is_active();
 
@@ -3364,7 +3364,7 @@ CREATE TABLE notification_seen (
     event bigint NOT NULL
 );
 
--- An event that a wallet with proved addresses is notified of. Only one notification of a kind is `about` the same
+-- An event that a wallet with confirmed addresses is notified of. Only one notification of a kind is `about` the same
 -- thing.
 CREATE TABLE notification (
     wallet_id uuid NOT NULL REFERENCES wallet (id),
@@ -3378,7 +3378,7 @@ CREATE TABLE notification (
 );
 CREATE INDEX notification_of_time ON notification (queued_at);
 
--- A notification for one address, or the code that proves the address (then there is no event).
+-- A notification for one address, or the code that confirms the address (then there is no event).
 CREATE TABLE notification_delivery (
     id uuid PRIMARY KEY,
     wallet_id uuid NOT NULL,

@@ -1,9 +1,9 @@
-"""Addresses that a wallet's notifications are sent to. A channel may have several; each is proved before it is used.
+"""Addresses that a wallet's notifications are sent to. A channel may have several; each is confirmed before it is used.
 
-    waits     a code was sent to it, valid for 15 minutes and 5 tries; only the code is sent to it
-    proved    it gets notifications of what happens from now on
-    failed    the other side says that it does not exist: nothing is sent to it until it is proved again
-    removed   its owner no longer sees it; it gets a notification of its removal, and then the row is deleted
+    pending    a code was sent to it, valid for 15 minutes and 5 tries; only the code is sent to it
+    confirmed  it gets notifications of what happens from now on
+    failed     the other side says that it does not exist: nothing is sent to it until it is confirmed again
+    removed    its owner no longer sees it; it gets a notification of its removal, and then the row is deleted
 
 An address is encrypted under the master key (AES-256-GCM, bound to this row) together with the code and the token of
 its unsubscribe link. It is in no log, event or error; lists show a part of it. The wallet's other addresses are
@@ -50,8 +50,8 @@ ADDRESSES_MAX: Final = 10
 CODE_GOOD_FOR: Final = timedelta(minutes=15)
 CODE_TRIES: Final = 5
 
-#: How long an unproved address is kept.
-_UNPROVED_FOR: Final = timedelta(days=1)
+#: How long an unconfirmed address is kept.
+_UNCONFIRMED_FOR: Final = timedelta(days=1)
 
 
 class _Encrypted(msgspec.Struct):
@@ -73,7 +73,7 @@ class Address:
     locale: str
     time_zone: str
     created_at: datetime
-    proved_at: datetime | None
+    confirmed_at: datetime | None
     failure: str | None
     failed_at: datetime | None
     removed_at: datetime | None
@@ -92,12 +92,12 @@ class Address:
     def state(self) -> AddressState:
         if self.failure is not None:
             return "failed"
-        return "waits" if self.proved_at is None else "proved"
+        return "pending" if self.confirmed_at is None else "confirmed"
 
     @property
     def is_usable(self) -> bool:
         """Whether notifications of what happens now are sent to it."""
-        return self.state == "proved" and self.removed_at is None
+        return self.state == "confirmed" and self.removed_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +112,20 @@ class NewAddress:
 async def add(
     connection: Connection, vault: Vault, channel: Channel, of: WalletId, new: NewAddress, by: By, now: datetime
 ) -> Address:
-    """Add an address, which waits for its code, or is proved at once if the channel needs none. An existing one is
+    """Add an address, which waits for its code, or is confirmed at once if the channel needs none. An existing one is
     kept, with this locale and time zone; if it waits or has failed, it gets a new code.
 
     Raises InvalidRequest.
     """
-    _check_reader(new.locale, new.time_zone)
+    _check_locale(new.locale, new.time_zone)
     text = new.text
     await lock_wallet(connection, of)
     there = await addresses(connection, vault, of)
     found = next((one for one in there if (one.channel, one.text) == (channel.name, text)), None)
     if found is None and len(there) >= ADDRESSES_MAX:
         raise InvalidRequest("addresses", f"a wallet has {ADDRESSES_MAX} addresses at the most: remove one")
-    if found is not None and found.state == "proved":
-        await connection.execute(sql.set_reader, found.id, new.locale, new.time_zone)
+    if found is not None and found.state == "confirmed":
+        await connection.execute(sql.set_locale, found.id, new.locale, new.time_zone)
         return await address(connection, vault, of, found.id)
     id = new_id(now) if found is None else found.id
     code = f"{secrets.randbelow(10**6):06}" if channel.needs_code else None
@@ -137,17 +137,17 @@ async def add(
         *(now + CODE_GOOD_FOR, hash_of(content.unsubscribe), lookup_of(vault, channel.name, text)),
     )
     if code is None:
-        await _prove(connection, of, id, channel.name, by, now)
+        await _confirm(connection, of, id, channel.name, by, now)
     else:
         await connection.execute(sql.queue_code, new_id(now), of, id, channel.name, now)
     return await address(connection, vault, of, id)
 
 
-async def set_reader(
+async def set_locale(
     connection: Connection, vault: Vault, of: WalletId, locale: str, time_zone: str
 ) -> Sequence[Address]:
     """Set the locale and time zone of all the wallet's addresses, and return them. Raises InvalidRequest."""
-    _check_reader(locale, time_zone)
+    _check_locale(locale, time_zone)
     await lock_wallet(connection, of)
     await connection.execute(sql.set_readers, of, locale, time_zone)
     return await addresses(connection, vault, of)
@@ -156,12 +156,12 @@ async def set_reader(
 async def confirm(
     connection: Connection, vault: Vault, of: WalletId, id: UUID, code: str, by: By, now: datetime
 ) -> Address | InvalidCode:
-    """Return the address, proved by the code that was sent to it; or the error, which the caller raises after this
+    """Return the address, confirmed by the code that was sent to it; or the error, which the caller raises after this
     transaction has committed, because the try counts. Raises NotFound.
     """
     await lock_wallet(connection, of)
     found = await address(connection, vault, of, id)
-    if found.state == "proved":
+    if found.state == "confirmed":
         return found
     row = await connection.fetchrow(sql.try_code, id)
     assert row is not None, "the wallet is locked"
@@ -172,7 +172,7 @@ async def confirm(
     if not hmac.compare_digest(found.code.encode(), code.encode()):
         return InvalidCode("wrong", "this is not the code that was sent to the address: look at the newest message")
     await _reencrypt(connection, vault, found)
-    await _prove(connection, of, id, found.channel, by, now)
+    await _confirm(connection, of, id, found.channel, by, now)
     return await address(connection, vault, of, id)
 
 
@@ -180,7 +180,7 @@ async def remove(connection: Connection, vault: Vault, of: WalletId, id: UUID, b
     """Remove an address. It is deleted once it has been notified. Raises NotFound."""
     await lock_wallet(connection, of)
     found = await address(connection, vault, of, id)
-    if found.state == "proved":
+    if found.state == "confirmed":
         await connection.execute(sql.remove_address, id, now)
         await _record(connection, "notification_address.removed", of, id, found.channel, by, now)
     else:
@@ -192,12 +192,12 @@ async def remove(connection: Connection, vault: Vault, of: WalletId, id: UUID, b
 async def fail(connection: Connection, of: WalletId, id: UUID, reason: str, by: By, now: datetime) -> None:
     """Mark an address as failed: nothing is sent to it any more, and its owner is notified."""
     row = await connection.fetchrow(sql.fail_address, id, reason, now)
-    if row is not None and row["proved_at"] is not None and row["removed_at"] is None:
+    if row is not None and row["confirmed_at"] is not None and row["removed_at"] is None:
         await _record(connection, "notification_address.failed", of, id, row["channel"], by, now, reason=reason)
 
 
 async def handles_of(connection: Connection, vault: Vault, channel: str, text: str) -> list[str]:
-    """Return the handles of the wallets that have proved this address: at most twenty, and none without a root key."""
+    """Return the handles of the wallets that have confirmed this address: at most 20, and none without a root key."""
     key = lookup_of(vault, channel, text)
     if key is None:
         return []
@@ -242,8 +242,8 @@ async def of_unsubscribe(connection: Connection, token: str) -> tuple[WalletId, 
 
 
 async def usable(connection: Connection, wallets: Sequence[WalletId]) -> Mapping[WalletId, Sequence[Record]]:
-    """Return, by wallet, the id, channel, proved_at and removed_at of the addresses that notifications may go to. They
-    are not deleted until the transaction ends.
+    """Return, by wallet, the id, channel, confirmed_at and removed_at of the addresses that notifications may go to.
+    They are not deleted until the transaction ends.
     """
     found: dict[WalletId, list[Record]] = {}
     for row in await connection.fetch(sql.usable, list(wallets)):
@@ -258,12 +258,12 @@ async def usable_channels(connection: Connection, of: WalletId) -> set[str]:
 
 
 async def forget(connection: Connection, now: datetime) -> None:
-    """Delete addresses that were never proved."""
-    await connection.execute(sql.forget_unproved, now - _UNPROVED_FOR)
+    """Delete addresses that were never confirmed."""
+    await connection.execute(sql.forget_unconfirmed, now - _UNCONFIRMED_FOR)
 
 
-async def _prove(connection: Connection, of: WalletId, id: UUID, channel: str, by: By, now: datetime) -> None:
-    await connection.execute(sql.prove_address, id, now)
+async def _confirm(connection: Connection, of: WalletId, id: UUID, channel: str, by: By, now: datetime) -> None:
+    await connection.execute(sql.confirm_address, id, now)
     await _record(connection, "notification_address.added", of, id, channel, by, now)
 
 
@@ -289,7 +289,7 @@ async def _record(
     await audit.append(connection, [AuditEvent(kind, of, by, id, details)], now)
 
 
-def _check_reader(locale: str, time_zone: str) -> None:
+def _check_locale(locale: str, time_zone: str) -> None:
     if locale not in LOCALES:
         raise InvalidRequest("locale", f"{locale[:20]!r} is no language of notices: use {' or '.join(LOCALES)}")
     check_time_zone(time_zone)
@@ -299,6 +299,6 @@ def _address(vault: Vault, row: Record) -> Address:
     content = msgspec.json.decode(vault.unsafe_decrypt(row["id"], row["ciphertext"], row["under"]), type=_Encrypted)
     return Address(
         *(row["id"], WalletId(row["wallet_id"]), row["channel"], content.address, row["locale"], row["time_zone"]),
-        *(row["created_at"], row["proved_at"], row["failure"], row["failed_at"], row["removed_at"]),
+        *(row["created_at"], row["confirmed_at"], row["failure"], row["failed_at"], row["removed_at"]),
         *(content.unsubscribe, content.code),
     )

@@ -4,13 +4,13 @@ INSERT INTO notification_address
     (id, wallet_id, channel, ciphertext, master, locale, time_zone, created_at, code_expires_at, unsubscribe, lookup)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (id) DO UPDATE SET ciphertext = EXCLUDED.ciphertext, master = EXCLUDED.master, locale = EXCLUDED.locale,
-    time_zone = EXCLUDED.time_zone, proved_at = NULL, failure = NULL, failed_at = NULL,
+    time_zone = EXCLUDED.time_zone, confirmed_at = NULL, failure = NULL, failed_at = NULL,
     code_expires_at = EXCLUDED.code_expires_at, code_tries = 0;
 
 -- handles_of_lookup
--- The handles of the wallets with proved addresses of this hash.
+-- The handles of the wallets with confirmed addresses of this hash.
 SELECT DISTINCT wallet.handle FROM notification_address JOIN wallet ON wallet.id = wallet_id
-WHERE lookup = $1 AND proved_at IS NOT NULL AND removed_at IS NULL LIMIT 20;
+WHERE lookup = $1 AND confirmed_at IS NOT NULL AND removed_at IS NULL LIMIT 20;
 
 -- queue_code
 -- Queue the code, also if one was queued before.
@@ -19,7 +19,7 @@ VALUES ($1, $2, $3, $4, $5, $5)
 ON CONFLICT (address_id, event) DO UPDATE SET id = EXCLUDED.id, state = 'pending', reason = NULL, tries = 0,
     queued_at = EXCLUDED.queued_at, next_at = EXCLUDED.next_at, ended_at = NULL, lease = NULL, leased_until = NULL;
 
--- set_reader
+-- set_locale
 -- Set an address's locale and time zone.
 UPDATE notification_address SET locale = $2, time_zone = $3 WHERE id = $1;
 
@@ -35,9 +35,9 @@ UPDATE notification_address SET code_tries = code_tries + 1 WHERE id = $1 RETURN
 -- Store the address, encrypted again.
 UPDATE notification_address SET ciphertext = $2, master = $3 WHERE id = $1;
 
--- prove_address
--- Mark an address as proved.
-UPDATE notification_address SET proved_at = $2, code_expires_at = NULL, code_tries = 0 WHERE id = $1;
+-- confirm_address
+-- Mark an address as confirmed.
+UPDATE notification_address SET confirmed_at = $2, code_expires_at = NULL, code_tries = 0 WHERE id = $1;
 
 -- remove_address
 -- Mark an address as removed.
@@ -55,7 +55,7 @@ WHERE address_id = $1 AND state = 'pending';
 -- fail_address
 -- Mark an address as failed; no row if it is already.
 UPDATE notification_address SET failure = $2, failed_at = $3 WHERE id = $1 AND failure IS NULL
-RETURNING channel, proved_at, removed_at;
+RETURNING channel, confirmed_at, removed_at;
 
 -- addresses
 -- The addresses of a wallet, newest first.
@@ -81,10 +81,10 @@ SELECT wallet_id, channel FROM notification_address WHERE unsubscribe = $1;
 
 -- usable
 -- The addresses of these wallets that notifications may go to; none is deleted until the transaction ends.
-SELECT id, wallet_id, channel, proved_at, removed_at FROM notification_address
-WHERE wallet_id = ANY ($1) AND proved_at IS NOT NULL AND failure IS NULL
+SELECT id, wallet_id, channel, confirmed_at, removed_at FROM notification_address
+WHERE wallet_id = ANY ($1) AND confirmed_at IS NOT NULL AND failure IS NULL
 ORDER BY id FOR KEY SHARE;
 
--- forget_unproved
--- Delete addresses that were never proved.
-DELETE FROM notification_address WHERE proved_at IS NULL AND code_expires_at < $1;
+-- forget_unconfirmed
+-- Delete addresses that were never confirmed.
+DELETE FROM notification_address WHERE confirmed_at IS NULL AND code_expires_at < $1;

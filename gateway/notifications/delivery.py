@@ -256,7 +256,7 @@ def _goes_to(one: Notice, there: Sequence[Record], said: Preferences) -> list[Re
     able = [
         row
         for row in there
-        if row["proved_at"] < one.event.at
+        if row["confirmed_at"] < one.event.at
         and (row["removed_at"] is None or (one.kind.security and one.event.at <= row["removed_at"]))
     ]
     channels = preference.chosen(one.kind, said, {row["channel"] for row in able})
@@ -272,7 +272,7 @@ async def _fall_back(connection: Connection, failed: Claimed, now: datetime) -> 
         return
     event_at = await connection.fetchval(sql.event_at, failed.wallet, failed.event)
     there = (await address.usable(connection, [failed.wallet])).get(failed.wallet, ())
-    able = [row for row in there if row["removed_at"] is None and row["proved_at"] < event_at]
+    able = [row for row in there if row["removed_at"] is None and row["confirmed_at"] < event_at]
     said = (await preference.preferences(connection, [failed.wallet]))[failed.wallet]
     channels = preference.fallbacks(
         KINDS[failed.kind], said, {row["channel"] for row in able}, {row["channel"] for row in tried}

@@ -22,13 +22,13 @@ SELECT reached FROM notification_position FOR UPDATE SKIP LOCKED;
 UPDATE notification_position SET reached = $1;
 
 -- any_addresses
--- Whether any address is proved.
-SELECT EXISTS (SELECT FROM notification_address WHERE proved_at IS NOT NULL);
+-- Whether any address is confirmed.
+SELECT EXISTS (SELECT FROM notification_address WHERE confirmed_at IS NOT NULL);
 
 -- concerned
 -- The wallets with addresses that have events numbered above $1 and up to $2.
 SELECT DISTINCT wallet_id FROM notification_address
-WHERE proved_at IS NOT NULL AND failure IS NULL AND wallet_id IN (
+WHERE confirmed_at IS NOT NULL AND failure IS NULL AND wallet_id IN (
     SELECT unnest(ARRAY[wallet_id, other_id]) FROM logged_event WHERE id > $1 AND id <= $2
     UNION
     SELECT owner FROM account WHERE id IN (
@@ -117,7 +117,7 @@ GROUP BY channel;
 
 -- count_addresses
 -- How many addresses there are, by channel and state.
-SELECT channel, CASE WHEN failure IS NOT NULL THEN 'failed' WHEN proved_at IS NULL THEN 'waits' ELSE 'proved' END AS state,
+SELECT channel, CASE WHEN failure IS NOT NULL THEN 'failed' WHEN confirmed_at IS NULL THEN 'pending' ELSE 'confirmed' END AS state,
     count(*)
 FROM notification_address WHERE removed_at IS NULL
 GROUP BY 1, 2;

@@ -7,7 +7,7 @@ from gateway.errors import Refused
 
 @dataclass(eq=False)
 class InvalidCode(Refused):
-    """A code that does not prove an address. `kind` is `wrong`, `expired` or `too_many_tries`."""
+    """A code that does not confirm an address. `kind` is `wrong`, `expired` or `too_many_tries`."""
 
     kind: str
     reason: str

@@ -151,7 +151,7 @@ class Notifier:
         reader = Reader(handle, Language(to.locale, to.time_zone), self._public_url)
         if claimed.event is None:
             if to.code is None:
-                return "proved"
+                return "confirmed"
             return to.text, code_message(_code_id(claimed.id), to.code, reader, claimed.queued_at)
         told = notice(events[0], handle)
         assert told is not None, "what an event tells of does not change"

@@ -19,7 +19,7 @@ Mode = Literal["on", "fallback", "off"]
 MODES: Final = get_args(Mode)
 
 #: The state of an address (address.py).
-AddressState = Literal["waits", "proved", "failed"]
+AddressState = Literal["pending", "confirmed", "failed"]
 
 #: The state of a delivery (delivery.py).
 DeliveryState = Literal["pending", "sent", "failed", "skipped"]

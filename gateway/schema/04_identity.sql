@@ -87,7 +87,7 @@ CREATE TABLE recovery_code (
     hash bytea NOT NULL CONSTRAINT recovery_code_is_a_scrypt CHECK (length(hash) = 32),
     salt bytea NOT NULL CONSTRAINT recovery_code_salt_length CHECK (length(salt) = 16),
     made_at timestamptz NOT NULL,
-    proved_at timestamptz,             -- when its owner typed it to show that the codes are kept
+    confirmed_at timestamptz,          -- when its owner typed it to show that the codes are kept
     used_at timestamptz,
     PRIMARY KEY (wallet_id, hash)
 );

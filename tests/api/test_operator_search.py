@@ -90,7 +90,7 @@ async def test_a_search_is_of_some_text_and_not_too_much(api: Api) -> None:
         assert code_of(answer) == (400, "invalid_request")
 
 
-async def proved(gateway: Gateway, of: Person, text: str) -> addresses.Address:
+async def confirmed(gateway: Gateway, of: Person, text: str) -> addresses.Address:
     town, channel, id = gateway.town, Email(MailServer().server()), WalletId(read("wal", of.wallet_id))
     async with town.database.transaction() as connection:
         wanted = NewAddress(channel.check(text), "en", "UTC")
@@ -101,10 +101,10 @@ async def proved(gateway: Gateway, of: Person, text: str) -> addresses.Address:
     return confirmed
 
 
-async def test_a_wallet_is_found_by_an_e_mail_address_that_its_owner_has_proved_and_keeps(chained: Gateway) -> None:
+async def test_a_wallet_is_found_by_an_e_mail_address_that_its_owner_has_confirmed_and_keeps(chained: Gateway) -> None:
     alice = await chained.api.person("alice")
     ann = await operator(chained.api, "ann")
-    added = await proved(chained, alice, "Alice.Doe@Example.com")
+    added = await confirmed(chained, alice, "Alice.Doe@Example.com")
 
     assert await found(ann, "alice.doe@example.COM") == ("email", [("wallet", "alice")])
     assert await found(ann, "alice@example.com") == ("email", [])
@@ -118,7 +118,7 @@ async def test_a_wallet_is_found_by_an_e_mail_address_that_its_owner_has_proved_
     assert await found(ann, "alice.doe@example.com") == ("email", [])
 
 
-async def test_an_address_that_was_not_proved_finds_nobody(chained: Gateway) -> None:
+async def test_an_address_that_was_not_confirmed_finds_nobody(chained: Gateway) -> None:
     alice, ann = await chained.api.person("alice"), await operator(chained.api, "ann")
     town, channel = chained.town, Email(MailServer().server())
     async with town.database.transaction() as connection:

@@ -130,15 +130,15 @@ async def test_the_last_passkey_goes_once_there_are_recovery_codes_and_one_of_th
 async def test_an_owner_proves_a_recovery_code_and_nobody_else_does(api: Api) -> None:
     alice, _, browser = await browsing(api)
     code = (await browser.post("/v1/recovery-codes")).json()["codes"][0]
-    path = "/v1/recovery-codes/proof"
-    assert (await alice.get("/v1/passkeys")).json()["recovery_codes_proved_at"] is None
+    path = "/v1/recovery-codes/confirmation"
+    assert (await alice.get("/v1/passkeys")).json()["recovery_codes_confirmed_at"] is None
     assert code_of(await alice.post(path, {"code": code})) == (403, "forbidden")
     assert code_of(await browser.post(path, {"code": "0000-0000-0000-0000"})) == (422, "invalid_recovery_code")
 
-    proved = await browser.post(path, {"code": code.upper()})
+    confirmed = await browser.post(path, {"code": code.upper()})
 
-    assert (proved.status_code, proved.json()["recovery_codes_left"]) == (200, 10)
-    assert (await alice.get("/v1/passkeys")).json()["recovery_codes_proved_at"] is not None
+    assert (confirmed.status_code, confirmed.json()["recovery_codes_left"]) == (200, 10)
+    assert (await alice.get("/v1/passkeys")).json()["recovery_codes_confirmed_at"] is not None
     body = {"handle": "@alice", "code": code}
     assert (await api.call("POST", "/v1/sessions/recovery-code", json=body, headers=OWN)).status_code == 201
 
@@ -147,9 +147,9 @@ async def test_wrong_proofs_of_a_recovery_code_count_as_attempts_to_sign_in(api:
     _, _, browser = await browsing(api)
     code = (await browser.post("/v1/recovery-codes")).json()["codes"][0]
     for _ in range(10):
-        answer = await browser.post("/v1/recovery-codes/proof", {"code": "0000-0000-0000-0000"})
+        answer = await browser.post("/v1/recovery-codes/confirmation", {"code": "0000-0000-0000-0000"})
         assert code_of(answer) == (422, "invalid_recovery_code")
-    assert code_of(await browser.post("/v1/recovery-codes/proof", {"code": code})) == (429, "too_many_tries")
+    assert code_of(await browser.post("/v1/recovery-codes/confirmation", {"code": code})) == (429, "too_many_tries")
 
 
 async def test_recovery_codes_are_tried_few_times(api: Api) -> None:

@@ -1,4 +1,4 @@
-"""notifications: an address that is proved by mail, what is sent to it, and what is listed, by the command line."""
+"""notifications: an address that is confirmed by mail, what is sent to it, and what is listed, by the command line."""
 
 import re
 from collections.abc import Iterator
@@ -54,11 +54,11 @@ def test_an_address_is_confirmed_told_in_its_language_and_removed() -> None:
         (code,) = re.findall(r"[0-9]{6}", box.next("[0-9]{6}").subject)
         wrong = up.gateway("notifications", "confirm", id, f"{(int(code) + 1) % 10**6:06}", *of)
         assert (wrong.returncode, "(invalid_code)" in wrong.stderr) == (1, True)
-        assert "proved" in up.gateway("notifications", "confirm", id, code, *of).stdout
+        assert "confirmed" in up.gateway("notifications", "confirm", id, code, *of).stdout
 
         up.gateway("pay", bob, "1.00", "EUR", "--from", alice)
         assert box.next("€1.00").to == ["bob@example.com"]
-        assert "th  Asia/Bangkok" in levelled(up.gateway("notifications", "reader", "th", "Asia/Bangkok", *of).stdout)
+        assert "th  Asia/Bangkok" in levelled(up.gateway("notifications", "locale", "th", "Asia/Bangkok", *of).stdout)
         up.gateway("pay", bob, "2.00", "EUR", "--from", alice)
         assert box.next(r"€2\.00").subject == f"คุณได้รับ €2.00 จาก {alice}"
 

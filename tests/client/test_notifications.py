@@ -1,4 +1,4 @@
-"""What a wallet's owner is told, by the client: listed, switched, and sent to addresses that were proved."""
+"""What a wallet's owner is told, by the client: listed, switched, and sent to addresses that were confirmed."""
 
 from collections.abc import AsyncIterator
 
@@ -37,8 +37,8 @@ async def api(database: Database, assets: Assets, mails: MailServer) -> AsyncIte
         yield api
 
 
-async def proved(face: Face, workers: Workers, mails: MailServer) -> str:
-    """The id of an address that its owner has proved."""
+async def confirmed(face: Face, workers: Workers, mails: MailServer) -> str:
+    """The id of an address that its owner has confirmed."""
     id: str = (await face.call(face.client.notifications.add_address, MAIL, locale="th")).id
     await workers.deliver()
     await face.call(face.client.notifications.confirm_address, id, code_in(mails, MAIL))
@@ -46,21 +46,21 @@ async def proved(face: Face, workers: Workers, mails: MailServer) -> str:
     return id
 
 
-async def test_an_address_is_proved_told_and_removed(
+async def test_an_address_is_confirmed_told_and_removed(
     kind: Kind, gateway: Gateway, workers: Workers, mails: MailServer, alice: Person
 ) -> None:
     async with face_of(kind, gateway.url, alice.api_key) as face:
         told = face.client.notifications
         waits = await face.call(told.add_address, MAIL, locale="th", time_zone="Asia/Bangkok")
-        assert (waits.channel, waits.address, waits.state) == ("email", "a…@example.com", "waits")
+        assert (waits.channel, waits.address, waits.state) == ("email", "a…@example.com", "pending")
         await workers.deliver()
         right = code_in(mails, MAIL)
         assert await refused(face, told.confirm_address, waits.id, f"{(int(right) + 1) % 10**6:06}") == "invalid_code"
-        assert (await face.call(told.confirm_address, waits.id, right)).state == "proved"
+        assert (await face.call(told.confirm_address, waits.id, right)).state == "confirmed"
         (listed,) = await face.all(told.addresses())
         assert (listed.id, listed.locale, listed.time_zone) == (waits.id, "th", "Asia/Bangkok")
 
-        (changed,) = await face.call(told.set_reader, "en", "Europe/Berlin")
+        (changed,) = await face.call(told.set_locale, "en", "Europe/Berlin")
         assert (changed.locale, changed.time_zone) == ("en", "Europe/Berlin")
         mails.mails.clear()
         await face.call(face.client.bank.deposit, "2.00", "EUR")
@@ -104,7 +104,7 @@ async def test_preferences_say_what_is_sent(
 ) -> None:
     async with face_of(kind, gateway.url, alice.api_key) as face:
         told = face.client.notifications
-        await proved(face, workers, mails)
+        await confirmed(face, workers, mails)
         usual = await face.call(told.preferences)
         assert {mode for one in usual.kinds for mode in one.modes.values()} == {"on"}
         off = NotificationModeRequest("bank_movement", "email", "off")
@@ -134,7 +134,7 @@ async def test_a_browser_is_added_as_an_address(kind: Kind, gateway: Gateway, al
     async with between(gateway, ["lose", "pass"]) as (_, url), face_of(kind, url, alice.api_key) as face:
         told = face.client.notifications
         added = await face.call(told.add_push_subscription, browser.endpoint, keys["p256dh"], keys["auth"], locale="th")
-        assert (added.channel, added.state, added.locale) == ("push", "proved", "th")
+        assert (added.channel, added.state, added.locale) == ("push", "confirmed", "th")
         assert [one.id for one in await face.all(told.addresses())] == [added.id], "once, though it was asked twice"
         assert len((await face.call(told.push_key)).public_key) == 87
 

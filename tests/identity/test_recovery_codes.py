@@ -95,19 +95,19 @@ async def test_a_code_that_its_owner_types_stays_good_and_shows_that_the_codes_a
     async def kept() -> tuple[int, bool]:
         async with database.reading() as connection:
             there = await recovery_codes.kept(connection, alice.wallet)
-        return there.left, there.proved_at is not None
+        return there.left, there.confirmed_at is not None
 
-    async def prove(code: Code) -> None:
+    async def confirm(code: Code) -> None:
         async with database.transaction() as connection:
-            await recovery_codes.prove(connection, code, NOW)
+            await recovery_codes.confirm(connection, code, NOW)
 
     assert await kept() == (CODES, False)
-    await prove(await recovery_codes.find(database, alice.wallet, first.upper(), NOW))
+    await confirm(await recovery_codes.find(database, alice.wallet, first.upper(), NOW))
     assert await kept() == (CODES, True)
     await use(alice, found := await recovery_codes.find(database, alice.wallet, first, NOW))
     assert await kept() == (CODES - 1, True)
     with pytest.raises(InvalidRecoveryCode):
-        await prove(found)
+        await confirm(found)
     await made(alice)
     assert await kept() == (CODES, False)
     await use(alice, await recovery_codes.find(database, alice.wallet, (await made(alice))[0], NOW))

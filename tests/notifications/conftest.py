@@ -94,13 +94,13 @@ def code_in(mails: MailServer, address: str) -> str:
     return found[0]
 
 
-async def proved(of: Person, workers: Workers, mails: MailServer, address: str, **fields: Any) -> Any:
-    """An address of somebody's, proved by the code that was sent to it."""
+async def confirmed(of: Person, workers: Workers, mails: MailServer, address: str, **fields: Any) -> Any:
+    """An address of somebody's, confirmed by the code that was sent to it."""
     id = (await asked(of, address, **fields))["id"]
     await workers.deliver()
     code = code_in(mails, address)
     answer = await of.post(f"/v1/notifications/addresses/{id}/confirmation", {"code": code})
-    assert (answer.status_code, answer.json()["state"]) == (200, "proved"), answer.text
+    assert (answer.status_code, answer.json()["state"]) == (200, "confirmed"), answer.text
     mails.mails.clear()
     return answer.json()
 

@@ -1,4 +1,4 @@
-"""Addresses: proved before anything is sent to them, seen by nobody, and gone when they are removed."""
+"""Addresses: confirmed before anything is sent to them, seen by nobody, and gone when they are removed."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ from gateway.notifications import address
 from tests.api.browser import Browser, registered, signed_in
 from tests.api.conftest import Api, Person, code_of
 from tests.authenticator import Authenticator
-from tests.notifications.conftest import Workers, asked, code_in, proved, removed
+from tests.notifications.conftest import Workers, asked, code_in, confirmed, removed
 from tests.notifications.mail_server import MailServer
 
 pytestmark = pytest.mark.anyio
@@ -51,11 +51,11 @@ async def test_an_address_is_used_once_its_code_has_come_back(
     assert code.to == [MAIL]
     assert "@alice" in code.text
 
-    assert (await confirm(alice, waits["id"], code_in(mails, MAIL))).json()["state"] == "proved"
+    assert (await confirm(alice, waits["id"], code_in(mails, MAIL))).json()["state"] == "confirmed"
     await alice.receive("2.00 EUR")
     await workers.deliver()
     assert [one.subject for one in mails.mails[1:]] == ["€2.00 came in from the bank"]
-    assert await listed(alice) == [("a…@example.com", "proved")]
+    assert await listed(alice) == [("a…@example.com", "confirmed")]
 
 
 async def test_a_code_is_good_for_five_tries_and_fifteen_minutes(
@@ -76,19 +76,19 @@ async def test_a_code_is_good_for_five_tries_and_fifteen_minutes(
     assert code_in(mails, MAIL) != right
     api.clock.ahead += address.CODE_GOOD_FOR
     assert (await confirm(alice, id, code_in(mails, MAIL))).json()["kind"] == "expired"
-    assert await listed(alice) == [("a…@example.com", "waits")]
+    assert await listed(alice) == [("a…@example.com", "pending")]
 
 
 async def test_a_code_that_was_used_is_kept_nowhere(workers: Workers, mails: MailServer, alice: Person) -> None:
-    found = await proved(alice, workers, mails, MAIL)
+    found = await confirmed(alice, workers, mails, MAIL)
     again = await confirm(alice, found["id"], "anything")
-    assert (again.status_code, again.json()["state"]) == (200, "proved"), "it is proved, whatever is said now"
+    assert (again.status_code, again.json()["state"]) == (200, "confirmed"), "it is confirmed, whatever is said now"
 
 
 async def test_a_removed_address_is_deleted_as_soon_as_it_was_told(
     api: Api, workers: Workers, mails: MailServer, alice: Person
 ) -> None:
-    id = (await proved(alice, workers, mails, MAIL))["id"]
+    id = (await confirmed(alice, workers, mails, MAIL))["id"]
     await alice.receive("1.00 EUR")
     await alice.post("/v1/keys", {"name": "Thief", "scopes": ["read"]})
     assert (await removed(alice, id)).status_code == 200
@@ -105,7 +105,7 @@ async def test_a_removed_address_is_deleted_as_soon_as_it_was_told(
         assert await connection.fetchval("SELECT count(*) FROM notification_address") == 0
 
 
-async def test_one_that_was_never_proved_is_deleted_at_once_and_gets_no_code(
+async def test_one_that_was_never_confirmed_is_deleted_at_once_and_gets_no_code(
     api: Api, workers: Workers, mails: MailServer, alice: Person
 ) -> None:
     await removed(alice, (await asked(alice, MAIL))["id"])
@@ -118,8 +118,8 @@ async def test_one_that_was_never_proved_is_deleted_at_once_and_gets_no_code(
 async def test_those_that_were_there_before_are_told_of_another_and_of_its_end(
     workers: Workers, mails: MailServer, alice: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
-    second = await proved(alice, workers, mails, SECOND)
+    await confirmed(alice, workers, mails, MAIL)
+    second = await confirmed(alice, workers, mails, SECOND)
     await workers.deliver()
     assert [(one.to, one.subject) for one in mails.mails] == [([MAIL], "A notification address was added")]
     mails.mails.clear()
@@ -212,7 +212,7 @@ async def test_what_there_is_not_is_refused_with_what_there_is(field: str, value
 async def test_only_the_owner_adds_and_removes_addresses(
     api: Api, workers: Workers, mails: MailServer, alice: Person
 ) -> None:
-    found = await proved(alice, workers, mails, MAIL)
+    found = await confirmed(alice, workers, mails, MAIL)
     made = (await alice.post("/v1/keys", {"name": "All", "scopes": ["read", "pay", "webhooks"]})).json()
     program = Person(api, "alice", made["api_key"], alice.wallet_id, alice.address)
     key = Authenticator()
@@ -242,7 +242,7 @@ async def test_no_more_than_ten_codes_are_sent_for_a_wallet_in_an_hour(
     assert len(mails.tried) == 2, "the newest code of each"
 
 
-async def test_an_address_that_nobody_proved_is_forgotten(api: Api, workers: Workers, alice: Person) -> None:
+async def test_an_address_that_nobody_confirmed_is_forgotten(api: Api, workers: Workers, alice: Person) -> None:
     await asked(alice, MAIL)
     api.clock.ahead += timedelta(days=2)
     await workers.another().forget()
@@ -252,7 +252,7 @@ async def test_an_address_that_nobody_proved_is_forgotten(api: Api, workers: Wor
 async def test_the_events_say_the_channel_and_not_the_address(
     api: Api, workers: Workers, mails: MailServer, alice: Person
 ) -> None:
-    found = await proved(alice, workers, mails, MAIL)
+    found = await confirmed(alice, workers, mails, MAIL)
     events = (await alice.get("/v1/events?type=notification_address.*")).json()["items"]
     assert [(one["type"], one["data"]) for one in events] == [
         (

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.notifications.channels.email import Email
 from tests.api.conftest import Api, Person
-from tests.notifications.conftest import Workers, proved
+from tests.notifications.conftest import Workers, confirmed
 from tests.notifications.mail_server import MailServer
 from tests.processes import HANG_SECONDS, start
 from tests.running import ROOT
@@ -23,7 +23,7 @@ PAYMENTS, KILLS = 40, 3
 async def test_no_notice_is_lost_while_workers_are_killed(
     seed: int, api: Api, database_url: str, workers: Workers, mails: MailServer, alice: Person, bob: Person
 ) -> None:
-    await proved(bob, workers, mails, "bob@example.com")
+    await confirmed(bob, workers, mails, "bob@example.com")
     chosen, kill = random.Random(seed), asyncio.Event()
     kills = sorted(chosen.sample(range(1, PAYMENTS - 5), KILLS))
 

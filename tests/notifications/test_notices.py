@@ -11,7 +11,7 @@ from tests.api.browser import browsing, registered
 from tests.api.conftest import Api, Person, code_of
 from tests.api.test_approvals import approve, waiting
 from tests.authenticator import Authenticator
-from tests.notifications.conftest import Workers, asked, notices, prefer, proved, states
+from tests.notifications.conftest import Workers, asked, confirmed, notices, prefer, states
 from tests.notifications.mail_server import MailServer
 
 pytestmark = pytest.mark.anyio
@@ -22,8 +22,8 @@ MAIL = "alice@example.com"
 async def test_payer_and_payee_are_told_of_a_payment_each_in_their_language(
     workers: Workers, mails: MailServer, alice: Person, bob: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
-    await proved(bob, workers, mails, "bob@example.com", locale="th", time_zone="Asia/Bangkok")
+    await confirmed(alice, workers, mails, MAIL)
+    await confirmed(bob, workers, mails, "bob@example.com", locale="th", time_zone="Asia/Bangkok")
 
     paid = (await alice.pay("@bob", "10.00 EUR")).json()
     await workers.deliver()
@@ -52,8 +52,8 @@ async def test_whoever_has_no_address_costs_nothing_and_sees_everything_on_their
 async def test_money_that_leaves_carries_a_link_that_freezes_the_wallet(
     api: Api, workers: Workers, mails: MailServer, alice: Person, bob: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
-    await proved(bob, workers, mails, "bob@example.com")
+    await confirmed(alice, workers, mails, MAIL)
+    await confirmed(bob, workers, mails, "bob@example.com")
     await alice.pay("@bob", "10.00 EUR")
     await workers.deliver()
 
@@ -72,7 +72,7 @@ async def test_money_that_leaves_carries_a_link_that_freezes_the_wallet(
 async def test_a_frozen_wallet_is_told_of_what_comes_in(
     api: Api, workers: Workers, mails: MailServer, alice: Person, bob: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     paid = (await alice.pay("@bob", "10.00 EUR")).json()["id"]
     await alice.post(f"/v1/payments/{paid}/report-unauthorized", b"")
     await alice.receive("5.00 EUR")
@@ -85,8 +85,8 @@ async def test_a_frozen_wallet_is_told_of_what_comes_in(
 async def test_what_leaves_is_told_of_once_and_that_it_failed_besides(
     workers: Workers, mails: MailServer, alice: Person, bob: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
-    await proved(bob, workers, mails, "bob@example.com")
+    await confirmed(alice, workers, mails, MAIL)
+    await confirmed(bob, workers, mails, "bob@example.com")
     held = (await alice.pay("@bob", "10.00 EUR", capture=False)).json()["id"]
     await bob.post(f"/v1/payments/{held}/capture", {"amount": "4.00"})
     await workers.deliver()
@@ -98,7 +98,7 @@ async def test_what_leaves_is_told_of_once_and_that_it_failed_besides(
 async def test_a_payee_hears_nothing_of_a_payment_until_its_payer_has_approved_it(
     api: Api, workers: Workers, mails: MailServer, bob: Person
 ) -> None:
-    await proved(bob, workers, mails, "bob@example.com")
+    await confirmed(bob, workers, mails, "bob@example.com")
     mallory, key, _ = await browsing(api, "mallory", "100.00 EUR")
     asked_for = await waiting(mallory, "@bob", "10.00 EUR")
     await workers.deliver()
@@ -113,7 +113,7 @@ async def test_a_payee_hears_nothing_of_a_payment_until_its_payer_has_approved_i
 async def test_an_approval_that_is_needed_is_told_to_the_payer(
     workers: Workers, mails: MailServer, alice: Person, bob: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     await registered(alice, Authenticator())
     await waiting(alice, "@bob", "10.00 EUR")
     await workers.deliver()
@@ -122,7 +122,7 @@ async def test_an_approval_that_is_needed_is_told_to_the_payer(
 
 
 async def test_sign_ins_and_keys_are_told_of(api: Api, workers: Workers, mails: MailServer, alice: Person) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     await alice.post("/v1/keys", {"name": "Shop", "scopes": ["read"]})
     await alice.post("/v1/wallet/key/export", {"confirm": f"@alice exports the key of {alice.address}"})
     await workers.deliver()
@@ -136,7 +136,7 @@ async def test_sign_ins_and_keys_are_told_of(api: Api, workers: Workers, mails: 
 async def test_what_is_switched_off_is_not_sent_and_is_listed(
     workers: Workers, mails: MailServer, alice: Person, bob: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     assert (await prefer(alice, money_out="off", money_in="fallback")).status_code == 200
     mails.mails.clear()
     await alice.pay("@bob", "10.00 EUR")
@@ -149,7 +149,7 @@ async def test_what_is_switched_off_is_not_sent_and_is_listed(
 async def test_what_is_switched_off_before_it_is_sent_is_not_sent(
     api: Api, workers: Workers, mails: MailServer, alice: Person, bob: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     await alice.pay("@bob", "10.00 EUR")
     async with api.services.database.transaction() as connection:
         await delivery.take_in(connection, api.clock())
@@ -164,7 +164,7 @@ async def test_what_is_switched_off_before_it_is_sent_is_not_sent(
 async def test_what_guards_the_wallet_cannot_be_switched_off(
     kind: str, workers: Workers, mails: MailServer, alice: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     for mode in ("off", "fallback"):
         refused = await prefer(alice, **{kind: mode})
         assert code_of(refused) == (400, "invalid_request")
@@ -175,7 +175,7 @@ async def test_what_was_switched_off_before_there_was_an_address_is_sent_all_the
     workers: Workers, mails: MailServer, alice: Person
 ) -> None:
     assert (await prefer(alice, new_key="off", bank_movement="off")).status_code == 200
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     await alice.receive("5.00 EUR")
     await alice.post("/v1/keys", {"name": "Shop", "scopes": ["read"]})
     await workers.deliver()
@@ -187,7 +187,7 @@ async def test_a_flood_of_payments_fills_no_mailbox_and_hides_no_sign_in(
     api: Api, workers: Workers, mails: MailServer, alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "HOURLY_MAX", 5)
-    await proved(bob, workers, mails, "bob@example.com")
+    await confirmed(bob, workers, mails, "bob@example.com")
     for _ in range(8):
         await alice.pay("@bob", "0.01 EUR")
     await bob.post("/v1/keys", {"name": "Shop", "scopes": ["read"]})
@@ -207,7 +207,7 @@ async def test_a_flood_of_payments_fills_no_mailbox_and_hides_no_sign_in(
 async def test_what_is_no_news_any_more_is_not_sent(
     api: Api, workers: Workers, mails: MailServer, alice: Person, bob: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     await alice.pay("@bob", "10.00 EUR")
     api.clock.ahead += schedule.NEWS_FOR + timedelta(minutes=1)
     await alice.pay("@bob", "11.00 EUR")
@@ -241,7 +241,7 @@ async def test_the_list_is_in_the_language_that_is_asked_for(alice: Person) -> N
 async def test_unsubscribing_by_one_click_stops_a_kind_and_nothing_else(
     api: Api, workers: Workers, mails: MailServer, alice: Person, bob: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     await alice.pay("@bob", "1.00 EUR")
     await workers.deliver()
     message = mails.mails[0].message

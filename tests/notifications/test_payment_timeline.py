@@ -4,7 +4,7 @@ import pytest
 
 from tests.api.conftest import Api, Person
 from tests.api.test_operators import operator
-from tests.notifications.conftest import Workers, proved
+from tests.notifications.conftest import Workers, confirmed
 from tests.notifications.mail_server import MailServer
 
 pytestmark = pytest.mark.anyio
@@ -14,7 +14,7 @@ async def test_notices_of_a_payment_are_told_by_kind_and_channel_and_never_where
     api: Api, workers: Workers, mails: MailServer, alice: Person, bob: Person
 ) -> None:
     ann = await operator(api, "ann")
-    await proved(bob, workers, mails, "bob@example.com")
+    await confirmed(bob, workers, mails, "bob@example.com")
     paid = (await alice.pay("@bob", "10.00 EUR")).json()
     await workers.deliver()
 

@@ -16,7 +16,7 @@ from gateway.outbound.address import Allowed
 from gateway.postgres.pool import Database
 from tests.api.conftest import Api, Person, code_of, opened
 from tests.notifications.browser import LOOPBACK, Browser, claims
-from tests.notifications.conftest import URL, Workers, proved, removed, states
+from tests.notifications.conftest import URL, Workers, confirmed, removed, states
 from tests.notifications.mail_server import MailServer
 from tests.webhooks.receiver import Receiver, receiving, status
 
@@ -68,7 +68,7 @@ async def test_a_browser_is_told_of_what_happens_after_it_was_added(
     workers: Workers, alice: Person, bob: Person, browser: Browser, service: Receiver
 ) -> None:
     made = await added(bob, browser, locale="th", time_zone="Asia/Bangkok")
-    assert (made["channel"], made["state"], made["address"]) == ("push", "proved", browser.subscription.shown)
+    assert (made["channel"], made["state"], made["address"]) == ("push", "confirmed", browser.subscription.shown)
 
     await alice.pay("@bob", "10.00 EUR")
     await workers.deliver()
@@ -120,7 +120,7 @@ async def test_a_browser_that_comes_again_is_one_address_and_reads_as_it_says_no
 async def test_a_browser_that_is_gone_is_let_go_and_its_owner_told_by_what_is_left(
     workers: Workers, mails: MailServer, alice: Person, browser: Browser, service: Receiver, code: int
 ) -> None:
-    await proved(alice, workers, mails, "alice@example.com")
+    await confirmed(alice, workers, mails, "alice@example.com")
     await added(alice, browser)
     await workers.deliver()
     mails.mails.clear()
@@ -139,7 +139,7 @@ async def test_a_browser_that_is_gone_is_let_go_and_its_owner_told_by_what_is_le
     assert len(service.received) == 1, "nothing more is sent there"
 
     service.answer = lambda _: status(201)
-    assert (await added(alice, browser))["state"] == "proved"
+    assert (await added(alice, browser))["state"] == "confirmed"
     await alice.receive("2.00 EUR")
     await workers.deliver()
     assert "2.00" in told(browser, service)[-1]["title"]
@@ -167,7 +167,7 @@ async def test_a_push_that_its_service_puts_off_waits_as_long_as_it_says(
 async def test_what_cannot_be_pushed_goes_by_e_mail(
     workers: Workers, mails: MailServer, alice: Person, browser: Browser, service: Receiver
 ) -> None:
-    await proved(alice, workers, mails, "alice@example.com")
+    await confirmed(alice, workers, mails, "alice@example.com")
     await added(alice, browser)
     modes = [{"kind": "bank_movement", "channel": "email", "mode": "fallback"}]
     await alice.api.call("PUT", "/v1/notifications/preferences", headers=alice.bearer, json={"modes": modes})
@@ -245,10 +245,10 @@ async def test_a_gateway_without_a_key_says_that_it_has_none(database: Database,
 async def test_all_addresses_are_written_to_in_the_language_that_was_chosen(
     workers: Workers, mails: MailServer, alice: Person, browser: Browser, service: Receiver
 ) -> None:
-    await proved(alice, workers, mails, "alice@example.com")
+    await confirmed(alice, workers, mails, "alice@example.com")
     await added(alice, browser)
     reader = {"locale": "th", "time_zone": "Asia/Bangkok"}
-    answer = await alice.api.call("PUT", "/v1/notifications/reader", headers=alice.bearer, json=reader)
+    answer = await alice.api.call("PUT", "/v1/notifications/locale", headers=alice.bearer, json=reader)
     assert {(one["locale"], one["time_zone"]) for one in answer.json()["items"]} == {("th", "Asia/Bangkok")}
     await workers.deliver()
     mails.mails.clear()
@@ -262,7 +262,7 @@ async def test_all_addresses_are_written_to_in_the_language_that_was_chosen(
     assert push["lang"] == "th"
 
     for wrong in ({**reader, "locale": "xx"}, {**reader, "time_zone": "Bangkok"}):
-        refused = await alice.api.call("PUT", "/v1/notifications/reader", headers=alice.bearer, json=wrong)
+        refused = await alice.api.call("PUT", "/v1/notifications/locale", headers=alice.bearer, json=wrong)
         assert code_of(refused) == (400, "invalid_request")
 
 

@@ -117,7 +117,7 @@ async def test_the_library_and_its_extensions_come_as_one_script(visitor: Visito
 async def test_the_page_that_starts_the_service_worker_names_no_other_script(visitor: Visitor, site: Site) -> None:
     await owner(visitor, site)
     await visitor.page.goto(STARTING)
-    await visitor.page.locator("#reader button:enabled").wait_for()
+    await visitor.page.locator("#locale button:enabled").wait_for()
     made = "(name) => trustedTypes.createPolicy(name, { createScriptURL: (url) => url })"
     for name in ("service-worker", "another"):  # the page has made the first, and nobody makes it again
         with pytest.raises(Error, match=r"disallowed|already exists"):

@@ -1,4 +1,4 @@
-"""Recovery codes at the pages: kept by copying, printing or downloading them, proved by typing one, and replaced."""
+"""Recovery codes at the pages: kept by copying, printing or downloading them, confirmed by typing one, and replaced."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def shown_codes(visitor: Visitor, handle: str = "alice") -> list[str]:
-    """Sign up; the codes on the page, which are proved by nobody yet."""
+    """Sign up; the codes on the page, which are confirmed by nobody yet."""
     page = visitor.page
     await page.goto("/sign-up")
     await page.get_by_label("A handle").fill(handle)
@@ -26,7 +26,7 @@ async def test_a_wrong_code_is_told_at_the_field_and_a_right_one_goes_on_however
     codes = await shown_codes(visitor)
     field = page.get_by_label("Type one of them")
     asked: list[str] = []
-    page.on("request", lambda one: asked.append(one.url) if one.url.endswith("/proof") else None)
+    page.on("request", lambda one: asked.append(one.url) if one.url.endswith("/recovery-codes/confirmation") else None)
 
     for wrong in ("", "0000-0000-0000-0000", codes[0][:-1]):
         await field.fill(wrong)

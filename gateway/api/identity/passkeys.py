@@ -11,9 +11,9 @@ from gateway.api.identity.shapes import (
     PasskeyRequest,
     PasskeysPage,
     PasskeyView,
+    RecoveryCodesConfirmationRequest,
     RecoveryCodesKeptView,
     RecoveryCodesView,
-    RecoveryProofRequest,
 )
 from gateway.api.identity.sign_in import new_passkey_challenge_view, passkey_view, registration_of
 from gateway.clock import rfc3339
@@ -64,7 +64,7 @@ async def list_passkeys(services: Services, caller: Wallet) -> PasskeysPage:
     async with services.database.reading() as connection:
         items = [passkey_view(one) for one in await passkey.passkeys(connection, caller.id)]
         view = _kept_view(await recovery_codes.kept(connection, caller.id))
-    return PasskeysPage(items, view.recovery_codes_left, view.recovery_codes_proved_at)
+    return PasskeysPage(items, view.recovery_codes_left, view.recovery_codes_confirmed_at)
 
 
 @delete(
@@ -106,15 +106,15 @@ async def create_recovery_codes(services: Services, credential: Credential) -> R
 
 
 @post(
-    "/v1/recovery-codes/proof",
+    "/v1/recovery-codes/confirmation",
     tags=["Sign-in"],
-    summary="Prove a recovery code",
+    summary="Confirm a recovery code",
     status_code=200,
     needs="owner",
     problems=("invalid_recovery_code", "too_many_tries"),
 )
-async def prove_recovery_code(
-    data: RecoveryProofRequest, services: Services, credential: Credential
+async def confirm_recovery_codes(
+    data: RecoveryCodesConfirmationRequest, services: Services, credential: Credential
 ) -> RecoveryCodesKeptView:
     """Checks that a code is one of the wallet's and notes that its owner has kept it. It is not used up. Wrong ones
     count as attempts to sign in with one.
@@ -122,8 +122,8 @@ async def prove_recovery_code(
     of, now = credential.wallet, services.clock()
     code = await recovery_codes.find(services.database, of.id, data.code, now)
     async with services.database.transaction() as connection:
-        return _kept_view(await recovery_codes.prove(connection, code, now))
+        return _kept_view(await recovery_codes.confirm(connection, code, now))
 
 
 def _kept_view(of: recovery_codes.Kept) -> RecoveryCodesKeptView:
-    return RecoveryCodesKeptView(of.left, rfc3339(of.proved_at) if of.proved_at else None)
+    return RecoveryCodesKeptView(of.left, rfc3339(of.confirmed_at) if of.confirmed_at else None)

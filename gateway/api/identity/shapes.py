@@ -136,7 +136,7 @@ class LinkSessionRequest(Struct, forbid_unknown_fields=True):
     code: Annotated[str, Meta(description="What stands behind `#link=`.", max_length=100, examples=["gl_FNb…"])]
 
 
-class RecoveryProofRequest(Struct, forbid_unknown_fields=True):
+class RecoveryCodesConfirmationRequest(Struct, forbid_unknown_fields=True):
     code: Annotated[str, Meta(description="One of the recovery codes.", examples=["k7fm-2q9x-0c4t-hhz3"])]
 
 
@@ -174,7 +174,7 @@ class PasskeyView(Struct):
     last_used_at: Time | None
 
 
-ProvedAt = Annotated[
+ConfirmedAt = Annotated[
     Time | None,
     Meta(description="When one of the recovery codes was last typed; null: never, of those of now."),
 ]
@@ -183,12 +183,12 @@ ProvedAt = Annotated[
 class PasskeysPage(Struct):
     items: list[PasskeyView]
     recovery_codes_left: int
-    recovery_codes_proved_at: ProvedAt
+    recovery_codes_confirmed_at: ConfirmedAt
 
 
 class RecoveryCodesKeptView(Struct):
     recovery_codes_left: int
-    recovery_codes_proved_at: ProvedAt
+    recovery_codes_confirmed_at: ConfirmedAt
 
 
 class SessionView(Struct):

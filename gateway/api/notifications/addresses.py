@@ -1,4 +1,4 @@
-"""Where notices are sent: addresses are added and removed by the owner, and proved by a code."""
+"""Where notices are sent: addresses are added and removed by the owner, and confirmed by a code."""
 
 from typing import Annotated, Any, Final
 
@@ -10,7 +10,7 @@ from gateway.api.notifications.shapes import (
     NotificationAddressRequest,
     NotificationAddressView,
     NotificationCodeRequest,
-    NotificationReaderRequest,
+    NotificationLocaleRequest,
     UnsubscribeView,
 )
 from gateway.api.notifications.views import address_view
@@ -44,8 +44,8 @@ async def add_notification_address(
     data: NotificationAddressRequest, services: Services, credential: Credential, request: Request[Any, Any, Any]
 ) -> NotificationAddressView:
     """Sends a code to the address, which is good for 15 minutes and 5 tries; until it is confirmed nothing else is sent
-    there. An address that is there already gets a new code, or, if it is proved, this language and time zone. The
-    wallet's other addresses are notified once it is proved.
+    there. An address that is there already gets a new code, or, if it is confirmed, this language and time zone. The
+    wallet's other addresses are notified once it is confirmed.
     """
     channel, wallet, now = _channel(services, data.channel), credential.wallet, services.clock()
     new = NewAddress(channel.check(data.address), data.locale, data.time_zone)
@@ -78,7 +78,7 @@ async def list_notification_addresses(services: Services, caller: Wallet) -> Not
 async def confirm_notification_address(
     id: AddressPath, data: NotificationCodeRequest, services: Services, credential: Credential
 ) -> NotificationAddressView:
-    """Proves the address by the code that was sent to it. It gets notices of what happens from now on."""
+    """Confirms the address by the code that was sent to it. It gets notices of what happens from now on."""
     of = id_of(PREFIX, id, WHAT)
     async with services.database.transaction() as connection:
         found = await address.confirm(
@@ -110,15 +110,15 @@ async def remove_notification_address(
     return address_view(removed, channels_of(services))
 
 
-@put("/v1/notifications/reader", tags=["Notifications"], summary="Set language and time zone", needs="owner")
-async def set_notification_reader(
-    data: NotificationReaderRequest, services: Services, credential: Credential
+@put("/v1/notifications/locale", tags=["Notifications"], summary="Set language and time zone", needs="owner")
+async def set_notification_locale(
+    data: NotificationLocaleRequest, services: Services, credential: Credential
 ) -> NotificationAddressesPage:
     """Messages to all addresses that there are now are written in this language, with times of this zone."""
     channels, of = channels_of(services), credential.wallet
     async with services.database.transaction() as connection:
         await wallets.check_guard(connection, of)
-        found = await address.set_reader(connection, services.vault, of.id, data.locale, data.time_zone)
+        found = await address.set_locale(connection, services.vault, of.id, data.locale, data.time_zone)
     return NotificationAddressesPage([address_view(one, channels) for one in found], list(channels))
 
 

@@ -66,14 +66,14 @@ class NotificationAddressView(Struct):
     state: Annotated[
         AddressState,
         Meta(
-            description="`waits`: for its code. `proved`: notices are sent to it. `failed`: it cannot be reached, and "
-            "nothing is sent to it until it is added again."
+            description="`pending`: it waits for its code. `confirmed`: notifications are sent to it. `failed`: it "
+            "cannot be reached, and nothing is sent to it until it is added again."
         ),
     ]
     locale: LocaleText
     time_zone: ZoneText
     created_at: Time
-    proved_at: Time | None
+    confirmed_at: Time | None
     failure: Annotated[str | None, Meta(description="Why it failed, in a word of the channel's.")]
     failed_at: Time | None
 
@@ -107,7 +107,7 @@ class NotificationMoneyView(Struct, rename={"from_": "from"}):
     to: Annotated[Party | None, Meta(description="Null: the bank, or the operators.")]
 
 
-class NotificationReaderRequest(Struct, forbid_unknown_fields=True):
+class NotificationLocaleRequest(Struct, forbid_unknown_fields=True):
     """How the wallet's owner reads."""
 
     locale: LocaleText

@@ -36,7 +36,7 @@ def address_view(of: Address, channels: Mapping[str, Channel]) -> NotificationAd
         locale=of.locale,
         time_zone=of.time_zone,
         created_at=rfc3339(of.created_at),
-        proved_at=rfc3339(of.proved_at) if of.proved_at else None,
+        confirmed_at=rfc3339(of.confirmed_at) if of.confirmed_at else None,
         failure=of.failure,
         failed_at=rfc3339(of.failed_at) if of.failed_at else None,
     )

@@ -39,7 +39,7 @@ async def search(
         str,
         QueryParameter(
             description="A handle, the id of a payment, a proposal or a wallet, a transaction's hash, an address of a "
-            "wallet, or an e-mail address that an owner has proved.",
+            "wallet, or an e-mail address that an owner has confirmed.",
             schema_extra={"examples": ["@alice"]},
             min_length=1,
             max_length=LONGEST,

@@ -145,7 +145,7 @@ def add(address: str, handle: str, locale: Locale, time_zone: str, url: str | No
 
     added = ask(handle, url, adding)
     show(added, as_json, addresses_lines([added]))
-    if added.state == "waits":
+    if added.state == "pending":
         of = for_shell(f"@{handle.removeprefix('@')}")
         say(f"a code is sent to it: gateway notifications confirm {for_shell(added.id)} CODE --handle {of}", err=True)
 
@@ -181,19 +181,19 @@ def remove(id: str, handle: str, url: str | None, as_json: bool) -> None:
     show(ended, as_json, [f"{ended.id}, {ended.address}, is removed"])
 
 
-@notifications.command()
+@notifications.command("locale")
 @click.argument("locale", type=click.Choice(LOCALES), help="The language of the texts.")
 @click.argument("time_zone", metavar="ZONE", help="The time zone of times in them, such as Asia/Bangkok.")
 @by("--handle", "Whose addresses.")
 @asking
-def reader(locale: Locale, time_zone: str, handle: str, url: str | None, as_json: bool) -> None:
+def set_locale(locale: Locale, time_zone: str, handle: str, url: str | None, as_json: bool) -> None:
     """Write to all addresses in this language, with times of this zone.
 
     \b
     Example:
-      gateway notifications reader th Asia/Bangkok --handle @alice
+      gateway notifications locale th Asia/Bangkok --handle @alice
     """
-    found = ask(handle, url, lambda client: client.api.notifications.set_reader(locale, time_zone))
+    found = ask(handle, url, lambda client: client.api.notifications.set_locale(locale, time_zone))
     show({"items": found}, as_json, addresses_lines(found))
 
 

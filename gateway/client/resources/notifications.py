@@ -12,10 +12,10 @@ from gateway.api.notifications.shapes import (
     NotificationAddressRequest,
     NotificationAddressView,
     NotificationCodeRequest,
+    NotificationLocaleRequest,
     NotificationModeRequest,
     NotificationPreferencesRequest,
     NotificationPreferencesView,
-    NotificationReaderRequest,
     NotificationsPage,
     NotificationView,
     PushKeys,
@@ -36,10 +36,10 @@ class Notifications(Resource[Mode]):
         """Everything that the owner is told, newest first, whether it was sent anywhere or not. Texts are in the
         language of `locale`, with times of the zone, such as `Asia/Bangkok`.
         """
-        reader = {"locale": locale, "time_zone": time_zone}
+        language = {"locale": locale, "time_zone": time_zone}
         cursor: str | None = None
         while True:
-            page = await self._calls.get(_path(), NotificationsPage, limit=page_size, cursor=cursor, **reader)
+            page = await self._calls.get(_path(), NotificationsPage, limit=page_size, cursor=cursor, **language)
             for one in page.items:
                 yield one
             if (cursor := page.next_cursor) is None:
@@ -95,7 +95,7 @@ class Notifications(Resource[Mode]):
 
     @call
     async def confirm_address(self, id: str, code: str) -> NotificationAddressView:
-        """Prove an address by the code that was sent to it. Raises ProblemError (`invalid_code`, `not_found`)."""
+        """Confirm an address by the code that was sent to it. Raises ProblemError (`invalid_code`, `not_found`)."""
         path, asked = _path("addresses", id, "confirmation"), NotificationCodeRequest(code)
         return (await self._calls.send("POST", path, NotificationAddressView, asked, repeatable=True)).value
 
@@ -105,9 +105,9 @@ class Notifications(Resource[Mode]):
         return (await self._calls.send("DELETE", _path("addresses", id), NotificationAddressView)).value
 
     @call
-    async def set_reader(self, locale: Locale, time_zone: str) -> Sequence[NotificationAddressView]:
+    async def set_locale(self, locale: Locale, time_zone: str) -> Sequence[NotificationAddressView]:
         """Write to all addresses that there are in this language, with times of this zone. The wallet's owner may."""
-        path, asked = _path("reader"), NotificationReaderRequest(locale, time_zone)
+        path, asked = _path("locale"), NotificationLocaleRequest(locale, time_zone)
         return (await self._calls.send("PUT", path, NotificationAddressesPage, asked, repeatable=True)).value.items
 
     @call

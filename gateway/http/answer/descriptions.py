@@ -42,7 +42,7 @@ DESCRIPTIONS: Final = {
     "amount_too_precise": "The amount has more decimals than the asset; nothing is rounded.",
     "invalid_address": "This is not an address that can be bound.",
     "invalid_amount": "The amount is not a positive decimal in a string; a number, a sign or an exponent is not.",
-    "invalid_code": "The code does not prove the address: it is another one, has expired, or was tried too often.",
+    "invalid_code": "The code does not confirm the address: it is another one, has expired, or was tried too often.",
     "invalid_challenge": "This is not the latest message made for this wallet, byte for byte, or it has expired.",
     "invalid_handle": "A handle has 2 to 30 of `a-z`, `0-9` and `_`.",
     "invalid_signature": "The signature is by another key or over another message, of the upper half (EIP-2), or a "

@@ -46,7 +46,7 @@ class Kept:
     """
 
     left: int
-    proved_at: datetime | None
+    confirmed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ async def kept(connection: Connection, wallet: WalletId) -> Kept:
     """Return the state of the wallet's codes."""
     row = await connection.fetchrow(sql.kept, wallet)
     assert row is not None
-    return Kept(row["left"], row["proved_at"])
+    return Kept(row["left"], row["confirmed_at"])
 
 
 async def find(database: Database, wallet: WalletId, text: str, now: datetime) -> Code:
@@ -124,9 +124,9 @@ async def use(connection: Connection, code: Code, now: datetime) -> None:
     )
 
 
-async def prove(connection: Connection, code: Code, now: datetime) -> Kept:
+async def confirm(connection: Connection, code: Code, now: datetime) -> Kept:
     """Record that the owner has the codes; the code stays valid. Raises InvalidRecoveryCode as `use` does."""
-    if await connection.fetchval(sql.prove_code, code.wallet, code.hash, now) is None:
+    if await connection.fetchval(sql.confirm_code, code.wallet, code.hash, now) is None:
         raise InvalidRecoveryCode
     await connection.execute(sql.forget_tries, code.wallet)
     return await kept(connection, code.wallet)

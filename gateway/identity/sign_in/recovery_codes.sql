@@ -32,9 +32,9 @@ DELETE FROM recovery_try WHERE wallet_id = $1;
 
 -- kept
 -- How many codes are unused, and when the owner last typed one of them.
-SELECT count(*) FILTER (WHERE used_at IS NULL) AS left, max(coalesce(used_at, proved_at)) AS proved_at
+SELECT count(*) FILTER (WHERE used_at IS NULL) AS left, max(coalesce(used_at, confirmed_at)) AS confirmed_at
 FROM recovery_code WHERE wallet_id = $1;
 
--- prove_code
+-- confirm_code
 -- Record that the owner has the codes; no row if this one was used or replaced.
-UPDATE recovery_code SET proved_at = $3 WHERE wallet_id = $1 AND used_at IS NULL AND hash = $2 RETURNING hash;
+UPDATE recovery_code SET confirmed_at = $3 WHERE wallet_id = $1 AND used_at IS NULL AND hash = $2 RETURNING hash;

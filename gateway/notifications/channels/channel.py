@@ -26,7 +26,7 @@ class Message:
     """A message in the reader's language. All texts are plain, without control characters.
 
     `id` is the same every time the message is sent: programs show a message with this id once for a wallet. `wallet` is
-    the handle of its wallet, without the @. `kind` is None for the code that proves an address.
+    the handle of its wallet, without the @. `kind` is None for the code that confirms an address.
     """
 
     id: str
@@ -61,8 +61,8 @@ class TryLater:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The address no longer exists: nothing is sent to it until it is proved again. `reason` is one of this package's
-    slugs.
+    """The address no longer exists: nothing is sent to it until it is confirmed again. `reason` is one of this
+    package's slugs.
     """
 
     reason: str
@@ -80,7 +80,7 @@ class Channel(Protocol):
     """How many messages a worker sends by it side by side: one that hangs delays no other channel."""
 
     needs_code: bool
-    """Whether an address is proved by a code that is sent to it; else it is with being given."""
+    """Whether an address is confirmed by a code that is sent to it; else it is with being given."""
 
     def check(self, address: str) -> str:
         """The address as it is stored. Raises InvalidRequest for a malformed one."""

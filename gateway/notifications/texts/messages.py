@@ -1,4 +1,4 @@
-"""The message of each event that has a notification, and of the code that proves an address. Pure.
+"""The message of each event that has a notification, and of the code that confirms an address. Pure.
 
 A message says what happened, when, and to which object. If money leaves the wallet, it has the link "This wasn't me".
 """
@@ -86,7 +86,7 @@ def message(
 
 
 def code_message(id: str, code: str, reader: Reader, at: datetime) -> Message:
-    """The code that proves an address."""
+    """The code that confirms an address."""
     say = reader.language.say
     return Message(
         id=id,

@@ -139,6 +139,6 @@ def found_title(searched_for: str, reader: Reader) -> str:
         case "address":
             return reader.say("The wallet with this address")
         case "email":
-            return reader.say("Wallets whose owner has proved this e-mail address")
+            return reader.say("Wallets whose owner has confirmed this e-mail address")
         case _:
             return reader.say("The wallet with this handle")

@@ -1,13 +1,13 @@
-// Change which notices are sent, and where: push messages to this device, e-mail, a switch for each kind and channel, and
-// how their reader reads. What only an owner may asks for the passkey once more, when it was used some minutes ago.
+// Change which notifications are sent, and where: push messages to this device, e-mail, a switch for each kind and channel,
+// their language and time zone. What only an owner may change asks for the passkey again if it was not used lately.
 
 import { call, post, put } from "./api.js";
 import { asOwner } from "./owner.js";
 import { during, find, leave, nowAndAfterSwaps, onSubmit, say, sayNext } from "./page.js";
-import { handIn, obstacle, shownOf, subscribe, subscription } from "./push.js";
+import { obstacle, register, shownOf, subscribe, subscription } from "./push.js";
 import { choose, language, words } from "./words.js";
 
-const readerHere = () => ({ locale: language, time_zone: find("zone").value });
+const localeHere = () => ({ locale: language, time_zone: find("zone").value });
 
 // ---- this device
 
@@ -35,7 +35,7 @@ if (find("push-on")) {
   find("push-on").addEventListener("click", ({ currentTarget }) =>
     during(currentTarget, async () => {
       const one = await subscribe();
-      await asOwner(() => handIn(one, readerHere()));
+      await asOwner(() => register(one, localeHere()));
       sayNext(words("This device shows what happens to your wallet from now on."));
       return leave();
     }),
@@ -65,8 +65,8 @@ document.addEventListener("click", ({ target }) => {
 if (find("add-email")) {
   onSubmit(find("add-email"), async (form) => {
     const address = form.get("email").trim();
-    const added = await asOwner(() => post("/v1/notifications/addresses", { channel: "email", address, ...readerHere() }));
-    sayNext(added.state === "proved" ? words("This address is there already.") : words("A code is on its way. It is good for 15 minutes."));
+    const added = await asOwner(() => post("/v1/notifications/addresses", { channel: "email", address, ...localeHere() }));
+    sayNext(added.state === "confirmed" ? words("This address is there already.") : words("A code is on its way. It is good for 15 minutes."));
     return leave();
   });
 }
@@ -98,9 +98,9 @@ document.addEventListener("change", ({ target }) => {
 
 // ---- how its owner reads
 
-onSubmit(find("reader"), async (form) => {
+onSubmit(find("locale"), async (form) => {
   const wanted = Object.fromEntries(form);
-  await asOwner(() => put("/v1/notifications/reader", wanted));
+  await asOwner(() => put("/v1/notifications/locale", wanted));
   choose(wanted.locale);
   sayNext(words("Saved: notifications use this language and time zone from now on."));
   return leave();

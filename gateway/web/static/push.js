@@ -77,6 +77,5 @@ function refusal(error) {
   return words("The browser refused: {why}", { why: error.message });
 }
 
-// Tell the gateway of the subscription; what it is known by there. Again with the same one, nothing changes but how its
-// reader reads.
-export const handIn = (one, reader) => post("/v1/notifications/push-subscriptions", { ...one.toJSON(), ...reader });
+// Register the subscription with the gateway. Registered again, only its language and time zone change.
+export const register = (subscription, locale) => post("/v1/notifications/push-subscriptions", { ...subscription.toJSON(), ...locale });

@@ -1,4 +1,4 @@
-// Recovery codes: shown once, to copy, print or download, and proved by typing one. A typed code is compared here with
+// Recovery codes: shown once, to copy, print or download, and confirmed by typing one. A typed code is compared here with
 // what was just shown; the gateway then notes that its owner has it, and does not use it up.
 
 import { get, isLost, post } from "./api.js";
@@ -24,9 +24,9 @@ export function showCodes(codes, handle, done) {
     });
   find("print-codes").onclick = () => window.print();
   find("download-codes").onclick = () => download(fileName("recovery-codes", handle, "txt"), textOf(codes, handle));
-  onSubmit(find("prove-shown"), async (form) => {
-    if (!codes.map(meant).includes(meant(form.get("proof")))) return blame(find("proof"), WRONG);
-    await asOwner(() => post("/v1/recovery-codes/proof", { code: form.get("proof") }));
+  onSubmit(find("confirm-shown"), async (form) => {
+    if (!codes.map(meant).includes(meant(form.get("confirmation")))) return blame(find("confirmation"), WRONG);
+    await asOwner(() => post("/v1/recovery-codes/confirmation", { code: form.get("confirmation") }));
     return done();
   });
 }
@@ -67,10 +67,10 @@ if (find("make-codes")) {
   find("make-codes").disabled = false;
 }
 
-if (find("prove-kept")) {
-  onSubmit(find("prove-kept"), async (form) => {
+if (find("confirm-kept")) {
+  onSubmit(find("confirm-kept"), async (form) => {
     try {
-      await asOwner(() => post("/v1/recovery-codes/proof", { code: form.get("proof") }));
+      await asOwner(() => post("/v1/recovery-codes/confirmation", { code: form.get("confirmation") }));
     } catch (error) {
       if (error.code !== "invalid_recovery_code") throw error;
       return blame(find("kept-code"), WRONG);

@@ -53,7 +53,7 @@ async def home_page(request: Request[Any, Any, Any], services: Services, caller:
         wallet=wallet,
         total=total,
         codes=passkeys.recovery_codes_left,
-        has_kept_codes=passkeys.recovery_codes_proved_at is not None,
+        has_kept_codes=passkeys.recovery_codes_confirmed_at is not None,
         needs_codes=bool(passkeys.items),
         balances=[_Row(one) for one in with_money or empty],
         empty=[_Row(one) for one in empty] if with_money else [],

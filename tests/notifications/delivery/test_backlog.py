@@ -7,7 +7,7 @@ import pytest
 from gateway.events import log
 from gateway.notifications import delivery, schedule
 from tests.api.conftest import Api, Person
-from tests.notifications.conftest import Workers, prefer, proved
+from tests.notifications.conftest import Workers, confirmed, prefer
 from tests.notifications.delivery.conftest import MAIL, rows
 from tests.notifications.mail_server import MailServer, refusing
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 async def test_what_is_due_and_how_far_the_log_was_read_is_told(
     api: Api, workers: Workers, mails: MailServer, alice: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     await alice.receive("1.00 EUR")
     async with api.services.database.transaction() as connection:
         before = await delivery.backlog(connection)
@@ -28,7 +28,7 @@ async def test_what_is_due_and_how_far_the_log_was_read_is_told(
         waits = queued.waiting["email"]
         assert (waits.count, waits.oldest, waits.due_since) == (1, waits.due_since, waits.oldest)
         assert waits.oldest is not None
-        assert queued.addresses == {("email", "proved"): 1}
+        assert queued.addresses == {("email", "confirmed"): 1}
         assert queued.reached == await log.last(connection)
     await workers.deliver()
     async with api.services.database.transaction() as connection:
@@ -40,7 +40,7 @@ async def test_what_is_due_and_how_far_the_log_was_read_is_told(
 async def test_what_is_tried_again_waits_until_it_has_ended(
     api: Api, workers: Workers, mails: MailServer, alice: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     worker = workers.made[0]
     mails.recipient = refusing("451 4.7.1 Later")
     await alice.receive("1.00 EUR")
@@ -60,7 +60,7 @@ async def test_what_is_tried_again_waits_until_it_has_ended(
 async def test_what_is_switched_off_meanwhile_is_counted_as_skipped(
     workers: Workers, mails: MailServer, alice: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     mails.recipient = refusing("451 4.7.1 Later")
     await alice.receive("1.00 EUR")
     await workers.deliver()
@@ -70,7 +70,7 @@ async def test_what_is_switched_off_meanwhile_is_counted_as_skipped(
 
 
 async def test_an_address_that_is_none_is_counted_as_failed(workers: Workers, mails: MailServer, alice: Person) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     before = workers.made[0].ended.copy()
     mails.recipient = refusing("550 5.1.1 No such user")
     await alice.receive("1.00 EUR")
@@ -81,7 +81,7 @@ async def test_an_address_that_is_none_is_counted_as_failed(workers: Workers, ma
 async def test_what_became_of_a_notice_is_forgotten_after_thirty_days(
     api: Api, workers: Workers, mails: MailServer, alice: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     await alice.receive("1.00 EUR")
     await workers.deliver()
     api.clock.ahead += delivery.KEPT - timedelta(minutes=1)

@@ -10,7 +10,7 @@ from gateway.notifications.channels.channel import TryLater
 from gateway.notifications.delivery import Claimed
 from tests.api.conftest import Api, Person
 from tests.databases import until_waiting
-from tests.notifications.conftest import Workers, proved, states
+from tests.notifications.conftest import Workers, confirmed, states
 from tests.notifications.delivery.conftest import MAIL, Pager, modes, nobody, paged, refuse, rows
 from tests.notifications.mail_server import MailServer
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 async def test_what_failed_is_tried_again_with_the_same_id_until_it_is_taken(
     api: Api, workers: Workers, mails: MailServer, alice: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     mails.recipient = refuse
     await alice.receive("1.00 EUR")
     tries = len(mails.tried)
@@ -40,7 +40,7 @@ async def test_what_failed_is_tried_again_with_the_same_id_until_it_is_taken(
 
 
 async def test_after_seven_tries_it_has_failed(api: Api, workers: Workers, mails: MailServer, alice: Person) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     mails.recipient = refuse
     await alice.receive("1.00 EUR")
     tries = len(mails.tried)
@@ -53,7 +53,7 @@ async def test_after_seven_tries_it_has_failed(api: Api, workers: Workers, mails
 async def test_an_address_that_is_gone_is_sent_nothing_more_and_another_channel_says_so(
     api: Api, workers: Workers, mails: MailServer, pager: Pager, alice: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     await paged(api, alice, pager)
     await modes(api, alice, bank_movement="fallback")
     await workers.deliver()
@@ -76,7 +76,7 @@ async def test_an_address_that_is_gone_is_sent_nothing_more_and_another_channel_
 async def test_a_channel_that_is_off_is_fallen_back_to_for_what_guards_the_wallet_alone(
     api: Api, workers: Workers, mails: MailServer, pager: Pager, alice: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     await paged(api, alice, pager)
     await modes(api, alice, bank_movement="off", new_key="off")
     await workers.deliver()
@@ -95,7 +95,7 @@ async def test_a_channel_that_is_off_is_fallen_back_to_for_what_guards_the_walle
 async def test_two_channels_that_fail_at_the_same_moment_fall_back_once(
     api: Api, workers: Workers, mails: MailServer, pager: Pager, alice: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     await paged(api, alice, pager)
     third = Pager(name="telex")
     await paged(api, alice, third)
@@ -127,7 +127,7 @@ async def test_two_channels_that_fail_at_the_same_moment_fall_back_once(
 async def test_a_refused_transaction_leaves_neither_event_nor_notice(
     api: Api, workers: Workers, mails: MailServer, alice: Person, bob: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     assert (await alice.pay("@bob", "90000.00 EUR")).status_code == 409
     await workers.deliver()
     assert mails.mails == []
@@ -136,7 +136,7 @@ async def test_a_refused_transaction_leaves_neither_event_nor_notice(
 async def test_what_no_worker_has_the_channel_for_has_failed_after_a_day(
     api: Api, workers: Workers, mails: MailServer, pager: Pager, alice: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     await paged(api, alice, pager)
     await modes(api, alice, bank_movement="fallback")
     await alice.receive("1.00 EUR")
@@ -154,7 +154,7 @@ async def test_payer_and_payee_at_one_mailbox_are_two_messages(
     workers: Workers, mails: MailServer, alice: Person, bob: Person
 ) -> None:
     for one in (alice, bob):
-        await proved(one, workers, mails, MAIL)
+        await confirmed(one, workers, mails, MAIL)
     await alice.pay("@bob", "1.00 EUR")
     await workers.deliver()
     assert len({str(one.message["Message-ID"]) for one in mails.mails}) == 2

@@ -13,7 +13,7 @@ from gateway.notifications.channels.channel import TryLater
 from gateway.notifications.channels.email import Email
 from tests.api.conftest import Api, Person
 from tests.cuts import CutDatabase, Fate, Killed
-from tests.notifications.conftest import Workers, proved, states
+from tests.notifications.conftest import Workers, confirmed, states
 from tests.notifications.delivery.conftest import MAIL, Pager, claimed_now, paged, rows
 from tests.notifications.mail_server import MailServer
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_channel_that_hangs_delays_no_other(
     api: Api, workers: Workers, mails: MailServer, pager: Pager, alice: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     await paged(api, alice, pager)
     await workers.deliver()
     mails.mails.clear()
@@ -42,8 +42,8 @@ async def test_a_channel_that_hangs_delays_no_other(
 async def test_two_workers_at_once_send_each_notice_once(
     api: Api, workers: Workers, mails: MailServer, alice: Person, bob: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
-    await proved(bob, workers, mails, "bob@example.com")
+    await confirmed(alice, workers, mails, MAIL)
+    await confirmed(bob, workers, mails, "bob@example.com")
     for _ in range(20):
         await alice.pay("@bob", "1.00 EUR")
     both, under_way = [workers.another(), workers.another()], asyncio.Event()
@@ -67,7 +67,7 @@ async def test_two_workers_at_once_send_each_notice_once(
 async def test_what_a_worker_records_late_changes_nothing(
     api: Api, workers: Workers, mails: MailServer, alice: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     await alice.receive("1.00 EUR")
     async with api.services.database.transaction() as connection:
         await delivery.take_in(connection, api.clock())
@@ -106,7 +106,7 @@ class Cut(Fate):
 async def test_a_worker_cut_off_at_any_commit_loses_nothing_and_repeats_with_the_same_id(
     side: str, api: Api, workers: Workers, mails: MailServer, alice: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     expected, cut = 0, 0
     for at in range(1, 8):
         await alice.receive(f"{at}.00 EUR")
@@ -134,7 +134,7 @@ async def deposits(of: Person) -> list[Any]:
 async def test_a_worker_without_channels_leaves_the_log_to_others(
     api: Api, workers: Workers, mails: MailServer, alice: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     await alice.receive("1.00 EUR")
     await workers.deliver(workers.another(channels=()))
     await workers.deliver()
@@ -144,6 +144,6 @@ async def test_a_worker_without_channels_leaves_the_log_to_others(
 async def test_a_worker_does_not_race_payments_for_each_of_their_events(
     api: Api, workers: Workers, mails: MailServer, alice: Person, bob: Person
 ) -> None:
-    await proved(alice, workers, mails, MAIL)
+    await confirmed(alice, workers, mails, MAIL)
     await bob.receive("1.00 EUR")
     assert not await workers.made[0].run(), "it has read what nobody is told of, and rests"

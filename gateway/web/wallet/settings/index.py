@@ -23,7 +23,7 @@ async def settings_page(request: Request[Any, Any, Any], services: Services, cal
 def _codes_text(there: PasskeysPage, reader: Reader) -> str:
     if there.recovery_codes_left == 0:
         return reader.say("None: without your passkeys you could not come in")
-    if there.recovery_codes_proved_at is None:
+    if there.recovery_codes_confirmed_at is None:
         return reader.say("Not checked yet: type one of them")
     if there.recovery_codes_left == 1:
         return reader.say("1 recovery code is left.")

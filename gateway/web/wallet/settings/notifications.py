@@ -38,7 +38,7 @@ async def notification_settings_page(
         channels=channels,
         push=[one for one in there.items if one.channel == "push"],
         emails=[one for one in there.items if one.channel == "email"],
-        waits=next((one for one in there.items if one.channel == "email" and one.state == "waits"), None),
+        waits=next((one for one in there.items if one.channel == "email" and one.state == "pending"), None),
         name_of=lambda one: _name_of(one, reader),
         money=[_Row.of(one, reader) for one in kinds if not one.security],
         safety=[_Row.of(one, reader) for one in kinds if one.security],
