@@ -41,8 +41,8 @@ SMALL = f"""() => [...document.querySelectorAll("{TOUCHED}")]
 
 #: The ids that are there twice while a dialog is open.
 TWICE = """async () => {
-    const { confirmed } = await import("/static/page.js");
-    confirmed("?", "?", "?");
+    const { confirmDialog } = await import("/static/page.js");
+    confirmDialog("?", "?", "?");
     const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
     document.querySelector("dialog[open]").remove();
     return ids.filter((id, place) => ids.indexOf(id) !== place).map((id) => `#${id} twice`);

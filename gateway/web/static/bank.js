@@ -1,7 +1,7 @@
 // Money from the bank, to the bank, and between a currency and its token. The form's key makes a second press the same.
 
 import { isLost, post } from "./api.js";
-import { find, onSubmit, say, whole } from "./page.js";
+import { find, onSubmit, showStatus, withAllDecimals } from "./page.js";
 import { bytesOf, challengeOf, sign } from "./passkey.js";
 import { words } from "./words.js";
 
@@ -15,7 +15,7 @@ const SENT = {
       return await send("/v1/withdrawals", { amount, asset });
     } catch (error) {
       if (error.code !== "approval_required") throw error;
-      say(words("Use your passkey, as your browser asks you to."));
+      showStatus(words("Use your passkey, as your browser asks you to."));
       const asked = await post("/v1/withdrawals/challenge", { amount, asset });
       const challenge = await challengeOf("withdrawal.approve", wallet, [amount, asset], bytesOf(asked.nonce));
       return send("/v1/withdrawals", { amount, asset, approval: await sign(challenge, asked.rp_id, asked.allow) });
@@ -30,7 +30,7 @@ const SENT = {
 const send = (path, body) => post(path, body, { idempotencyKey: `${key}-${body.amount}-${body.asset}` });
 
 onSubmit(form, async (filled) => {
-  const amount = whole(filled.get("amount"), find("asset").selectedOptions[0].dataset.decimals);
+  const amount = withAllDecimals(filled.get("amount"), find("asset").selectedOptions[0].dataset.decimals);
   await SENT[kind](amount, filled.get("asset")).catch((error) => {
     if (!isLost(error)) throw error;
     throw new Error(`${error.message} ${words("Press the button again: it is not done twice.")}`);

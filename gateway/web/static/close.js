@@ -2,25 +2,25 @@
 
 import { post } from "./api.js";
 import { asOwner } from "./owner.js";
-import { blame, confirmed, find, leave, nowAndAfterSwaps, onSubmit, sayNext } from "./page.js";
+import { confirmDialog, find, navigate, nowAndAfterSwaps, onSubmit, showFieldError, showStatusNext } from "./page.js";
 import { words } from "./words.js";
 
 async function close(form) {
   const { handle } = find("close").dataset;
   const typed = form.get("confirm").trim().toLowerCase().replace(/^@/, "");
-  if (typed !== handle) return blame(find("confirm"), words("This is not your handle. Type {handle}.", { handle: `@${handle}` }));
+  if (typed !== handle) return showFieldError(find("confirm"), words("This is not your handle. Type {handle}.", { handle: `@${handle}` }));
   const ends = words("It cannot be opened again, by nobody.");
-  if (!(await confirmed(words("Close {handle} for ever?", { handle: `@${handle}` }), ends, words("Close it for ever")))) return undefined;
+  if (!(await confirmDialog(words("Close {handle} for ever?", { handle: `@${handle}` }), ends, words("Close it for ever")))) return undefined;
   await asOwner(() => post("/v1/wallet/close", { confirm: `@${handle} closes this wallet for ever` }));
-  sayNext(words("{handle} is closed.", { handle: `@${handle}` }));
-  return leave("/sign-in");
+  showStatusNext(words("{handle} is closed.", { handle: `@${handle}` }));
+  return navigate("/sign-in");
 }
 
 // The form comes once the wallet is empty, and goes when money comes in.
 let known;
-function wake() {
+function setUp() {
   const form = find("close");
   if (form && form !== known) onSubmit(form, close);
   known = form;
 }
-nowAndAfterSwaps(wake);
+nowAndAfterSwaps(setUp);

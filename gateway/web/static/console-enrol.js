@@ -1,13 +1,13 @@
 // Make an operator's passkey, with the code that was shown at the machine.
 
-import { find, onSubmit, say, stop, wordsOf } from "./page.js";
+import { disablePage, find, messageOf, onSubmit, showStatus } from "./page.js";
 import { enrolOperator, obstacle } from "./passkey.js";
 import { words } from "./words.js";
 
-obstacle().then((why) => why && stop(why), (error) => say(wordsOf(error), "wrong"));
+obstacle().then((why) => why && disablePage(why), (error) => showStatus(messageOf(error), "wrong"));
 
 onSubmit(find("enrol"), async (form) => {
-  say(words("Make a passkey, as your browser asks you to."));
+  showStatus(words("Make a passkey, as your browser asks you to."));
   await enrolOperator(form.get("name").trim(), form.get("code").trim());
   location.assign("/console/sign-in#enrolled");
 });

@@ -1,7 +1,7 @@
 // Buttons of the console that put one thing right: each names the call that it makes, and the page is read again after it.
 
 import { call } from "./api.js";
-import { during, sayNext } from "./page.js";
+import { showStatusNext, whileBusy } from "./page.js";
 import { words } from "./words.js";
 
 const DONE = {
@@ -11,9 +11,9 @@ const DONE = {
 
 for (const button of document.querySelectorAll("[data-call]")) {
   button.addEventListener("click", () =>
-    during(button, async () => {
+    whileBusy(button, async () => {
       await call("POST", button.dataset.call, "body" in button.dataset ? {} : undefined);
-      sayNext(DONE[button.dataset.done]);
+      showStatusNext(DONE[button.dataset.done]);
       location.reload();
     }),
   );

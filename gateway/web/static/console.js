@@ -2,10 +2,10 @@
 
 import "./own.js";
 import { call } from "./api.js";
-import { during, find } from "./page.js";
+import { find, whileBusy } from "./page.js";
 
 find("leave").addEventListener("click", (event) =>
-  during(event.target, async () => {
+  whileBusy(event.target, async () => {
     await call("DELETE", "/v1/operator/session");
     location.assign("/console/sign-in");
   }),

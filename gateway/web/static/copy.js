@@ -1,12 +1,12 @@
 // Buttons that copy a text.
 
-import { during, say } from "./page.js";
+import { showStatus, whileBusy } from "./page.js";
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", () =>
-    during(button, async () => {
+    whileBusy(button, async () => {
       await navigator.clipboard.writeText(button.dataset.copy);
-      say(button.dataset.done, "good");
+      showStatus(button.dataset.done, "good");
     }),
   );
   button.disabled = false;

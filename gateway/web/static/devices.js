@@ -1,7 +1,7 @@
 // Add a passkey: after a recovery code, it is what its owner signs in with from then on.
 
 import { asOwner } from "./owner.js";
-import { find, leave, onSubmit, sayNext } from "./page.js";
+import { find, navigate, onSubmit, showStatusNext } from "./page.js";
 import { add, signIn } from "./passkey.js";
 import { words } from "./words.js";
 
@@ -11,6 +11,6 @@ onSubmit(find("add-passkey"), async (form) => {
   const made = () => add(form.get("device"));
   await (recovers ? made() : asOwner(made)); // the session of a recovery code adds one passkey, and ends
   if (recovers) await signIn();
-  sayNext(words("It signs for your wallet from now on."));
-  return leave();
+  showStatusNext(words("It signs for your wallet from now on."));
+  return navigate();
 });

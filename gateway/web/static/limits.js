@@ -3,7 +3,7 @@
 
 import { get, post, put } from "./api.js";
 import { asOwner } from "./owner.js";
-import { find, onSubmit, say, whole } from "./page.js";
+import { find, onSubmit, showStatus, withAllDecimals } from "./page.js";
 import { bytesOf, challengeOf, sign } from "./passkey.js";
 import { words } from "./words.js";
 
@@ -11,7 +11,7 @@ import { words } from "./words.js";
 function filled() {
   const limits = {};
   for (const group of document.querySelectorAll("[data-asset]")) {
-    const amount = (name) => whole(group.querySelector(`[data-limit=${name}]`).value, group.dataset.decimals);
+    const amount = (name) => withAllDecimals(group.querySelector(`[data-limit=${name}]`).value, group.dataset.decimals);
     limits[group.dataset.asset] = { payment: amount("payment"), day: amount("day") };
   }
   return {
@@ -42,12 +42,12 @@ if (find("limits")) {
         await put("/v1/policy", policy);
       } catch (error) {
         if (error.code !== "approval_required") throw error;
-        say(words("Use your passkey, as your browser asks you to."));
+        showStatus(words("Use your passkey, as your browser asks you to."));
         const asked = await post("/v1/policy/challenge", policy);
         const challenge = await challengeOf("policy.change", find("limits").dataset.wallet, [await details(policy)], bytesOf(asked.nonce));
         await put("/v1/policy", { ...policy, approval: await sign(challenge, asked.rp_id, asked.allow) });
       }
-      say(words("Saved. It holds from now on."), "good");
+      showStatus(words("Saved. It holds from now on."), "good");
     }),
   );
 }

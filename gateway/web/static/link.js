@@ -2,7 +2,7 @@
 // server's log; it goes from the address bar before anything else is done.
 
 import { post } from "./api.js";
-import { back, say, wordsOf } from "./page.js";
+import { messageOf, returnToNext, showStatus } from "./page.js";
 
 export async function signInByLink(path, home) {
   if (!location.hash.startsWith("#link=")) return;
@@ -10,8 +10,8 @@ export async function signInByLink(path, home) {
   history.replaceState(null, "", location.pathname + location.search);
   try {
     await post(path, { code });
-    back(home);
+    returnToNext(home);
   } catch (error) {
-    say(wordsOf(error), "wrong");
+    showStatus(messageOf(error), "wrong");
   }
 }

@@ -3,14 +3,14 @@
 
 import { post } from "./api.js";
 import { asOwner } from "./owner.js";
-import { during, find, leave, nowAndAfterSwaps, onSubmit, say, sayNext } from "./page.js";
+import { find, navigate, nowAndAfterSwaps, onSubmit, showStatus, showStatusNext, whileBusy } from "./page.js";
 import { bytesOf, challengeOf, sign } from "./passkey.js";
 import { words } from "./words.js";
 
 const partsOf = (of) => [...of.querySelectorAll("[data-part]")].map((one) => one.textContent);
 
 async function signed(asked, purpose, wallet, parts) {
-  say(words("Use your passkey, as your browser asks you to."));
+  showStatus(words("Use your passkey, as your browser asks you to."));
   return sign(await challengeOf(purpose, wallet, parts, bytesOf(asked.nonce)), asked.rp_id, asked.allow);
 }
 
@@ -18,19 +18,19 @@ async function approve(button) {
   const path = `/v1/mandates/${button.dataset.approve}/approval`;
   const asked = await asOwner(() => post(`${path}/challenge`));
   await post(path, await signed(asked, "mandate.approve", find("mandates").dataset.wallet, partsOf(button.closest("li"))));
-  sayNext(button.dataset.done);
-  return leave();
+  showStatusNext(button.dataset.done);
+  return navigate();
 }
 
 document.addEventListener("click", ({ target }) => {
   const button = target.closest("button[data-approve]");
-  if (button) during(button, () => approve(button));
+  if (button) whileBusy(button, () => approve(button));
 });
 
-function wake() {
+function setUp() {
   for (const button of document.querySelectorAll("[data-approve]")) button.disabled = false;
 }
-nowAndAfterSwaps(wake);
+nowAndAfterSwaps(setUp);
 
 // What is granted, as the API takes it: of what the page shows.
 function wanted(form) {
@@ -47,7 +47,7 @@ if (find("grant")) {
       if (guarded) asked.approval = await signed(await post("/v1/mandates/challenge", asked), "mandate.grant", wallet, partsOf(find("grant")));
       await post("/v1/mandates", asked);
     });
-    sayNext(done);
-    return leave("/settings/mandates");
+    showStatusNext(done);
+    return navigate("/settings/mandates");
   });
 }

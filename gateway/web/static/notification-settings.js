@@ -3,7 +3,7 @@
 
 import { call, post, put } from "./api.js";
 import { asOwner } from "./owner.js";
-import { during, find, leave, nowAndAfterSwaps, onSubmit, say, sayNext } from "./page.js";
+import { find, navigate, nowAndAfterSwaps, onSubmit, showStatus, showStatusNext, whileBusy } from "./page.js";
 import { obstacle, register, shownOf, subscribe, subscription } from "./push.js";
 import { choose, language, words } from "./words.js";
 
@@ -33,18 +33,18 @@ async function remove(id, isHere) {
 
 if (find("push-on")) {
   find("push-on").addEventListener("click", ({ currentTarget }) =>
-    during(currentTarget, async () => {
+    whileBusy(currentTarget, async () => {
       const one = await subscribe();
       await asOwner(() => register(one, localeHere()));
-      sayNext(words("This device shows what happens to your wallet from now on."));
-      return leave();
+      showStatusNext(words("This device shows what happens to your wallet from now on."));
+      return navigate();
     }),
   );
   find("push-off").addEventListener("click", ({ currentTarget }) =>
-    during(currentTarget, async () => {
+    whileBusy(currentTarget, async () => {
       await remove(currentTarget.dataset.id, true);
-      sayNext(words("This device shows nothing any more."));
-      return leave();
+      showStatusNext(words("This device shows nothing any more."));
+      return navigate();
     }),
   );
   find("push-on").disabled = find("push-off").disabled = false;
@@ -55,10 +55,10 @@ if (find("push-on")) {
 document.addEventListener("click", ({ target }) => {
   const button = target.closest("button[data-remove]");
   if (!button) return;
-  during(button, async () => {
+  whileBusy(button, async () => {
     await remove(button.dataset.remove, !button.closest("li").querySelector(".here").hidden);
-    sayNext(button.dataset.done);
-    return leave();
+    showStatusNext(button.dataset.done);
+    return navigate();
   });
 });
 
@@ -66,16 +66,16 @@ if (find("add-email")) {
   onSubmit(find("add-email"), async (form) => {
     const address = form.get("email").trim();
     const added = await asOwner(() => post("/v1/notifications/addresses", { channel: "email", address, ...localeHere() }));
-    sayNext(added.state === "confirmed" ? words("This address is there already.") : words("A code is on its way. It is good for 15 minutes."));
-    return leave();
+    showStatusNext(added.state === "confirmed" ? words("This address is there already.") : words("A code is on its way. It is good for 15 minutes."));
+    return navigate();
   });
 }
 
 if (find("confirm-email")) {
   onSubmit(find("confirm-email"), async (form) => {
     await post(`/v1/notifications/addresses/${find("confirm-email").dataset.id}/confirmation`, { code: form.get("code").replaceAll(" ", "") });
-    sayNext(words("Confirmed. What happens from now on is sent there."));
-    return leave();
+    showStatusNext(words("Confirmed. What happens from now on is sent there."));
+    return navigate();
   });
   find("code").focus();
 }
@@ -87,12 +87,12 @@ document.addEventListener("change", ({ target }) => {
   const { kind, channel } = target.dataset;
   const isOn = target.checked;
   target.checked = !isOn; // until the gateway has it
-  during(target, async () => {
+  whileBusy(target, async () => {
     await asOwner(() => call("PATCH", "/v1/notifications/preferences", { modes: [{ kind, channel, mode: isOn ? "on" : "off" }] }));
     target.checked = target.defaultChecked = isOn;
     target.parentElement.querySelector("small")?.remove();
     const what = target.ariaLabel;
-    say(isOn ? words("{what}: switched on.", { what }) : words("{what}: switched off.", { what }), "good");
+    showStatus(isOn ? words("{what}: switched on.", { what }) : words("{what}: switched off.", { what }), "good");
   }).then(() => target.focus());
 });
 
@@ -102,14 +102,14 @@ onSubmit(find("locale"), async (form) => {
   const wanted = Object.fromEntries(form);
   await asOwner(() => put("/v1/notifications/locale", wanted));
   choose(wanted.locale);
-  sayNext(words("Saved: notifications use this language and time zone from now on."));
-  return leave();
+  showStatusNext(words("Saved: notifications use this language and time zone from now on."));
+  return navigate();
 });
 
 // What comes anew with an event works as what was there, and a switch is where the gateway has it.
-function wake() {
+function setUp() {
   for (const one of document.querySelectorAll("[data-remove], input[data-kind]")) one.disabled = false;
   for (const one of document.querySelectorAll("input[data-kind]")) one.checked = one.defaultChecked;
   if (find("push-on")) showDevice();
 }
-nowAndAfterSwaps(wake);
+nowAndAfterSwaps(setUp);

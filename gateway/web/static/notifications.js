@@ -1,5 +1,5 @@
-// What is on the page was seen; what comes while it is open is read out; a notice that a push message or a link names is
-// opened.
+// Mark what is on the page as seen, read out what arrives while it is open, and open the notification that a push message
+// or a link names.
 
 import { post } from "./api.js";
 import { find } from "./page.js";
@@ -8,7 +8,7 @@ const known = new Set();
 
 const every = () => [...document.querySelectorAll("#notices details.notice")];
 
-function look(isFirst) {
+function markSeen(isFirst) {
   const fresh = every().filter((one) => !known.has(one.id));
   for (const one of fresh) known.add(one.id);
   if (!isFirst && fresh.length > 0) find("news").textContent = fresh.map((one) => one.querySelector(".title").textContent).join(". ");
@@ -23,7 +23,7 @@ function open() {
   named.querySelector("summary").focus();
 }
 
-look(true);
+markSeen(true);
 open();
-document.addEventListener("htmx:after:swap", () => look(false));
+document.addEventListener("htmx:after:swap", () => markSeen(false));
 addEventListener("hashchange", open);

@@ -1,9 +1,9 @@
 // What every page of one's own does: have the gateway know the browser's time zone, and sign out.
 
 import { call } from "./api.js";
-import { door, during, isActing, sayLast } from "./page.js";
+import { isBusy, showStatusOfLastPage, signInUrl, whileBusy } from "./page.js";
 
-sayLast();
+showStatusOfLastPage();
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload()); // it may be another one by now
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -25,8 +25,8 @@ if (me) {
 // page as it is.
 let isLeaving = false;
 function signInAgain() {
-  if (isActing()) return; // a passkey that is added after a recovery code ends the session, and begins the next
-  if (!isLeaving) location.assign(door());
+  if (isBusy()) return; // a passkey that is added after a recovery code ends the session, and begins the next
+  if (!isLeaving) location.assign(signInUrl());
   isLeaving = true;
 }
 document.addEventListener("htmx:before:response", (event) => {
@@ -38,7 +38,7 @@ document.addEventListener("htmx:before:response", (event) => {
 document.addEventListener("htmx:sse:error", ({ detail }) => detail.status === 401 && signInAgain());
 
 document.getElementById("sign-out")?.addEventListener("click", (event) =>
-  during(event.target, async () => {
+  whileBusy(event.target, async () => {
     await call("DELETE", "/v1/sessions/current");
     location.assign("/");
   }),

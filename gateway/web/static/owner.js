@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { signInWithEthereum } from "./ethereum.js";
-import { say } from "./page.js";
+import { showStatus } from "./page.js";
 import { signIn } from "./passkey.js";
 import { words } from "./words.js";
 
@@ -12,20 +12,20 @@ export async function asOwner(act) {
     return await act();
   } catch (error) {
     if (!error.type?.endsWith(":sign_in_again")) throw error;
-    await again();
+    await signInAgain();
     return act();
   }
 }
 
 // A wallet without a passkey is its Ethereum wallet's; once it has one, only passkeys are its owner's.
-async function again() {
+async function signInAgain() {
   const [{ items: sessions }, { items: passkeys }] = await Promise.all([get("/v1/sessions"), get("/v1/passkeys")]);
   const here = sessions.find((one) => one.current);
   if (here?.begun_by === "ethereum" && passkeys.length === 0) {
-    say(words("Sign once more in your Ethereum wallet for this."));
+    showStatus(words("Sign once more in your Ethereum wallet for this."));
     await signInWithEthereum(here.handle);
   } else {
-    say(words("Use your passkey once more for this."));
+    showStatus(words("Use your passkey once more for this."));
     await signIn();
   }
 }

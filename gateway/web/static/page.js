@@ -16,30 +16,30 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-export function say(text, kind = "info") {
+export function showStatus(text, kind = "info") {
   const status = find("status");
   status.className = `status ${kind}`;
   status.textContent = text;
 }
 
-// Say it on the page that is opened or loaded next, in this tab.
-export const sayNext = (text) => sessionStorage.setItem("said", text);
+// Show it on the page that this tab opens or loads next.
+export const showStatusNext = (text) => sessionStorage.setItem("status", text);
 
-export function sayLast() {
-  const said = sessionStorage.getItem("said");
-  if (said) say(said, "good");
-  sessionStorage.removeItem("said");
+export function showStatusOfLastPage() {
+  const status = sessionStorage.getItem("status");
+  if (status) showStatus(status, "good");
+  sessionStorage.removeItem("status");
 }
 
-// Make the page anew, or go to another: what was pressed stays pressed until then.
-export function leave(href) {
+// Go to another page, or reload this one. It never resolves, so that the button stays disabled until then.
+export function navigate(href) {
   if (href) location.assign(href);
   else location.reload();
   return new Promise(() => {});
 }
 
-// Say what is wrong with a field, at the field, until it is filled in anew.
-export function blame(field, text) {
+// Show what is wrong with a field, below it, until its value changes.
+export function showFieldError(field, text) {
   const id = `${field.id}-fault`;
   find(id)?.remove();
   field.after(make("p", { id, class: "fault", role: "alert" }, text));
@@ -59,15 +59,15 @@ export function blame(field, text) {
 // A file's name that nothing breaks, whatever a handle consists of.
 export const fileName = (what, handle, kind) => `${what}-${handle.replace(/[^A-Za-z0-9_]/g, "").slice(0, 60) || "wallet"}.${kind}`;
 
-// Have the browser keep a text as a file.
+// Download a text as a file.
 export function download(name, text, type = "text/plain") {
   const href = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
   make("a", { href, download: name }).click();
   URL.revokeObjectURL(href);
 }
 
-// Say why a page's forms cannot be used, with the address at which they can, and let nobody start what would fail.
-export function stop({ text, href }) {
+// Show why the forms of this page cannot be used, with the address at which they can, and disable them.
+export function disablePage({ text, href }) {
   const link = href ? [" ", make("a", { href }, href), "."] : [];
   const status = find("status");
   status.className = "status wrong";
@@ -75,8 +75,8 @@ export function stop({ text, href }) {
   for (const control of document.querySelectorAll("main button, main input")) control.disabled = true;
 }
 
-// What a passkey's refusal by the browser or its owner means to them.
-export function wordsOf(error) {
+// The message for an error: of the API, or of the browser about a passkey.
+export function messageOf(error) {
   if (error.name === "NotAllowedError") return words("The passkey was not used: it was cancelled, or its time was over.");
   if (error.name === "InvalidStateError") return words("This device has a passkey of this wallet already.");
   if (error.name === "SecurityError") return words("Passkeys do not work at this address. Open the gateway by its name.");
@@ -84,38 +84,38 @@ export function wordsOf(error) {
   return error.message;
 }
 
-// Back to the page that led to a sign-in: one of ours, whatever the address says; else `home`.
-export function back(home = "/") {
+// Go back to the page that led to the sign-in (`next`), if it is of this origin; else to `home`.
+export function returnToNext(home = "/") {
   const next = new URL(new URLSearchParams(location.search).get("next") ?? home, location.origin);
   location.assign(next.origin === location.origin ? next.href : home);
 }
 
-// Where somebody signs in who is at this page, to come back to it.
-export const door = () => `${location.pathname.startsWith("/console") ? "/console" : ""}/sign-in?next=${encodeURIComponent(location.pathname + location.search).replaceAll("%2F", "/")}#signed-out`;
+// The URL to sign in at, which leads back to this page.
+export const signInUrl = () => `${location.pathname.startsWith("/console") ? "/console" : ""}/sign-in?next=${encodeURIComponent(location.pathname + location.search).replaceAll("%2F", "/")}#signed-out`;
 
-let acts = 0;
+let actions = 0;
 
-// Whether something is under way that a click started.
-export const isActing = () => acts > 0;
+// Whether an action that a click started is still running.
+export const isBusy = () => actions > 0;
 
-// Run what a click started: its button rests meanwhile, and what goes wrong is said.
-export async function during(button, act) {
+// Run an action with its button disabled, and show its error.
+export async function whileBusy(button, act) {
   button.disabled = true;
-  acts += 1;
+  actions += 1;
   try {
     return await act();
   } catch (error) {
-    if (error.status === 401) location.assign(door());
-    say(wordsOf(error), "wrong");
+    if (error.status === 401) location.assign(signInUrl());
+    showStatus(messageOf(error), "wrong");
     return undefined;
   } finally {
-    acts -= 1;
+    actions -= 1;
     button.disabled = false;
   }
 }
 
-// Have what cannot be undone confirmed, in a dialog that says what will happen. Whether it was.
-export function confirmed(title, text, yes, no = words("Cancel")) {
+// Ask for a confirmation of what cannot be undone. Resolves to whether it was given.
+export function confirmDialog(title, text, yes, no = words("Cancel")) {
   const ok = make("button", { type: "submit", value: "yes", class: "danger" }, yes);
   const cancel = make("button", { type: "submit", value: "no", class: "quiet", autofocus: "" }, no);
   const form = make("form", { method: "dialog", class: "choices" }, ok, cancel);
@@ -130,31 +130,31 @@ export function confirmed(title, text, yes, no = words("Cancel")) {
   });
 }
 
-// Run it now, and again whenever something of the page has come anew (htmx): what it does to the elements that are there.
-export function nowAndAfterSwaps(wake) {
-  wake();
-  document.addEventListener("htmx:after:swap", wake);
+// Run it now, and again after each swap by htmx, for the elements that have come.
+export function nowAndAfterSwaps(setUp) {
+  setUp();
+  document.addEventListener("htmx:after:swap", setUp);
 }
 
-// Answer a form. Its button is disabled in the page until somebody listens, so that no click is lost.
+// Handle the submission of a form. Its button is disabled in the page until then, so that no click is lost.
 export function onSubmit(form, act) {
   const button = form.querySelector("button[type=submit]");
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    during(button, () => act(new FormData(form)));
+    whileBusy(button, () => act(new FormData(form)));
   });
   button.disabled = false;
 }
 
 // An amount with its thousands set apart, by a space that nothing breaks at (ISO 80000-1, 7.3.1): the same everywhere.
-export function grouped(amount) {
+export function groupThousands(amount) {
   const [whole, ...part] = amount.split(".");
   return [whole.replace(/\B(?=(?:\d{3})+$)/g, "\u202f"), ...part].join(".");
 }
 
 // What somebody has typed as an amount with all decimals of its asset, as the API shows it and a passkey signs it: 12,5 is
 // 12.50. What is no amount stays as it is, for the API to say so.
-export function whole(typed, decimals) {
+export function withAllDecimals(typed, decimals) {
   const amount = typed.trim().replace(",", ".");
   const [units, part = ""] = amount.split(".");
   return /^\d+(\.\d*)?$/.test(amount) && decimals > 0 ? `${units}.${part.padEnd(decimals, "0")}` : amount;

@@ -3,7 +3,7 @@
 
 import { get, isLost, post } from "./api.js";
 import { approve } from "./approve.js";
-import { find, leave, onSubmit, say } from "./page.js";
+import { find, navigate, onSubmit, showStatus } from "./page.js";
 import { words } from "./words.js";
 
 const form = find("pay");
@@ -18,7 +18,7 @@ onSubmit(form, async () => {
   // A repeat is answered as the first time: what has become of it since is asked for.
   const { approval } = made.approval ? await get(`/v1/payments/${made.id}`) : made;
   if (approval) {
-    say(words("Use your passkey, as your browser asks you to."));
+    showStatus(words("Use your passkey, as your browser asks you to."));
     part(0).textContent = made.id;
     await approve(made.id, wallet, find("signed"));
   }
@@ -28,7 +28,7 @@ onSubmit(form, async () => {
 // A request that was paid or ended meanwhile says so on its own page. After a lost answer nobody knows whether the payment
 // was made: the same again tells, and makes no second one.
 function refused(error) {
-  if (error.code === "request_not_open") return leave(`/requests/${form.dataset.request}`);
+  if (error.code === "request_not_open") return navigate(`/requests/${form.dataset.request}`);
   if (!isLost(error)) throw error;
   throw new Error(`${error.message} ${words("Press the button again: it is not paid twice.")}`);
 }

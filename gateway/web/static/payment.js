@@ -3,7 +3,7 @@
 import { post } from "./api.js";
 import { approve } from "./approve.js";
 import { asOwner } from "./owner.js";
-import { confirmed, during, find, nowAndAfterSwaps, onSubmit } from "./page.js";
+import { confirmDialog, find, nowAndAfterSwaps, onSubmit, whileBusy } from "./page.js";
 import { words } from "./words.js";
 
 const { id, wallet } = find("payment").dataset;
@@ -15,7 +15,7 @@ const ACTS = {
   undo: () => post(`${path}/void`, {}, { idempotencyKey: `undo-${id}` }),
   report: async () => {
     const text = words("Nothing leaves it. After a day you can unfreeze it with your passkey.");
-    if (!(await confirmed(words("Freeze your wallet?"), text, words("Freeze it")))) return false;
+    if (!(await confirmDialog(words("Freeze your wallet?"), text, words("Freeze it")))) return false;
     await post(`${path}/report-unauthorized`);
     return true;
   },
@@ -25,7 +25,7 @@ const ACTS = {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   const act = ACTS[button?.id];
-  if (act) during(button, async () => ((await act()) === false ? undefined : location.reload()));
+  if (act) whileBusy(button, async () => ((await act()) === false ? undefined : location.reload()));
 });
 
 // A repeat of the same refund has the same key: it is made once, however often its button is pressed.
@@ -39,7 +39,7 @@ if (find("refund")) {
 }
 
 // A button works once somebody listens to it; the time to undo runs down.
-function wake() {
+function setUp() {
   for (const button of document.querySelectorAll("#payment button")) button.disabled = false;
   const undo = find("undo");
   if (!undo) return;
@@ -47,5 +47,5 @@ function wake() {
   undo.hidden = left <= 0;
   find("undo-clock").textContent = words("{seconds} s", { seconds: Math.max(left, 0) });
 }
-nowAndAfterSwaps(wake);
-setInterval(wake, 500);
+nowAndAfterSwaps(setUp);
+setInterval(setUp, 500);

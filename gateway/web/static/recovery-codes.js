@@ -3,7 +3,7 @@
 
 import { get, isLost, post } from "./api.js";
 import { asOwner } from "./owner.js";
-import { blame, confirmed, download, during, fileName, find, make, onSubmit, say, sayNext } from "./page.js";
+import { confirmDialog, download, fileName, find, make, onSubmit, showFieldError, showStatus, showStatusNext, whileBusy } from "./page.js";
 import { words } from "./words.js";
 
 // As the gateway reads what is typed (gateway/identity/sign_in/recovery_codes.py).
@@ -18,14 +18,14 @@ export function showCodes(codes, handle, done) {
   find("codes").replaceChildren(...codes.map((code) => make("li", {}, make("code", {}, code))));
   find("sheet").hidden = false;
   find("copy-codes").onclick = ({ currentTarget }) =>
-    during(currentTarget, async () => {
+    whileBusy(currentTarget, async () => {
       await navigator.clipboard.writeText(codes.join("\n"));
-      say(words("Copied. Paste them where you keep them."), "good");
+      showStatus(words("Copied. Paste them where you keep them."), "good");
     });
   find("print-codes").onclick = () => window.print();
   find("download-codes").onclick = () => download(fileName("recovery-codes", handle, "txt"), textOf(codes, handle));
   onSubmit(find("confirm-shown"), async (form) => {
-    if (!codes.map(meant).includes(meant(form.get("confirmation")))) return blame(find("confirmation"), WRONG);
+    if (!codes.map(meant).includes(meant(form.get("confirmation")))) return showFieldError(find("confirmation"), WRONG);
     await asOwner(() => post("/v1/recovery-codes/confirmation", { code: form.get("confirmation") }));
     return done();
   });
@@ -52,18 +52,18 @@ async function makeNew() {
   const { recovery_codes_left: left } = await get("/v1/passkeys");
   const codes = left === 1 ? words("1 recovery code") : words("{count} recovery codes", { count: left });
   const ends = words("The {codes} that you have stop working at once. The new ones are shown this once.", { codes });
-  if (left > 0 && !(await confirmed(words("Replace your recovery codes?"), ends, words("Replace them")))) return;
+  if (left > 0 && !(await confirmDialog(words("Replace your recovery codes?"), ends, words("Replace them")))) return;
   const made = await asOwner(() => post("/v1/recovery-codes")).catch(lost);
   for (const part of ["kept", "about", "anew"]) if (find(part)) find(part).hidden = true;
   showCodes(made.codes, find("kept").dataset.handle, () => {
-    sayNext(words("Your recovery codes are kept."));
+    showStatusNext(words("Your recovery codes are kept."));
     location.reload();
   });
-  say(words("Keep these codes: they are shown this once, and those before are good no more."), "good");
+  showStatus(words("Keep these codes: they are shown this once, and those before are good no more."), "good");
 }
 
 if (find("make-codes")) {
-  find("make-codes").addEventListener("click", (event) => during(event.currentTarget, makeNew));
+  find("make-codes").addEventListener("click", (event) => whileBusy(event.currentTarget, makeNew));
   find("make-codes").disabled = false;
 }
 
@@ -73,9 +73,9 @@ if (find("confirm-kept")) {
       await asOwner(() => post("/v1/recovery-codes/confirmation", { code: form.get("confirmation") }));
     } catch (error) {
       if (error.code !== "invalid_recovery_code") throw error;
-      return blame(find("kept-code"), WRONG);
+      return showFieldError(find("kept-code"), WRONG);
     }
-    sayNext(words("Your recovery codes are kept."));
+    showStatusNext(words("Your recovery codes are kept."));
     return location.reload();
   });
 }

@@ -2,7 +2,7 @@
 // page opened anew has a new key.
 
 import { isLost, post } from "./api.js";
-import { blame, find, leave, onSubmit } from "./page.js";
+import { find, navigate, onSubmit, showFieldError } from "./page.js";
 import { words } from "./words.js";
 
 const form = find("ask");
@@ -11,7 +11,7 @@ onSubmit(form, async (filled) => {
   const asked = { from: text("from"), amount: text("amount").replace(",", "."), asset: text("asset") };
   if (text("memo")) asked.memo = text("memo");
   const made = await post("/v1/requests", asked, { idempotencyKey: form.dataset.key }).catch(refused);
-  if (made) await leave(`/requests/${made.id}`);
+  if (made) await navigate(`/requests/${made.id}`);
 });
 
 // What was wrong with a field is said there; and nobody knows whether a call without an answer asked: the same again tells.
@@ -32,6 +32,6 @@ function refused(error) {
       wallet_frozen: ["to", words("Your wallet is frozen: you cannot ask for money until it is unfrozen.")],
     }[error.code] ?? [];
   if (!field) throw error;
-  blame(find(field), text);
+  showFieldError(find(field), text);
   return undefined;
 }

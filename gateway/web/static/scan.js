@@ -1,7 +1,7 @@
 // Scan the code of who is to be paid (/receive), where the browser reads codes (Shape Detection API). A picture of the
 // camera goes nowhere: it is looked at here. A code is followed if it is a payment at this gateway, and no other is.
 
-import { during, find, make, say } from "./page.js";
+import { find, make, showStatus, whileBusy } from "./page.js";
 import { words } from "./words.js";
 
 const FIELDS = ["to", "amount", "asset", "memo"];
@@ -52,14 +52,14 @@ async function scan(reader) {
   if (text === undefined) return;
   const there = paymentOf(text);
   if (there) location.assign(there);
-  else say(words("This code is no payment at this gateway."), "wrong");
+  else showStatus(words("This code is no payment at this gateway."), "wrong");
 }
 
 if ("BarcodeDetector" in window && navigator.mediaDevices) {
   const formats = await BarcodeDetector.getSupportedFormats();
   if (formats.includes("qr_code")) {
     const reader = new BarcodeDetector({ formats: ["qr_code"] });
-    button.addEventListener("click", () => during(button, () => scan(reader)));
+    button.addEventListener("click", () => whileBusy(button, () => scan(reader)));
     button.hidden = false;
   }
 }

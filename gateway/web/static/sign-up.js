@@ -3,7 +3,7 @@
 
 import { isLost, post } from "./api.js";
 import { signUpWithEthereum } from "./ethereum.js";
-import { blame, during, find, onSubmit, say, stop, wordsOf } from "./page.js";
+import { disablePage, find, messageOf, onSubmit, showFieldError, showStatus, whileBusy } from "./page.js";
 import { obstacle, signUp } from "./passkey.js";
 import { showCodes } from "./recovery-codes.js";
 import { words } from "./words.js";
@@ -13,23 +13,23 @@ const passkey = form.querySelector("button[type=submit]");
 
 // At another address nobody signs up; in a browser without passkeys an Ethereum wallet still does.
 obstacle().then((why) => {
-  if (why?.href) stop(why);
+  if (why?.href) disablePage(why);
   else if (why) {
-    say(why.text, "wrong");
+    showStatus(why.text, "wrong");
     passkey.disabled = true;
   }
-}, (error) => say(wordsOf(error), "wrong"));
+}, (error) => showStatus(messageOf(error), "wrong"));
 
 onSubmit(form, async (filled) => {
-  say(words("Make a passkey, as your browser asks you to. The handle is claimed when it is made."));
+  showStatus(words("Make a passkey, as your browser asks you to. The handle is claimed when it is made."));
   const ifLost = words("If your device has kept the passkey, sign in with it: the handle may be yours.");
   await claimed(() => signUp(filled.get("handle"), filled.get("device") || words("My first passkey")), ifLost);
 });
 
 find("with-ethereum").addEventListener("click", ({ currentTarget }) =>
-  during(currentTarget, async () => {
+  whileBusy(currentTarget, async () => {
     if (!form.reportValidity()) return;
-    say(words("Sign the message in your Ethereum wallet. It costs nothing; the handle is claimed when it is signed."));
+    showStatus(words("Sign the message in your Ethereum wallet. It costs nothing; the handle is claimed when it is signed."));
     const ifLost = words("Sign in with your Ethereum wallet: the handle may be yours.");
     await claimed(() => signUpWithEthereum(find("handle").value), ifLost);
     find("key-of-passkey").hidden = true;
@@ -43,11 +43,11 @@ async function claimed(claim, ifLost) {
   const mine = await claim().catch((error) => {
     if (isLost(error)) throw new Error(`${error.message} ${ifLost}`);
     if (!["invalid_handle", "handle_taken"].includes(error.code)) throw error;
-    say("");
-    blame(find("handle"), error.message);
+    showStatus("");
+    showFieldError(find("handle"), error.message);
   });
   if (!mine) return;
-  say(words("Making your recovery codes…"));
+  showStatus(words("Making your recovery codes…"));
   const codes = await post("/v1/recovery-codes").catch(() => undefined);
   show(mine, codes?.codes);
 }
@@ -55,10 +55,10 @@ async function claimed(claim, ifLost) {
 function show(mine, codes) {
   if (codes) {
     showCodes(codes, mine.handle, () => location.assign("/"));
-    say(words("Keep the recovery codes before you go on: they are shown this once."), "good");
+    showStatus(words("Keep the recovery codes before you go on: they are shown this once."), "good");
   } else {
     find("go-on").hidden = false;
-    say(words("You have signed up, but have no recovery codes yet. Make them in your wallet."), "wrong");
+    showStatus(words("You have signed up, but have no recovery codes yet. Make them in your wallet."), "wrong");
   }
   find("key").textContent = mine.api_key;
   find("before").hidden = true;

@@ -1,7 +1,7 @@
 // A link from a notification: says what it stops, and stops it once its reader says so. The token stands behind the #.
 
 import { call } from "./api.js";
-import { during, find, say, wordsOf } from "./page.js";
+import { find, messageOf, showStatus, whileBusy } from "./page.js";
 import { words } from "./words.js";
 
 const [token, kind] = location.hash.slice(1).split("/");
@@ -9,7 +9,7 @@ const path = `/v1/notifications/unsubscribe/${encodeURIComponent(token)}/${encod
 
 function failed(error) {
   find("kind").hidden = true;
-  say(error.status === 404 ? words("This link is not valid any more. Sign in to choose what is sent.") : wordsOf(error), "wrong");
+  showStatus(error.status === 404 ? words("This link is not valid any more. Sign in to choose what is sent.") : messageOf(error), "wrong");
 }
 
 if (token && kind) {
@@ -20,10 +20,10 @@ if (token && kind) {
 } else failed({ status: 404 });
 
 find("stop").addEventListener("click", (event) =>
-  during(event.target, async () => {
+  whileBusy(event.target, async () => {
     await call("POST", path).then(() => {
       find("kind").hidden = true;
-      say(words("Done. Messages of this kind are not sent here any more."), "good");
+      showStatus(words("Done. Messages of this kind are not sent here any more."), "good");
     }, failed);
   }),
 );

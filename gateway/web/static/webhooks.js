@@ -2,21 +2,21 @@
 
 import { call, isLost, post } from "./api.js";
 import { asOwner } from "./owner.js";
-import { blame, confirmed, during, find, leave, onSubmit, say, sayNext } from "./page.js";
+import { confirmDialog, find, navigate, onSubmit, showFieldError, showStatus, showStatusNext, whileBusy } from "./page.js";
 import { words } from "./words.js";
 
 function showSecret(secret, after) {
   find("secret").textContent = secret;
   find("have-secret").href = after;
   find("made").hidden = false;
-  say("");
+  showStatus("");
   find("made-title").focus();
 }
 
 find("copy-secret").addEventListener("click", ({ currentTarget }) =>
-  during(currentTarget, async () => {
+  whileBusy(currentTarget, async () => {
     await navigator.clipboard.writeText(find("secret").textContent);
-    say(words("Copied."), "good");
+    showStatus(words("Copied."), "good");
   }),
 );
 
@@ -25,7 +25,7 @@ const uncertain = () => words("The webhook may have been added all the same: loo
 
 // What was wrong with its address is said there. A passkey that was cancelled has no type.
 function atAddress(error) {
-  if (error.type?.endsWith(":url")) return blame(find("url"), error.message);
+  if (error.type?.endsWith(":url")) return showFieldError(find("url"), error.message);
   throw error;
 }
 
@@ -46,8 +46,8 @@ async function change({ id, done }, asked) {
   const changes = Object.fromEntries(Object.entries(asked).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name])));
   const changed = await asOwner(() => call("PATCH", `/v1/webhooks/${id}`, changes)).catch(atAddress);
   if (!changed) return undefined;
-  sayNext(done);
-  return leave(`/settings/webhooks/${id}`);
+  showStatusNext(done);
+  return navigate(`/settings/webhooks/${id}`);
 }
 
 function settings(form) {
@@ -58,8 +58,8 @@ function settings(form) {
 if (find("new-webhook")) {
   onSubmit(find("new-webhook"), async (form) => {
     const asked = settings(form);
-    if (!asked.url) return blame(find("url"), words("Write the address of your server: https://…"));
-    if (asked.types.length === 0) return blame(find("type-all"), words("Choose what is sent."));
+    if (!asked.url) return showFieldError(find("url"), words("Write the address of your server: https://…"));
+    if (asked.types.length === 0) return showFieldError(find("type-all"), words("Choose what is sent."));
     return find("new-webhook").dataset.id ? change(find("new-webhook").dataset, asked) : add(asked);
   });
 }
@@ -67,16 +67,16 @@ if (find("new-webhook")) {
 if (find("resend")) {
   onSubmit(find("resend"), async (form) => {
     await post(find("resend").dataset.path, { since: new Date(form.get("since")).toISOString() });
-    sayNext(words("It is sent again."));
-    return leave();
+    showStatusNext(words("It is sent again."));
+    return navigate();
   });
 }
 
 if (find("rotate")) {
   find("rotate").addEventListener("click", ({ currentTarget }) =>
-    during(currentTarget, async () => {
+    whileBusy(currentTarget, async () => {
       const text = words("For a day deliveries are signed with both, so that your server can change over.");
-      if (!(await confirmed(words("Make a new secret?"), text, words("Make it")))) return;
+      if (!(await confirmDialog(words("Make a new secret?"), text, words("Make it")))) return;
       const made = await asOwner(() => post(currentTarget.dataset.path));
       showSecret(made.secret, location.pathname);
     }),
