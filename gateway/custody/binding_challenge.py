@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from gateway.identity.errors import InvalidChallenge
-from gateway.identity.sign_in.siwe import SignIn, differing_line, nonce_of
+from gateway.identity.sign_in import siwe_challenge
+from gateway.identity.sign_in.siwe import SignIn, nonce_of
 from gateway.identity.wallet import Wallet
-from gateway.ids import show
 from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "binding_challenge.sql")
@@ -55,9 +55,7 @@ async def find(connection: Connection, wallet: Wallet, text: str, now: datetime)
     if row is None or not secrets.compare_digest(row["nonce"], nonce):
         raise InvalidChallenge("unknown", "it is not the challenge that was written last for this wallet: ask for one")
     sign_in = _sign_in(wallet, row)
-    if sign_in.text() != text:
-        line = differing_line(text, sign_in.text())
-        raise InvalidChallenge("altered", f"its {line} is not as it was written: sign the text as it is")
+    siwe_challenge.check_unaltered(sign_in, text, InvalidChallenge)
     if row["used_at"] is None and sign_in.expires_at <= now:
         raise InvalidChallenge("expired", "its time is over: ask for a new one")
     return Challenge(sign_in, row["used_at"])
@@ -70,17 +68,8 @@ async def use(connection: Connection, wallet: Wallet, sign_in: SignIn, now: date
 
 
 def _sign_in(wallet: Wallet, row: Record) -> SignIn:
-    return SignIn(
-        domain=row["domain"],
-        address=row["address"],
-        statement=(
-            f"I bind this address to the wallet of @{wallet.handle}. Token payments of @{wallet.handle} then need its "
-            f"signature, and the tokens of @{wallet.handle} are sent to it."
-        ),
-        uri=row["uri"],
-        chain_id=row["chain_id"],
-        nonce=row["nonce"],
-        issued_at=row["issued_at"],
-        expires_at=row["expires_at"],
-        resource=f"urn:gateway:wallet:{show('wal', wallet.id)}",
+    statement = (
+        f"I bind this address to the wallet of @{wallet.handle}. Token payments of @{wallet.handle} then need its "
+        f"signature, and the tokens of @{wallet.handle} are sent to it."
     )
+    return siwe_challenge.from_row(row, statement, wallet.id)

@@ -8,5 +8,6 @@ session.py         who has signed in, on which device, and until when
 ethereum.py        sign in with the Ethereum wallet that a handle is bound to
 ethereum_claim.py  claim a handle with an Ethereum wallet
 siwe.py            Sign-In with Ethereum (EIP-4361): the exact text                 (pure)
+siwe_challenge.py  a stored challenge: its text from its row, and whether a text that came back is the same
 recovery_codes.py  ten codes for an owner who has lost every passkey
 """

@@ -16,10 +16,10 @@ from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import Node
 from gateway.identity import wallet as wallets
 from gateway.identity.errors import InvalidSignIn
+from gateway.identity.sign_in import siwe_challenge
 from gateway.identity.sign_in.challenge import GOOD_FOR, KEPT_FOR
-from gateway.identity.sign_in.siwe import SignIn, differing_line, digest, nonce_of
+from gateway.identity.sign_in.siwe import SignIn, digest, nonce_of
 from gateway.identity.wallet import Wallet
-from gateway.ids import WalletId, show
 from gateway.postgres.pool import Connection, Database, Record, Statements
 
 sql = Statements(__package__, "ethereum.sql")
@@ -63,9 +63,7 @@ async def find(database: Database, node: Node | None, text: str, signed: bytes, 
         if await wallets.closed(connection, [of.id]):
             raise InvalidSignIn("unknown", f"the owner of @{of.handle} has closed the wallet")
     sign_in = _sign_in(of, row)
-    if sign_in.text() != text:
-        line = differing_line(text, sign_in.text())
-        raise InvalidSignIn("altered", f"its {line} is not as it was written: sign the text as it is")
+    siwe_challenge.check_unaltered(sign_in, text, InvalidSignIn)
     if sign_in.expires_at <= now:
         raise InvalidSignIn("expired", "its time is over: ask for a new one")
     if of.address != sign_in.address:
@@ -90,14 +88,4 @@ async def use(connection: Connection, signed: Signed, now: datetime) -> None:
 
 
 def _sign_in(of: Wallet, row: Record) -> SignIn:
-    return SignIn(
-        domain=row["domain"],
-        address=row["address"],
-        statement=f"I sign in to the wallet of @{of.handle}.",
-        uri=row["uri"],
-        chain_id=row["chain_id"],
-        nonce=row["nonce"],
-        issued_at=row["issued_at"],
-        expires_at=row["expires_at"],
-        resource=f"urn:gateway:wallet:{show('wal', WalletId(row['wallet_id']))}",
-    )
+    return siwe_challenge.from_row(row, f"I sign in to the wallet of @{of.handle}.", of.id)

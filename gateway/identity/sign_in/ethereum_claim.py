@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 from gateway.identity import wallet as wallets
 from gateway.identity.errors import InvalidSignIn
+from gateway.identity.sign_in import siwe_challenge
 from gateway.identity.sign_in.challenge import GOOD_FOR, KEPT_FOR
-from gateway.identity.sign_in.siwe import SignIn, differing_line, nonce_of
-from gateway.ids import WalletId, new_id, show
+from gateway.identity.sign_in.siwe import SignIn, nonce_of
+from gateway.ids import WalletId, new_id
 from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "ethereum_claim.sql")
@@ -51,9 +52,7 @@ async def find(connection: Connection, text: str, now: datetime) -> Claim:
     if row is None or row["used_at"] is not None:
         raise InvalidSignIn("unknown", "it was never written here, or was used before: ask for a new one")
     claim = _claim(row)
-    if claim.sign_in.text() != text:
-        line = differing_line(text, claim.sign_in.text())
-        raise InvalidSignIn("altered", f"its {line} is not as it was written: sign the text as it is")
+    siwe_challenge.check_unaltered(claim.sign_in, text, InvalidSignIn)
     if claim.sign_in.expires_at <= now:
         raise InvalidSignIn("expired", "its time is over: ask for a new one")
     return claim
@@ -67,18 +66,8 @@ async def use(connection: Connection, claim: Claim, now: datetime) -> None:
 
 def _claim(row: Record) -> Claim:
     id, handle = WalletId(row["wallet_id"]), row["handle"]
-    text = SignIn(
-        domain=row["domain"],
-        address=row["address"],
-        statement=(
-            f"I claim the handle @{handle} for this address. Token payments of @{handle} then need its signature, and "
-            f"the tokens of @{handle} are sent to it."
-        ),
-        uri=row["uri"],
-        chain_id=row["chain_id"],
-        nonce=row["nonce"],
-        issued_at=row["issued_at"],
-        expires_at=row["expires_at"],
-        resource=f"urn:gateway:wallet:{show('wal', id)}",
+    statement = (
+        f"I claim the handle @{handle} for this address. Token payments of @{handle} then need its signature, and "
+        f"the tokens of @{handle} are sent to it."
     )
-    return Claim(text, id, handle)
+    return Claim(siwe_challenge.from_row(row, statement, id), id, handle)
