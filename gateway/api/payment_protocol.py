@@ -17,8 +17,8 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.api.payments.fast.fast_payments import Call, FastPayments
+from gateway.api.payments.fast.handler import Answer
 from gateway.api.payments.fast.routes import Route
-from gateway.api.payments.fast.way import Answer
 from gateway.http import instrumentation
 from gateway.http.request.body import BODY_BYTES_MAX
 from gateway.http.request.framing import field_lines

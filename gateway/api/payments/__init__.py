@@ -1,7 +1,7 @@
 """Routes that move money, and those that decide about it.
 
 payments.py        pay, preview, look, list, capture, void, refund
-fast/              the fast path of payments, captures, voids and refunds: a file for each way to do them
+fast/              the fast path of payments, captures, voids and refunds: a file for each handler
 batches.py         many payments in one call
 authorizations.py  authorizations that were signed without the gateway
 mandates.py        what an owner lets others draw, and drawing it

@@ -1,7 +1,7 @@
 """What has to pass the checks: one transaction finds all callers, then does what the ordinary handlers do.
 
-It takes what no other way takes: payments to addresses, with a note or of a request, tokens in a session, holds with a
-fee, and what the other ways have found to need the checks.
+It takes what no other handler takes: payments to addresses, with a note or of a request, tokens in a session, holds
+with a fee, and what the other handlers have found to need the checks.
 """
 
 from abc import abstractmethod
@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from gateway import idempotency
 from gateway.api.payments.fast.counts import Counts
+from gateway.api.payments.fast.handler import JSON, Answer, FastHandler
 from gateway.api.payments.fast.request import AnyRequest, EndRequested, PaymentRequested, Request
-from gateway.api.payments.fast.way import JSON, Answer, Way
 from gateway.api.payments.idempotency import Batcher
 from gateway.api.payments.payments import ends_of, pay_request, payments_of, refunds_of, shares_commits
 from gateway.errors import GatewayError, Unavailable
@@ -41,7 +41,7 @@ Call = TypeVar("Call")
 Outcome = idempotency.Answer | GatewayError | Undecided
 
 
-class Checked(Way[AnyRequest, AnyRequest, idempotency.Answer], Generic[AnyRequest, Call]):
+class Checked(FastHandler[AnyRequest, AnyRequest, idempotency.Answer], Generic[AnyRequest, Call]):
     """Requests whose callers, once found, make calls that a batcher runs."""
 
     at_once = 1

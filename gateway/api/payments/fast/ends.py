@@ -9,8 +9,8 @@ from uuid import UUID
 
 import msgspec
 
+from gateway.api.payments.fast.handler import JSON, Answer, FastHandler
 from gateway.api.payments.fast.request import EndRequested
-from gateway.api.payments.fast.way import JSON, Answer, Way
 from gateway.api.payments.views import payment_view
 from gateway.payments.ends import plain_ends
 from gateway.payments.ends.plain_ends import Outcome, PlainEnd
@@ -20,7 +20,7 @@ from gateway.tracing.tracer import Tracer
 _encode = msgspec.json.Encoder().encode
 
 
-class Ends(Way[EndRequested, PlainEnd, Payment]):
+class Ends(FastHandler[EndRequested, PlainEnd, Payment]):
     """Captures and voids. Answered 200: the payment as it is now."""
 
     name, statement, status = "captures_and_voids", "end_payments", 200

@@ -1,4 +1,4 @@
-"""Does what is asked on the fast path: finds the way, submits the request to that way's group commit, and answers.
+"""Does what is asked on the fast path: finds the handler, submits the request to its group commit, and answers.
 
 Until a request is committed its idempotency key is in flight. A second request with the key waits for the first, and is
 then left to the ordinary handler, which finds the first one's answer. Handled at once it could deadlock: it would hold
@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any, Final
 
 from gateway.api.payments.fast.counts import Counts
+from gateway.api.payments.fast.handler import Answer
 from gateway.api.payments.fast.head import head_of
 from gateway.api.payments.fast.request import Request
-from gateway.api.payments.fast.routes import PAY, AnyWay, Route, routes_of
-from gateway.api.payments.fast.way import Answer
+from gateway.api.payments.fast.routes import PAY, AnyHandler, Route, routes_of
 from gateway.errors import GatewayError, Unauthenticated
 from gateway.group_commit import GroupCommit
 from gateway.http import access_log, request_span
@@ -40,15 +40,15 @@ Tell = Callable[["Call", Answer | None], None]
 
 
 class Call:
-    """A request, and the way that does it, which is the route's checked one once another has found that it has to be.
+    """A request and its handler, which becomes the route's checked one if another handler finds that it needs checks.
 
     It stands among uvicorn's tasks, for which a stop waits, until it is answered.
     """
 
-    __slots__ = ("asked", "behind", "is_cancelled", "request", "route", "tell", "way")
+    __slots__ = ("asked", "behind", "handler", "is_cancelled", "request", "route", "tell")
 
-    def __init__(self, route: Route, request: Request, way: AnyWay, asked: Any) -> None:
-        self.route, self.request, self.way, self.asked = route, request, way, asked
+    def __init__(self, route: Route, request: Request, handler: AnyHandler, asked: Any) -> None:
+        self.route, self.request, self.handler, self.asked = route, request, handler, asked
         self.behind: list[Call] | None = None  #: Those with the same key, which wait for it.
         self.is_cancelled = False
         self.tell: Tell  #: It does not refer to the call: a circle would wait for the garbage collector.
@@ -60,7 +60,7 @@ class Call:
 
 
 class FastPayments:
-    """Pays. Up to `most` requests of one way share a commit, and `at_once` commits run concurrently."""
+    """Pays. Up to `most` requests of one handler share a commit, and `at_once` commits run concurrently."""
 
     def __init__(self, services: Services, most: int, at_once: int, traffic: Traffic) -> None:
         self.security = security_headers(services.public_url)
@@ -69,19 +69,24 @@ class FastPayments:
         self._is_told = self._logs_requests or self._tracer is not None
         self._counts = Counts(services, traffic)
         self._routes = routes_of(services, self._counts, traffic)
-        ways = dict.fromkeys(way for route in self._routes.values() for way in (*route.ways, route.checked))
-        self._groups: dict[AnyWay, GroupCommit[Any, Any]] = {
-            way: GroupCommit(
-                way.commit, most, way.at_once or at_once, partial(self._trace, way) if self._tracer else None
+        handlers = dict.fromkeys(
+            handler for route in self._routes.values() for handler in (*route.handlers, route.checked)
+        )
+        self._groups: dict[AnyHandler, GroupCommit[Any, Any]] = {
+            handler: GroupCommit(
+                handler.commit,
+                most,
+                handler.at_once or at_once,
+                partial(self._trace, handler) if self._tracer else None,
             )
-            for way in ways
+            for handler in handlers
         }
         self._need_checks: dict[bytes, None] = {}  # API keys that were found not to be plain, the latest last
         self._in_flight: dict[tuple[bytes, str], Call] = {}
 
     def sizes(self) -> dict[str, Histogram]:
         """The sizes of the commits, by the kind of payment."""
-        return {way.name: group.sizes for way, group in self._groups.items()}
+        return {handler.name: group.sizes for handler, group in self._groups.items()}
 
     def route_of(self, path: str, raw_path: bytes) -> Route | None:
         """The route of a POST to this path, spelt plainly; None where it is not on the fast path."""
@@ -100,10 +105,10 @@ class FastPayments:
         if not head.of_session and self._counts.is_over(head.token_hash.hex()):
             return None
         if request.is_plain and head.token_hash not in self._need_checks:
-            for way in route.ways:
-                asked = way.read(request)
+            for handler in route.handlers:
+                asked = handler.read(request)
                 if asked is not None:
-                    return Call(route, request, way, asked)
+                    return Call(route, request, handler, asked)
         return Call(route, request, route.checked, request)
 
     def submit(self, call: Call, tell: Tell) -> None:
@@ -113,17 +118,17 @@ class FastPayments:
         if first is not call:
             first.behind = [*(first.behind or ()), call]
         else:
-            self._groups[call.way].add(call.asked, partial(self._decided, call))
+            self._groups[call.handler].add(call.asked, partial(self._decided, call))
 
     def _decided(self, call: Call, outcome: Any, fault: Exception | None) -> None:
-        """What became of it is known: its way's outcome, or what was raised instead."""
+        """What became of it is known: its handler's outcome, or what was raised instead."""
         if fault is not None:
             outcome = _refusal(fault)
-        if isinstance(outcome, NeedsChecks) and call.way is not call.route.checked:
+        if isinstance(outcome, NeedsChecks) and call.handler is not call.route.checked:
             if outcome.always:
                 self._remember(call.request.head.token_hash)
-            call.way, call.asked = call.route.checked, call.request
-            self._groups[call.way].add(call.asked, partial(self._decided, call))
+            call.handler, call.asked = call.route.checked, call.request
+            self._groups[call.handler].add(call.asked, partial(self._decided, call))
             return
         del self._in_flight[call.request.head.key]
         try:
@@ -140,10 +145,10 @@ class FastPayments:
         if isinstance(outcome, GatewayError):
             if isinstance(outcome, Unauthenticated | UnknownPayee):  # which the ordinary handler counts
                 return None
-            return call.way.refuse(call.request, outcome)
+            return call.handler.refuse(call.request, outcome)
         if isinstance(outcome, Undecided):
             return None
-        return call.way.answer(call.request, outcome)
+        return call.handler.answer(call.request, outcome)
 
     def _remember(self, api_key_hash: bytes) -> None:
         self._need_checks[api_key_hash] = None
@@ -161,11 +166,13 @@ class FastPayments:
         if (tracer := self._tracer) is not None and (status >= 300 or tracer.takes_answer(body)):
             request_span.record(tracer, *told)
 
-    def _trace(self, way: AnyWay, asked: Sequence[Any], outcomes: Sequence[Any], began: float, ended: float) -> None:
+    def _trace(
+        self, handler: AnyHandler, asked: Sequence[Any], outcomes: Sequence[Any], began: float, ended: float
+    ) -> None:
         """Record a commit, in the traces of the payments that it made."""
         assert self._tracer is not None
-        if payments := way.sampled(self._tracer, outcomes):
-            part = Part(f"PostgreSQL {way.statement}", began, ended, attributes=DB_SYSTEM)
+        if payments := handler.sampled(self._tracer, outcomes):
+            part = Part(f"PostgreSQL {handler.statement}", began, ended, attributes=DB_SYSTEM)
             self._tracer.shared("group commit", len(asked), payments, part)
 
 

@@ -11,9 +11,9 @@ from uuid import UUID
 import msgspec
 from msgspec import structs
 
+from gateway.api.payments.fast.handler import JSON, Answer, FastHandler
 from gateway.api.payments.fast.request import PaymentRequested
 from gateway.api.payments.fast.view import view
-from gateway.api.payments.fast.way import JSON, Answer, Way
 from gateway.ids import PaymentId, new_id
 from gateway.money import Money
 from gateway.payments.model.plain import NotDone
@@ -29,7 +29,7 @@ _encode = msgspec.json.Encoder().encode
 _NO_ID: Final = PaymentId(UUID(int=0))
 
 
-class Holds(Way[PaymentRequested, HeldPayment, Held]):
+class Holds(FastHandler[PaymentRequested, HeldPayment, Held]):
     """Fiat that is held in the ledger. Answered 201, held."""
 
     name, statement = "holds", "hold_payments"
@@ -70,7 +70,7 @@ class Holds(Way[PaymentRequested, HeldPayment, Held]):
         return tracer.sampled(one.asked.payment_id for one in outcomes if isinstance(one, Held))
 
 
-class Tokens(Way[PaymentRequested, TokenPayment, Queued]):
+class Tokens(FastHandler[PaymentRequested, TokenPayment, Queued]):
     """Tokens, queued for the chain. Answered 202."""
 
     name, statement = "chain_payments", "hold_payments"

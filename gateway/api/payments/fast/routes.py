@@ -1,6 +1,6 @@
-"""The routes of the fast path, and the ways to do what each asks for, in the order in which they are tried.
+"""The routes of the fast path, and the handlers of each, in the order in which they are tried.
 
-A new way is a module beside this one and a line here.
+A new handler is a module beside this one and a line here.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,11 +11,11 @@ from gateway.api.payments.fast import request
 from gateway.api.payments.fast.checked import CheckedEnds, CheckedPayments, CheckedRefunds
 from gateway.api.payments.fast.counts import Counts
 from gateway.api.payments.fast.ends import Ends, Refunds
+from gateway.api.payments.fast.handler import FastHandler
 from gateway.api.payments.fast.head import Head
 from gateway.api.payments.fast.held import Holds, Tokens
 from gateway.api.payments.fast.request import Request
 from gateway.api.payments.fast.settled import SettledPayments
-from gateway.api.payments.fast.way import Way
 from gateway.http.services import Services
 from gateway.metrics.traffic import Route as Answered
 from gateway.metrics.traffic import Traffic
@@ -23,7 +23,7 @@ from gateway.payments.model.settings import PaymentSettings
 
 PAY: Final = "/v1/payments"
 
-AnyWay = Way[Any, Any, Any]
+AnyHandler = FastHandler[Any, Any, Any]
 
 #: Reads a request's path and body; None where the ordinary handler is to answer.
 Read = Callable[[PaymentSettings, Head, str, bytes], Request | None]
@@ -31,12 +31,12 @@ Read = Callable[[PaymentSettings, Head, str, bytes], Request | None]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Requests of one shape. Of `ways` the first that takes a request does it, or else `checked`, which takes all."""
+    """Requests of one shape. The first of `handlers` that takes a request does it, else `checked`, which takes all."""
 
     template: str
     read: Read
-    ways: Sequence[AnyWay]
-    checked: AnyWay
+    handlers: Sequence[AnyHandler]
+    checked: AnyHandler
     answered: Answered  #: Counts the answers.
 
 
@@ -46,8 +46,8 @@ def routes_of(services: Services, counts: Counts, traffic: Traffic) -> dict[str,
     ends, checked_ends = [Ends(services, counts)], CheckedEnds(services, counts)
     refunds, checked_refunds = [Refunds(services, counts)], CheckedRefunds(services, counts)
 
-    def route(template: str, read: Read, ways: Sequence[AnyWay], checked: AnyWay) -> Route:
-        return Route(template, read, ways, checked, traffic.route("POST", template))
+    def route(template: str, read: Read, handlers: Sequence[AnyHandler], checked: AnyHandler) -> Route:
+        return Route(template, read, handlers, checked, traffic.route("POST", template))
 
     return {
         PAY: route(PAY, request.read_payment, payments, CheckedPayments(services, counts)),

@@ -10,9 +10,9 @@ from uuid import UUID
 import msgspec
 
 from gateway.api.payments.fast.counts import LIMITED
+from gateway.api.payments.fast.handler import JSON, Answer, FastHandler
 from gateway.api.payments.fast.request import PaymentRequested
 from gateway.api.payments.fast.view import view
-from gateway.api.payments.fast.way import JSON, Answer, Way
 from gateway.payments.model.route import ledger_route
 from gateway.payments.rails import ledger
 from gateway.payments.rails.ledger import LedgerPayment, Outcome, Settled
@@ -21,7 +21,7 @@ from gateway.tracing.tracer import Tracer
 _encode = msgspec.json.Encoder().encode
 
 
-class SettledPayments(Way[PaymentRequested, LedgerPayment, Settled]):
+class SettledPayments(FastHandler[PaymentRequested, LedgerPayment, Settled]):
     """Answered 201, settled."""
 
     name, statement = "ledger_payments", "settle_payments"

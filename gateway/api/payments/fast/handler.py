@@ -1,7 +1,7 @@
-"""A way to do requests on the fast path: which requests it takes, one commit for many of them, and the answer to each.
+"""A handler of the fast path: which requests it takes, one commit for many of them, and the answer to each.
 
-Each way is one module of this package, and stands in routes.py in the order in which ways are tried. What a way cannot
-do comes back as `Undecided`, for the ordinary handler, or as `NeedsChecks`, for the route's checked way.
+Each is one module of this package, listed in routes.py in the order in which they are tried. What a handler cannot
+do comes back as `Undecided`, for the ordinary handler, or as `NeedsChecks`, for the route's checked handler.
 """
 
 from abc import ABC, abstractmethod
@@ -28,7 +28,7 @@ Answer = tuple[int, list[Field], bytes]
 JSON: Field = (b"content-type", b"application/json")
 
 
-class Way(ABC, Generic[AnyRequest, Asked, Done]):
+class FastHandler(ABC, Generic[AnyRequest, Asked, Done]):
     """One a process. Its requests share commits (group_commit.py)."""
 
     name: ClassVar[str]  #: What metrics call its commits.
@@ -40,7 +40,7 @@ class Way(ABC, Generic[AnyRequest, Asked, Done]):
 
     @abstractmethod
     def read(self, request: AnyRequest) -> Asked | None:
-        """What `commit` needs of the request; None if it is for another way."""
+        """What `commit` needs of the request; None if it is for another handler."""
 
     @abstractmethod
     async def commit(self, asked: Sequence[Asked]) -> Sequence[Done | GatewayError | Undecided]:
