@@ -9,7 +9,7 @@ sql = Statements(__package__, "sizes.sql")
 
 #: The accounts, and the indexes whose keys begin with an account or a wallet: payments read and write them at random
 #: places.
-SPREAD = (
+WORKING_SET = (
     "account",
     "account_pkey",
     "account_code_unique",
@@ -43,7 +43,7 @@ class Sizes:
     """Every table, the largest first; the bytes that payments touch at random places, and PostgreSQL's cache."""
 
     tables: list[TableSize]
-    spread_bytes: int
+    working_set_bytes: int
     cache_bytes: int
 
     def plain(self) -> dict[str, Any]:
@@ -56,6 +56,6 @@ async def sizes(connection: Connection) -> Sizes:
     rows = await connection.fetch(sql.sizes)
     return Sizes(
         [TableSize(row["name"], row["rows"], row["table_bytes"], row["index_bytes"]) for row in rows],
-        await connection.fetchval(sql.spread_bytes, list(SPREAD)),
+        await connection.fetchval(sql.working_set_bytes, list(WORKING_SET)),
         await connection.fetchval(sql.cache_bytes),
     )

@@ -6,7 +6,7 @@ FROM pg_class AS class JOIN pg_stat_user_tables AS stat ON stat.relid = class.oi
 WHERE class.relkind = 'r' AND class.relnamespace = 'public'::regnamespace
 ORDER BY pg_total_relation_size(class.oid) DESC;
 
--- spread_bytes
+-- working_set_bytes
 -- The size of these tables and indexes, which a payment touches at random places, wherever its two wallets are. The
 -- others grow at their end, because their keys begin with the time: however large they are, only their last pages are
 -- in use.

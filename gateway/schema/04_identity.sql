@@ -37,8 +37,8 @@ CREATE INDEX passkey_challenge_over ON passkey_challenge (expires_at);
 CREATE TABLE session (
     id uuid PRIMARY KEY,
     wallet_id uuid NOT NULL REFERENCES wallet (id),
-    begun_by text NOT NULL CONSTRAINT session_begun_by_known
-        CHECK (begun_by IN ('passkey', 'ethereum', 'recovery_code', 'link')),
+    sign_in_method text NOT NULL CONSTRAINT session_sign_in_method_known
+        CHECK (sign_in_method IN ('passkey', 'ethereum', 'recovery_code', 'link')),
     passkey_id uuid REFERENCES passkey (id),
     device text NOT NULL CONSTRAINT session_device_length CHECK (length(device) <= 200),
     created_at timestamptz NOT NULL,
@@ -49,7 +49,7 @@ CREATE TABLE session (
         CHECK (ended_by IN ('signed_out', 'signed_in_again', 'passkey_ended', 'stolen', 'first_passkey', 'closed')),
     device_since timestamptz NOT NULL, -- since when its passkey is there, or else the session itself: session_has_device
     CONSTRAINT session_ended_by_something CHECK ((ended_at IS NULL) = (ended_by IS NULL)),
-    CONSTRAINT session_begun_by_its_passkey CHECK ((passkey_id IS NOT NULL) = (begun_by = 'passkey'))
+    CONSTRAINT session_passkey_is_its_sign_in_method CHECK ((passkey_id IS NOT NULL) = (sign_in_method = 'passkey'))
 );
 CREATE INDEX session_of_wallet ON session (wallet_id);
 CREATE TRIGGER wallet_is_open BEFORE INSERT ON session FOR EACH ROW EXECUTE FUNCTION wallet_is_open();
@@ -211,7 +211,7 @@ END $$;
 
 -- The sessions of these tokens, including replaced tokens, and their wallets.
 CREATE FUNCTION sessions_of(hashes bytea[])
-RETURNS TABLE (hash bytea, id uuid, wallet_id uuid, begun_by text, passkey_id uuid, device text, created_at timestamptz,
+RETURNS TABLE (hash bytea, id uuid, wallet_id uuid, sign_in_method text, passkey_id uuid, device text, created_at timestamptz,
     last_used_at timestamptz, expires_at timestamptz, ended_at timestamptz, made_at timestamptz, replaced_at timestamptz,
     handle text, address text, custody text, guarded boolean) LANGUAGE plpgsql STABLE
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
@@ -219,7 +219,7 @@ RETURNS TABLE (hash bytea, id uuid, wallet_id uuid, begun_by text, passkey_id uu
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT token.hash, session.id, session.wallet_id, session.begun_by, session.passkey_id, session.device,
+    SELECT token.hash, session.id, session.wallet_id, session.sign_in_method, session.passkey_id, session.device,
         session.created_at, session.last_used_at, session.expires_at, session.ended_at, token.made_at, token.replaced_at,
         wallet.handle, wallet.address, wallet.custody, wallet.guarded
     FROM session_token AS token
@@ -229,11 +229,11 @@ BEGIN
 END $$;
 
 -- Rate limits: how often a caller did something in a window. A crash may lose the counts, so the table is unlogged.
-CREATE UNLOGGED TABLE tally (
+CREATE UNLOGGED TABLE rate_limit_counter (
     kind text NOT NULL,
     who text NOT NULL,
     count bigint NOT NULL,
     ends_at timestamptz NOT NULL,      -- of the window
     PRIMARY KEY (kind, who)
 );
-CREATE INDEX tally_by_end ON tally (ends_at);
+CREATE INDEX rate_limit_counter_by_end ON rate_limit_counter (ends_at);

@@ -109,7 +109,7 @@ CREATE TABLE relayer (
     stopped text,                      -- why, when it is
     sent_nonce bigint NOT NULL DEFAULT 0,  -- every stored nonce below it was sent to a node, in order
     resent_at timestamptz,             -- when a worker last began to resend
-    weighed_at timestamptz,            -- when a worker last began to check the gas balance
+    gas_checked_at timestamptz,        -- when a worker last began to check the gas balance
     suspect_nonce bigint,              -- a nonce that somebody else seems to have used,
     suspected_at timestamptz,          -- and since when
     low boolean NOT NULL DEFAULT false,    -- its gas balance runs out; reported once each time

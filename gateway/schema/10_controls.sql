@@ -118,7 +118,7 @@ BEGIN
     INSERT INTO policy (wallet_id, frozen) VALUES (NEW.id, NEW.frozen_at IS NOT NULL) ON CONFLICT DO NOTHING;
     DELETE FROM recovery_code WHERE wallet_id = NEW.id;
     UPDATE session SET ended_at = now(), ended_by = 'first_passkey'
-    WHERE wallet_id = NEW.id AND begun_by = 'recovery_code' AND ended_at IS NULL;
+    WHERE wallet_id = NEW.id AND sign_in_method = 'recovery_code' AND ended_at IS NULL;
     UPDATE staged_payment SET state = 'requires_confirmation', approval = '{before_passkey}', capture = false
     WHERE payer = NEW.id AND rare_state = 'held' AND authorization_id IS NULL AND refund_of IS NULL;
     RETURN NULL;

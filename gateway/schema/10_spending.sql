@@ -358,7 +358,7 @@ BEGIN
             AS input ON policy.wallet_id IS NOT NULL
         WHERE asked.outcome = 'done'
             AND session.ended_at IS NULL AND session.expires_at > at AND session.created_at > signed_in_since
-            AND session.created_at <= asked.token_made_at AND session.begun_by IN ('passkey', 'ethereum')
+            AND session.created_at <= asked.token_made_at AND session.sign_in_method IN ('passkey', 'ethereum')
             AND NOT coalesce(policy.frozen, unguarded.frozen_at IS NOT NULL)
             AND (asked.payer::text = ANY (left_out)) IS NOT TRUE
             AND (policy.wallet_id IS NULL

@@ -22,7 +22,7 @@ def helpers(reader: Reader) -> Mapping[str, Callable[..., Any]]:
         "reason_of": lambda reason: reason_of(reason, reader),
         "state_of": lambda payment: state_of(payment, reader),
         "device_of": lambda agent: device_of(agent, reader),
-        "begun_of": lambda by: begun_of(by, reader),
+        "sign_in_method_of": lambda by: sign_in_method_of(by, reader),
         "scope_of": lambda scope: scope_of(scope, reader),
     }
 
@@ -130,7 +130,7 @@ def device_of(agent: str, reader: Reader) -> str:
     return browser or agent or reader.say("An unknown device")
 
 
-def begun_of(by: str, reader: Reader) -> str:
+def sign_in_method_of(by: str, reader: Reader) -> str:
     """How a session was started."""
     match by:
         case "passkey":

@@ -79,7 +79,7 @@ SELECT origin, 1, 'EUR', NULL, NULL, 1000_00, 1000000_00 FROM api_key WHERE capp
 
 _SESSIONS = """
 WITH begun AS (
-    INSERT INTO session (id, wallet_id, begun_by, passkey_id, device, created_at, last_used_at, expires_at)
+    INSERT INTO session (id, wallet_id, sign_in_method, passkey_id, device, created_at, last_used_at, expires_at)
     SELECT uuidv7(), wallet_id, 'passkey', id, 'bench', now(), now(), now() + interval '7 days' FROM passkey
     RETURNING id, wallet_id
 )

@@ -183,7 +183,7 @@ async def test_times_are_times_and_states_are_named(document: Any) -> None:
             if field.endswith(("_at", "_until")) or field in ("at", "since"):
                 forms = [one.get("format") for one in kind.get("anyOf", [kind]) if one.get("type") != "null"]
                 assert forms == ["date-time"], (name, field)
-            if field in ("state", "rail", "custody", "side", "scopes", "begun_by"):
+            if field in ("state", "rail", "custody", "side", "scopes", "sign_in_method"):
                 listed = kind.get("items", kind)
                 named = [one for one in listed.get("anyOf", [listed]) if one.get("type") != "null"]
                 for one in named:

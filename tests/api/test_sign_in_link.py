@@ -28,7 +28,7 @@ async def test_it_begins_a_session_of_the_owner_that_pays_and_is_used_up(api: Ap
     begun = await api.call("POST", PATH, json={"code": code}, headers=OWN)
     again = await api.call("POST", PATH, json={"code": code}, headers=OWN)
 
-    assert (begun.status_code, begun.json()["begun_by"], begun.json()["handle"]) == (201, "link", "alice")
+    assert (begun.status_code, begun.json()["sign_in_method"], begun.json()["handle"]) == (201, "link", "alice")
     assert begun.json()["fresh_until"] == begun.json()["expires_at"]
     assert code_of(again) == (422, "invalid_link")
     assert "set-cookie" not in again.headers

@@ -23,7 +23,8 @@ async def test_a_passkey_is_made_listed_and_signed_in_with(api: Api) -> None:
     assert [one["name"] for one in shown["items"]] == ["Laptop"]
     assert shown["items"][0]["last_used_at"] is not None
     assert begun.status_code == 201
-    assert (begun.json()["handle"], begun.json()["begun_by"], begun.json()["device"]) == ("alice", "passkey", "Firefox")
+    session = begun.json()
+    assert (session["handle"], session["device"], session["sign_in_method"]) == ("alice", "Firefox", "passkey")
     assert begun.headers["cache-control"] == "no-store"
 
 
@@ -122,7 +123,7 @@ async def test_the_last_passkey_goes_once_there_are_recovery_codes_and_one_of_th
     begun = await api.call("POST", path, json=body, headers=OWN)
     again = await api.call("POST", path, json=body, headers=OWN)
 
-    assert (begun.status_code, begun.json()["begun_by"]) == (201, "recovery_code")
+    assert (begun.status_code, begun.json()["sign_in_method"]) == (201, "recovery_code")
     assert code_of(again) == (422, "invalid_recovery_code")
     assert (await alice.get("/v1/passkeys")).json()["recovery_codes_left"] == 9
 

@@ -69,7 +69,7 @@ async def test_whoever_has_done_too_much_costs_the_database_nothing_more(
 
     async def counted() -> int:
         async with database.reading() as connection:
-            return int(await connection.fetchval("SELECT count FROM tally"))
+            return int(await connection.fetchval("SELECT count FROM rate_limit_counter"))
 
     for _ in range(50):
         try:
@@ -118,7 +118,7 @@ async def test_of_many_who_do_little_nobody_is_told_and_nothing_is_kept_for_long
     one.note(database, "requests", "loud", NOW + timedelta(seconds=1))
     await told(one)
     async with database.reading() as connection:
-        rows = await connection.fetch("SELECT who, count FROM tally")
+        rows = await connection.fetch("SELECT who, count FROM rate_limit_counter")
     assert [tuple(row) for row in rows] == [("loud", 11)]
 
     one.note(database, "requests", "later", NOW + MINUTE)
@@ -136,7 +136,7 @@ async def test_processes_that_tell_of_the_same_people_at_once_do_not_wait_for_ea
     await asyncio.gather(*(told(one) for one in limits))
 
     async with database.reading() as connection:
-        rows = await connection.fetch("SELECT who, count FROM tally")
+        rows = await connection.fetch("SELECT who, count FROM rate_limit_counter")
     assert {row["who"]: row["count"] for row in rows} == {**dict.fromkeys(people, 3), "0": 6}
 
 
@@ -147,7 +147,7 @@ async def test_windows_that_are_over_are_forgotten(database: Database, limits: l
     one.note(database, "look-ups", "b", NOW + timedelta(hours=2, seconds=1))
     await told(one)
     async with database.reading() as connection:
-        assert [row["who"] for row in await connection.fetch("SELECT who FROM tally")] == ["b"]
+        assert [row["who"] for row in await connection.fetch("SELECT who FROM rate_limit_counter")] == ["b"]
 
 
 @pytest.mark.parametrize(

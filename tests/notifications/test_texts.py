@@ -29,7 +29,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "payment.requires_confirmation": {**MONEY, "expires_at": "2030-01-31T12:15:00.000000Z"},
     "ledger.corrected": {**MONEY, "debit": "wallet:alice:EUR", "credit": "suspense:EUR", "reason": "because"},
     "request.declined": {**MONEY, "from": "@bob", "to": "@alice"},
-    "session.started": {"session": "ses_1", "begun_by": "passkey"},
+    "session.started": {"session": "ses_1", "sign_in_method": "passkey"},
     "session.ended": {"session": "ses_1", "why": "stolen"},
     "api_key.created": {"key": "key_1", "name": "Shop", "scopes": ["read"]},
     "api_key.replaced": {"key": "key_1", "name": "Shop", "scopes": ["read"]},

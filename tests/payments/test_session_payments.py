@@ -143,7 +143,7 @@ class Case:
 
     guarded: bool
     guarded_ago: timedelta
-    begun_by: str
+    sign_in_method: str
     begun_ago: timedelta
     token_after: timedelta
     token_replaced: bool
@@ -168,7 +168,7 @@ cases = st.builds(
     Case,
     guarded=mostly(True, False),
     guarded_ago=mostly(9 * DAY, *near(FIRST_DAY), HOUR),
-    begun_by=mostly("passkey", "ethereum", "recovery_code"),
+    sign_in_method=mostly("passkey", "ethereum", "recovery_code"),
     begun_ago=mostly(MINUTE, *near(FRESH), ROTATES_AFTER),
     token_after=mostly(timedelta(), MINUTE, -TICK),
     token_replaced=mostly(False, True),
@@ -220,14 +220,14 @@ async def arranged(connection: Connection, avenue: Avenue, case: Case) -> None:
         await run(moved, "0x" + "b0" * 20, bob, NOW - case.moved_ago)
     begun = NOW - case.begun_ago
     await run(
-        "UPDATE session SET begun_by = $2, passkey_id = CASE WHEN $2 = 'passkey' THEN passkey_id END, created_at = $3,"
-        " expires_at = $4, ended_at = $5, ended_by = $6 WHERE wallet_id = $1",
-        *(alice, case.begun_by, begun, NOW + case.expires_in),
+        "UPDATE session SET sign_in_method = $2, passkey_id = CASE WHEN $2 = 'passkey' THEN passkey_id END,"
+        " created_at = $3, expires_at = $4, ended_at = $5, ended_by = $6 WHERE wallet_id = $1",
+        *(alice, case.sign_in_method, begun, NOW + case.expires_in),
         *((NOW, "signed_out") if case.ended else (None, None)),
     )
     made = "UPDATE session_token SET made_at = $1, replaced_at = $2"
     await run(made, begun + case.token_after, NOW if case.token_replaced else None)
-    device_since = NOW - case.passkey_ago if case.begun_by == "passkey" else begun
+    device_since = NOW - case.passkey_ago if case.sign_in_method == "passkey" else begun
     await run("UPDATE session SET device_since = $2 WHERE wallet_id = $1", alice, device_since)
     if case.frozen:
         await run("UPDATE wallet SET frozen_at = $2 WHERE id = $1", alice, NOW)

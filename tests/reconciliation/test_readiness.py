@@ -36,7 +36,7 @@ async def test_a_node_that_is_away_behind_or_replaced_is_said_to_be(town: Town) 
 
 
 async def test_a_worker_that_was_never_there_or_has_stopped_its_rounds_is_said_to_be_missing(town: Town) -> None:
-    await change(town, "UPDATE relayer SET resent_at = NULL, weighed_at = NULL")
+    await change(town, "UPDATE relayer SET resent_at = NULL, gas_checked_at = NULL")
     assert (await of(town, None)).worker == "none"
     await jobs.resend.run(town.worker())
     assert (await of(town, None)).worker == "ok"

@@ -106,7 +106,7 @@ class SessionData(Struct, tag_field="object", tag="session"):
     """A session in a browser."""
 
     id: Annotated[str, typed_id("ses", "A session's id.")]
-    begun_by: Annotated[
+    sign_in_method: Annotated[
         Literal["passkey", "ethereum", "recovery_code", "link"] | None,
         Meta(description="How it was started; null when it has ended."),
     ]

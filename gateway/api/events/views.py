@@ -185,7 +185,7 @@ def _passkey(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData
 
 
 def _session(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
-    return SessionData(show("ses", _subject(event)), event.payload.get("begun_by"), event.payload.get("why"))
+    return SessionData(show("ses", _subject(event)), event.payload.get("sign_in_method"), event.payload.get("why"))
 
 
 def _recovery_codes(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:

@@ -59,7 +59,7 @@ SESSION = SessionView(
     id="ses_01h455vb4pex5vsknk084sn02q",
     handle="alice",
     wallet_id=ALICE,
-    begun_by="passkey",
+    sign_in_method="passkey",
     device="Mozilla/5.0 (X11; Linux x86_64) Chrome/149.0",
     current=True,
     created_at=NOW,
@@ -120,7 +120,7 @@ ANSWERS: Final[Mapping[str, Struct]] = {
     "sign_up": SignedUpView("alice", ALICE, ALICE_ADDRESS, "gw_Zk1vX3…", SESSION),
     "challenge_ethereum_sign_up": ChallengeView(SIGN_IN, ALICE_ADDRESS, MINUTES_LATER),
     "sign_up_with_ethereum": SignedUpView(
-        "alice", ALICE, ALICE_ADDRESS, "gw_Zk1vX3…", replace(SESSION, begun_by="ethereum")
+        "alice", ALICE, ALICE_ADDRESS, "gw_Zk1vX3…", replace(SESSION, sign_in_method="ethereum")
     ),
     "challenge_address": ChallengeView(SIGN_IN, ALICE_ADDRESS, MINUTES_LATER),
     "bind_address": BoundView("alice", ALICE, ALICE_ADDRESS, "owner"),
@@ -133,9 +133,9 @@ ANSWERS: Final[Mapping[str, Struct]] = {
     "challenge_passkey_session": ANY_PASSKEY,
     "start_passkey_session": SESSION,
     "challenge_ethereum_session": ChallengeView(SIGN_IN, ALICE_ADDRESS, MINUTES_LATER),
-    "start_ethereum_session": replace(SESSION, begun_by="ethereum"),
-    "start_link_session": replace(SESSION, begun_by="link", fresh_until=SESSION.expires_at),
-    "start_recovery_session": replace(SESSION, begun_by="recovery_code", fresh_until=None),
+    "start_ethereum_session": replace(SESSION, sign_in_method="ethereum"),
+    "start_link_session": replace(SESSION, sign_in_method="link", fresh_until=SESSION.expires_at),
+    "start_recovery_session": replace(SESSION, sign_in_method="recovery_code", fresh_until=None),
     "list_sessions": SessionsPage([SESSION]),
     "end_session": SESSION,
     "create_api_key": NEW_KEY,

@@ -29,7 +29,7 @@ from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
 from gateway.identity.sign_in import ethereum, link, passkey, recovery_codes, session
 from gateway.identity.sign_in.ceremony import party_of
-from gateway.identity.sign_in.session import BegunBy
+from gateway.identity.sign_in.session import SignInMethod
 from gateway.identity.wallet import Wallet
 from gateway.ids import PasskeyId
 from gateway.postgres.pool import Connection
@@ -214,7 +214,7 @@ async def start_session(
     services: Services,
     request: Request[Any, Any, Any],
     of: Wallet,
-    by: BegunBy,
+    by: SignInMethod,
     signed_by: PasskeyId | None,
     now: datetime,
 ) -> tuple[SessionView, Cookie]:

@@ -195,7 +195,7 @@ class SessionView(Struct):
     id: Annotated[str, typed_id("ses", "A session's id.")]
     handle: Handle
     wallet_id: WalletIdText
-    begun_by: Annotated[
+    sign_in_method: Annotated[
         Literal["passkey", "ethereum", "recovery_code", "link"], Meta(description="How it was started.")
     ]
     device: Annotated[str, Meta(description="The User-Agent that started it.")]

@@ -64,7 +64,7 @@ def session_view(of: Session, wallet: Wallet, current: bool, now: datetime) -> S
         id=of.shown_id,
         handle=wallet.handle,
         wallet_id=show("wal", wallet.id),
-        begun_by=of.by,
+        sign_in_method=of.by,
         device=of.device,
         current=current,
         created_at=rfc3339(of.created_at),

@@ -1,8 +1,8 @@
 -- take_due
 -- Take the relayers whose gas balance is due for a check.
-UPDATE relayer SET weighed_at = clock_timestamp() WHERE address IN (
+UPDATE relayer SET gas_checked_at = clock_timestamp() WHERE address IN (
     SELECT address FROM relayer
-    WHERE address = ANY ($1) AND coalesce(weighed_at + $2::interval <= clock_timestamp(), true)
+    WHERE address = ANY ($1) AND coalesce(gas_checked_at + $2::interval <= clock_timestamp(), true)
     FOR UPDATE SKIP LOCKED
 )
 RETURNING address;

@@ -60,7 +60,7 @@ RETURNING address;
 
 -- maintained_within
 -- Whether some relayer was maintained within a time; NULL if none ever was.
-SELECT bool_or(greatest(resent_at, weighed_at) > clock_timestamp() - $1::interval) FROM relayer;
+SELECT bool_or(greatest(resent_at, gas_checked_at) > clock_timestamp() - $1::interval) FROM relayer;
 
 -- unfinished_after
 -- Whether a transaction that is in no final block is older than this.

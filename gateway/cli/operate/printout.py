@@ -191,13 +191,13 @@ def sizes_lines(found: Mapping[str, Any]) -> list[str]:
         for one in found["tables"]
         if one["rows"]
     ]
-    fits = found["spread_bytes"] <= found["cache_bytes"]
+    fits = found["working_set_bytes"] <= found["cache_bytes"]
     verdict = (
         "it fits"
         if fits
         else "payments wait for the disk unless few wallets are active: give PostgreSQL more shared_buffers"
     )
-    spread, cache = size(found["spread_bytes"]), size(found["cache_bytes"])
+    spread, cache = size(found["working_set_bytes"]), size(found["cache_bytes"])
     return [
         *table(("table", "rows", "table", "indexes"), rows, right=(1, 2, 3)),
         "",

@@ -47,7 +47,7 @@ ROTATES_AFTER, OVERLAP = timedelta(minutes=10), timedelta(seconds=30)
 FRESH = timedelta(minutes=5)
 
 #: How a session was started.
-BegunBy = Literal["passkey", "ethereum", "recovery_code", "link"]
+SignInMethod = Literal["passkey", "ethereum", "recovery_code", "link"]
 
 _DEVICE_MAX = 200
 
@@ -61,7 +61,7 @@ class Session(Struct, frozen=True):
 
     id: SessionId
     wallet: WalletId
-    by: BegunBy
+    by: SignInMethod
     passkey: PasskeyId | None
     device: str
     created_at: datetime
@@ -107,7 +107,7 @@ class Open:
 async def start(
     connection: Connection,
     wallet: WalletId,
-    by: BegunBy,
+    by: SignInMethod,
     passkey: PasskeyId | None,
     device: str,
     before: str | None,
@@ -130,7 +130,7 @@ async def start(
         "ethereum": By("session", begun.shown_id),
         "link": By("session", begun.shown_id),
     }
-    await _record(connection, "session.started", wallet, id, {"begun_by": by}, shown[by], now)
+    await _record(connection, "session.started", wallet, id, {"sign_in_method": by}, shown[by], now)
     return begun, token
 
 
@@ -218,6 +218,6 @@ async def _record(
 
 def _session(row: Record) -> Session:
     return Session(
-        *(SessionId(row["id"]), WalletId(row["wallet_id"]), row["begun_by"], row["passkey_id"], row["device"]),
+        *(SessionId(row["id"]), WalletId(row["wallet_id"]), row["sign_in_method"], row["passkey_id"], row["device"]),
         *(row["created_at"], row["last_used_at"], row["expires_at"]),
     )

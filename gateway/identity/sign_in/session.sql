@@ -1,6 +1,6 @@
 -- start_session
 -- Start a session.
-INSERT INTO session (id, wallet_id, begun_by, passkey_id, device, created_at, last_used_at, expires_at)
+INSERT INTO session (id, wallet_id, sign_in_method, passkey_id, device, created_at, last_used_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $6, $7);
 
 -- add_token
@@ -17,20 +17,20 @@ UPDATE session SET last_used_at = $2 WHERE id = $1;
 
 -- sessions_of_tokens
 -- The sessions of these tokens, including replaced ones, and their wallets; see schema/04_identity.sql.
-SELECT hash, id, wallet_id, begun_by, passkey_id, device, created_at, last_used_at, expires_at, ended_at, made_at,
+SELECT hash, id, wallet_id, sign_in_method, passkey_id, device, created_at, last_used_at, expires_at, ended_at, made_at,
     replaced_at, handle, address, custody, guarded
 FROM sessions_of($1);
 
 -- sessions
 -- The open sessions of a wallet.
-SELECT id, wallet_id, begun_by, passkey_id, device, created_at, last_used_at, expires_at
+SELECT id, wallet_id, sign_in_method, passkey_id, device, created_at, last_used_at, expires_at
 FROM session WHERE wallet_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_used_at > $3
 ORDER BY created_at DESC, id DESC;
 
 -- end_session
 -- End a session, with the reason; no row if it has ended.
 UPDATE session SET ended_at = $3, ended_by = $4 WHERE id = $1 AND wallet_id = $2 AND ended_at IS NULL
-RETURNING id, wallet_id, begun_by, passkey_id, device, created_at, last_used_at, expires_at;
+RETURNING id, wallet_id, sign_in_method, passkey_id, device, created_at, last_used_at, expires_at;
 
 -- end_session_of_token
 -- End the session that the browser had before it signed in again.

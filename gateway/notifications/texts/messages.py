@@ -245,7 +245,7 @@ def _signed_in(payload: Mapping[str, Any], reader: Reader) -> Words:
         "recovery_code": say("Somebody signed in to @{handle} with a recovery code.", handle=me),
         "link": say("Somebody signed in to @{handle} with the link that the gateway printed.", handle=me),
     }
-    return say("New sign-in to your wallet"), by[payload["begun_by"]]
+    return say("New sign-in to your wallet"), by[payload["sign_in_method"]]
 
 
 def _session_stolen(payload: Mapping[str, Any], reader: Reader) -> Words:

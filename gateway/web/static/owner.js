@@ -21,7 +21,7 @@ export async function asOwner(act) {
 async function signInAgain() {
   const [{ items: sessions }, { items: passkeys }] = await Promise.all([get("/v1/sessions"), get("/v1/passkeys")]);
   const here = sessions.find((one) => one.current);
-  if (here?.begun_by === "ethereum" && passkeys.length === 0) {
+  if (here?.sign_in_method === "ethereum" && passkeys.length === 0) {
     showStatus(words("Sign once more in your Ethereum wallet for this."));
     await signInWithEthereum(here.handle);
   } else {

@@ -51,5 +51,5 @@ async def test_checks_of_the_doctor_are_made_from_inside(house: House, ann: Oper
 async def test_every_table_has_its_size(house: House, ann: Operator) -> None:
     found = (await ann.call("GET", "/health")).json()
     assert {"ledger_payment", "staged_payment", "solvency_point"} <= {one["name"] for one in found["tables"]}
-    assert found["cache_bytes"] > found["spread_bytes"] > 0
+    assert found["cache_bytes"] > found["working_set_bytes"] > 0
     assert found["pool"]["most"] >= found["pool"]["in_use"] >= 0

@@ -94,7 +94,7 @@ HEALTH = GatewayHealthView(
     pool=PoolView(2, 3, 17, 0),
     checks=[CheckView("worker", "ok", "a worker runs, and its transactions become final")],
     tables=[TableView("ledger_payment", 1_000_000, 268_435_456, 402_653_184)],
-    spread_bytes=134_217_728,
+    working_set_bytes=134_217_728,
     cache_bytes=1_073_741_824,
 )
 

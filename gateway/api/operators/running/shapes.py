@@ -250,5 +250,5 @@ class GatewayHealthView(Struct):
     pool: PoolView
     checks: list[CheckView]
     tables: Annotated[list[TableView], Meta(description="The largest first.")]
-    spread_bytes: Annotated[int, Meta(description="What every payment reads and writes at random.")]
+    working_set_bytes: Annotated[int, Meta(description="What every payment reads and writes at random.")]
     cache_bytes: Annotated[int, Meta(description="What PostgreSQL keeps in memory.")]

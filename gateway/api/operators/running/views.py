@@ -127,7 +127,7 @@ def health_view(
         pool=pool,
         checks=[CheckView(name, result.state, result.says) for name, result in checks],
         tables=[TableView(one.name, one.rows, one.table_bytes, one.index_bytes) for one in found.sizes.tables],
-        spread_bytes=found.sizes.spread_bytes,
+        working_set_bytes=found.sizes.working_set_bytes,
         cache_bytes=found.sizes.cache_bytes,
     )
 

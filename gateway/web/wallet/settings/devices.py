@@ -24,7 +24,7 @@ async def devices_page(request: Request[Any, Any, Any], services: Services, cred
         me=caller.handle,
         passkeys=there.items,
         sessions=sessions,
-        recovers=any(one.current and one.begun_by == "recovery_code" for one in sessions),
+        recovers=any(one.current and one.sign_in_method == "recovery_code" for one in sessions),
         left=left,
         codes=reader.say("1 recovery code") if left == 1 else reader.say("{count} recovery codes", count=left),
     )
