@@ -225,7 +225,7 @@ async def patiently(
                     async with asyncio.timeout(_TRY_AGAIN_SECONDS):
                         await stop.wait()
         if said and built is not None:
-            log.info("the database is there")
+            log.info("the database answers")
         yield built
 
 

@@ -36,7 +36,7 @@ def place(given: Path | None) -> Path:
 def make(path: Path, password_file: Path | None) -> str:
     """A new key in a keystore at `path`, where nothing may be yet; returns its address."""
     if path.exists():
-        raise Refused(f"there is a keystore at {path} already, and it is left as it is; name another with --keystore")
+        raise Refused(f"{path} already exists and is not overwritten; name another with --keystore")
     password = password_of(password_file)
     account: LocalAccount = Account.create(secrets.token_bytes(32))
     return keystore.write(path, account.key.to_0x_hex(), password)

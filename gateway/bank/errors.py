@@ -6,4 +6,4 @@ from gateway.errors import UnknownAsset
 class NotAtTheBank(UnknownAsset):
     """An asset of the gateway that the bank does not have."""
 
-    says = "a bank does not keep {asset}; it keeps: {known}"
+    says = "the bank does not hold {asset}; it holds {known}"

@@ -54,18 +54,18 @@ class NoRelayer(Unavailable):
     """No relayer whose key this process has can carry anything until an operator has acted."""
 
     reasons: tuple[str, ...]
-    says = "payments stay queued, since no relayer can carry them: {reasons}"
+    says = "no relayer can submit payments, so they stay queued: {reasons}"
 
 
 @dataclass(eq=False)
 class RelayerNotResumable(Conflict):
     relayer: str
     reason: str
-    says = "the relayer {relayer} is left as it is: {reason}"
+    says = "the relayer {relayer} cannot be resumed: {reason}"
 
 
 @dataclass(eq=False)
 class InvalidSignature(Refused):
     signer: str
     reason: str
-    says = "this is not a signature of {signer}: {reason}"
+    says = "the signature is not {signer}'s: {reason}"

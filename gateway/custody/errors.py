@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class AddressNotEmpty(Conflict):
     address: str
     left: "Money"
-    says = "{left} is at {address} still: send it to your new address or elsewhere first, and wait until that is final"
+    says = "{address} still holds {left}: send it to your new address or elsewhere first, and wait until that is final"
 
 
 @dataclass(eq=False)
@@ -28,4 +28,4 @@ class WalletNotEmpty(Conflict):
     account: str
     posted: "Money"
     pending: "Money"
-    says = "{account} has {posted}, and {pending} under way: move it out, and wait until nothing is under way"
+    says = "{account} has {posted}, and {pending} pending: move it out, and wait until nothing is pending"

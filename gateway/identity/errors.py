@@ -56,7 +56,7 @@ class HandleLost(HandleTaken):
 @dataclass(eq=False)
 class UnknownHandle(Refused):
     handle: str
-    says = "nobody has the handle @{handle}"
+    says = "there is no handle @{handle}"
 
 
 @dataclass(eq=False)
@@ -65,13 +65,13 @@ class InvalidChallenge(Refused):
 
     kind: str
     reason: str
-    says = "this message binds no address: {reason}"
+    says = "this message does not bind an address: {reason}"
 
 
 @dataclass(eq=False)
 class AddressTaken(Conflict):
     address: str
-    says = "{address} is a wallet's already, and an address is one wallet's for ever: bind another"
+    says = "{address} already belongs to a wallet and cannot move to another one: bind another address"
 
 
 @dataclass(eq=False)
@@ -90,7 +90,7 @@ class ClonedPasskey(InvalidPasskey):
     """`passkey` is its id. The signature is valid, but the signature count went back: the passkey is to be stopped."""
 
     passkey: str
-    says = "the passkey {passkey} is stopped: {reason}. Revoke it and make another"
+    says = "the passkey {passkey} is disabled: {reason}. Revoke it and make another"
 
 
 @dataclass(eq=False)
@@ -114,15 +114,15 @@ class LastOwnerKey(Conflict):
 class InvalidSignIn(InvalidChallenge):
     """`kind` is one of InvalidChallenge's, or `no_own_address`."""
 
-    says = "this message signs nobody in: {reason}"
+    says = "this message does not sign you in: {reason}"
 
 
 class InvalidLink(Refused):
-    says = "this link signs nobody in: it works once, for a day; start `gateway up` again for a new one"
+    says = "this sign-in link is not valid: a link works once, within a day; run `gateway up` again for a new one"
 
 
 class InvalidRecoveryCode(Refused):
-    says = "this is no recovery code of this wallet that is still good"
+    says = "this is not a valid recovery code of this wallet"
 
 
 @dataclass(eq=False)
@@ -131,4 +131,4 @@ class TooManyTries(Conflict):
 
     kind: str
     seconds: int
-    says = "there were too many {kind}: try again in {seconds} seconds"
+    says = "too many {kind}: try again in {seconds} seconds"

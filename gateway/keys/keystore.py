@@ -25,7 +25,7 @@ def write(path: Path, private_key: str, password: str) -> str:
             file.flush()
             os.fsync(file.fileno())
     except FileExistsError:
-        raise Misconfigured(f"there is a file at {path} already, and it is left as it is; name another") from None
+        raise Misconfigured(f"{path} already exists and is not overwritten; name another file") from None
     except OSError as error:
         raise Misconfigured(f"the keystore cannot be written to {path}: {error.strerror}") from None
     return str(account.address)

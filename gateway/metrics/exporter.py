@@ -86,7 +86,7 @@ class Exporter(Collector):
             async with asyncio.timeout(_REFRESH_SECONDS):
                 await refresh()
         except TimeoutError:
-            log.warning("a part of the metrics was not read within %g s, and is left out", _REFRESH_SECONDS)
+            log.warning("some metrics could not be read within %g s and are left out", _REFRESH_SECONDS)
 
 
 def single(value: float | Histogram, *labels: str) -> Samples:

@@ -40,7 +40,7 @@ class InvalidAddress(Refused):
 @dataclass(eq=False)
 class NonceTaken(Conflict):
     nonce: str
-    says = "another authorization of this address has the nonce {nonce}: sign with another one"
+    says = "the nonce {nonce} is used by another authorization of this address: sign with another nonce"
 
 
 @dataclass(eq=False)
@@ -49,7 +49,7 @@ class OwnKey(Refused):
 
     handle: str
     reason: str
-    says = "the key of @{handle} is its owner's own: {reason}"
+    says = "the owner of @{handle} keeps its key: {reason}"
 
 
 @dataclass(eq=False)
@@ -95,11 +95,11 @@ class GrantNotApproved(Refused):
 class RefundExceedsPayment(Conflict):
     asked: "Money"
     left: "Money"
-    says = "{asked} is more than is left to refund, which is {left}"
+    says = "{asked} is more than the {left} that can still be refunded"
 
 
 class NothingLeftToRefund(RefundExceedsPayment):
-    says = "all of this payment was refunded already: nothing is left to refund"
+    says = "this payment is fully refunded already"
 
 
 class HeldPaymentRefund(StateConflict):
@@ -154,7 +154,7 @@ class MandateExceeded(Conflict):
 
     asked: "Money"
     left: "Money"
-    says = "this mandate is for payments by another rail than {asked} would take"
+    says = "this mandate is for another rail than {asked} would take"
 
 
 @dataclass(eq=False)
@@ -291,4 +291,4 @@ class RequestDayLimit(RequestLimit):
     """`most` may be made in twenty-four hours."""
 
     kind: str = "day"
-    says = "a wallet can make at most {most} requests in 24 hours; try again later"
+    says = "a wallet can make {most} requests in 24 hours at most; try again later"

@@ -20,7 +20,7 @@ class Contended(Unavailable):
     deadlock.
     """
 
-    says = "somebody else is using the same accounts at this moment; send it again"
+    says = "the same accounts are in use at the moment; send the request again"
 
 
 class LockTimeout(Contended):

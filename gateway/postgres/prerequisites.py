@@ -61,7 +61,7 @@ def _check_database(found: Mapping[str, Any]) -> None:
         )
     for setting in ("fsync", "full_page_writes"):
         if found[setting] == "off":
-            log.warning("the server has %s=off: a crash of its machine may lose payments that were answered", setting)
+            log.warning("the server has %s=off: a crash of its machine may lose acknowledged payments", setting)
 
 
 def _check_rights(found: Mapping[str, Any]) -> None:

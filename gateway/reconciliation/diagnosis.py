@@ -58,7 +58,7 @@ async def durability(database: Database) -> Result:
     off = [name for name in ("fsync", "full_page_writes") if not row[name]]
     if off:
         return failed(
-            f"the server has {' and '.join(off)} off, so a crash of its machine may lose payments that were answered: "
+            f"the server has {' and '.join(off)} off, so a crash of its machine may lose acknowledged payments: "
             "turn it on in postgresql.conf"
         )
     waits = f"; commits wait for {row['standbys']}" if row["standbys"] else ""

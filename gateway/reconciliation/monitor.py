@@ -146,7 +146,7 @@ async def _reread(
                     await release(connection, lease)
                     return False
     except NodeUnavailable as why:
-        log.warning("what differs is confirmed without a search for what the ledger lacks: %s", why)
+        log.warning("the differences are confirmed without searching for missing entries: %s", why)
     return True
 
 

@@ -15,4 +15,4 @@ class StatementTooLong(Refused):
 
 
 class TooManyPdfs(Unavailable):
-    says = "this gateway is making as many PDFs as it can, or two for this wallet; try again in a moment"
+    says = "too many PDFs are being made, for this gateway or for this wallet; try again in a moment"

@@ -114,7 +114,7 @@ async def test_a_wallet_with_money_or_with_something_under_way_stays_open(api: A
     held = (await bob.pay("@alice", "1.00 EUR", capture=False)).json()["id"]
     refused = await close(alice)
     assert code_of(refused) == (409, "wallet_not_empty")
-    assert "1.00 EUR under way" in refused.json()["detail"]
+    assert "1.00 EUR pending" in refused.json()["detail"]
     assert (await bob.post(f"/v1/payments/{held}/void", {})).status_code == 200
     assert (await close(alice)).status_code == 200
 

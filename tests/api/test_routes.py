@@ -200,7 +200,7 @@ async def test_a_held_payment_is_captured_or_voided_and_a_settled_one_refunded(a
     assert (await bob.post(f"/v1/payments/{first['id']}/refund", {"amount": "2.00"})).status_code == 201
     again = await bob.post(f"/v1/payments/{first['id']}/refund", {})
     assert code_of(again) == (409, "refund_exceeds_payment")
-    assert again.json()["detail"] == "all of this payment was refunded already: nothing is left to refund"
+    assert again.json()["detail"] == "this payment is fully refunded already"
 
 
 async def test_the_wallet_has_every_asset_and_the_statement_every_entry(api: Api) -> None:

@@ -208,7 +208,7 @@ async def test_a_server_that_may_lose_what_it_has_committed(
     finally:
         await children.release()
     assert found.state == "failed"
-    assert found.says.startswith("the server has fsync off, so a crash of its machine may lose payments")
+    assert found.says.startswith("the server has fsync off, so a crash of its machine may lose acknowledged payments")
 
 
 async def test_a_database_that_nobody_has_migrated(empty_site: Site) -> None:

@@ -47,7 +47,7 @@ def test_a_file_that_is_there_is_left_as_it_is_and_no_key_is_exported(
     refused = up.gateway("handle", "export-key", owner, "--keystore", str(path), "--password-file", str(password_file))
 
     assert refused.returncode == 1
-    assert refused.stderr == f"gateway: there is a file at {path} already, and it is left as it is; name another\n"
+    assert refused.stderr == f"gateway: {path} already exists and is not overwritten; name another file\n"
     assert path.read_text() == "mine"
     assert [one["type"] for one in up.api(owner, "/v1/events")["items"]] == ["wallet.created"]
 

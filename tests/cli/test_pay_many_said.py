@@ -55,7 +55,7 @@ def test_a_result_file_of_another_payer_or_key_is_refused(up: Up) -> None:
             "--results .",
             "the results cannot be kept in . (Is a directory), so nothing",
         ),
-        ("to,amount,asset\n@bob,1,EUR\n", "--results bad.csv", "bad.csv is there and is not a result file of pay-many"),
+        ("to,amount,asset\n@bob,1,EUR\n", "--results bad.csv", "bad.csv exists and is not a result file of pay-many"),
     ],
 )
 def test_what_cannot_be_paid_is_one_sentence_and_nothing_is_sent(

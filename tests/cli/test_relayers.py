@@ -34,8 +34,8 @@ def test_every_relayer_is_listed_with_what_its_gas_money_lasts_for(up: Up) -> No
 @pytest.mark.parametrize(
     ("address", "says"),
     [
-        (ADDRESSES[0], f"the relayer {ADDRESSES[0]} is left as it is: it is not stopped"),
-        (ADDRESSES[0].lower(), f"the relayer {ADDRESSES[0]} is left as it is: it is not stopped"),
+        (ADDRESSES[0], f"the relayer {ADDRESSES[0]} cannot be resumed: it is not stopped"),
+        (ADDRESSES[0].lower(), f"the relayer {ADDRESSES[0]} cannot be resumed: it is not stopped"),
         ("0x" + 40 * "1", f"there is no relayer of 0x{40 * '1'}; the relayers are those of {', '.join(ADDRESSES)}"),
         ("alice", "there is no relayer of alice"),
     ],

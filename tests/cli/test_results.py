@@ -116,7 +116,7 @@ def test_any_other_file_is_left_as_it_is(tmp_path: Path, text: bytes) -> None:
     path.write_bytes(text)
 
     with (
-        pytest.raises(NotAResultFile, match="so it is left as it is; name another with --results"),
+        pytest.raises(NotAResultFile, match="so it is not overwritten; name another with --results"),
         results.opened(path),
     ):
         pass

@@ -85,7 +85,7 @@ def test_a_keystore_is_never_written_over(up: Up, purse: Purse) -> None:
     refused = up.wallet("new", *purse.opened)
 
     assert refused.returncode == 1
-    assert "already, and it is left as it is" in refused.stderr
+    assert "already exists and is not overwritten" in refused.stderr
     assert purse.keystore.read_bytes() == before
 
 
@@ -211,7 +211,7 @@ def test_who_has_no_gas_money_is_told_what_it_may_cost(up: Up, purse: Purse, ful
         ),
         ("send @alice 1.00 USDX --keystore {full} --password-file {wrong}", "this password does not open "),
         ("send @alice 1.00 EUR --keystore {full}", "'EUR' is not a token here; there is USDX"),
-        ("send @nobody_here 1.00 USDX --keystore {full}", "nobody has the handle @nobody_here"),
+        ("send @nobody_here 1.00 USDX --keystore {full}", "there is no handle @nobody_here"),
         ("send {token} 1.00 USDX --keystore {full}", "the contract would refuse this: ERC20InvalidReceiver"),
         ("address --keystore {missing}", "there is no keystore at "),
         ("address --keystore {wrong}", "is not a keystore (Web3 Secret Storage, version 3)"),

@@ -83,7 +83,7 @@ async def grant(
         if admin is None:
             for name, _, address in missing:
                 log.warning(
-                    "the relayer %s carries no %s: none of the keys here is the contract's admin; have it grant %s",
+                    "the relayer %s cannot submit %s: no key here is the contract's admin; have the admin grant %s",
                     *(address, contract.asset.code, name),
                 )
             continue
@@ -93,7 +93,7 @@ async def grant(
                 calls = [grant_role_data(role, address) for _, role, address in missing]
                 await _store(connection, admin, contract, calls, fees, clock())
         except RelayerStopped as stopped:
-            log.warning("nothing is granted for %s: %s", contract.asset.code, stopped)
+            log.warning("no role was granted for %s: %s", contract.asset.code, stopped)
             continue
         await outbox.send_unsent(database, node, admin.address)
 

@@ -84,7 +84,7 @@ async def clear_refusal(database: Database, address: str) -> None:
     """Record that the node accepts the relayer's transactions, or that it has none to send."""
     async with database.one_statement() as connection:
         if await connection.fetchval(sql.note_taken, address) is not None:
-            log.info("the node takes the transactions of the relayer %s again", address)
+            log.info("the node accepts the transactions of the relayer %s again", address)
 
 
 async def refused_anywhere(connection: Connection) -> Refusal | None:
@@ -126,7 +126,7 @@ async def _note(database: Database, node: Node, handed: Sequence[_Handed]) -> Re
     assert row is not None, "it is stored"
     refusal = Refusal(row["address"], first.nonce, first.complaint)
     if row["fresh"]:
-        log.warning("%s. What it carries waits; it is sent again until a node takes it", refusal)
+        log.warning("%s. Its payments wait; it is resent until a node accepts it", refusal)
     return refusal
 
 

@@ -326,7 +326,7 @@ class InUse(Refused):
 @dataclass(eq=False)
 class NotAResultFile(Refused):
     path: Path
-    says = "{path} is there and is not a result file of pay-many, so it is left as it is; name another with --results"
+    says = "{path} exists and is not a result file of pay-many, so it is not overwritten; name another with --results"
 
 
 @dataclass(eq=False)

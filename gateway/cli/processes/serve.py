@@ -75,7 +75,7 @@ async def _look(services: Services, config: Config) -> None:
             services.database, services.node, services.settings, config.finality, services.clock
         )
     except (NodeUnavailable, DatabaseUnavailable, ChainReplaced) as unknown:
-        log.warning("whether the database is older than the chain is not known yet: %s", unknown)
+        log.warning("cannot tell yet whether the database is older than the chain: %s", unknown)
         return
     if found is not None:
         log.error("%s", found)

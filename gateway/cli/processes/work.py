@@ -55,7 +55,7 @@ async def _until_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event, s
     stopping.cancel()
     await asyncio.wait({task}, timeout=seconds)
     if not task.done():
-        log.warning("stopped in the middle of what took longer than %g s: a worker takes it up again", seconds)
+        log.warning("a job did not end within %g s and was stopped; a worker will run it again", seconds)
         task.cancel()
     with suppress(asyncio.CancelledError):
         await task

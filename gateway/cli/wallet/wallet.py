@@ -95,7 +95,7 @@ def export_key(handle: str, keystore: Path, password_file: Path | None, url: str
     from gateway.keys import keystore as keystores  # eth-account takes a while, which nobody else should wait for
 
     if keystore.exists():
-        raise Misconfigured(f"there is a file at {keystore} already, and it is left as it is; name another")
+        raise Misconfigured(f"{keystore} already exists and is not overwritten; name another file")
     password = password_of(password_file)
     exported = ask(handle, url, lambda client: client.export_key())
     address = keystores.write(keystore, exported["private_key"], password)

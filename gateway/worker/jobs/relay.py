@@ -98,7 +98,8 @@ async def _batch(
             return False
         submitted = await relay.record(connection, settings.assets, settings.settles, batch, now)
     for one, reason in batch.refused:
-        log.error("authorization %s of %s was not sent, and its money given back: %s", one.id, one.from_address, reason)
+        about = "authorization %s of %s was not submitted, and its hold is released: %s"
+        log.error(about, one.id, one.from_address, reason)
     if batch.transaction is not None:
         await outbox.send_unsent(worker.database, worker.node, relayer.address)
         trace.sent(submitted)

@@ -65,5 +65,5 @@ async def _used(worker: Worker, settings: PaymentSettings, block_range: BlockRan
     try:
         return await authorization.used(worker.node, settings.contracts, overdue, block_range.last.number)
     except NodeUnavailable as unknown:
-        log.warning("%d authorizations whose time is over wait: %s", len(overdue), unknown)
+        log.warning("%d expired authorizations wait: %s", len(overdue), unknown)
         return {}
