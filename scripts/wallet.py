@@ -45,7 +45,7 @@ click.rich_click.COMMAND_GROUPS |= {
 }
 
 #: The last of the ten accounts that anvil makes: the relayer has the first, and nobody else may use its nonces.
-_LOCAL_PURSE_KEY = "0x2a871d0798f97d79848a013d4936a73bf4cc922c825d33c1cf7073dff6d409c6"
+_LOCAL_FUNDER_KEY = "0x2a871d0798f97d79848a013d4936a73bf4cc922c825d33c1cf7073dff6d409c6"
 _LOCAL_CHAIN_ID = 31_337
 
 keystore_option = click.option(
@@ -243,10 +243,10 @@ def fund(amount: str, to: str | None, keystore: Path | None) -> None:
         raise Refused(
             f"this is chain {web3.eth.chain_id} and not the local one of scripts/up: nobody gives gas money away here"
         )
-    purse: LocalAccount = Account.from_key(_LOCAL_PURSE_KEY)
-    available = web3.eth.get_balance(purse.address)
+    funder: LocalAccount = Account.from_key(_LOCAL_FUNDER_KEY)
+    available = web3.eth.get_balance(funder.address)
     if available <= money.units:
-        raise InsufficientFunds(purse.address, money, Money(available, wallet_chain.ETH))
+        raise InsufficientFunds(funder.address, money, Money(available, wallet_chain.ETH))
     fields: TxParams = {
         "to": payee,
         "value": Wei(money.units),
@@ -254,10 +254,10 @@ def fund(amount: str, to: str | None, keystore: Path | None) -> None:
         "gas": 21_000,
         "maxFeePerGas": Wei(wallet_chain.fee_wei_max(web3)),
         "maxPriorityFeePerGas": web3.eth.max_priority_fee,
-        "nonce": web3.eth.get_transaction_count(purse.address, "pending"),
+        "nonce": web3.eth.get_transaction_count(funder.address, "pending"),
     }
     calls.say(f"giving {money} to {payee}")
-    wallet_chain.send(web3, purse, fields)
+    wallet_chain.send(web3, funder, fields)
 
 
 # ---- paying through the gateway -------------------------------------------------------------------------------------

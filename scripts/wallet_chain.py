@@ -124,11 +124,11 @@ def carry_out(
     available = Money(token.functions.balanceOf(sender).call(), money.asset)
     if money > available:
         raise InsufficientFunds(sender, money, available)
-    purse, price = web3.eth.get_balance(sender), fee_wei_max(web3)
+    balance, price = web3.eth.get_balance(sender), fee_wei_max(web3)
     gas = call.estimate_gas({"from": sender})
-    if purse < gas * price:
+    if balance < gas * price:
         raise Refused(
-            f"{sender} has {Money(purse, ETH)} and the gas may cost {Money(gas * price, ETH)}: send it some "
+            f"{sender} has {Money(balance, ETH)} and the gas may cost {Money(gas * price, ETH)}: send it some "
             "(on the local chain: scripts/wallet fund)"
         )
     fields = call.build_transaction(

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {ERC3009} from "@openzeppelin/contracts/token/ERC20/extensions/draft-ERC3009.sol";
 
 import {IToken} from "../src/IToken.sol";
-import {House} from "./House.sol";
+import {TokenSetup} from "./TokenSetup.sol";
 import {vm} from "./Vm.sol";
 import {
     BombWallet,
@@ -18,7 +18,7 @@ import {
     ShortWallet
 } from "./Wallets.sol";
 
-contract ContractWalletTest is House {
+contract ContractWalletTest is TokenSetup {
     bytes4 private constant OF_SIGNATURE = ERC3009.ERC3009InvalidSignature.selector;
 
     function payFrom(address wallet, uint256 key) private returns (IToken.Authorization memory a) {

@@ -2,12 +2,12 @@
 pragma solidity 0.8.37;
 
 import {IToken} from "../src/IToken.sol";
-import {House} from "./House.sol";
+import {TokenSetup} from "./TokenSetup.sol";
 import {vm} from "./Vm.sol";
 
 /// @dev README's figures, held. What a transaction pays is counted as the protocol does: 21,000, its calldata (4 for a
 /// zero byte, 16 for another), and the run of the call with every account and slot cold.
-contract GasTest is House {
+contract GasTest is TokenSetup {
     uint256 private constant PAYERS = 400;
 
     uint256[] private _keys;

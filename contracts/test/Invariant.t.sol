@@ -3,13 +3,13 @@ pragma solidity 0.8.37;
 
 import {IToken} from "../src/IToken.sol";
 import {Token} from "../src/Token.sol";
-import {House} from "./House.sol";
+import {TokenSetup} from "./TokenSetup.sol";
 import {Vm, vm} from "./Vm.sol";
 
 /// @dev Does at random what anybody may do to the token, and keeps a plain model of what should have come of it: a
 /// list of balances, and who has been told what about which nonce. The model reads nothing but the calls' answers and
 /// their logs.
-contract Crowd is House {
+contract Crowd is TokenSetup {
     uint256 private constant PEOPLE = 5;
     uint256 private constant NONCES = 40;
 

@@ -7,10 +7,10 @@ import {ERC3009} from "@openzeppelin/contracts/token/ERC20/extensions/draft-ERC3
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 
 import {IToken} from "../src/IToken.sol";
-import {House} from "./House.sol";
+import {TokenSetup} from "./TokenSetup.sol";
 import {Vm, vm} from "./Vm.sol";
 
-contract SettleTest is House {
+contract SettleTest is TokenSetup {
     bytes4 private constant OF_USED = ERC3009.ERC3009UsedAuthorization.selector;
     bytes4 private constant OF_TIME = ERC3009.ERC3009InvalidAuthorizationTime.selector;
     bytes4 private constant OF_SIGNATURE = ERC3009.ERC3009InvalidSignature.selector;

@@ -9,10 +9,10 @@ import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {IToken} from "../src/IToken.sol";
-import {House} from "./House.sol";
+import {TokenSetup} from "./TokenSetup.sol";
 import {Vm, vm} from "./Vm.sol";
 
-contract TokenTest is House {
+contract TokenTest is TokenSetup {
     function setUp() public override {
         super.setUp();
         give(alice, 1000);

@@ -2,12 +2,12 @@
 pragma solidity 0.8.37;
 
 import {IToken} from "../src/IToken.sol";
-import {House} from "./House.sol";
+import {TokenSetup} from "./TokenSetup.sol";
 import {vm} from "./Vm.sol";
 
 /// @dev vectors.json was made with eth-account, so it says what the signatures ought to be, not what this contract
 /// makes of them. The same file holds Python's signer to them.
-contract VectorsTest is House {
+contract VectorsTest is TokenSetup {
     string private _json;
     address private _signer;
 

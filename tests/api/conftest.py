@@ -49,7 +49,7 @@ BOOK = (
 
 
 @dataclass
-class Hands:
+class MovableClock:
     """A clock that the test may move."""
 
     ahead: timedelta = timedelta()
@@ -76,7 +76,7 @@ class Api:
     """One application and a client of it."""
 
     services: Services
-    clock: Hands
+    clock: MovableClock
     client: httpx.AsyncClient
     app: Gateway | None = None
 
@@ -183,7 +183,7 @@ async def opened(
     **more: Any,
 ) -> AsyncIterator[Api]:
     """An application over this database. No node answers: nothing that a request does may ask one."""
-    clock = Hands()
+    clock = MovableClock()
     there = contracts(assets) if deployed else {}
     settings = PaymentSettings(
         assets,

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.payments.records import search
-from tests.api.conftest import Api, Hands, Person
+from tests.api.conftest import Api, MovableClock, Person
 
 pytestmark = pytest.mark.anyio
 
@@ -216,7 +216,7 @@ async def test_a_payment_is_created_at_the_time_that_its_id_begins_with(
         await alice.pay(f"@{bob.handle}", money)  # the accounts are open now, as the fast path wants them
     seconds = count()
     start = alice.api.clock() + timedelta(days=1)
-    monkeypatch.setattr(Hands, "__call__", lambda _: start + timedelta(seconds=next(seconds)))
+    monkeypatch.setattr(MovableClock, "__call__", lambda _: start + timedelta(seconds=next(seconds)))
     for money in ("1.00 EUR", "1 USDX"):
         created = (await alice.pay(f"@{bob.handle}", money)).json()["created_at"]
         at = datetime.fromisoformat(created)

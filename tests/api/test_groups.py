@@ -1,6 +1,6 @@
 """Mixed groups of payments at once are answered as if they were asked for one by one (groups/both.py).
 
-A seed is a street of its own and GROUPS groups: `scripts/test tests/api/test_groups.py --seeds 40` runs a thousand.
+A seed is a crowd of its own and GROUPS groups: `scripts/test tests/api/test_groups.py --seeds 40` runs a thousand.
 """
 
 from collections import Counter
@@ -13,9 +13,9 @@ import pytest
 from gateway.embedded.postgres import Postgres
 from gateway.money import Assets
 from tests.api.groups.both import Both
+from tests.api.groups.crowd import founded
 from tests.api.groups.draw import Draw
 from tests.api.groups.model import model_of
-from tests.api.groups.street import founded
 from tests.api.groups.world import World, world
 from tests.conftest import seeds
 from tests.databases import fresh_database, name_of
@@ -58,13 +58,13 @@ async def live(seed: int, server: Postgres, template: str, assets: Assets) -> Li
     chance = Random(f"groups of {seed}")
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(fresh_database(server.dsn, template))
-        street = await founded(base, assets)
+        crowd = await founded(base, assets)
         copies = [fresh_database(server.dsn, name_of(base)) for _ in range(2)]
         first, second = [await stack.enter_async_context(copy) for copy in copies]
         most, at_once = chance.choice([(64, 1), (64, 1), (8, 1), (16, 3)])
-        together = await stack.enter_async_context(world(first, assets, street, most, at_once))
-        alone = await stack.enter_async_context(world(second, assets, street))
-        both = Both(together, alone, Draw(chance, street, await model_of(street, together)))
+        together = await stack.enter_async_context(world(first, assets, crowd, most, at_once))
+        alone = await stack.enter_async_context(world(second, assets, crowd))
+        both = Both(together, alone, Draw(chance, crowd, await model_of(crowd, together)))
         await both.live(GROUPS)
         return Lived(both.seen, await _kept_at_once(together), await _kept_at_once(alone))
 

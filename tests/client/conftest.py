@@ -25,7 +25,7 @@ NEVER = Retry(seconds=0)
 
 
 @dataclass
-class Face:
+class EitherClient:
     """A client of either kind; the one that blocks is called in threads, since its gateway is in our event loop."""
 
     client: Any
@@ -55,10 +55,10 @@ class Face:
 
 
 @asynccontextmanager
-async def face_of(
+async def either_client(
     kind: type[Client] | type[AsyncClient], url: str, key: ApiKey, retry: Retry = QUICK, trust_env: bool = False
-) -> AsyncIterator[Face]:
-    face = Face(kind(url, key, retry=retry, trust_env=trust_env))
+) -> AsyncIterator[EitherClient]:
+    face = EitherClient(kind(url, key, retry=retry, trust_env=trust_env))
     yield face
     await face.close()
 

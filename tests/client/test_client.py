@@ -12,7 +12,7 @@ import pytest
 from gateway.client import AsyncClient, Client, NoAnswer, OutcomeUnknown, ProblemError, Retry
 from tests.api.conftest import Api, Person
 from tests.api.test_stream import Gateway
-from tests.client.conftest import NEVER, Face, between, face_of, problem
+from tests.client.conftest import NEVER, EitherClient, between, either_client, problem
 from tests.running import ROOT
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -31,7 +31,10 @@ async def payments(api: Api) -> int:
 
 
 async def test_every_call_does_what_it_says(kind: Kind, gateway: Gateway, api: Api, alice: Person, bob: Person) -> None:
-    async with face_of(kind, gateway.url, alice.api_key) as at_alice, face_of(kind, gateway.url, bob.api_key) as at_bob:
+    async with (
+        either_client(kind, gateway.url, alice.api_key) as at_alice,
+        either_client(kind, gateway.url, bob.api_key) as at_bob,
+    ):
         alices, bobs = at_alice.client, at_bob.client
         await at_alice.call(alices.bank.deposit, "5.00", "EUR")
         await at_alice.call(alices.bank.withdraw, "4.00", "EUR")
@@ -74,7 +77,7 @@ async def test_every_call_does_what_it_says(kind: Kind, gateway: Gateway, api: A
 
 
 async def test_handles_are_found_and_claimed_without_a_key(kind: Kind, gateway: Gateway, alice: Person) -> None:
-    async with face_of(kind, gateway.url, None) as face:
+    async with either_client(kind, gateway.url, None) as face:
         assert (await face.call(face.client.handles.get, "@alice")).wallet_id == alice.wallet_id
         key = "gw_test_key_that_is_made_here"
         claimed = await face.call(face.client.handles.claim, "carol", hashlib.sha256(key.encode()).hexdigest())
@@ -86,7 +89,7 @@ async def test_both_clients_return_and_raise_the_same(gateway: Gateway, alice: P
         await alice.pay("@bob", "1.00 EUR")
     found: list[Any] = []
     for kind in (Client, AsyncClient):
-        async with face_of(kind, gateway.url, alice.api_key) as face:
+        async with either_client(kind, gateway.url, alice.api_key) as face:
             client = face.client
             repeated = await face.call(client.payments.create, *ONE, idempotency_key="the-same")
             with pytest.raises(ProblemError) as refused:
@@ -99,7 +102,7 @@ async def test_both_clients_return_and_raise_the_same(gateway: Gateway, alice: P
 
 
 async def test_a_problem_has_its_code_and_its_values(kind: Kind, gateway: Gateway, alice: Person, bob: Person) -> None:
-    async with face_of(kind, gateway.url, alice.api_key) as face:
+    async with either_client(kind, gateway.url, alice.api_key) as face:
         with pytest.raises(ProblemError) as refused:
             await face.call(face.client.payments.create, "@bob", "900.00", "EUR", idempotency_key="too-much")
     problem = refused.value
@@ -121,7 +124,7 @@ async def test_a_problem_has_its_code_and_its_values(kind: Kind, gateway: Gatewa
 async def test_a_payment_is_repeated_with_its_key_and_paid_once(
     kind: Kind, fates: list[str | bytes], gateway: Gateway, api: Api, alice: Person, bob: Person
 ) -> None:
-    async with between(gateway, fates) as (way, url), face_of(kind, url, alice.api_key) as face:
+    async with between(gateway, fates) as (way, url), either_client(kind, url, alice.api_key) as face:
         paid = await face.call(face.client.payments.create, *ONE)
         assert len(way.keys) == len(fates) + 1
         assert len(set(way.keys)) == 1
@@ -135,7 +138,7 @@ async def test_a_payment_is_repeated_with_its_key_and_paid_once(
 async def test_an_outcome_that_stays_unknown_tells_the_key_that_settles_it(
     kind: Kind, gateway: Gateway, api: Api, alice: Person, bob: Person
 ) -> None:
-    async with between(gateway, ["lose"]) as (way, url), face_of(kind, url, alice.api_key, NEVER) as face:
+    async with between(gateway, ["lose"]) as (way, url), either_client(kind, url, alice.api_key, NEVER) as face:
         with pytest.raises(OutcomeUnknown) as lost:
             await face.call(face.client.payments.create, *ONE)
         assert [lost.value.key] == way.keys
@@ -164,13 +167,13 @@ async def test_what_is_raised_says_whether_the_outcome_is_known(
     kind: Kind, fates: list[str | bytes], raised: type[Exception], gateway: Gateway, alice: Person, bob: Person
 ) -> None:
     soon = Retry(seconds=0.1, first_seconds=0.01, longest_seconds=0.02)
-    async with between(gateway, fates) as (_, url), face_of(kind, url, alice.api_key, soon) as face:
+    async with between(gateway, fates) as (_, url), either_client(kind, url, alice.api_key, soon) as face:
         with pytest.raises(raised):
             await face.call(face.client.payments.create, *ONE)
 
 
 async def test_nothing_moved_where_nobody_answered(kind: Kind) -> None:
-    async with face_of(kind, "http://127.0.0.1:1", "key", NEVER) as face:
+    async with either_client(kind, "http://127.0.0.1:1", "key", NEVER) as face:
         with pytest.raises(NoAnswer, match=r"no gateway answers at http://127\.0\.0\.1:1 \(no connection\)"):
             await face.call(face.client.payments.create, *ONE)
     with pytest.raises(NoAnswer, match="it is not a URL"):
@@ -185,7 +188,7 @@ async def test_what_is_no_url_of_http_is_tried_once(kind: Kind) -> None:
         return "gw_key"
 
     client = kind("ftp://127.0.0.1", api_key, retry=Retry(seconds=1.0, first_seconds=0.001, longest_seconds=0.01))
-    face = Face(client)
+    face = EitherClient(client)
     with pytest.raises(NoAnswer, match=r"no gateway answers at ftp://127\.0\.0\.1 \(it is not a URL\)"):
         await face.call(client.wallet.get)
     await face.close()
@@ -195,7 +198,7 @@ async def test_what_is_no_url_of_http_is_tried_once(kind: Kind) -> None:
 async def test_certificates_are_loaded_for_tls_alone(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
 
-    async with face_of(kind, "http://127.0.0.1:1", "key", NEVER, trust_env=True):
+    async with either_client(kind, "http://127.0.0.1:1", "key", NEVER, trust_env=True):
         pass
     for url in ("https://127.0.0.1:1", "HTTPS://127.0.0.1:1"):
         with pytest.raises(FileNotFoundError):
@@ -204,7 +207,7 @@ async def test_certificates_are_loaded_for_tls_alone(kind: Kind, monkeypatch: py
 
 async def test_what_is_not_a_gateway_is_said_to_be_none(kind: Kind, gateway: Gateway, alice: Person) -> None:
     page = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 6\r\n\r\n<html>"
-    async with between(gateway, [page, page]) as (_, url), face_of(kind, url, alice.api_key) as face:
+    async with between(gateway, [page, page]) as (_, url), either_client(kind, url, alice.api_key) as face:
         with pytest.raises(NoAnswer, match="something else, with status 200"):
             await face.call(face.client.wallet.get)
         with pytest.raises(OutcomeUnknown):
@@ -214,7 +217,7 @@ async def test_what_is_not_a_gateway_is_said_to_be_none(kind: Kind, gateway: Gat
 async def test_what_cannot_be_repeated_is_not(kind: Kind, gateway: Gateway, api: Api) -> None:
     """A claim without a key of one's own would find the handle taken, by oneself."""
     kept = hashlib.sha256(b"kept").hexdigest()
-    async with between(gateway, ["lose", "lose"]) as (way, url), face_of(kind, url, None) as face:
+    async with between(gateway, ["lose", "lose"]) as (way, url), either_client(kind, url, None) as face:
         with pytest.raises(NoAnswer, match="broke off"):
             await face.call(face.client.handles.claim, "dave")
         assert len(way.heads) == 1
@@ -227,7 +230,7 @@ async def test_a_key_that_was_rotated_meanwhile_is_used_by_the_next_try(
     kind: Kind, gateway: Gateway, alice: Person, bob: Person
 ) -> None:
     keys = iter(["a-key-of-before", alice.api_key])
-    async with between(gateway, ["drop"]) as (way, url), face_of(kind, url, lambda: next(keys)) as face:
+    async with between(gateway, ["drop"]) as (way, url), either_client(kind, url, lambda: next(keys)) as face:
         assert (await face.call(face.client.payments.create, *ONE)).state == "settled"
     assert [re.findall(r"^authorization: bearer (\S+)", head, re.I | re.M) for head in way.heads] == [
         ["a-key-of-before"],
@@ -238,7 +241,7 @@ async def test_a_key_that_was_rotated_meanwhile_is_used_by_the_next_try(
 async def test_questions_are_repeated(kind: Kind, gateway: Gateway, alice: Person) -> None:
     async with (
         between(gateway, ["drop", UNAVAILABLE, PROXY_502]) as (way, url),
-        face_of(kind, url, alice.api_key) as face,
+        either_client(kind, url, alice.api_key) as face,
     ):
         assert (await face.call(face.client.wallet.get)).handle == "alice"
         assert len(way.heads) == 4

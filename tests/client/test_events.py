@@ -13,7 +13,7 @@ from gateway.client.resources.events import read_event
 from gateway.events import hub
 from tests.api.conftest import Api, Person
 from tests.api.test_stream import Gateway, until
-from tests.client.conftest import between, face_of
+from tests.client.conftest import between, either_client
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -41,7 +41,7 @@ async def test_a_stream_goes_on_over_broken_connections_and_misses_none(
     monkeypatch.setattr(client_events, "SILENCE_SECONDS", 0.5)
     start = (await bob.get("/v1/events?order=newest_first&limit=1")).json()["items"][0]["id"]
     fates = ["drop", "cut", "cut", "lose", "cut"]
-    async with between(gateway, fates) as (way, url), face_of(kind, url, bob.api_key) as face:
+    async with between(gateway, fates) as (way, url), either_client(kind, url, bob.api_key) as face:
         stream, seen = face.client.events.stream(after=start, of_type="payment.settled"), []
         for _ in range(8):
             paying = asyncio.gather(*(alice.pay("@bob", "0.01 EUR") for _ in range(5)))
@@ -56,7 +56,7 @@ async def test_a_stream_from_now_on_begins_before_its_first_connection(
     kind: Kind, gateway: Gateway, alice: Person, bob: Person
 ) -> None:
     """What happens between the call and a connection that holds is told."""
-    async with between(gateway) as (way, url), face_of(kind, url, bob.api_key) as face:
+    async with between(gateway) as (way, url), either_client(kind, url, bob.api_key) as face:
         way.shut = "/v1/events/stream"
         stream = face.client.events.stream()
         first = asyncio.create_task(face.next(stream))
@@ -73,7 +73,7 @@ async def test_a_stream_from_now_on_begins_before_its_first_connection(
 async def test_words_of_others_break_no_line(kind: Kind, gateway: Gateway, alice: Person, bob: Person) -> None:
     """U+0085, U+2028 and U+2029 are line breaks in Unicode, and in JSON they stand as they are."""
     memo = "a\u2028b\u2029c\u0085d\ndata: e\x1cf"
-    async with face_of(kind, gateway.url, bob.api_key) as face:
+    async with either_client(kind, gateway.url, bob.api_key) as face:
         stream = face.client.events.stream()
         first = asyncio.create_task(face.next(stream))
         await joined(gateway)
@@ -86,7 +86,7 @@ async def test_a_stream_that_is_refused_says_so_at_once(kind: Kind, gateway: Gat
     """Its client would repeat what may be answered otherwise for a while."""
     refusals = (("x", bob.api_key, "invalid_request"), (PLACE, "none", "unauthenticated"))
     for after, key, code in refusals:
-        async with between(gateway) as (way, url), face_of(kind, url, key, FOR_A_MOMENT) as face:
+        async with between(gateway) as (way, url), either_client(kind, url, key, FOR_A_MOMENT) as face:
             with pytest.raises(ProblemError, match=code):
                 await face.next(face.client.events.stream(after=after))
             assert len(way.heads) == 1
@@ -95,7 +95,7 @@ async def test_a_stream_that_is_refused_says_so_at_once(kind: Kind, gateway: Gat
 async def test_a_stream_whose_gateway_stays_away_ends(kind: Kind) -> None:
     """A client that does not give up asks for its key more often than there is time for."""
     keys = iter(["key"] * 200)
-    async with face_of(kind, "http://127.0.0.1:1", lambda: next(keys), FOR_A_MOMENT) as face:
+    async with either_client(kind, "http://127.0.0.1:1", lambda: next(keys), FOR_A_MOMENT) as face:
         with pytest.raises(NoAnswer, match="no connection"):
             await face.next(face.client.events.stream(after=PLACE))
     assert len([*keys]) < 199, "it was tried again"
@@ -105,7 +105,7 @@ async def test_a_payment_is_waited_for_until_it_has_ended(
     kind: Kind, gateway: Gateway, alice: Person, bob: Person
 ) -> None:
     held = (await alice.pay("@bob", "1.00 EUR", capture=False)).json()["id"]
-    async with face_of(kind, gateway.url, alice.api_key) as face:
+    async with either_client(kind, gateway.url, alice.api_key) as face:
         waiting = asyncio.create_task(face.call(face.client.payments.wait, held, timeout=100))
         await joined(gateway)
         await alice.pay("@bob", "1.00 EUR")  # another's event ends nothing
@@ -119,7 +119,7 @@ async def test_what_has_not_ended_in_time_is_told_as_it_is(
     kind: Kind, gateway: Gateway, alice: Person, bob: Person
 ) -> None:
     held = (await alice.pay("@bob", "1.00 EUR", capture=False)).json()["id"]
-    async with face_of(kind, gateway.url, alice.api_key) as face:
+    async with either_client(kind, gateway.url, alice.api_key) as face:
         with pytest.raises(StillPending, match=f"{held} is still held after 0.2 seconds") as pending:
             await face.call(face.client.payments.wait, held, timeout=0.2)
     assert pending.value.payment.state == "held"
@@ -132,7 +132,7 @@ async def test_waiting_goes_on_over_lost_connections_and_without_a_stream(
     monkeypatch.setattr(hub, "OF_A_WALLET_MAX", 0)
     held = (await alice.pay("@bob", "1.00 EUR", capture=False)).json()["id"]
     fates = ["pass", "drop", "lose", "pass", "drop"]
-    async with between(gateway, fates) as (way, url), face_of(kind, url, alice.api_key) as face:
+    async with between(gateway, fates) as (way, url), either_client(kind, url, alice.api_key) as face:
         waiting = asyncio.create_task(face.call(face.client.payments.wait, held, timeout=100))
         await until(gateway, lambda: len(way.heads) > len(fates))
         await bob.post(f"/v1/payments/{held}/void", {})

@@ -15,7 +15,7 @@ from gateway.client import AsyncClient, Client
 from gateway.config.environment import from_environment
 from gateway.embedded.postgres import Postgres
 from gateway.postgres.pool import connect
-from tests.client.conftest import face_of
+from tests.client.conftest import either_client
 from tests.databases import fresh_database, until_waiting
 from tests.journeys.test_database_comes_and_goes import answering, line_with, running
 
@@ -55,9 +55,9 @@ async def test_a_payment_in_a_gateway_that_is_killed_is_paid_once(
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(connect(place.settings["GATEWAY_DATABASE_URL"], 2))
         async with place.serving() as process, database.transaction() as connection:
-            nobody = await stack.enter_async_context(face_of(kind, place.url, None))
+            nobody = await stack.enter_async_context(either_client(kind, place.url, None))
             made = [await nobody.call(nobody.client.handles.claim, handle) for handle in ("alice", "bob")]
-            faces = [await stack.enter_async_context(face_of(kind, place.url, one.api_key)) for one in made]
+            faces = [await stack.enter_async_context(either_client(kind, place.url, one.api_key)) for one in made]
             at_alice, at_bob = faces
             await at_alice.call(at_alice.client.bank.deposit, "10.00", "EUR")
             stream = at_bob.client.events.stream(of_type="payment.settled")

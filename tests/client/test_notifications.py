@@ -14,7 +14,7 @@ from gateway.notifications.push.vapid import Vapid
 from gateway.postgres.pool import Database
 from tests.api.conftest import Api, Person, opened
 from tests.api.test_stream import Gateway
-from tests.client.conftest import Face, between, face_of
+from tests.client.conftest import EitherClient, between, either_client
 from tests.client.test_owners_calls import refused
 from tests.notifications.browser import LOOPBACK, Browser
 from tests.notifications.conftest import URL, Workers, code_in
@@ -37,7 +37,7 @@ async def api(database: Database, assets: Assets, mails: MailServer) -> AsyncIte
         yield api
 
 
-async def confirmed(face: Face, workers: Workers, mails: MailServer) -> str:
+async def confirmed(face: EitherClient, workers: Workers, mails: MailServer) -> str:
     """The id of an address that its owner has confirmed."""
     id: str = (await face.call(face.client.notifications.add_address, MAIL, locale="th")).id
     await workers.deliver()
@@ -49,7 +49,7 @@ async def confirmed(face: Face, workers: Workers, mails: MailServer) -> str:
 async def test_an_address_is_confirmed_told_and_removed(
     kind: Kind, gateway: Gateway, workers: Workers, mails: MailServer, alice: Person
 ) -> None:
-    async with face_of(kind, gateway.url, alice.api_key) as face:
+    async with either_client(kind, gateway.url, alice.api_key) as face:
         told = face.client.notifications
         waits = await face.call(told.add_address, MAIL, locale="th", time_zone="Asia/Bangkok")
         assert (waits.channel, waits.address, waits.state) == ("email", "a…@example.com", "pending")
@@ -73,7 +73,7 @@ async def test_an_address_is_confirmed_told_and_removed(
 
 
 async def test_the_id_of_an_address_leads_to_no_other_path(kind: Kind, gateway: Gateway, alice: Person) -> None:
-    async with between(gateway) as (way, url), face_of(kind, url, alice.api_key) as face:
+    async with between(gateway) as (way, url), either_client(kind, url, alice.api_key) as face:
         assert await refused(face, face.client.notifications.remove_address, "x/../../preferences?a#b") == "not_found"
     assert way.heads[-1].split()[1] == "/v1/notifications/addresses/x%2F..%2F..%2Fpreferences%3Fa%23b"
 
@@ -81,7 +81,7 @@ async def test_the_id_of_an_address_leads_to_no_other_path(kind: Kind, gateway: 
 async def test_notifications_are_listed_in_the_reader_s_language_and_seen(
     kind: Kind, gateway: Gateway, alice: Person, bob: Person
 ) -> None:
-    async with face_of(kind, gateway.url, bob.api_key) as face:
+    async with either_client(kind, gateway.url, bob.api_key) as face:
         told = face.client.notifications
         before = await face.call(told.unseen)
         paid = [(await alice.pay("@bob", "1.00 EUR")).json()["id"] for _ in range(3)]
@@ -102,7 +102,7 @@ async def test_notifications_are_listed_in_the_reader_s_language_and_seen(
 async def test_preferences_say_what_is_sent(
     kind: Kind, gateway: Gateway, workers: Workers, mails: MailServer, alice: Person
 ) -> None:
-    async with face_of(kind, gateway.url, alice.api_key) as face:
+    async with either_client(kind, gateway.url, alice.api_key) as face:
         told = face.client.notifications
         await confirmed(face, workers, mails)
         usual = await face.call(told.preferences)
@@ -131,7 +131,7 @@ async def test_preferences_say_what_is_sent(
 async def test_a_browser_is_added_as_an_address(kind: Kind, gateway: Gateway, alice: Person) -> None:
     browser = Browser("https://127.0.0.1/push/1")
     keys = browser.json["keys"]
-    async with between(gateway, ["lose", "pass"]) as (_, url), face_of(kind, url, alice.api_key) as face:
+    async with between(gateway, ["lose", "pass"]) as (_, url), either_client(kind, url, alice.api_key) as face:
         told = face.client.notifications
         added = await face.call(told.add_push_subscription, browser.endpoint, keys["p256dh"], keys["auth"], locale="th")
         assert (added.channel, added.state, added.locale) == ("push", "confirmed", "th")
@@ -142,11 +142,11 @@ async def test_a_browser_is_added_as_an_address(kind: Kind, gateway: Gateway, al
 async def test_a_payment_is_reported_and_the_wallet_frozen(
     kind: Kind, gateway: Gateway, alice: Person, bob: Person
 ) -> None:
-    async with between(gateway) as (way, url), face_of(kind, url, alice.api_key) as face:
+    async with between(gateway) as (way, url), either_client(kind, url, alice.api_key) as face:
         payments = face.client.payments
         held = await face.call(payments.create, "@bob", "5.00", "EUR", capture=False)
         way.fates = ["lose"]
         assert (await face.call(payments.report_unauthorized, held.id)).state == "voided"
         assert await refused(face, payments.create, "@bob", "1.00", "EUR") == "wallet_frozen"
-    async with face_of(kind, gateway.url, bob.api_key) as face:
+    async with either_client(kind, gateway.url, bob.api_key) as face:
         assert await refused(face, face.client.payments.report_unauthorized, held.id) == "forbidden"

@@ -11,7 +11,7 @@ from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 
 from gateway.client import AsyncClient, Client
-from tests.client.conftest import Face, face_of
+from tests.client.conftest import EitherClient, either_client
 from tests.client.test_owners_calls import refused
 from tests.processes import HANG_SECONDS
 from tests.running import Up
@@ -34,7 +34,7 @@ def bound_to(up: Up, handle: str) -> LocalAccount:
     return key
 
 
-async def until_there(face: Face, amount: str) -> None:
+async def until_there(face: EitherClient, amount: str) -> None:
     """Until this much of USDX can be spent: tokens follow from the address before."""
     async with asyncio.timeout(HANG_SECONDS):
         while True:
@@ -47,7 +47,7 @@ async def test_a_token_payment_that_its_owners_key_signs_is_settled(kind: Kind, 
     name = uuid4().hex[:8]
     payer, payee = up.someone(f"signs_{name}", USD="10.00"), up.someone(f"gets_{name}")
     api_key = (up.home / "keys" / payer.removeprefix("@")).read_text().strip()
-    async with face_of(kind, up.place("api_url"), api_key) as face:
+    async with either_client(kind, up.place("api_url"), api_key) as face:
         client = face.client
         await face.call(client.bank.convert, "10.00", "USD", "USDX")
         await until_there(face, "10.000000")

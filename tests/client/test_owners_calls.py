@@ -11,7 +11,7 @@ from gateway.client import AsyncClient, BulkPaymentRequest, CapView, Client, Pro
 from gateway.client.sync_async import finished
 from tests.api.conftest import Api, Person
 from tests.api.test_stream import Gateway
-from tests.client.conftest import Face, between, face_of
+from tests.client.conftest import EitherClient, between, either_client
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -20,7 +20,7 @@ Kind = type[Client] | type[AsyncClient]
 URL = "https://shop.example/hook"
 
 
-async def refused(face: Face, method: Any, *args: Any, **kwargs: Any) -> str:
+async def refused(face: EitherClient, method: Any, *args: Any, **kwargs: Any) -> str:
     with pytest.raises(ProblemError) as refusal:
         await face.call(method, *args, **kwargs)
     return refusal.value.code
@@ -29,13 +29,13 @@ async def refused(face: Face, method: Any, *args: Any, **kwargs: Any) -> str:
 async def test_api_keys_are_created_replaced_listed_and_revoked(
     kind: Kind, gateway: Gateway, alice: Person, bob: Person
 ) -> None:
-    async with face_of(kind, gateway.url, alice.api_key) as face:
+    async with either_client(kind, gateway.url, alice.api_key) as face:
         keys = face.client.api_keys
         caps = [CapView("EUR", payee="@bob", payment="2.00")]
         made = await face.call(keys.create, "Till", ["read", "pay"], caps=caps, networks=["127.0.0.0/8"], expires_in=60)
         assert (made.name, made.scopes, made.networks) == ("Till", ["pay", "read"], ["127.0.0.0/8"])
         assert [(cap.asset, cap.payee, cap.payment) for cap in made.caps] == [("EUR", "@bob", "2.00")]
-        async with face_of(kind, gateway.url, made.api_key) as till:
+        async with either_client(kind, gateway.url, made.api_key) as till:
             assert (await till.call(till.client.payments.create, "@bob", "1.00", "EUR")).state == "settled"
             assert await refused(till, till.client.payments.create, "@bob", "3.00", "EUR") == "cap_exceeded"
             assert await refused(till, till.client.api_keys.create, "Another", ["read"]) == "forbidden"
@@ -50,7 +50,10 @@ async def test_api_keys_are_created_replaced_listed_and_revoked(
 async def test_a_request_is_made_listed_paid_declined_and_cancelled(
     kind: Kind, gateway: Gateway, alice: Person, bob: Person
 ) -> None:
-    async with face_of(kind, gateway.url, bob.api_key) as asking, face_of(kind, gateway.url, alice.api_key) as asked:
+    async with (
+        either_client(kind, gateway.url, bob.api_key) as asking,
+        either_client(kind, gateway.url, alice.api_key) as asked,
+    ):
         ask, of = asking.client.requests, asked.client.requests
         until = datetime.now(UTC) + timedelta(days=3)
         made = await asking.call(ask.create, "@alice", "4.00", "EUR", memo="dinner", expires_at=until)
@@ -75,7 +78,10 @@ async def test_a_request_is_made_listed_paid_declined_and_cancelled(
 
 async def test_a_mandate_is_granted_drawn_and_revoked(kind: Kind, gateway: Gateway, alice: Person, bob: Person) -> None:
     until = datetime.now(UTC) + timedelta(days=90)
-    async with face_of(kind, gateway.url, alice.api_key) as payer, face_of(kind, gateway.url, bob.api_key) as payee:
+    async with (
+        either_client(kind, gateway.url, alice.api_key) as payer,
+        either_client(kind, gateway.url, bob.api_key) as payee,
+    ):
         grant = payer.client.mandates.grant
         made = await payer.call(grant, "@bob", "EUR", "20.00", period_days=7, draw="5.00", expires_at=until)
         assert (made.from_, made.to, made.period, made.period_days, made.draw) == ("@alice", "@bob", "20.00", 7, "5.00")
@@ -95,9 +101,9 @@ async def test_a_mandate_is_granted_drawn_and_revoked(kind: Kind, gateway: Gatew
 async def test_a_draw_whose_answer_was_lost_is_drawn_once(
     kind: Kind, gateway: Gateway, alice: Person, bob: Person
 ) -> None:
-    async with face_of(kind, gateway.url, alice.api_key) as payer:
+    async with either_client(kind, gateway.url, alice.api_key) as payer:
         made = await payer.call(payer.client.mandates.grant, "@bob", "EUR", "20.00")
-    async with between(gateway, ["lose", "lose"]) as (way, url), face_of(kind, url, bob.api_key) as payee:
+    async with between(gateway, ["lose", "lose"]) as (way, url), either_client(kind, url, bob.api_key) as payee:
         paid = await payee.call(payee.client.mandates.draw, made.id, "4.00")
         assert (paid.state, len(way.keys), len(set(way.keys))) == ("settled", 3, 1)
     assert (await bob.balance("EUR"))[0] == "4.00"
@@ -106,7 +112,7 @@ async def test_a_draw_whose_answer_was_lost_is_drawn_once(
 async def test_webhooks_are_created_changed_tried_and_deleted(
     kind: Kind, gateway: Gateway, alice: Person, bob: Person
 ) -> None:
-    async with face_of(kind, gateway.url, bob.api_key) as face:
+    async with either_client(kind, gateway.url, bob.api_key) as face:
         hooks = face.client.webhooks
         made = await face.call(hooks.create, URL, ["payment.*"], description="Web shop")
         assert (made.url, made.types, made.enabled) == (URL, ["payment.*"], True)
@@ -141,7 +147,7 @@ async def test_many_are_paid_at_once_each_on_its_own_or_all_or_none(
     kind: Kind, gateway: Gateway, api: Api, alice: Person, bob: Person
 ) -> None:
     good, bad = BulkPaymentRequest("@bob", "1.00", "EUR", memo="one"), BulkPaymentRequest("@nobody", "1.00", "EUR")
-    async with between(gateway, ["lose"]) as (way, url), face_of(kind, url, alice.api_key) as face:
+    async with between(gateway, ["lose"]) as (way, url), either_client(kind, url, alice.api_key) as face:
         many = face.client.payments.create_many
         first, second = await face.call(many, [good, bad])
         assert (first.status, first.state, second.status) == (201, "settled", 404)
@@ -155,7 +161,7 @@ async def test_many_are_paid_at_once_each_on_its_own_or_all_or_none(
 
 
 async def test_what_guards_a_wallet_is_read(kind: Kind, gateway: Gateway, alice: Person) -> None:
-    async with face_of(kind, gateway.url, alice.api_key) as face:
+    async with either_client(kind, gateway.url, alice.api_key) as face:
         assert await refused(face, face.client.policy.get) == "not_found"
         assert await face.all(face.client.sessions.list()) == []
         assert await refused(face, face.client.sessions.end, "ses_01h455vb4pex5vsknk084sn02q") == "not_found"
@@ -165,7 +171,7 @@ async def test_what_guards_a_wallet_is_read(kind: Kind, gateway: Gateway, alice:
 
 async def test_no_id_leads_to_another_path(kind: Kind, gateway: Gateway, alice: Person) -> None:
     id = "x/../../handles/alice?a#b"
-    async with between(gateway) as (way, url), face_of(kind, url, alice.api_key) as face:
+    async with between(gateway) as (way, url), either_client(kind, url, alice.api_key) as face:
         client = face.client
         calls = {
             "payments": client.payments.get,
@@ -184,7 +190,7 @@ async def test_no_id_leads_to_another_path(kind: Kind, gateway: Gateway, alice: 
 
 
 async def test_a_call_that_is_not_signed_carries_no_api_key(kind: Kind, gateway: Gateway, alice: Person) -> None:
-    async with between(gateway) as (way, url), face_of(kind, url, alice.api_key) as face:
+    async with between(gateway) as (way, url), either_client(kind, url, alice.api_key) as face:
         for signed in (True, False):
             asked = face.client.calls.send("GET", "/v1/handles/alice", dict, signed=signed)
             await (asyncio.to_thread(finished, asked) if kind is Client else asked)

@@ -17,7 +17,7 @@ from gateway.keys.vault import Vault
 from gateway.postgres.pool import Database, connect
 from gateway.reconciliation import recovery
 from gateway.worker import jobs
-from tests.api.conftest import Api, Hands, Person, amount
+from tests.api.conftest import Api, MovableClock, Person, amount
 from tests.api.test_operators import Person as Operator
 from tests.api.test_operators import operator
 from tests.applications import application
@@ -84,10 +84,10 @@ class Gateway:
 
 @asynccontextmanager
 async def opened(town: Town) -> AsyncIterator[Gateway]:
-    services = Services(town.database, town.settings, town.vault, Hands(), town.node)
+    services = Services(town.database, town.settings, town.vault, MovableClock(), town.node)
     app = application(services)
     async with client_of(app) as client:
-        yield Gateway(town, Api(services, Hands(), client))
+        yield Gateway(town, Api(services, MovableClock(), client))
 
 
 @dataclass

@@ -1,12 +1,12 @@
 """Groups of payments asked for at once, and the same asked for one by one in a second world.
 
-A street is people with money, keys, limits and a passkey, made once; both worlds are copies of its database. A group is
+A crowd is people with money, keys, limits and a passkey, made once; both worlds are copies of its database. A group is
 drawn from a seed, asked of the first world at once, so that its payments share commits, and of the second one by one,
 in an order that explains what the first has answered:
 
   - what was accepted, in the order of its events; where a payroll was paid, in that of the statements' numbers too,
     since it writes its events before it locks accounts;
-  - what was refused, or answered again from its key, at a moment at which a small model of the street expects that
+  - what was refused, or answered again from its key, at a moment at which a small model of the crowd expects that
     answer. It changed nothing, so any such moment is right; where there is none, no order explains the answer.
 
 Then both worlds say the same of everything but ids and times. Nothing here knows how payments are accepted: everything
@@ -22,9 +22,9 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.ids import number_of, read
+from tests.api.groups.crowd import EVERYBODY, PAID_ONLY
 from tests.api.groups.draw import Draw
 from tests.api.groups.request import Answer, Asked, lines
-from tests.api.groups.street import EVERYBODY, PAID_ONLY
 from tests.api.groups.world import FEES, World
 
 #: After so many groups it is looked at what everybody has.
@@ -41,7 +41,7 @@ class Different(AssertionError):
 
 @dataclass
 class Both:
-    """The street twice: what is asked at once in the first is asked one by one in the second."""
+    """The crowd twice: what is asked at once in the first is asked one by one in the second."""
 
     together: World
     alone: World

@@ -4,9 +4,9 @@ import random
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from tests.api.groups.crowd import NEWCOMERS, PAID_ONLY, PAYERS, Crowd
 from tests.api.groups.model import Model
 from tests.api.groups.request import Asked
-from tests.api.groups.street import NEWCOMERS, PAID_ONLY, PAYERS, Street
 
 
 @dataclass
@@ -16,7 +16,7 @@ class Draw:
     """
 
     chance: random.Random
-    street: Street
+    crowd: Crowd
     model: Model
     past: list[Asked] = field(default_factory=list)
     number: int = 0
@@ -60,17 +60,17 @@ class Draw:
         return units + "0" if len(units.partition(".")[2]) == 1 else units
 
     def _one(self, label: str, kind: str) -> Asked:
-        chance, street = self.chance, self.street
+        chance, crowd = self.chance, self.crowd
         who = chance.choice([*PAYERS, "shop"])
         to = "shop" if chance.random() < 0.4 else chance.choice([*PAYERS, *PAYERS, *PAID_ONLY, *NEWCOMERS])
         units, asset = self._money(who)
-        tills = [name for name in street.capped if name != "the mandate"]
-        asked = Asked(label, kind, who, street.keys[who], f"{label}-{chance.random()}", "/v1/payments", {})
+        tills = [name for name in crowd.capped if name != "the mandate"]
+        asked = Asked(label, kind, who, crowd.keys[who], f"{label}-{chance.random()}", "/v1/payments", {})
         if kind == "too dear":
             units = str(abs(self.model.available.get((who, asset), Decimal(0)) * 3 // 4) + self._cents(asset, 1, 300))
         if kind in ("capped", "beyond the cap", "draw"):
             limit = "the mandate" if kind == "draw" else chance.choice(tills)
-            of = street.capped[limit]
+            of = crowd.capped[limit]
             most = of.once if kind == "capped" or chance.random() < 0.8 else of.once * 2
             units, asset = str(self._cents(of.asset, 1, int(most * 100))), of.asset
             if kind == "beyond the cap":
@@ -78,7 +78,7 @@ class Draw:
             asked = replace(asked, who=of.who, credential=of.credential, limit=limit)
         match kind:
             case "draw":
-                return replace(asked, who="shop", path=f"/v1/mandates/{street.mandate}/draws", body={"amount": units})
+                return replace(asked, who="shop", path=f"/v1/mandates/{crowd.mandate}/draws", body={"amount": units})
             case "refund":
                 return self._refund(asked)
             case "capture" | "void":
@@ -90,12 +90,12 @@ class Draw:
             case "to oneself":
                 to = asked.who
             case "bad key":
-                name = chance.choice([*street.bad])
-                asked = replace(asked, who=f"somebody with {name}", credential=street.bad[name])
+                name = chance.choice([*crowd.bad])
+                asked = replace(asked, who=f"somebody with {name}", credential=crowd.bad[name])
             case "frozen":
-                asked, (units, asset) = replace(asked, who="fred", credential=street.keys["fred"]), ("1.00", "EUR")
+                asked, (units, asset) = replace(asked, who="fred", credential=crowd.keys["fred"]), ("1.00", "EUR")
             case "guarded" | "session":
-                credential = street.keys["grace"] if kind == "guarded" else street.session
+                credential = crowd.keys["grace"] if kind == "guarded" else crowd.session
                 units, asset = f"{chance.choice([1, 5, 30, 101])}.00", "EUR"
                 to = "shop" if chance.random() < 0.7 else to
                 asked = replace(asked, who="grace", credential=credential)
@@ -134,15 +134,13 @@ class Draw:
         who, left = one["to"].removeprefix("@"), one["refundable"]
         part = self.chance.choice([None, left, self._cents(one["asset"], 1, 100)])
         body = {} if part is None else {"amount": str(part)}
-        return replace(
-            asked, who=who, credential=self.street.keys[who], path="/v1/payments/{}/refund", body=body, of=of
-        )
+        return replace(asked, who=who, credential=self.crowd.keys[who], path="/v1/payments/{}/refund", body=body, of=of)
 
     def _end(self, asked: Asked, kind: str) -> Asked:
         held = [
             label
             for label, one in self.model.payments.items()
-            if one["state"] == "held" and one["asset"] != "USDX" and one["to"].removeprefix("@") in self.street.keys
+            if one["state"] == "held" and one["asset"] != "USDX" and one["to"].removeprefix("@") in self.crowd.keys
         ][-6:]
         if not held:
             return replace(asked, path="/v1/payments/{}/" + kind, body={})
@@ -152,7 +150,7 @@ class Draw:
         some = kind == "capture" and one["asset"] != "JPY" and self.chance.random() < 0.4
         body = {"amount": "0.01"} if some else {}
         return replace(
-            asked, who=who, credential=self.street.keys[who], path="/v1/payments/{}/" + kind, body=body, of=of
+            asked, who=who, credential=self.crowd.keys[who], path="/v1/payments/{}/" + kind, body=body, of=of
         )
 
     def _payroll(self, asked: Asked) -> Asked:
@@ -161,7 +159,7 @@ class Draw:
             {"to": f"@{self.chance.choice(PAID_ONLY)}", "amount": str(self._cents("EUR", 1, 300)), "asset": "EUR"}
             for _ in range(self.chance.randint(1, 6))
         ]
-        return replace(asked, who="pat", credential=self.street.keys["pat"], path="/v1/payments/batch", body=lines)
+        return replace(asked, who="pat", credential=self.crowd.keys["pat"], path="/v1/payments/batch", body=lines)
 
 
 #: What a group is of, and how often.

@@ -1,11 +1,11 @@
-"""A small model of the street: what each has, and what keys, caps and mandates leave them."""
+"""A small model of the crowd: what each has, and what keys, caps and mandates leave them."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from tests.api.groups.crowd import Crowd
 from tests.api.groups.request import Answer, Asked
-from tests.api.groups.street import Street
 from tests.api.groups.world import World
 
 #: Refusals for which no key is looked up.
@@ -14,7 +14,7 @@ _BEFORE_THE_KEY = {"unauthenticated", "forbidden", "invalid_amount", "amount_too
 
 @dataclass
 class Model:
-    """What is so of the street at one moment, as far as an answer depends on it: from answers, but for the start."""
+    """What is so of the crowd at one moment, as far as an answer depends on it: from answers, but for the start."""
 
     available: dict[tuple[str, str], Decimal]
     once: dict[str, Decimal]  #: The most in one payment, by cap and mandate.
@@ -120,12 +120,12 @@ def _meant(asked: Asked) -> Any:
     return asked.path, asked.of, body
 
 
-async def model_of(street: Street, world: World) -> Model:
-    """The street as it is before anything is asked."""
+async def model_of(crowd: Crowd, world: World) -> Model:
+    """The crowd as it is before anything is asked."""
     available = {
         (who, asset): Decimal(balance["available"])
         for who, balances in (await world.wallets()).items()
         for asset, balance in balances.items()
     }
-    once = {name: of.once for name, of in street.capped.items()}
-    return Model(available, once, {name: of.left for name, of in street.capped.items()})
+    once = {name: of.once for name, of in crowd.capped.items()}
+    return Model(available, once, {name: of.left for name, of in crowd.capped.items()})

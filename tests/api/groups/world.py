@@ -1,4 +1,4 @@
-"""One copy of the street: the applications over it, and what it answers."""
+"""One copy of the crowd: the applications over it, and what it answers."""
 
 import asyncio
 import json
@@ -15,8 +15,8 @@ from gateway.money import Assets
 from gateway.postgres.pool import connect
 from tests.api.browser import OWN
 from tests.api.conftest import Api, opened
+from tests.api.groups.crowd import EVERYBODY, Crowd
 from tests.api.groups.request import Answer, Asked, Gateway, ask, lines
-from tests.api.groups.street import EVERYBODY, Street
 from tests.applications import application
 from tests.front import Front
 
@@ -28,10 +28,10 @@ _ID, _TIME = re.compile(r"pay_[0-9a-z]{26}"), re.compile(r"\d{4}-\d\d-\d\dT\d\d:
 
 @dataclass
 class World:
-    """One copy of the street. `labels` say which request each of its payments is of."""
+    """One copy of the crowd. `labels` say which request each of its payments is of."""
 
     api: Api
-    street: "Street"
+    crowd: "Crowd"
     apps: dict[int, Gateway]
     ids: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class World:
         return await ask(self.apps[fee], "POST", path, headers, json.dumps(asked.body).encode())
 
     async def get(self, who: str, path: str) -> Any:
-        answer = await ask(self.apps[0], "GET", path, [self.street.keys[who]], b"")
+        answer = await ask(self.apps[0], "GET", path, [self.crowd.keys[who]], b"")
         assert answer.status == 200, answer
         return answer.said
 
@@ -111,8 +111,8 @@ class World:
 
 
 @asynccontextmanager
-async def world(dsn: str, assets: Assets, street: Street, most: int = 64, at_once: int = 1) -> AsyncIterator[World]:
-    """A copy of the street, a minute and a second later: a key has expired, and nobody can do too much."""
+async def world(dsn: str, assets: Assets, crowd: Crowd, most: int = 64, at_once: int = 1) -> AsyncIterator[World]:
+    """A copy of the crowd, a minute and a second later: a key has expired, and nobody can do too much."""
     async with connect(dsn, connections=24) as database:
         async with database.reading() as connection:
             known = await ledger.with_former(connection, assets)
@@ -124,6 +124,6 @@ async def world(dsn: str, assets: Assets, street: Street, most: int = 64, at_onc
                 settings = replace(api.services.settings, ledger_fee_basis_points=fee)
                 app = application(replace(api.services, settings=settings), most, at_once)
                 apps[fee] = Gateway(app, Front(app))
-            found = World(api, street, apps)
+            found = World(api, crowd, apps)
             await found.news()
             yield found

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.http.services import Services
 from gateway.worker.jobs import checkpoint
-from tests.api.conftest import Api, Hands, Person
+from tests.api.conftest import Api, MovableClock, Person
 from tests.api.test_operators import Person as Operator
 from tests.api.test_operators import operator
 from tests.applications import application
@@ -21,7 +21,7 @@ from tests.webhooks.receiver import Receiver, receiving
 
 
 @dataclass
-class House:
+class RunningGateway:
     """The API over a town whose tokens are on a chain."""
 
     town: Town
@@ -47,9 +47,9 @@ class House:
 
 
 @asynccontextmanager
-async def housing(town: Town) -> AsyncIterator[House]:
+async def running_gateway(town: Town) -> AsyncIterator[RunningGateway]:
     """The API over this town."""
-    clock = town.clock = Hands()
+    clock = town.clock = MovableClock()
     services = Services(
         *(town.database, town.settings, town.vault, clock, town.node),
         webhooks_allowed=LOOPBACK,
@@ -58,31 +58,31 @@ async def housing(town: Town) -> AsyncIterator[House]:
     app = application(services)
     async with client_of(app) as client:
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        yield House(town, Api(services, clock, client, app))
+        yield RunningGateway(town, Api(services, clock, client, app))
 
 
 @pytest.fixture
-async def house(town: Town) -> AsyncIterator[House]:
-    async with housing(town) as house:
-        yield house
+async def gateway(town: Town) -> AsyncIterator[RunningGateway]:
+    async with running_gateway(town) as gateway:
+        yield gateway
 
 
 @pytest.fixture
-async def ann(house: House) -> Operator:
+async def ann(gateway: RunningGateway) -> Operator:
     """She does what finance does."""
-    return await operator(house.api, "ann", "finance")
+    return await operator(gateway.api, "ann", "finance")
 
 
 @pytest.fixture
-async def ben(house: House) -> Operator:
+async def ben(gateway: RunningGateway) -> Operator:
     """He does what support does."""
-    return await operator(house.api, "ben", "support")
+    return await operator(gateway.api, "ben", "support")
 
 
 @pytest.fixture
-async def senders(house: House) -> AsyncIterator[Workers]:
-    """Workers that send the webhooks of the house."""
-    workers = Workers(house.api)
+async def senders(gateway: RunningGateway) -> AsyncIterator[Workers]:
+    """Workers that send the webhooks of the gateway."""
+    workers = Workers(gateway.api)
     yield workers
     for one in workers.made:
         await one.close()

@@ -9,7 +9,7 @@ from gateway.audit.log import WORKER
 from gateway.ids import read
 from gateway.webhooks import endpoint
 from tests.api.conftest import Person, code_of
-from tests.api.running.conftest import House
+from tests.api.running.conftest import RunningGateway
 from tests.api.test_operators import Person as Operator
 from tests.webhooks.conftest import Workers, hook
 from tests.webhooks.receiver import OK, Receiver, status
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def shop(house: House) -> Person:
-    return await house.person("shop")
+async def shop(gateway: RunningGateway) -> Person:
+    return await gateway.person("shop")
 
 
 async def failing(ben: Operator, query: str = "") -> list[dict[str, Any]]:
@@ -27,10 +27,10 @@ async def failing(ben: Operator, query: str = "") -> list[dict[str, Any]]:
 
 
 async def test_an_endpoint_that_fails_is_listed_until_it_is_tried_again_and_succeeds(
-    house: House, ben: Operator, shop: Person, senders: Workers, receiver: Receiver
+    gateway: RunningGateway, ben: Operator, shop: Person, senders: Workers, receiver: Receiver
 ) -> None:
     made = await hook(shop, receiver.url, "payment.*", description="Web shop")
-    alice = await house.person("alice", "10.00 EUR")
+    alice = await gateway.person("alice", "10.00 EUR")
     receiver.answer = lambda _: status(503)
     await alice.pay("@shop", "1.00 EUR")
     assert await failing(ben) == []
@@ -47,17 +47,17 @@ async def test_an_endpoint_that_fails_is_listed_until_it_is_tried_again_and_succ
     assert retried.json() == {"id": made["id"], "enabled": True}
     assert await failing(ben) == []
     assert len(receiver.received) == 2
-    async with house.town.database.reading() as connection:
+    async with gateway.town.database.reading() as connection:
         (event,) = await audit.read(connection, kind="webhook.retried")
     assert (event.by.kind, event.by.id, event.subject) == ("operator", "ben", read("whk", made["id"]))
 
 
 async def test_one_that_was_disabled_for_it_is_enabled_and_its_owner_is_told(
-    house: House, ben: Operator, shop: Person
+    gateway: RunningGateway, ben: Operator, shop: Person
 ) -> None:
     made = await hook(shop, "https://shop.example/hook?token=secret", "payment.*")
-    async with house.town.database.transaction() as connection:
-        await endpoint.disable(connection, read("whk", made["id"]), "failing", WORKER, house.api.clock())
+    async with gateway.town.database.transaction() as connection:
+        await endpoint.disable(connection, read("whk", made["id"]), "failing", WORKER, gateway.api.clock())
 
     (found,) = await failing(ben)
     assert (await ben.call("POST", f"/webhooks/{made['id']}/retry", {})).status_code == 200
@@ -70,10 +70,10 @@ async def test_one_that_was_disabled_for_it_is_enabled_and_its_owner_is_told(
 
 
 async def test_events_since_a_time_are_sent_again(
-    house: House, ben: Operator, shop: Person, senders: Workers, receiver: Receiver
+    gateway: RunningGateway, ben: Operator, shop: Person, senders: Workers, receiver: Receiver
 ) -> None:
     made = await hook(shop, receiver.url, "payment.*")
-    alice = await house.person("alice", "10.00 EUR")
+    alice = await gateway.person("alice", "10.00 EUR")
     paid = (await alice.pay("@shop", "1.00 EUR")).json()
     await senders.deliver()
 
@@ -84,25 +84,27 @@ async def test_events_since_a_time_are_sent_again(
     assert receiver.ids == [receiver.ids[0]] * 2
 
 
-async def test_who_does_not_send_webhooks_again_changes_nothing(house: House, ann: Operator, shop: Person) -> None:
+async def test_who_does_not_send_webhooks_again_changes_nothing(
+    gateway: RunningGateway, ann: Operator, shop: Person
+) -> None:
     made = await hook(shop, "https://shop.example/hook", "payment.*")
-    async with house.town.database.transaction() as connection:
-        await endpoint.disable(connection, read("whk", made["id"]), "gone", WORKER, house.api.clock())
+    async with gateway.town.database.transaction() as connection:
+        await endpoint.disable(connection, read("whk", made["id"]), "gone", WORKER, gateway.api.clock())
     assert code_of(await ann.call("POST", f"/webhooks/{made['id']}/retry", {})) == (403, "forbidden")
     assert (await shop.get(f"/v1/webhooks/{made['id']}")).json()["disabled_by"] == "gone"
 
 
-async def test_one_that_its_owner_has_disabled_stays_so(house: House, ben: Operator, shop: Person) -> None:
+async def test_one_that_its_owner_has_disabled_stays_so(gateway: RunningGateway, ben: Operator, shop: Person) -> None:
     made = await hook(shop, "https://shop.example/hook", "payment.*", enabled=False)
     assert await failing(ben) == []
     assert code_of(await ben.call("POST", f"/webhooks/{made['id']}/retry", {})) == (409, "state_conflict")
     assert (await shop.get(f"/v1/webhooks/{made['id']}")).json()["disabled_by"] == "owner"
 
 
-async def test_pages_of_them_follow_each_other(house: House, ben: Operator, shop: Person) -> None:
+async def test_pages_of_them_follow_each_other(gateway: RunningGateway, ben: Operator, shop: Person) -> None:
     made = [(await hook(shop, "https://shop.example/hook", "payment.*"))["id"] for _ in range(3)]
-    async with house.town.database.transaction() as connection:
-        await connection.execute("UPDATE webhook_endpoint SET failing_since = $1", house.api.clock())
+    async with gateway.town.database.transaction() as connection:
+        await connection.execute("UPDATE webhook_endpoint SET failing_since = $1", gateway.api.clock())
     first = (await ben.call("GET", "/webhooks/failing?limit=2")).json()
     rest = await failing(ben, f"?cursor={first['next_cursor']}")
     assert [one["id"] for one in [*first["items"], *rest]] == made[::-1]

@@ -3,21 +3,21 @@
 import pytest
 
 from gateway.worker import jobs
-from tests.api.running.conftest import House
+from tests.api.running.conftest import RunningGateway
 from tests.api.test_operators import Person as Operator
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_waits_is_counted_and_is_gone_once_it_is_done(house: House, ann: Operator) -> None:
-    alice = await house.person("alice", "10 USDX")
-    await house.person("bob")
+async def test_what_waits_is_counted_and_is_gone_once_it_is_done(gateway: RunningGateway, ann: Operator) -> None:
+    alice = await gateway.person("alice", "10 USDX")
+    await gateway.person("bob")
     await alice.pay("@bob", "1 USDX")
     waiting = (await ann.call("GET", "/health")).json()
-    worker = house.town.worker()
+    worker = gateway.town.worker()
     await jobs.relay.run(worker)
     submitted = (await ann.call("GET", "/health")).json()
-    await house.town.settle()
+    await gateway.town.settle()
     await jobs.resend.run(worker)
     await jobs.reconcile.run(worker)
 
@@ -34,13 +34,13 @@ async def test_what_waits_is_counted_and_is_gone_once_it_is_done(house: House, a
     assert found["events"] > waiting["events"]
 
 
-async def test_checks_of_the_doctor_are_made_from_inside(house: House, ann: Operator) -> None:
+async def test_checks_of_the_doctor_are_made_from_inside(gateway: RunningGateway, ann: Operator) -> None:
     async def checked() -> dict[str, str]:
         checks = (await ann.call("GET", "/health")).json()["checks"]
         return {one["name"]: one["state"] for one in checks}
 
     before = await checked()
-    worker = house.town.worker()
+    worker = gateway.town.worker()
     await jobs.resend.run(worker)
 
     assert list(before) == ["durability", "clock", "worker", "recovery", "checkpoints"]
@@ -48,7 +48,7 @@ async def test_checks_of_the_doctor_are_made_from_inside(house: House, ann: Oper
     assert (await checked())["worker"] == "ok"
 
 
-async def test_every_table_has_its_size(house: House, ann: Operator) -> None:
+async def test_every_table_has_its_size(gateway: RunningGateway, ann: Operator) -> None:
     found = (await ann.call("GET", "/health")).json()
     assert {"ledger_payment", "staged_payment", "solvency_point"} <= {one["name"] for one in found["tables"]}
     assert found["cache_bytes"] > found["working_set_bytes"] > 0

@@ -7,7 +7,7 @@ import pytest
 
 from tests.api.browser import browsing
 from tests.api.conftest import code_of
-from tests.api.running.conftest import House, of_kind
+from tests.api.running.conftest import RunningGateway, of_kind
 from tests.api.test_approvals import approve, waiting
 from tests.api.test_keys import made, with_key
 from tests.api.test_mandates import draw, granted
@@ -29,8 +29,8 @@ def kinds(found: dict[str, Any]) -> list[str]:
     return [step["kind"] for step in found["steps"]]
 
 
-async def test_a_ledger_payment_is_requested_posted_and_settled_at_once(house: House, ann: Operator) -> None:
-    alice, bob = await house.person("alice", "100.00 EUR"), await house.person("bob")
+async def test_a_ledger_payment_is_requested_posted_and_settled_at_once(gateway: RunningGateway, ann: Operator) -> None:
+    alice, bob = await gateway.person("alice", "100.00 EUR"), await gateway.person("bob")
     paid = (await alice.pay("@bob", "12.50 EUR", memo="lunch", reference="order-17")).json()
 
     found = await timeline(ann, paid["id"])
@@ -51,18 +51,20 @@ async def test_a_ledger_payment_is_requested_posted_and_settled_at_once(house: H
     }
     assert {step["at"] for step in found["steps"]} == {paid["settled_at"]}
     assert (found["events"], found["checkpoint"]) == (["payment.settled"], None)
-    await house.cover()
+    await gateway.cover()
     assert (await timeline(ann, paid["id"]))["checkpoint"]["number"] >= 1
     assert (await bob.get(f"/v1/payments/{paid['id']}")).json()["state"] == "settled"
 
 
-async def test_a_token_payment_is_held_authorized_relayed_with_others_and_final(house: House, ann: Operator) -> None:
-    alice = await house.person("alice", "100 USDX")
-    await house.person("shop")
+async def test_a_token_payment_is_held_authorized_relayed_with_others_and_final(
+    gateway: RunningGateway, ann: Operator
+) -> None:
+    alice = await gateway.person("alice", "100 USDX")
+    await gateway.person("shop")
     paid = (await alice.pay("@shop", "20 USDX", key="cap-1", memo="socks")).json()
     await alice.pay("@shop", "1 USDX")
     waiting = await timeline(ann, paid["id"])
-    await house.town.settle()
+    await gateway.town.settle()
 
     found = await timeline(ann, paid["id"])
 
@@ -74,14 +76,14 @@ async def test_a_token_payment_is_held_authorized_relayed_with_others_and_final(
     (signed,) = of_kind(found["steps"], "authorized")
     assert (signed["from"], signed["signed_by"], signed["nonce"].isdecimal()) == (alice.address, "gateway", True)
     (relayed,) = of_kind(found["steps"], "relayed")
-    assert (relayed["relayer"], relayed["others"], relayed["attempts"]) == (house.town.signer.address, 1, 1)
+    assert (relayed["relayer"], relayed["others"], relayed["attempts"]) == (gateway.town.signer.address, 1, 1)
     assert relayed["gas_limit"] > 27_000
     (final,) = of_kind(found["steps"], "final")
     assert relayed["tx_hash"] == final["tx_hash"] == found["payment"]["tx_hash"]
     (posted,) = of_kind(found["steps"], "transferred")
     assert (posted["debit_balance"], posted["credit_balance"]) == ("80.000000", "20.000000")
     assert found["events"] == ["payment.queued", "payment.submitted", "payment.settled"]
-    async with house.town.database.reading() as connection:
+    async with gateway.town.database.reading() as connection:
         block = await connection.fetchval(
             "SELECT block_number FROM observation WHERE transaction_hash = $1", bytes.fromhex(final["tx_hash"][2:])
         )
@@ -91,13 +93,13 @@ async def test_a_token_payment_is_held_authorized_relayed_with_others_and_final(
 
 
 @pytest.mark.parametrize("money", ["10.00 EUR", "10 USDX"])
-async def test_a_refund_is_a_step_of_the_first_and_names_it(house: House, ann: Operator, money: str) -> None:
-    alice, shop = await house.person("alice", money), await house.person("shop")
+async def test_a_refund_is_a_step_of_the_first_and_names_it(gateway: RunningGateway, ann: Operator, money: str) -> None:
+    alice, shop = await gateway.person("alice", money), await gateway.person("shop")
     paid = (await alice.pay("@shop", money)).json()
-    await house.town.settle()
+    await gateway.town.settle()
     units = "2.50"
     back = (await shop.post(f"/v1/payments/{paid['id']}/refund", {"amount": units})).json()
-    await house.town.settle()
+    await gateway.town.settle()
 
     found, of_refund = await timeline(ann, paid["id"]), await timeline(ann, back["id"])
 
@@ -108,8 +110,8 @@ async def test_a_refund_is_a_step_of_the_first_and_names_it(house: House, ann: O
     assert of_kind(of_refund["steps"], "requested")[0]["by"] == "@shop"
 
 
-async def test_a_refund_of_a_captured_hold_is_found(house: House, ann: Operator) -> None:
-    alice, shop = await house.person("alice", "10.00 EUR"), await house.person("shop")
+async def test_a_refund_of_a_captured_hold_is_found(gateway: RunningGateway, ann: Operator) -> None:
+    alice, shop = await gateway.person("alice", "10.00 EUR"), await gateway.person("shop")
     held = (await alice.pay("@shop", "10.00 EUR", capture=False)).json()
     assert kinds(await timeline(ann, held["id"])) == ["requested", "held"]
     assert (await shop.post(f"/v1/payments/{held['id']}/capture", {"amount": "6.00"})).status_code == 200
@@ -122,17 +124,17 @@ async def test_a_refund_of_a_captured_hold_is_found(house: House, ann: Operator)
     assert of_kind(found["steps"], "refunded")[0]["payment"] == back["id"]
 
 
-async def test_a_payment_that_is_given_up_says_why(house: House, ann: Operator) -> None:
-    alice, shop = await house.person("alice", "10.00 EUR"), await house.person("shop")
+async def test_a_payment_that_is_given_up_says_why(gateway: RunningGateway, ann: Operator) -> None:
+    alice, shop = await gateway.person("alice", "10.00 EUR"), await gateway.person("shop")
     held = (await alice.pay("@shop", "10.00 EUR", capture=False)).json()
     assert (await shop.post(f"/v1/payments/{held['id']}/void", {})).status_code == 200
     assert kinds(await timeline(ann, held["id"])) == ["requested", "held", "voided"]
 
 
 async def test_what_webhooks_came_to_is_counted_with_the_reasons(
-    house: House, ann: Operator, senders: Workers, receiver: Receiver
+    gateway: RunningGateway, ann: Operator, senders: Workers, receiver: Receiver
 ) -> None:
-    alice, shop = await house.person("alice", "10.00 EUR"), await house.person("shop")
+    alice, shop = await gateway.person("alice", "10.00 EUR"), await gateway.person("shop")
     endpoint = (await hook(shop, receiver.url, "payment.*"))["id"]
     answers = iter([status(503), OK])
     receiver.answer = lambda _: next(answers)
@@ -140,7 +142,7 @@ async def test_what_webhooks_came_to_is_counted_with_the_reasons(
     await senders.deliver()
 
     failing = await timeline(ann, paid["id"])
-    house.api.clock.ahead = timedelta(minutes=10)
+    gateway.api.clock.ahead = timedelta(minutes=10)
     await senders.deliver()
     delivered = await timeline(ann, paid["id"])
 
@@ -150,11 +152,13 @@ async def test_what_webhooks_came_to_is_counted_with_the_reasons(
     assert of_kind(delivered["steps"], "webhooks") == [then | {"reasons": ["http_status"]}]
 
 
-async def test_all_payments_are_listed_newest_first_and_those_of_one_wallet(house: House, ann: Operator) -> None:
-    alice, bob = await house.person("alice", "10.00 EUR", "10 USDX"), await house.person("bob", "10.00 EUR")
+async def test_all_payments_are_listed_newest_first_and_those_of_one_wallet(
+    gateway: RunningGateway, ann: Operator
+) -> None:
+    alice, bob = await gateway.person("alice", "10.00 EUR", "10 USDX"), await gateway.person("bob", "10.00 EUR")
     paid = [(await alice.pay("@bob", money)).json()["id"] for money in ("1.00 EUR", "1 USDX", "2.00 EUR")]
     paid.append((await bob.pay("@alice", "3.00 EUR", capture=False)).json()["id"])
-    await house.person("carol", "1.00 EUR")
+    await gateway.person("carol", "1.00 EUR")
 
     async def ids(query: str = "") -> list[str]:
         return [one["id"] for one in (await ann.call("GET", f"/payments{query}")).json()["items"]]
@@ -176,9 +180,9 @@ async def test_there_is_no_payment_of_another_id(ann: Operator) -> None:
         assert code_of(await ann.call("GET", f"/payments/{id}")) == (404, "not_found")
 
 
-async def test_an_approval_is_told_with_its_reasons_and_the_passkey(house: House, ann: Operator) -> None:
-    alice, key, _ = await browsing(house.api, "alice", "100.00 EUR")
-    await house.person("bob")
+async def test_an_approval_is_told_with_its_reasons_and_the_passkey(gateway: RunningGateway, ann: Operator) -> None:
+    alice, key, _ = await browsing(gateway.api, "alice", "100.00 EUR")
+    await gateway.person("bob")
     asked = await waiting(alice, "@bob", "10.00 EUR")
     before = await timeline(ann, asked["id"])
     await approve(alice, key, asked)
@@ -193,26 +197,26 @@ async def test_an_approval_is_told_with_its_reasons_and_the_passkey(house: House
     assert [one["kind"] for one in found["audit_events"]] == ["payment.approved"]
 
 
-async def test_a_draw_is_its_payees_and_names_the_mandate(house: House, ann: Operator) -> None:
-    shop, alice = await house.person("shop"), await house.person("alice", "100.00 EUR")
+async def test_a_draw_is_its_payees_and_names_the_mandate(gateway: RunningGateway, ann: Operator) -> None:
+    shop, alice = await gateway.person("shop"), await gateway.person("alice", "100.00 EUR")
     mandate = await granted(alice)
     drawn = (await draw(shop, mandate, "5.00")).json()
     (requested,) = of_kind((await timeline(ann, drawn["id"]))["steps"], "requested")
     assert (requested["by"], requested["mandate"]) == ("@shop", mandate)
 
 
-async def test_the_api_key_is_named_whose_cap_has_counted_the_payment(house: House, ann: Operator) -> None:
-    alice = await house.person("alice", "100.00 EUR")
-    await house.person("bob")
+async def test_the_api_key_is_named_whose_cap_has_counted_the_payment(gateway: RunningGateway, ann: Operator) -> None:
+    alice = await gateway.person("alice", "100.00 EUR")
+    await gateway.person("bob")
     _, key = await made(alice, name="Web shop", caps=[{"asset": "EUR", "day": "50.00"}])
     paid = (await with_key(alice, key).pay("@bob", "10.00 EUR")).json()
     (requested,) = of_kind((await timeline(ann, paid["id"]))["steps"], "requested")
     assert (requested["by"], requested["api_key"]) == ("@alice", "Web shop")
 
 
-async def test_a_payment_that_its_owner_reported_says_so(house: House, ann: Operator) -> None:
-    alice = await house.person("alice", "100.00 EUR")
-    await house.person("bob")
+async def test_a_payment_that_its_owner_reported_says_so(gateway: RunningGateway, ann: Operator) -> None:
+    alice = await gateway.person("alice", "100.00 EUR")
+    await gateway.person("bob")
     paid = (await alice.pay("@bob", "10.00 EUR")).json()
     await alice.post(f"/v1/payments/{paid['id']}/report-unauthorized", b"")
     found = await timeline(ann, paid["id"])

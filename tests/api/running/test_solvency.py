@@ -7,7 +7,7 @@ import pytest
 
 from gateway.reconciliation import history
 from gateway.worker import jobs
-from tests.api.running.conftest import House
+from tests.api.running.conftest import RunningGateway
 from tests.api.test_operators import Person as Operator
 
 pytestmark = pytest.mark.anyio
@@ -20,10 +20,10 @@ async def usdx(ann: Operator, query: str = "") -> dict[str, Any]:
     return dict(found)
 
 
-async def test_the_totals_and_a_point_of_them_are_told(house: House, ann: Operator) -> None:
-    await house.person("alice", "100 USDX")
+async def test_the_totals_and_a_point_of_them_are_told(gateway: RunningGateway, ann: Operator) -> None:
+    await gateway.person("alice", "100 USDX")
     before = await usdx(ann)
-    await jobs.reconcile.run(house.town.worker())
+    await jobs.reconcile.run(gateway.town.worker())
 
     found = await usdx(ann)
 
@@ -43,10 +43,10 @@ async def test_the_totals_and_a_point_of_them_are_told(house: House, ann: Operat
     }
 
 
-async def test_a_point_is_noted_once_an_hour_and_kept_for_so_long(house: House, ann: Operator) -> None:
-    await house.person("alice", "100 USDX")
-    settings, database = house.town.settings, house.town.database
-    begun = house.api.clock()
+async def test_a_point_is_noted_once_an_hour_and_kept_for_so_long(gateway: RunningGateway, ann: Operator) -> None:
+    await gateway.person("alice", "100 USDX")
+    settings, database = gateway.town.settings, gateway.town.database
+    begun = gateway.api.clock()
 
     async def noted(after: timedelta) -> int:
         return await history.record(database, settings, begun + after)
@@ -62,20 +62,22 @@ async def test_a_point_is_noted_once_an_hour_and_kept_for_so_long(house: House, 
         assert await connection.fetchval("SELECT count(*) FROM solvency_point") == 2 * tokens, "the first is forgotten"
 
 
-async def test_a_confirmed_difference_is_noted_at_once_and_told_with_the_freeze(house: House, ann: Operator) -> None:
-    alice = await house.person("alice", "100 USDX")
-    worker = house.town.worker()
+async def test_a_confirmed_difference_is_noted_at_once_and_told_with_the_freeze(
+    gateway: RunningGateway, ann: Operator
+) -> None:
+    alice = await gateway.person("alice", "100 USDX")
+    worker = gateway.town.worker()
     await jobs.reconcile.run(worker)
-    await house.town.set_balance(alice.address, "90 USDX")
-    await house.town.look_at_all()
-    await house.town.look_at_all()
+    await gateway.town.set_balance(alice.address, "90 USDX")
+    await gateway.town.look_at_all()
+    await gateway.town.look_at_all()
     await jobs.reconcile.run(worker)
 
     answer = (await ann.call("GET", "/solvency")).json()
 
     (found,) = answer["items"]
     assert [point["unreconciled"] for point in found["points"]] == ["10.000000"], "two of one moment are shown as one"
-    async with house.town.database.reading() as connection:
+    async with gateway.town.database.reading() as connection:
         assert await connection.fetchval("SELECT count(*) FROM solvency_point WHERE asset = 'USDX'") == 2
     (difference,) = found["differences"]
     assert (difference["account"], difference["ledger"], difference["other"], difference["amount"]) == (
@@ -86,13 +88,13 @@ async def test_a_confirmed_difference_is_noted_at_once_and_told_with_the_freeze(
     assert answer["differences"] == []
 
 
-async def test_many_points_are_shown_as_few_and_none_hides_a_difference(house: House, ann: Operator) -> None:
-    await house.person("alice", "100 USDX")
-    async with house.town.database.transaction() as connection:
+async def test_many_points_are_shown_as_few_and_none_hides_a_difference(gateway: RunningGateway, ann: Operator) -> None:
+    await gateway.person("alice", "100 USDX")
+    async with gateway.town.database.transaction() as connection:
         await connection.execute(
             "INSERT INTO solvency_point SELECT 'USDX', $1::timestamptz - n * interval '1 hour', 1, 1, 1, 0, 1, "
             "CASE n WHEN 501 THEN 7 ELSE 0 END, 0 FROM generate_series(1, 9000) AS n",
-            house.api.clock(),
+            gateway.api.clock(),
         )
 
     year, day = (await usdx(ann, "?days=375"))["points"], (await usdx(ann, "?days=1"))["points"]

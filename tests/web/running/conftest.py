@@ -4,18 +4,18 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.api.running.conftest import House, housing
+from tests.api.running.conftest import RunningGateway, running_gateway
 from tests.factory import Town
 from tests.web.conftest import Site, served
 
 
 @pytest.fixture
-async def house(town: Town) -> AsyncIterator[House]:
-    async with housing(town) as house:
-        yield house
+async def gateway(town: Town) -> AsyncIterator[RunningGateway]:
+    async with running_gateway(town) as gateway:
+        yield gateway
 
 
 @pytest.fixture
-async def site(house: House) -> AsyncIterator[Site]:
-    async with served(house.api) as url:
-        yield Site(url, house.api)
+async def site(gateway: RunningGateway) -> AsyncIterator[Site]:
+    async with served(gateway.api) as url:
+        yield Site(url, gateway.api)

@@ -13,7 +13,7 @@ from gateway.cli.processes.ports import free_port
 from gateway.ids import read
 from gateway.webhooks import endpoint
 from gateway.worker import jobs
-from tests.api.running.conftest import House
+from tests.api.running.conftest import RunningGateway
 from tests.web.axe import SCHEMES, Faults, gone_over
 from tests.web.conftest import Site, Visitor, served
 from tests.web.operating import operating, signed_in
@@ -26,21 +26,23 @@ async def titles(page: Page) -> list[str]:
     return [text.strip().replace("\xa0", " ") for text in await page.locator("#timeline .what b").all_inner_texts()]
 
 
-async def token_payment(house: House) -> tuple[str, str]:
+async def token_payment(gateway: RunningGateway) -> tuple[str, str]:
     """A token payment that is settled, of which a part is refunded; both ids."""
-    alice, shop = await house.person("alice", "100 USDX"), await house.person("shop")
+    alice, shop = await gateway.person("alice", "100 USDX"), await gateway.person("shop")
     await hook(shop, "https://shop.example/hook", "payment.*")
     paid = (await alice.pay("@shop", "20 USDX", key="cap-1", memo="socks", reference="order 1042")).json()["id"]
-    await house.town.settle()
+    await gateway.town.settle()
     back = (await shop.post(f"/v1/payments/{paid}/refund", {"amount": "5"})).json()["id"]
-    await house.town.settle()
-    await jobs.reconcile.run(house.town.worker())
-    await house.cover()
+    await gateway.town.settle()
+    await jobs.reconcile.run(gateway.town.worker())
+    await gateway.cover()
     return paid, back
 
 
-async def test_the_life_of_a_token_payment_is_told_step_by_step(house: House, visitor: Visitor, site: Site) -> None:
-    paid, back = await token_payment(house)
+async def test_the_life_of_a_token_payment_is_told_step_by_step(
+    gateway: RunningGateway, visitor: Visitor, site: Site
+) -> None:
+    paid, back = await token_payment(gateway)
     page = visitor.page
     await signed_in(visitor, site, "ann")
     await page.goto(f"/console/payments/{paid}")
@@ -72,10 +74,12 @@ def page_block(titles: list[str]) -> str:
     return title
 
 
-async def test_a_payment_is_found_by_its_id_and_by_a_handle(house: House, visitor: Visitor, site: Site) -> None:
-    alice = await house.person("alice", "10.00 EUR")
-    await house.person("bob")
-    await house.person("carol")
+async def test_a_payment_is_found_by_its_id_and_by_a_handle(
+    gateway: RunningGateway, visitor: Visitor, site: Site
+) -> None:
+    alice = await gateway.person("alice", "10.00 EUR")
+    await gateway.person("bob")
+    await gateway.person("carol")
     paid = (await alice.pay("@bob", "1.00 EUR", memo="lunch")).json()["id"]
     await alice.pay("@carol", "2.00 EUR", memo="dinner")
     page = visitor.page
@@ -98,25 +102,25 @@ async def test_a_payment_is_found_by_its_id_and_by_a_handle(house: House, visito
 
 
 async def test_the_overview_says_what_needs_attention_and_how_the_supply_went(
-    house: House, visitor: Visitor, site: Site
+    gateway: RunningGateway, visitor: Visitor, site: Site
 ) -> None:
-    alice = await house.person("alice", "100 USDX")
-    page, worker = visitor.page, house.town.worker()
+    alice = await gateway.person("alice", "100 USDX")
+    page, worker = visitor.page, gateway.town.worker()
     await jobs.resend.run(worker)
-    await house.cover()
+    await gateway.cover()
     await signed_in(visitor, site, "ann")
     await page.goto("/console")
     await expect(page.get_by_text("Everything is as it should be.")).to_be_visible()
     await expect(page.get_by_role("region", name="USDX adds up")).to_be_visible()
     await expect(page.locator(".chart")).to_have_count(0)
 
-    await house.town.execute(
+    await gateway.town.execute(
         "INSERT INTO solvency_point SELECT 'USDX', now() - n * interval '1 day', 1, 100 - n, 100 - n, 0, 1, "
         "CASE n WHEN 3 THEN 7 ELSE 0 END, 0 FROM generate_series(1, 9) AS n"
     )
-    await house.town.set_balance(alice.address, "90 USDX")
-    await house.town.look_at_all()
-    await house.town.look_at_all()
+    await gateway.town.set_balance(alice.address, "90 USDX")
+    await gateway.town.look_at_all()
+    await gateway.town.look_at_all()
     await page.goto("/console")
 
     attention = page.locator("#attention")
@@ -129,9 +133,11 @@ async def test_the_overview_says_what_needs_attention_and_how_the_supply_went(
     assert visitor.complaints == []
 
 
-async def test_a_stopped_relayer_goes_on_at_the_button_of_who_may(house: House, browser: Browser, site: Site) -> None:
-    async with house.town.database.transaction() as connection:
-        await nonce_conflicts.stop(connection, house.town.signer.address, "somebody signs with its key")
+async def test_a_stopped_relayer_goes_on_at_the_button_of_who_may(
+    gateway: RunningGateway, browser: Browser, site: Site
+) -> None:
+    async with gateway.town.database.transaction() as connection:
+        await nonce_conflicts.stop(connection, gateway.town.signer.address, "somebody signs with its key")
     async with operating(browser, site, "ben", "support") as ben:
         await ben.page.goto("/console/relayers")
         await expect(ben.page.get_by_text("somebody signs with its key")).to_be_visible()
@@ -146,11 +152,13 @@ async def test_a_stopped_relayer_goes_on_at_the_button_of_who_may(house: House, 
         assert ann.complaints == []
 
 
-async def test_a_webhook_is_tried_again_at_the_button_of_who_may(house: House, browser: Browser, site: Site) -> None:
-    shop = await house.person("shop")
+async def test_a_webhook_is_tried_again_at_the_button_of_who_may(
+    gateway: RunningGateway, browser: Browser, site: Site
+) -> None:
+    shop = await gateway.person("shop")
     made = await hook(shop, "https://shop.example/hook", "payment.*", description="Web shop")
-    async with house.town.database.transaction() as connection:
-        await endpoint.disable(connection, read("whk", made["id"]), "failing", WORKER, house.api.clock())
+    async with gateway.town.database.transaction() as connection:
+        await endpoint.disable(connection, read("whk", made["id"]), "failing", WORKER, gateway.api.clock())
     async with operating(browser, site, "ann", "finance") as ann:
         await ann.page.goto("/console/deliveries")
         await expect(ann.page.locator("#failing").get_by_text("shop.example")).to_be_visible()
@@ -164,7 +172,7 @@ async def test_a_webhook_is_tried_again_at_the_button_of_who_may(house: House, b
     assert (await shop.get(f"/v1/webhooks/{made['id']}")).json()["enabled"] is True
 
 
-async def test_health_shows_the_checks_and_what_they_say(house: House, visitor: Visitor, site: Site) -> None:
+async def test_health_shows_the_checks_and_what_they_say(gateway: RunningGateway, visitor: Visitor, site: Site) -> None:
     page = visitor.page
     await signed_in(visitor, site, "ann")
     await page.goto("/console/health")
@@ -174,9 +182,9 @@ async def test_health_shows_the_checks_and_what_they_say(house: House, visitor: 
     await expect(page.get_by_role("row")).to_have_count(13)
 
 
-async def test_a_node_that_is_away_takes_no_page_with_it(house: House, browser: Browser) -> None:
+async def test_a_node_that_is_away_takes_no_page_with_it(gateway: RunningGateway, browser: Browser) -> None:
     node = HttpNode(f"http://127.0.0.1:{free_port('127.0.0.1')}")
-    away = replace(house.api, services=replace(house.api.services, node=node))
+    away = replace(gateway.api, services=replace(gateway.api.services, node=node))
     async with served(away) as url, operating(browser, Site(url, away), "ann") as ann:
         await ann.page.goto("/console/relayers")
         await expect(ann.page.get_by_text("The node does not answer")).to_be_visible()
@@ -188,7 +196,7 @@ async def test_a_node_that_is_away_takes_no_page_with_it(house: House, browser: 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("language", ["en", "th"])
 async def test_axe_finds_nothing_in_a_payments_life_and_nothing_is_lost_on_a_small_screen(
-    house: House,
+    gateway: RunningGateway,
     visitor: Visitor,
     site: Site,
     scheme: str,
@@ -197,8 +205,8 @@ async def test_axe_finds_nothing_in_a_payments_life_and_nothing_is_lost_on_a_sma
     pictures: Path | None,
 ) -> None:
     if language not in looked_at:
-        paid, back = await token_payment(house)
-        await house.town.execute("UPDATE webhook_endpoint SET failing_since = now() - interval '1 day'")
+        paid, back = await token_payment(gateway)
+        await gateway.town.execute("UPDATE webhook_endpoint SET failing_since = now() - interval '1 day'")
         await signed_in(visitor, site, "a" * 30, "support")
         paths = (f"/console/payments/{paid}", f"/console/payments/{back}", "/console/payments?find=alice")
         every = (*paths, "/console", "/console/relayers", "/console/deliveries")

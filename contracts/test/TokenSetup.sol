@@ -6,8 +6,8 @@ import {Token} from "../src/Token.sol";
 import {Vm, vm} from "./Vm.sol";
 
 /// @dev The setting of every test: a token, one holder per role, and people with keys. Digests are made here from the
-/// EIPs' text, not from the contract's constants, so that the two are held against each other.
-abstract contract House {
+/// EIPs' text, not from the contract's constants, so that the tests compare the two.
+abstract contract TokenSetup {
     bytes32 internal constant TRANSFER = keccak256(
         "TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
     );
