@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from gateway.errors import GatewayError, InvalidRequest
+from gateway.errors import GatewayError
 from gateway.idempotency import Claim, Unbatched
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
@@ -16,6 +16,7 @@ from gateway.ledger.errors import InsufficientFunds
 from gateway.money import Money
 from gateway.payments.checks import checks
 from gateway.payments.errors import OwnKey
+from gateway.payments.model.memo import check_memo
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.proposed import Proposed
@@ -28,9 +29,6 @@ from gateway.payments.rails import hold
 from gateway.payments.records import records
 from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection
-
-#: Longest memo, in characters.
-MEMO_MAX = 280
 
 
 class PayRequest(Struct, frozen=True):
@@ -247,9 +245,3 @@ def accepted(
         hidden_from_payee=request.by is None or request.by.kind != "mandate",  # a draw is asked for by the payee
         claim=request.claim if request.claim is not None and request.claim.wallet == payer.id else None,
     )
-
-
-def check_memo(memo: str | None) -> None:
-    """Raises InvalidRequest for a memo that is too long or that PostgreSQL cannot store."""
-    if memo is not None and (len(memo) > MEMO_MAX or "\x00" in memo):
-        raise InvalidRequest("memo", f"a memo has up to {MEMO_MAX} characters and no NUL; shorten it")

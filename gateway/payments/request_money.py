@@ -23,7 +23,7 @@ from gateway.ids import RequestId, WalletId, new_id
 from gateway.money import Assets, Money
 from gateway.payments.checks import wallet_freeze
 from gateway.payments.errors import RequestDayLimit, RequestLimit, SelfPayment
-from gateway.payments.pay import check_memo
+from gateway.payments.model.memo import check_memo
 from gateway.payments.requests import rows
 from gateway.payments.requests.request import DAY_MAX, OPEN_FOR, OPEN_FOR_MAX, OPEN_MAX, Request, event
 from gateway.postgres.pool import Connection

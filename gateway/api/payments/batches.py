@@ -34,10 +34,10 @@ from gateway.metrics.traffic import NO_RAIL, Traffic, outcome_of
 from gateway.payments import batch
 from gateway.payments.batch import Lines, Payer, Replayed, Result
 from gateway.payments.errors import UnknownPayee
+from gateway.payments.model.memo import check_memo
 from gateway.payments.model.note import note_of
 from gateway.payments.model.payment import Payment
 from gateway.payments.model.route import RailName, rails_of
-from gateway.payments.pay import check_memo
 from gateway.postgres.pool import DB_SYSTEM
 from gateway.secret import hash_of
 from gateway.tracing.span import Part

@@ -14,9 +14,9 @@ from gateway.http.request import body
 from gateway.ids import PaymentId
 from gateway.money import Money, is_decimal
 from gateway.payments.ends.plain_ends import EndKind
+from gateway.payments.model.memo import check_memo
 from gateway.payments.model.route import rail_of
 from gateway.payments.model.settings import PaymentSettings
-from gateway.payments.pay import check_memo
 
 _PAY: Final = "POST /v1/payments"
 _END: Final = re.compile(r"/v1/payments/(pay_[0-9a-z]+)/(capture|void|refund)")
