@@ -27,11 +27,11 @@ DeliveryState = Literal["pending", "sent", "failed", "skipped"]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind. `says` is for documents. A `security` kind reaches its owner by any address."""
+    """A kind. `description` is for documents. A `security` kind reaches its owner by any address."""
 
     name: str
     security: bool
-    says: str
+    description: str
 
 
 KINDS: Final[Mapping[str, Kind]] = {

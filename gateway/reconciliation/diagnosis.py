@@ -29,19 +29,19 @@ class Result:
     """What a diagnostic found, in a sentence. For a warning or a failure, the sentence also says what to do."""
 
     state: State
-    says: str
+    message: str
 
 
-def ok(says: str) -> Result:
-    return Result("ok", says)
+def ok(message: str) -> Result:
+    return Result("ok", message)
 
 
-def warning(says: str) -> Result:
-    return Result("warning", says)
+def warning(message: str) -> Result:
+    return Result("warning", message)
 
 
-def failed(says: str) -> Result:
-    return Result("failed", says)
+def failed(message: str) -> Result:
+    return Result("failed", message)
 
 
 async def server(connection: Connection) -> Record:

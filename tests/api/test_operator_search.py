@@ -60,7 +60,7 @@ async def test_each_thing_is_found_by_what_it_is_called(api: Api) -> None:
     for id in (paid, held):
         assert await found(ann, id) == ("payment", [("payment", id)])
     assert await found(ann, proposed.upper()) == ("proposal", [("proposal", proposed)])
-    said = (await ann.call("GET", f"/search?q={paid}")).json()["items"][0]["says"]
+    said = (await ann.call("GET", f"/search?q={paid}")).json()["items"][0]["description"]
     assert said == "5.00 EUR from @alice to @bob"
 
 

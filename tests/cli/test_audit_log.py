@@ -31,7 +31,7 @@ def test_what_happens_is_checkpointed_and_verified_and_an_altered_row_is_named(u
     assert other.stdout.endswith(", and not what was noted\n")
     assert altered.stdout.endswith("\n\nevent 3 was altered\n")
     assert json.loads(as_json.stdout)["broken"] == [
-        {"what": "event", "number": 3, "fault": "altered", "says": "event 3 was altered"}
+        {"what": "event", "number": 3, "fault": "altered", "message": "event 3 was altered"}
     ]
     assert up.gateway("audit", "verify").returncode == 0
     skipped = up.gateway("audit", "verify", "--rows-after", "999999")

@@ -16,7 +16,7 @@ KEY = "11" * 32
 
 
 def faults(**variables: str) -> list[tuple[str, str]]:
-    return [(fault.name, fault.says) for fault in check(variables).faults]
+    return [(fault.name, fault.message) for fault in check(variables).faults]
 
 
 def ran(*options: str, **variables: str) -> Ran:

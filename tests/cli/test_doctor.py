@@ -54,7 +54,7 @@ class Site:
     async def found(self, *names: str, **settings: str) -> dict[str, Result]:
         found = await examine(self.settings | settings)
         assert [finding.name for finding in found] == list(DIAGNOSTICS)
-        by_name = {finding.name: Result(finding.state, finding.says) for finding in found}
+        by_name = {finding.name: Result(finding.state, finding.message) for finding in found}
         return {name: by_name[name] for name in names} if names else by_name
 
     async def one(self, name: str, **settings: str) -> Result:
@@ -116,11 +116,11 @@ async def test_an_installation_without_a_worker_lacks_that_alone(site: Site) -> 
         "failed", "no worker has ever run, so token payments wait: start 'gateway work'"
     )
     assert states(found, OF_THE_MACHINE) == {"ok"}, found
-    assert found["database"].says.startswith("PostgreSQL 1")
-    assert found["node"].says == "anvil/" + found["node"].says.split("/", 1)[1]
-    assert found["node"].says.endswith(" answers for chain 31337")
-    assert found["durability"].says == "fsync and full_page_writes are on, synchronous_commit is on"
-    assert "1 run, 1 of them with keys here" in found["relayers"].says
+    assert found["database"].message.startswith("PostgreSQL 1")
+    assert found["node"].message == "anvil/" + found["node"].message.split("/", 1)[1]
+    assert found["node"].message.endswith(" answers for chain 31337")
+    assert found["durability"].message == "fsync and full_page_writes are on, synchronous_commit is on"
+    assert "1 run, 1 of them with keys here" in found["relayers"].message
 
 
 async def test_nothing_is_changed(site: Site, server: Postgres) -> None:
@@ -146,14 +146,14 @@ async def test_settings_that_cannot_be_read_are_told_and_the_rest_is_skipped(sit
     assert found.pop("settings") == Result("failed", "GATEWAY_PORT='x': set it to a whole number from 0 to 65535")
     assert versions.state != "skipped"
     assert states(found) == {"skipped"}
-    assert found["state folder"].says == "it needs settings that can be read"
+    assert found["state folder"].message == "it needs settings that can be read"
 
 
 async def test_where_nothing_is_set_and_nothing_runs_both_are_said(tmp_path: Path) -> None:
     found = await Site({"GATEWAY_HOME": str(tmp_path)}).found("database", "node", "schema")
 
-    assert found["database"].says.endswith("start scripts/up, or set GATEWAY_DATABASE_URL")
-    assert found["node"].says.endswith("start scripts/up, or set GATEWAY_RPC_URL")
+    assert found["database"].message.endswith("start scripts/up, or set GATEWAY_DATABASE_URL")
+    assert found["node"].message.endswith("start scripts/up, or set GATEWAY_RPC_URL")
     assert [one.state for one in found.values()] == ["failed", "failed", "skipped"]
 
 
@@ -167,8 +167,8 @@ async def test_a_database_that_does_not_answer(site: Site, server: Postgres) -> 
         found = await site.found()
 
     assert found["database"].state == "failed"
-    assert found["database"].says.startswith("the database does not answer: ")
-    assert found["database"].says.endswith(": start it, or correct GATEWAY_DATABASE_URL")
+    assert found["database"].message.startswith("the database does not answer: ")
+    assert found["database"].message.endswith(": start it, or correct GATEWAY_DATABASE_URL")
     assert {found[name].state for name in (*OF_THE_DATABASE, "recovery", "checkpoints")} == {"skipped"}
     assert found["node"].state == "ok"
 
@@ -178,7 +178,7 @@ async def test_a_database_that_takes_no_writes(site: Site, server: Postgres) -> 
         found = await site.found("database", "schema", "keys")
 
     assert found["database"].state == "failed"
-    assert "answers, but nothing can be written to the database: it is read-only" in found["database"].says
+    assert "answers, but nothing can be written to the database: it is read-only" in found["database"].message
     assert (found["schema"].state, found["keys"].state) == ("ok", "ok")
 
 
@@ -189,9 +189,9 @@ async def test_a_standby_in_recovery(tmp_path: Path) -> None:
         standby, primary = await of_standby.one("database"), await of_primary.found("database", "durability")
 
     assert standby.state == "failed"
-    assert "is a standby in recovery, which takes no writes: name the primary" in standby.says
+    assert "is a standby in recovery, which takes no writes: name the primary" in standby.message
     assert primary["database"].state == "ok"
-    assert primary["durability"].says.endswith("; commits wait for *")
+    assert primary["durability"].message.endswith("; commits wait for *")
 
 
 async def test_a_server_that_may_lose_what_it_has_committed(
@@ -208,7 +208,9 @@ async def test_a_server_that_may_lose_what_it_has_committed(
     finally:
         await children.release()
     assert found.state == "failed"
-    assert found.says.startswith("the server has fsync off, so a crash of its machine may lose acknowledged payments")
+    assert found.message.startswith(
+        "the server has fsync off, so a crash of its machine may lose acknowledged payments"
+    )
 
 
 async def test_a_database_that_nobody_has_migrated(empty_site: Site) -> None:
@@ -224,8 +226,8 @@ async def test_a_clock_that_is_wrong(site: Site, monkeypatch: pytest.MonkeyPatch
     found = await site.one("clock")
 
     assert found.state == "failed"
-    assert found.says.startswith("this machine's clock is 3600.")
-    assert found.says.endswith("s behind the database's, which is what counts: set it right (NTP)")
+    assert found.message.startswith("this machine's clock is 3600.")
+    assert found.message.endswith("s behind the database's, which is what counts: set it right (NTP)")
 
 
 async def test_keys_of_another_database(site: Site, tmp_path: Path) -> None:
@@ -235,7 +237,7 @@ async def test_keys_of_another_database(site: Site, tmp_path: Path) -> None:
 
     assert (await site.one("keys", GATEWAY_MASTER_KEY_FILE=str(other))).state == "failed"
     missing = await site.one("keys", GATEWAY_ROOT_KEY_FILE=str(tmp_path / "none"))
-    assert (missing.state, "cannot be read" in missing.says) == ("failed", True)
+    assert (missing.state, "cannot be read" in missing.message) == ("failed", True)
 
 
 # ---- the chain ------------------------------------------------------------------------------------------------------
@@ -246,7 +248,7 @@ async def test_a_node_that_does_not_answer(site: Site) -> None:
         "node", "chain time", "finality", "contracts", "relayers", GATEWAY_RPC_URL="http://127.0.0.1:1"
     )
 
-    assert found.pop("node").says.startswith("the Ethereum node does not answer: ")
+    assert found.pop("node").message.startswith("the Ethereum node does not answer: ")
     assert states(found) == {"skipped"}
 
 
@@ -255,7 +257,7 @@ async def test_another_chain_than_that_of_the_ledger(site: Site, tmp_path: Path)
         found = await site.one("contracts", GATEWAY_RPC_URL=other.url)
 
     assert found.state == "failed"
-    assert "USDX is on chain 31337, and the node is of chain 4242" in found.says
+    assert "USDX is on chain 31337, and the node is of chain 4242" in found.message
 
 
 async def test_a_token_that_was_not_deployed(empty_site: Site) -> None:
@@ -276,9 +278,9 @@ async def test_a_node_whose_time_is_wrong_and_one_that_names_nothing_final(empty
         behind = await empty_site.one("chain time", GATEWAY_RPC_URL=old.url)
 
     assert at_first.state == "warning"
-    assert at_first.says.startswith("no block is final yet. It is final with 7 blocks on top")
-    assert (ahead.state, "s ahead of the database's time: set the clocks" in ahead.says) == ("failed", True)
-    assert (behind.state, "s behind the database's time: see whether the node" in behind.says) == ("warning", True)
+    assert at_first.message.startswith("no block is final yet. It is final with 7 blocks on top")
+    assert (ahead.state, "s ahead of the database's time: set the clocks" in ahead.message) == ("failed", True)
+    assert (behind.state, "s behind the database's time: see whether the node" in behind.message) == ("warning", True)
 
 
 async def test_a_relayer_without_gas_money_or_without_a_key_here(site: Site, node: Chain) -> None:
@@ -289,7 +291,7 @@ async def test_a_relayer_without_gas_money_or_without_a_key_here(site: Site, nod
 
     assert poor == Result("failed", f"{RELAYER} is dry: send gas money to it, or see 'gateway relayers'")
     assert elsewhere.state == "warning"
-    assert elsewhere.says.startswith("nothing can be relayed from this machine, which only a worker needs: ")
+    assert elsewhere.message.startswith("nothing can be relayed from this machine, which only a worker needs: ")
 
 
 # ---- disks, versions, checkpoints -----------------------------------------------------------------------------------
@@ -302,8 +304,8 @@ async def test_a_disk_that_is_nearly_full(site: Site, monkeypatch: pytest.Monkey
     monkeypatch.setattr(machine, "_ROOM_LEAST", 2 * free)
     found = await site.found("state folder", "database disk")
     assert found["state folder"].state == "failed"
-    assert "make room on the disk of" in found["state folder"].says
-    assert found["database disk"].says.startswith("the database takes ")
+    assert "make room on the disk of" in found["state folder"].message
+    assert found["database disk"].message.startswith("the database takes ")
 
 
 async def test_other_libraries_than_those_that_are_locked(
@@ -314,10 +316,10 @@ async def test_other_libraries_than_those_that_are_locked(
     monkeypatch.setattr(machine, "LOCK", lock)
     found = await site.one("versions")
     assert found.state == "warning"
-    assert found.says.startswith(
+    assert found.message.startswith(
         "other versions than those of requirements.lock are installed, run scripts/setup: asyncpg "
     )
-    assert "not-installed" not in found.says
+    assert "not-installed" not in found.message
 
     lock.write_text("fontpkg-noto-sans-thai==2.2 \\\n    --hash=sha256:00\n")  # which calls itself 2.002
     assert (await site.one("versions")).state == "ok"
@@ -328,29 +330,29 @@ async def test_a_log_that_nobody_writes_checkpoints_for(site: Site, monkeypatch:
     monkeypatch.setattr(diagnosis, "_PENDING_LONG", timedelta())
     found = await site.one("checkpoints")
     assert found.state == "failed"
-    assert found.says.endswith(", there is none: start 'gateway work'")
+    assert found.message.endswith(", there is none: start 'gateway work'")
 
 
 async def test_a_mail_server_is_asked_and_its_fault_is_said(empty_site: Site) -> None:
     nothing = await empty_site.one("e-mail")
-    assert (nothing.state, "GATEWAY_SMTP_URL is not set" in nothing.says) == ("ok", True)
+    assert (nothing.state, "GATEWAY_SMTP_URL is not set" in nothing.message) == ("ok", True)
     async with serving() as mails:
         settings = {
             "GATEWAY_SMTP_URL": f"smtp+plain://127.0.0.1:{mails.port}",
             "GATEWAY_EMAIL_FROM": "no-reply@pay.example",
         }
         linked_here = await empty_site.one("e-mail", **settings)
-        assert (linked_here.state, "GATEWAY_PUBLIC_URL is not set" in linked_here.says) == ("warning", True)
+        assert (linked_here.state, "GATEWAY_PUBLIC_URL is not set" in linked_here.message) == ("warning", True)
         no_https = await empty_site.one("e-mail", **settings, GATEWAY_PUBLIC_URL="http://pay.example")
-        assert (no_https.state, "RFC 8058" in no_https.says) == ("warning", True)
+        assert (no_https.state, "RFC 8058" in no_https.message) == ("warning", True)
         fine = await empty_site.one("e-mail", **settings, GATEWAY_PUBLIC_URL="https://pay.example")
         assert fine == Result("ok", f"127.0.0.1:{mails.port} takes e-mail from no-reply@pay.example")
         plain = settings | {"GATEWAY_SMTP_URL": f"smtp://user:secret@127.0.0.1:{mails.port}"}
         unencrypted = await empty_site.one("e-mail", **plain)
-        assert (unencrypted.state, "STARTTLS" in unencrypted.says) == ("failed", True)
-        assert "secret" not in unencrypted.says
+        assert (unencrypted.state, "STARTTLS" in unencrypted.message) == ("failed", True)
+        assert "secret" not in unencrypted.message
     gone = await empty_site.one("e-mail", **settings)
-    assert (gone.state, "no connection" in gone.says) == ("failed", True)
+    assert (gone.state, "no connection" in gone.message) == ("failed", True)
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH")  # aiosmtpd's own advice
@@ -362,28 +364,28 @@ async def test_a_mail_server_s_starttls_is_tried(
         settings = {"GATEWAY_EMAIL_FROM": "no-reply@pay.example", "GATEWAY_PUBLIC_URL": "https://pay.example"}
         at = f"localhost:{mails.port}"
         unknown = await empty_site.one("e-mail", **settings, GATEWAY_SMTP_URL=f"smtp://user:right@{at}")
-        assert (unknown.state, "its certificate is not valid" in unknown.says) == ("failed", True)
+        assert (unknown.state, "its certificate is not valid" in unknown.message) == ("failed", True)
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "localhost.pem"))
         fine = await empty_site.one("e-mail", **settings, GATEWAY_SMTP_URL=f"smtp://user:right@{at}")
         wrong = await empty_site.one("e-mail", **settings, GATEWAY_SMTP_URL=f"smtp://user:wrong@{at}")
     assert fine == Result("ok", f"{at} takes e-mail from no-reply@pay.example")
-    assert (wrong.state, "refuses the user and password" in wrong.says) == ("failed", True)
+    assert (wrong.state, "refuses the user and password" in wrong.message) == ("failed", True)
 
 
 async def test_the_key_of_push_messages_is_told_and_what_it_lacks(site: Site) -> None:
     here = await site.one("push messages")
-    assert (here.state, "derived from the root key; browsers take them at localhost" in here.says) == ("ok", True)
+    assert (here.state, "derived from the root key; browsers take them at localhost" in here.message) == ("ok", True)
     fine = await site.one("push messages", GATEWAY_PUBLIC_URL="https://pay.example")
-    assert (fine.state, fine.says.endswith(", derived from the root key")) == ("ok", True)
+    assert (fine.state, fine.message.endswith(", derived from the root key")) == ("ok", True)
     nobody = await site.one("push messages", GATEWAY_PUBLIC_URL="http://pay.example")
-    assert (nobody.state, "GATEWAY_VAPID_SUBJECT is not set" in nobody.says) == ("warning", True)
+    assert (nobody.state, "GATEWAY_VAPID_SUBJECT is not set" in nobody.message) == ("warning", True)
     private = to_base64(bytes(31) + b"\1")
     given = await site.one("push messages", GATEWAY_VAPID_PRIVATE_KEY=private)
-    assert "of GATEWAY_VAPID_PRIVATE_KEY" in given.says
-    assert private not in given.says
+    assert "of GATEWAY_VAPID_PRIVATE_KEY" in given.message
+    assert private not in given.message
     wrong = await site.found("settings", "push messages", GATEWAY_VAPID_PRIVATE_KEY="AAAA")
     assert wrong["settings"].state == "failed"
-    assert wrong["push messages"] == Result("failed", wrong["settings"].says)
+    assert wrong["push messages"] == Result("failed", wrong["settings"].message)
 
 
 async def test_push_messages_need_the_keys_of_the_database(empty_site: Site) -> None:

@@ -161,7 +161,7 @@ def _unsubscribe_view(kind: str, channel: str) -> UnsubscribeView:
     found = KINDS.get(kind)
     if found is None or found.security:
         raise NotFound("such link")
-    return UnsubscribeView(kind, channel, found.says)
+    return UnsubscribeView(kind, channel, found.description)
 
 
 def channels_of(services: Services) -> dict[str, Channel]:

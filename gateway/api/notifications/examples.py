@@ -92,6 +92,6 @@ ANSWERS: Final[Mapping[str, Struct]] = {
     "get_push_key": PushKeyView(_POINT),
     "add_push_subscription": structs.replace(_address("confirmed"), channel="push", address="push.example 3f9a12c4"),
     "remove_notification_address": _address("confirmed"),
-    "get_unsubscribe_link": UnsubscribeView("money_in", "email", KINDS["money_in"].says),
-    "unsubscribe": UnsubscribeView("money_in", "email", KINDS["money_in"].says),
+    "get_unsubscribe_link": UnsubscribeView("money_in", "email", KINDS["money_in"].description),
+    "unsubscribe": UnsubscribeView("money_in", "email", KINDS["money_in"].description),
 }

@@ -142,7 +142,7 @@ class SeenView(Struct):
 class NotificationKindView(Struct):
     kind: KindText
     security: Annotated[bool, Meta(description="One channel that has an address stays on.")]
-    says: Annotated[str, Meta(description="What it tells of, in English.")]
+    description: Annotated[str, Meta(description="What it tells of, in English.")]
     modes: Annotated[dict[str, ModeText], Meta(title="Modes", description="By channel.")]
 
 
@@ -155,7 +155,7 @@ class UnsubscribeView(Struct):
 
     kind: KindText
     channel: ChannelText
-    says: Annotated[str, Meta(description="What the kind tells of, in English.")]
+    description: Annotated[str, Meta(description="What the kind tells of, in English.")]
 
 
 class PushKeyView(Struct):

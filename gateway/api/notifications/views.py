@@ -46,7 +46,7 @@ def preferences_view(said: Preferences) -> NotificationPreferencesView:
     return NotificationPreferencesView(
         [
             NotificationKindView(
-                kind.name, kind.security, kind.says, {name: said.mode(kind.name, name) for name in CHANNELS}
+                kind.name, kind.security, kind.description, {name: said.mode(kind.name, name) for name in CHANNELS}
             )
             for kind in KINDS.values()
         ]

@@ -22,7 +22,9 @@ class FoundView(Struct):
 
     kind: FoundKind
     id: Annotated[str, Meta(description="A handle, the id of a payment or a proposal, or a transaction's hash.")]
-    says: Annotated[str, Meta(description="What it is, in a few words.", examples=["5.00 EUR from @alice to @bob"])]
+    description: Annotated[
+        str, Meta(description="What it is, in a few words.", examples=["5.00 EUR from @alice to @bob"])
+    ]
 
 
 class FoundPage(Struct):

@@ -103,8 +103,8 @@ async def _transaction(services: Services, hash_: bytes) -> list[FoundView]:
     async with services.database.reading() as connection:
         sent = await transaction.sent(connection, hash_)
         if sent is not None:
-            says = f"{sent.kind}, {sent.state}: nonce {sent.nonce} of relayer {sent.relayer}"
-            found.append(FoundView("transaction", f"0x{hash_.hex()}", says))
+            description = f"{sent.kind}, {sent.state}: nonce {sent.nonce} of relayer {sent.relayer}"
+            found.append(FoundView("transaction", f"0x{hash_.hex()}", description))
         elif block is not None:
             found.append(FoundView("transaction", f"0x{hash_.hex()}", f"not sent by this gateway, in block {block}"))
         ids = set(sent.under_way) if sent is not None else set()

@@ -40,7 +40,7 @@ async def verify(config: Config, noted: str | None, rows_after: int) -> dict[str
         "audit_events_pending": found.pending["audit_event"],
         "head": str(found.head) if found.checkpoints else None,
         "broken": [
-            {"what": one.what, "number": one.number, "fault": one.fault, "says": str(one)} for one in found.broken
+            {"what": one.what, "number": one.number, "fault": one.fault, "message": str(one)} for one in found.broken
         ],
     }
 

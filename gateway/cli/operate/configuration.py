@@ -35,7 +35,7 @@ class Fault:
     """What is wrong and what to do about it, and the name of the setting."""
 
     name: str
-    says: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)

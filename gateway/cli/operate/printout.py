@@ -42,7 +42,7 @@ def _corrections(corrections: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def recovery_lines(found: Mapping[str, Any]) -> list[str]:
     """How the gateway stands, then the payments that were missing and the addresses that are no wallet's."""
-    lines = [found["says"]]
+    lines = [found["message"]]
     if found["payments"]:
         rows = [
             [one["kind"], one["amount"], one["from"], one["to"], str(one["block"]), one["tx_hash"], when(one["met_at"])]
@@ -120,7 +120,7 @@ def verified_lines(found: Mapping[str, Any]) -> list[str]:
     )
     checked = found["events"] + found["audit_events"]
     verdict = "every row matches its checkpoint" if checked else "no rows were compared: no checkpoint covers any"
-    return [*lines, "", *([one["says"] for one in found["broken"]] or [verdict])]
+    return [*lines, "", *([one["message"] for one in found["broken"]] or [verdict])]
 
 
 def audit_event_lines(found: Mapping[str, Any]) -> list[str]:
@@ -208,14 +208,14 @@ def sizes_lines(found: Mapping[str, Any]) -> list[str]:
 def configuration_lines(found: Mapping[str, Any]) -> list[str]:
     """Every setting with its value and where that comes from, then what is wrong and what is missing."""
     rows = [(one["name"], one["value"], one["source"]) for one in found["settings"]]
-    wrong = [for_terminal(one["says"]) for one in found["faults"]]
-    missing = [f"warning: {for_terminal(one['says'])}" for one in found["warnings"]]
+    wrong = [for_terminal(one["message"]) for one in found["faults"]]
+    missing = [f"warning: {for_terminal(one['message'])}" for one in found["warnings"]]
     return [*table(("setting", "value", "from"), rows), "", *(wrong or ["every setting is valid"]), *missing]
 
 
 def doctor_lines(found: Mapping[str, Any]) -> list[str]:
     """A line per diagnostic, and how many failed."""
-    rows = [(one["name"], one["state"], one["says"]) for one in found["findings"]]
+    rows = [(one["name"], one["state"], one["message"]) for one in found["findings"]]
     count = sum(one["state"] == "failed" for one in found["findings"])
     return [*table(("what", "state", "found"), rows), "", f"{count} failed" if count else "nothing failed"]
 

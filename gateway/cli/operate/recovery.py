@@ -22,13 +22,15 @@ async def recovery(config: Config) -> dict[str, Any]:
         current = await recoveries.current(connection)
         newest = await connection.fetchrow(recoveries.sql.newest)
         if newest is None:
-            return {"state": "none", "says": "not in recovery, and never was", "payments": [], "addresses": []}
+            return {"state": "none", "message": "not in recovery, and never was", "payments": [], "addresses": []}
         restored = await connection.fetch(recoveries.sql.restored, newest["id"])
         lost = await connection.fetch(recoveries.sql.lost_addresses, newest["id"])
     ended = newest["ended_at"]
     return {
         "state": "ended" if ended else "read" if newest["read_at"] else "reading",
-        "says": str(current) if current else f"the last recovery was ended at {rfc3339(ended)} by {newest['ended_by']}",
+        "message": str(current)
+        if current
+        else f"the last recovery was ended at {rfc3339(ended)} by {newest['ended_by']}",
         "payments": [
             {
                 "id": show(restored_payments.PREFIX, row["id"]),

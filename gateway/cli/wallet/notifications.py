@@ -211,7 +211,9 @@ def _sent(delivery: NotificationDeliveryView) -> str:
 def settings_lines(found: NotificationPreferencesView) -> list[str]:
     """A line per kind, with a column per channel."""
     channels = list(dict.fromkeys(channel for kind in found.kinds for channel in kind.modes))
-    rows = [[kind.kind, *(kind.modes.get(channel, "") for channel in channels), kind.says] for kind in found.kinds]
+    rows = [
+        [kind.kind, *(kind.modes.get(channel, "") for channel in channels), kind.description] for kind in found.kinds
+    ]
     return table(["kind", *channels, "tells"], rows)
 
 

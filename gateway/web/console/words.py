@@ -14,9 +14,9 @@ def helpers(reader: Reader) -> Mapping[str, Any]:
     """What a template calls, for this reader."""
     return {
         "role_name": lambda role: role_name(role, reader),
-        "role_says": lambda role: role_says(role, reader),
+        "role_description": lambda role: role_description(role, reader),
         "kind_name": lambda kind: kind_name(kind, reader),
-        "kind_says": lambda kind: kind_says(kind, reader),
+        "kind_description": lambda kind: kind_description(kind, reader),
         "kind_icon": _ICONS.__getitem__,
         "state_name": lambda state: state_name(state, reader),
         "found_name": lambda kind: found_name(kind, reader),
@@ -37,7 +37,7 @@ def role_name(role: Role, reader: Reader) -> str:
             return reader.say("security")
 
 
-def role_says(role: Role, reader: Reader) -> str:
+def role_description(role: Role, reader: Reader) -> str:
     """What somebody of this role does, as they are told it."""
     match role:
         case "read_only":
@@ -83,7 +83,7 @@ def kind_name(kind: Kind, reader: Reader) -> str:
             return reader.say("Correct the ledger")
 
 
-def kind_says(kind: Kind, reader: Reader) -> str:
+def kind_description(kind: Kind, reader: Reader) -> str:
     """What it does, in a sentence."""
     match kind:
         case "wallet.freeze":

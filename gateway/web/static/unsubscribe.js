@@ -14,7 +14,7 @@ function failed(error) {
 
 if (token && kind) {
   call("GET", path).then((link) => {
-    find("what").textContent = link.says;
+    find("what").textContent = link.description;
     find("kind").hidden = false;
   }, failed);
 } else failed({ status: 404 });

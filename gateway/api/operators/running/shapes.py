@@ -197,7 +197,7 @@ class CheckView(Struct):
 
     name: str
     state: Annotated[str, one_of(get_args(State), "How it went.")]
-    says: str
+    message: str
 
 
 class PoolView(Struct):

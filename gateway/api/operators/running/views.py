@@ -125,7 +125,7 @@ def health_view(
         relayers=RelayerCountsView(found.stopped, found.refused, found.low),
         worker_seen_at=_time(found.worker_seen),
         pool=pool,
-        checks=[CheckView(name, result.state, result.says) for name, result in checks],
+        checks=[CheckView(name, result.state, result.message) for name, result in checks],
         tables=[TableView(one.name, one.rows, one.table_bytes, one.index_bytes) for one in found.sizes.tables],
         working_set_bytes=found.sizes.working_set_bytes,
         cache_bytes=found.sizes.cache_bytes,

@@ -49,12 +49,12 @@ async def chain_time(one: Installation) -> Result:
         return ok(f"the head is block {head.number} of the embedded chain, which makes blocks on demand")
     ahead = head.timestamp - one.connected.clock().timestamp()
     way = "ahead of" if ahead > 0 else "behind"
-    says = f"the head is block {head.number}, {abs(ahead):.0f} s {way} the database's time"
+    message = f"the head is block {head.number}, {abs(ahead):.0f} s {way} the database's time"
     if ahead > _AHEAD_SECONDS:
-        return failed(f"{says}: set the clocks of the node's and the database's machines right (NTP)")
+        return failed(f"{message}: set the clocks of the node's and the database's machines right (NTP)")
     if ahead < -_BEHIND_SECONDS:
-        return warning(f"{says}: see whether the node has synchronised, unless the chain makes blocks as seldom")
-    return ok(says)
+        return warning(f"{message}: see whether the node has synchronised, unless the chain makes blocks as seldom")
+    return ok(message)
 
 
 async def finality(one: Installation) -> Result:

@@ -41,7 +41,7 @@ class Finding:
 
     name: str
     state: State
-    says: str
+    message: str
 
 
 async def examine(environ: Mapping[str, str], diagnostics: Mapping[str, Diagnostic] = DIAGNOSTICS) -> list[Finding]:

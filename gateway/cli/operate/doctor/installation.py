@@ -89,7 +89,7 @@ class Installation:
 
     def warnings(self, *names: str) -> str:
         """What `gateway config check` warns of these settings; "" where it does not."""
-        return "; ".join(one.says for one in self.configuration.warnings if one.name in names)
+        return "; ".join(one.message for one in self.configuration.warnings if one.name in names)
 
     def answers(self, node: HttpNode) -> None:
         """Note that the node answers."""

@@ -23,7 +23,7 @@ LOCK: Final = Path(__file__).resolve().parents[4] / "requirements.lock"
 async def settings(one: Installation) -> Result:
     faults = one.configuration.faults
     if faults:
-        return failed("; ".join(fault.says for fault in faults))
+        return failed("; ".join(fault.message for fault in faults))
     given = sum(setting.source != "default" for setting in one.configuration.settings)
     return ok(f"{given} of {len(one.configuration.settings)} settings are set; all are valid")
 
@@ -79,10 +79,10 @@ _UNSEEN: Final = "the disk of its server cannot be seen from here"
 def room(folder: Path, what: str) -> Result:
     """How much room the disk has that a folder is on. Raises OSError."""
     disk = shutil.disk_usage(folder)
-    says = f"{what} has {size(disk.free)} of {size(disk.total)} free"
+    message = f"{what} has {size(disk.free)} of {size(disk.total)} free"
     if disk.free < _ROOM_WANTED:
-        return (failed if disk.free < _ROOM_LEAST else warning)(f"{says}: make room on the disk of {folder}")
-    return ok(says)
+        return (failed if disk.free < _ROOM_LEAST else warning)(f"{message}: make room on the disk of {folder}")
+    return ok(message)
 
 
 async def keys(one: Installation) -> Result:

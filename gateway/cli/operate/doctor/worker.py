@@ -34,10 +34,10 @@ async def push(one: Installation) -> Result:
     if key is None:
         return ok("no push messages are sent: there is no key to sign them; set GATEWAY_VAPID_PRIVATE_KEY")
     source = "derived from the root key" if one.config.vapid_private_key is None else "of GATEWAY_VAPID_PRIVATE_KEY"
-    says = f"push messages are signed by the key {Vapid(key, None).public_key}, {source}"
+    message = f"push messages are signed by the key {Vapid(key, None).public_key}, {source}"
     if missing := one.warnings("GATEWAY_VAPID_SUBJECT"):
-        return warning(f"{says}, but {missing}")
-    return ok(says if one.config.public_url is not None else f"{says}; browsers take them at localhost alone")
+        return warning(f"{message}, but {missing}")
+    return ok(message if one.config.public_url is not None else f"{message}; browsers take them at localhost alone")
 
 
 async def recovery(one: Installation) -> Result:

@@ -15,11 +15,11 @@ _LONG: Final = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """One thing, in words, with the page that says more."""
+    """One thing that needs attention, with the page that tells more."""
 
     icon: str
     title: str
-    says: str
+    message: str
     href: str
 
 
@@ -33,15 +33,15 @@ def _of_money(solvency: OperatorSolvencyPage, reader: Reader) -> Iterator[Matter
         title = reader.say("Withdrawals of {asset} are frozen", asset=one.asset)
         yield Matter("snow", title, reader.say("since {time}", time=reader.time(one.since)), "/console/withdrawals")
     for difference in solvency.differences:
-        says = reader.say("{amount} do not agree with {where}", amount=difference.amount, where=difference.where)
-        yield Matter("bank", difference.account, says, "/console/withdrawals")
+        message = reader.say("{amount} do not agree with {where}", amount=difference.amount, where=difference.where)
+        yield Matter("bank", difference.account, message, "/console/withdrawals")
 
 
 def _of_health(health: GatewayHealthView, reader: Reader) -> Iterator[Matter]:
     say = reader.say
     for check in health.checks:
         if check.state != "ok":
-            yield Matter("shield", check_name(check.name, reader), check.says, "/console/health")
+            yield Matter("shield", check_name(check.name, reader), check.message, "/console/health")
     stopped = health.relayers.stopped + health.relayers.refused
     if stopped:
         title = say("Relayers that send nothing: {number}", number=stopped)

@@ -96,7 +96,7 @@ def _words(kind: NotificationKindView, reader: Reader) -> tuple[str, str]:
         case "protection":
             return reader.say("Protection"), reader.say("Your limits or these settings changed.")
         case _:
-            return kind.kind, kind.says
+            return kind.kind, kind.description
 
 
 @cache
