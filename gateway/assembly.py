@@ -257,7 +257,7 @@ async def services(
                 webhooks_allowed=webhooks_allowed(config),
                 channels=notification_channels(config, vault, opened.clock),
                 finality=config.finality,
-                gas_batches_least=config.gas_batches_least,
+                gas_batches_min=config.gas_batches_min,
                 logs_requests=config.access_log,
                 tracer=tracer,
             )
@@ -350,7 +350,7 @@ async def worker(config: Config, render: Callable[[PaymentSettings], Render]) ->
                     clock=opened.clock,
                     webhooks=webhooks,
                     notifications=notifications,
-                    gas_batches_least=config.gas_batches_least,
+                    gas_batches_min=config.gas_batches_min,
                     batch_wait=timedelta(seconds=config.batch_wait_seconds),
                     tracer=tracer,
                 )

@@ -26,7 +26,7 @@ from gateway.postgres.pool import Connection, Record
 sql = log.sql
 
 #: The most rows of each log under one checkpoint.
-MOST = 1000
+ROWS_MAX = 1000
 
 #: The prefix that is hashed first, so that no other hash with this key is a checkpoint's.
 _DOMAIN = b"wallet-gateway checkpoint 1"
@@ -161,7 +161,7 @@ async def _next(connection: Connection, name: str, after: int, complete_to: int)
     the last row are left to the next checkpoint: after a failover, the new server may still give out numbers that the
     old one skipped.
     """
-    leaves = await leaves_of(connection, name, after, complete_to, MOST) if complete_to > after else b""
+    leaves = await leaves_of(connection, name, after, complete_to, ROWS_MAX) if complete_to > after else b""
     return Part(after, numbers(leaves)[-1] if leaves else after, leaves)
 
 

@@ -43,7 +43,7 @@ _AGAIN, _ALONE = 60.0, 60.0
 _LARGER_AFTER = 600.0
 
 #: The longest `Retry-After` that is followed.
-_AWAY_MOST = 300.0
+_AWAY_MAX = 300.0
 
 #: HTTP statuses by which a server asks the client to come back later.
 _LATER_STATUS = (408, 429, 502, 503, 504)
@@ -216,7 +216,7 @@ class JsonRpc:
             refused = Refused(f"HTTP status {status}")
             refused.later = status in _LATER_STATUS
             asked = seconds_asked(retry_after or "", datetime.now(UTC))
-            if asked is not None and (seconds := min(asked, _AWAY_MOST)) > 0:
+            if asked is not None and (seconds := min(asked, _AWAY_MAX)) > 0:
                 self._away = f"HTTP status {status}, and it asked us to wait for {seconds:.0f} s"
                 self._away_until = self._time() + seconds
                 refused.reason = self._away

@@ -53,7 +53,7 @@ class Config:
     authorization_seconds: int
     signature_seconds: int
     hold_seconds: int
-    gas_batches_least: int
+    gas_batches_min: int
     ledger_fee_basis_points: int
     webhook_schemes: tuple[str, ...]
     webhook_networks: tuple[Network, ...]
@@ -110,7 +110,7 @@ def read(variables: Mapping[str, str]) -> Config:
         authorization_seconds=values.whole("GATEWAY_AUTHORIZATION_SECONDS", text, 30, 30 * 86_400),
         signature_seconds=values.whole("GATEWAY_SIGNATURE_SECONDS", text, 10, 7 * 86_400),
         hold_seconds=values.whole("GATEWAY_HOLD_SECONDS", text, 1, 365 * 86_400),
-        gas_batches_least=values.whole("GATEWAY_GAS_BATCHES_LEAST", text, 1, 1_000_000),
+        gas_batches_min=values.whole("GATEWAY_GAS_BATCHES_MIN", text, 1, 1_000_000),
         ledger_fee_basis_points=values.whole("GATEWAY_LEDGER_FEE_BASIS_POINTS", text, 0, 5_000),
         webhook_schemes=values.schemes("GATEWAY_WEBHOOK_SCHEMES", text),
         webhook_networks=values.networks("GATEWAY_WEBHOOK_NETWORKS", text),

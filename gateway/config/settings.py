@@ -99,7 +99,7 @@ SETTINGS: Final = (
         "how long a token payment waits for its payer's own signature",
     ),
     ("GATEWAY_HOLD_SECONDS", "604800", "how long a hold lasts before it expires"),
-    ("GATEWAY_GAS_BATCHES_LEAST", "10", "warn when a relayer's gas balance pays for fewer full batches than this"),
+    ("GATEWAY_GAS_BATCHES_MIN", "10", "warn when a relayer's gas balance pays for fewer full batches than this"),
     (
         "GATEWAY_LEDGER_FEE_BASIS_POINTS",
         "0",

@@ -36,7 +36,7 @@ class Services:
     webhooks_allowed: Allowed = field(default_factory=Allowed)  #: Where webhooks may be sent.
     channels: Sequence[Channel] = ()  # The channels of notifications.
     finality: int | None = None  #: As in the configuration: how many blocks make one final.
-    gas_batches_least: int = 10  # A relayer with a gas balance below so many full batches' cost is low.
+    gas_batches_min: int = 10  # A relayer with a gas balance below so many full batches' cost is low.
     logs_requests: bool = False  # Whether requests are logged in the access log.
     tracer: Tracer | None = None  # Set if traces are on.
     pdfs: PdfMaker = field(default_factory=PdfMaker)  #: Makes statements to print.

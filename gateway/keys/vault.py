@@ -42,7 +42,7 @@ _ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D03641
 _DERIVED_BYTES = 48
 
 #: For so many keys at most it is remembered that they match their addresses, in some 30 MB.
-_SEEN_MOST = 100_000
+_SEEN_MAX = 100_000
 
 
 class Vault:
@@ -104,7 +104,7 @@ class Vault:
         if (address, ciphertext) not in self._seen:
             if of_public_key(PrivateKey(secret).public_key.format(compressed=False)) != address:
                 raise EncryptedKeyUnreadable(str(wallet_id))
-            if len(self._seen) >= _SEEN_MOST:
+            if len(self._seen) >= _SEEN_MAX:
                 self._seen.clear()
             self._seen.add((address, ciphertext))
         signature = _SigningKey(secret).sign_recoverable(digest, hasher=None)

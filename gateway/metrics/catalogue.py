@@ -123,7 +123,7 @@ METRICS: Final = (
     Metric(
         "gateway_relayer_payments_left", "gauge", _RELAYER, "work", "How many payments that pays for, in full batches."
     ),
-    Metric("gateway_relayer_low", "gauge", _RELAYER, "work", "1 while that is below GATEWAY_GAS_BATCHES_LEAST."),
+    Metric("gateway_relayer_low", "gauge", _RELAYER, "work", "1 while that is below GATEWAY_GAS_BATCHES_MIN."),
     Metric("gateway_relayer_stopped", "gauge", _RELAYER, "work", "1 while a relayer is stopped."),
     Metric("gateway_relayer_refused", "gauge", _RELAYER, "work", "1 while a node refuses what a relayer sends."),
     Metric("gateway_relayer_transactions_open", "gauge", _RELAYER, "work", "Chain transactions that are in no block."),

@@ -44,7 +44,7 @@ AT_ONCE = 1_000
 SHARED = 100
 
 #: The most payments in one array; of those that stand or fall together, which lock their accounts together, fewer.
-MOST, MOST_TOGETHER = 10_000, 1_000
+PAYMENTS_MAX, PAYMENTS_MAX_TOGETHER = 10_000, 1_000
 
 
 @dataclass(frozen=True, slots=True)

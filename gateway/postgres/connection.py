@@ -58,7 +58,7 @@ _NOT_ASKED: Final = SimpleNamespace(name="not asked")
 
 #: How long a transaction may be idle, in seconds. One that is idle longer holds its locks for a process that is
 #: stopped.
-_IDLE_SECONDS_LEAST: Final = 60.0
+_IDLE_SECONDS_MIN: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +232,7 @@ def _settings(deadlines: Deadlines) -> dict[str, str]:
     return {
         "lock_timeout": _LOCK_TIMEOUT,
         "statement_timeout": _milliseconds(deadlines.statement),
-        "idle_in_transaction_session_timeout": _milliseconds(max(deadlines.statement, _IDLE_SECONDS_LEAST)),
+        "idle_in_transaction_session_timeout": _milliseconds(max(deadlines.statement, _IDLE_SECONDS_MIN)),
         "idle_session_timeout": "0",
         "transaction_timeout": "0",
         "client_connection_check_interval": "2s",

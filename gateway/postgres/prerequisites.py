@@ -16,7 +16,7 @@ sql = Statements(__package__, "prerequisites.sql")
 
 #: The oldest version that is tested: older ones lack features that the migrations use, and have other rights in
 #: `public`.
-_VERSION_LEAST: Final = 15
+_VERSION_MIN: Final = 15
 
 
 class _Asked(Protocol):
@@ -34,8 +34,8 @@ async def check(connection: _Asked, another: AbstractAsyncContextManager[_Asked]
     connection, opened if needed.
     """
     version: int = await connection.fetchval(sql.version)
-    if version // 10_000 < _VERSION_LEAST:
-        _refuse(f"PostgreSQL {version // 10_000} is too old: use {_VERSION_LEAST} or newer")
+    if version // 10_000 < _VERSION_MIN:
+        _refuse(f"PostgreSQL {version // 10_000} is too old: use {_VERSION_MIN} or newer")
     found: Mapping[str, Any] = await connection.fetchrow(sql.session)
     _check_database(found)
     _check_rights(found)

@@ -55,7 +55,7 @@ class Resumed:
     ended: int
 
 
-async def read(database: Database, node: Node, assets: Assets, batches_least: int) -> list[Row]:
+async def read(database: Database, node: Node, assets: Assets, batches_min: int) -> list[Row]:
     """Return every relayer of the node's chain, as it is now. Raises NodeUnavailable."""
     chain_id, fees = await node.chain_id(), await node.fees()
     async with database.reading() as connection:
@@ -64,13 +64,13 @@ async def read(database: Database, node: Node, assets: Assets, batches_least: in
     async with database.reading() as connection:
         found = await relayers.read(connection, account_states)
     coin = gas.coin_of(assets)
-    return [row_of(relayer, fees, batches_least, coin) for relayer in found]
+    return [row_of(relayer, fees, batches_min, coin) for relayer in found]
 
 
-def row_of(relayer: Relayer, fees: Fees, batches_least: int, coin: Asset) -> Row:
+def row_of(relayer: Relayer, fees: Fees, batches_min: int, coin: Asset) -> Row:
     """Return a relayer's row, at these fees. Pure."""
-    state: State = "low" if gas_balance.is_low(relayer, fees, batches_least) else "runs"
-    state = "dry" if relayer.left_wei < gas_balance.cost_wei(batches.gas_most(1), fees) else state
+    state: State = "low" if gas_balance.is_low(relayer, fees, batches_min) else "runs"
+    state = "dry" if relayer.left_wei < gas_balance.cost_wei(batches.gas_max(1), fees) else state
     state = "refused" if relayer.refused is not None else state
     return Row(
         address=relayer.address,

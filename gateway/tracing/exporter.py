@@ -24,10 +24,10 @@ from gateway.tracing.span import Span
 log = logging.getLogger(__name__)
 
 #: The most spans in the queue; further ones are dropped. One takes about a kilobyte.
-_QUEUE_MOST: Final = 8192
+_QUEUE_MAX: Final = 8192
 
 #: How many are encoded at once: payments wait for the interpreter meanwhile.
-_BATCH_MOST: Final = 128
+_BATCH_MAX: Final = 128
 
 #: How often they are sent, how long one try may take, and how long the rest has at the end; in seconds.
 _EVERY, _TRY, _END = 1.0, 5.0, 2.0
@@ -46,9 +46,9 @@ class Exporter:
         self._sender = _Telling(OTLPSpanExporter(url, timeout=_TRY))
         self._queue = BatchSpanProcessor(
             self._sender,
-            max_queue_size=_QUEUE_MOST,
+            max_queue_size=_QUEUE_MAX,
             schedule_delay_millis=_EVERY * 1000,
-            max_export_batch_size=_BATCH_MOST,
+            max_export_batch_size=_BATCH_MAX,
         )
 
     def record(self, span: Span) -> None:

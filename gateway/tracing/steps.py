@@ -13,7 +13,7 @@ from gateway.tracing.span import Part
 _STEPS: ContextVar["Steps | None"] = ContextVar("gateway.steps", default=None)
 
 #: The most that are kept for one request: a stream of events makes calls for as long as it is open.
-_MOST: Final = 64
+_PARTS_MAX: Final = 64
 
 
 class Steps:
@@ -26,7 +26,7 @@ class Steps:
 
     def add(self, name: str, began: float, **attributes: str | int) -> None:
         """Add a call that began then, by the monotonic clock, and ends now."""
-        if len(self.parts) < _MOST:
+        if len(self.parts) < _PARTS_MAX:
             self.parts.append(Part(name, began, monotonic(), "client", attributes))
 
 

@@ -32,11 +32,11 @@ from gateway.webhooks.sender import Sender
 
 #: The most deliveries that a worker sends at once, and the most outcomes written in one transaction.
 SLOTS: Final = 128
-_RECORDED_MOST: Final = 100
+_RECORDED_MAX: Final = 100
 
 #: After starting deliveries the worker pauses for this many times as long as that took, but starts at least this many a
 #: second.
-_PAUSE_TIMES, _A_SECOND_LEAST = 3, 640
+_PAUSE_TIMES, _A_SECOND_MIN = 3, 640
 
 #: How long a stopping worker waits for deliveries in progress, in seconds. Those cut off are sent again.
 _CLOSE_SECONDS: Final = 5.0
@@ -52,7 +52,7 @@ def pause(took_seconds: float, started: int) -> float:
     """How many seconds to start no deliveries, after starting `started` of them took `took_seconds`. The busier the
     machine, the longer, so that payments go first, but never so long that a backlog does not shrink. Pure.
     """
-    return max(min(_PAUSE_TIMES * took_seconds, started / _A_SECOND_LEAST - took_seconds), 0.0)
+    return max(min(_PAUSE_TIMES * took_seconds, started / _A_SECOND_MIN - took_seconds), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Dispatcher:
         self._database, self._vault, self._clock = database, vault, clock
         self._render, self._sender, self._slots, self._wake = render, sender, slots, wake
         self._under_way: dict[asyncio.Task[None], bool] = {}  #: Each with whether its endpoint is failing.
-        self._outcomes: GroupCommit[Tried, None] = GroupCommit(self._record, _RECORDED_MOST)
+        self._outcomes: GroupCommit[Tried, None] = GroupCommit(self._record, _RECORDED_MAX)
         self._listening: asyncio.Task[None] | None = None
         self._idle = self._full = False  #: `_full`: more may be due than there were free slots.
         self._rest = 0.0  #: Seconds between two polls of the log.

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 #: In seconds: the shortest and the longest time between two polls, and the longest if blocks are quick and nothing is
 #: pending.
-_LEAST, _MOST, _MOST_QUICK = 0.1, 4.0, 1.0
+_MIN, _MAX, _MAX_QUICK = 0.1, 4.0, 1.0
 
 #: Polls per block, and rounds of relayer maintenance per block.
 _QUESTIONS = 4
@@ -23,7 +23,7 @@ _ROUNDS = 2
 _LATE = 16
 
 #: The longest time between two rounds of relayer maintenance, however long blocks take: readiness depends on it.
-_ROUND_MOST = timedelta(seconds=20)
+_ROUND_MAX = timedelta(seconds=20)
 
 
 class BlockTime:
@@ -72,11 +72,11 @@ class BlockTime:
             pause = (waited if shortest is None else min(waited, shortest)) / _QUESTIONS
         else:
             rest = (now - self._came_at) / _QUESTIONS
-            pause = rest if shortest is None else max(min(rest, _MOST_QUICK), shortest / _QUESTIONS)
-        return min(max(pause, _LEAST), _MOST)
+            pause = rest if shortest is None else max(min(rest, _MAX_QUICK), shortest / _QUESTIONS)
+        return min(max(pause, _MIN), _MAX)
 
     def rounds(self, least: timedelta) -> timedelta:
         """Return how often relayers are maintained: at most twice a block, and every `least` if blocks are quick."""
         if self._always or self.seconds is None:
             return least
-        return max(least, min(timedelta(seconds=self.seconds / _ROUNDS), _ROUND_MOST))
+        return max(least, min(timedelta(seconds=self.seconds / _ROUNDS), _ROUND_MAX))

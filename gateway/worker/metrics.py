@@ -176,7 +176,7 @@ class WorkerMetrics:
 
             exporter.register(f"gateway_relayer_{name}", samples)
 
-        coin, least = gas.coin_of(self._worker.settings.assets), self._worker.gas_batches_least
+        coin, least = gas.coin_of(self._worker.settings.assets), self._worker.gas_batches_min
         register("gas_balance_coins", lambda relayer, _: float(Money(max(relayer.left_wei, 0), coin).amount))
         register("payments_left", gas_balance.payments_left)
         register("low", lambda relayer, fees: gas_balance.is_low(relayer, fees, least))

@@ -24,7 +24,7 @@ from gateway.worker.job_runs import JobRuns
 @dataclass(frozen=True, slots=True)
 class Worker:
     """What the jobs need. `signers` are the relayers that it has keys for. `finality` is as in the configuration. A
-    relayer is low on gas if its balance is less than `gas_batches_least` full batches may cost. intervals.py says how
+    relayer is low on gas if its balance is less than `gas_batches_min` full batches may cost. intervals.py says how
     often each job runs.
     """
 
@@ -37,7 +37,7 @@ class Worker:
     clock: Clock
     webhooks: Dispatcher
     notifications: Notifier
-    gas_batches_least: int = 10
+    gas_batches_min: int = 10
     batch_wait: timedelta = timedelta()
     tracer: Tracer | None = None
     resend_every: timedelta = intervals.RESEND_EVERY

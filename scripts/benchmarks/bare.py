@@ -97,7 +97,7 @@ class Bare:
     def _batch(self) -> list[Authorization]:
         """A full batch of payments between random accounts, as the worker would build it."""
         payments = []
-        for _ in range(batches.MOST):
+        for _ in range(batches.BATCH_MAX):
             payer, payee = self._draw.sample(self._purses, 2)
             unsigned = _authorization("transfer", payer.address, payee.address, 1, payer.next_nonce)
             payer.next_nonce += 1

@@ -51,11 +51,11 @@ async def test_each_checkpoint_goes_on_where_the_one_before_ended(logs: Logs) ->
 
 
 async def test_a_checkpoint_covers_a_thousand_rows_of_a_log_and_the_next_goes_on(logs: Logs) -> None:
-    await logs.happen(*(f"n{n}" for n in range(checkpoint.MOST + 5)))
+    await logs.happen(*(f"n{n}" for n in range(checkpoint.ROWS_MAX + 5)))
     rows = []
     while (one := await logs.checkpoint()) is not None:
         rows.append(one.rows)
-    assert rows == [2 * checkpoint.MOST, 10]
+    assert rows == [2 * checkpoint.ROWS_MAX, 10]
     assert await logs.broken() == []
 
 

@@ -301,7 +301,7 @@ async def test_a_disk_that_is_nearly_full(site: Site, monkeypatch: pytest.Monkey
     free = int(os.statvfs(site.settings["GATEWAY_HOME"]).f_bavail) * os.statvfs(site.settings["GATEWAY_HOME"]).f_frsize
     monkeypatch.setattr(machine, "_ROOM_WANTED", 2 * free)
     assert (await site.one("state folder")).state == "warning"
-    monkeypatch.setattr(machine, "_ROOM_LEAST", 2 * free)
+    monkeypatch.setattr(machine, "_ROOM_MIN", 2 * free)
     found = await site.found("state folder", "database disk")
     assert found["state folder"].state == "failed"
     assert "make room on the disk of" in found["state folder"].message

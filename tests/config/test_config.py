@@ -39,7 +39,7 @@ def test_every_setting_is_read() -> None:
             "GATEWAY_CURRENCIES": "GBP, KWD", "GATEWAY_TOKENS": "GBPX:GBP:18, KWDX:KWD:3", "GATEWAY_FINALITY": "0",
             "GATEWAY_BLOCK_SECONDS": "2", "GATEWAY_AUTHORIZATION_SECONDS": "60", "GATEWAY_HOLD_SECONDS": "1",
             "GATEWAY_SIGNATURE_SECONDS": "20",
-            "GATEWAY_GAS_BATCHES_LEAST": "3", "GATEWAY_LEDGER_FEE_BASIS_POINTS": "25",
+            "GATEWAY_GAS_BATCHES_MIN": "3", "GATEWAY_LEDGER_FEE_BASIS_POINTS": "25",
             "GATEWAY_BATCH_WAIT_SECONDS": "0", "GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8, ::1",
             "GATEWAY_SIGN_UPS_PER_HOUR": "1", "GATEWAY_TRIES_PER_MINUTE": "2", "GATEWAY_REQUESTS_PER_MINUTE": "3",
             "GATEWAY_METRICS_PORT": "9464", "GATEWAY_METRICS_HOST": "::", "GATEWAY_LOG_FORMAT": "json",
@@ -64,7 +64,7 @@ def test_every_setting_is_read() -> None:
     assert (config.metrics_port, config.metrics_host) == (9464, "::")
     assert (config.log_format, config.access_log) == ("json", True)
     assert (config.traces_url, config.traces_ratio) == ("http://x:4318/v1/traces", 0.25)
-    assert (config.hold_seconds, config.gas_batches_least, config.ledger_fee_basis_points) == (1, 3, 25)
+    assert (config.hold_seconds, config.gas_batches_min, config.ledger_fee_basis_points) == (1, 3, 25)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_the_servers_url_is_one_that_can_be_asked(host: str, url: str) -> None:
         *(("GATEWAY_AUTHORIZATION_SECONDS", value) for value in ("29", "2592001")),
         *(("GATEWAY_SIGNATURE_SECONDS", value) for value in ("9", "604801")),
         *(("GATEWAY_HOLD_SECONDS", value) for value in ("0", "31536001")),
-        *(("GATEWAY_GAS_BATCHES_LEAST", value) for value in ("0", "-1", "1000001", "1.5")),
+        *(("GATEWAY_GAS_BATCHES_MIN", value) for value in ("0", "-1", "1000001", "1.5")),
         *(("GATEWAY_TRUSTED_PROXIES", value) for value in ("proxy.example", "10.0.0.1/8", "10.0.0.0/33", "*")),
         *(("GATEWAY_SIGN_UPS_PER_HOUR", value) for value in ("0", "-1", "many")),
         *(("GATEWAY_TRIES_PER_MINUTE", value) for value in ("0", "1.5")),

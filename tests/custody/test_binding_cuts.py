@@ -19,7 +19,7 @@ from tests.payments.test_crash_points import Once, Unanswered
 pytestmark = pytest.mark.anyio
 
 #: Fewer points than this in a journey, and it is no longer the one that was meant.
-POINTS_LEAST = 30
+POINTS_MIN = 30
 
 
 async def binds(town: Town, of: Wallet, key: LocalAccount, text: str, fate: Fate) -> None:
@@ -66,5 +66,5 @@ async def test_wherever_a_binding_is_cut_the_tokens_arrive_at_the_owners_address
         taken = await town.on_chain(alice.address)
         assert (await town.available(alice, "USDX"), taken) == (left, "0.000000 USDX"), at
         assert left in ("6.000000 USDX", "10.000000 USDX"), at
-    assert at > POINTS_LEAST
+    assert at > POINTS_MIN
     assert await town.differences() == []

@@ -16,7 +16,7 @@ UNIT = "gateway@.service"
 INSTANCES = ("serve", "work", "migrate", "deploy", "doctor")
 
 #: What `systemd-analyze security` may say at most, in tenths: 0 is a service that can do nothing, 100 all.
-EXPOSURE_MOST = 15
+EXPOSURE_MAX = 15
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_what_systemd_would_pass_over_is_told(units: Path, wrong: str) -> None:
 
 
 def test_little_of_the_machine_is_exposed(units: Path) -> None:
-    found = analyze(units, "security", "--offline=true", f"--threshold={EXPOSURE_MOST}", str(units / UNIT))
+    found = analyze(units, "security", "--offline=true", f"--threshold={EXPOSURE_MAX}", str(units / UNIT))
     assert found.returncode == 0, found.stdout
 
 

@@ -14,13 +14,13 @@ from tests.web.conftest import Visitor, browser, window  # noqa: F401
 pytestmark = pytest.mark.anyio
 
 #: A newcomer's patience: from the front page to the first payment, and how often Tab is pressed on a page.
-FIRST_PAYMENT_SECONDS, TABS_MOST = 60, 60
+FIRST_PAYMENT_SECONDS, TABS_MAX = 60, 60
 
 
 async def reach(page: Page, there: Locator) -> None:
     """Press Tab until this has the focus, which is to be seen."""
     await there.wait_for()
-    for _ in range(TABS_MOST):
+    for _ in range(TABS_MAX):
         if await there.evaluate("one => one === document.activeElement"):
             assert await there.evaluate("one => getComputedStyle(one).outlineStyle !== 'none'"), "the focus is not seen"
             return

@@ -88,4 +88,4 @@ async def test_a_relayer_is_weighed_with_what_contracts_may_burn(town: Town) -> 
         limit = await connection.fetchval("SELECT gas_limit FROM chain_transaction WHERE state = 'stored'")
 
     assert (due.count, due.by_contracts) == (8, 8)
-    assert batches.gas_most(due.count) < limit <= batches.gas_most(due.count, due.by_contracts)
+    assert batches.gas_max(due.count) < limit <= batches.gas_max(due.count, due.by_contracts)

@@ -23,7 +23,7 @@ from tests.reconciliation.test_monitor import frozen, rows
 pytestmark = pytest.mark.anyio
 
 #: Requests in a second of an idle worker, at blocks of 12 s. Before it followed their time there were 18.
-IDLE_REQUESTS_MOST = 2.5
+IDLE_REQUESTS_MAX = 2.5
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def test_an_idle_worker_asks_little_where_blocks_are_slow(town: Town, othe
     asyncio.get_running_loop().call_later(seconds, stop.set)
     await working.run(worker, stop)
 
-    assert 2 <= other.requests <= IDLE_REQUESTS_MOST * seconds, other.asked
+    assert 2 <= other.requests <= IDLE_REQUESTS_MAX * seconds, other.asked
 
 
 async def test_a_payment_is_settled_and_held_against_the_chain_on_a_node_that_keeps_no_older_state(

@@ -258,7 +258,7 @@ async def test_a_collector_that_does_not_answer_costs_no_payment_and_no_memory(
     database: Database, assets: Assets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.tracing.exporter._END", 0.1)
-    monkeypatch.setattr("gateway.tracing.exporter._QUEUE_MOST", 128)
+    monkeypatch.setattr("gateway.tracing.exporter._QUEUE_MAX", 128)
     asked, go_on = Event(), Event()
 
     def hang() -> int:

@@ -107,7 +107,7 @@ def _body(name: str, operation: dict[str, Json]) -> dict[str, Json]:
     example = examples.request_example(name)
     if name == "pay_batch":
         (one,), _ = msgspec.json.schema_components((BulkPaymentRequest,), ref_template=REFERENCE)
-        array = {"type": "array", "items": one, "minItems": 1, "maxItems": batch.MOST}
+        array = {"type": "array", "items": one, "minItems": 1, "maxItems": batch.PAYMENTS_MAX}
         lines = {"schema": one, "example": example[0]}
         content = {"application/json": {"schema": array, "example": example}, "application/x-ndjson": lines}
     else:

@@ -100,9 +100,9 @@ async def _pay_array(
 ) -> Response[Any]:
     """The whole's key is claimed first, and its answer kept when all is done; what is in between is the lines' own."""
     whole = await body.read_limited(request, ARRAY_BYTES_MAX)
-    elements = body.read_array(whole, batch.MOST if mode == "each" else batch.MOST_TOGETHER)
+    elements = body.read_array(whole, batch.PAYMENTS_MAX if mode == "each" else batch.PAYMENTS_MAX_TOGETHER)
     parts: list[tuple[int, Lines]] = []
-    at_once = batch.AT_ONCE if mode == "each" else batch.MOST_TOGETHER
+    at_once = batch.AT_ONCE if mode == "each" else batch.PAYMENTS_MAX_TOGETHER
     for place in range(0, len(elements), at_once):
         part = elements[place : place + at_once]
         parts.append((place, _understood(services, payer, part, key, place, mode == "all")))

@@ -44,7 +44,7 @@ DATA_BYTES_MAX = 4 * 32 * 1024 - 512
 
 
 #: The most authorizations of a batch, if they fit.
-MOST = 300
+BATCH_MAX = 300
 
 #: The limit up to which the queue is counted, so that a count stays fast however long the queue is.
 QUEUE_COUNTED_MAX = 10_000
@@ -74,7 +74,7 @@ class Due:
 
 
 async def due(
-    connection: Connection, now: datetime, wait: timedelta, reverted_after: datetime, most: int = MOST
+    connection: Connection, now: datetime, wait: timedelta, reverted_after: datetime, most: int = BATCH_MAX
 ) -> list[Due]:
     """Return the batches that are due: `most` authorizations are queued, so that the batch is full, or the oldest has
     waited for `wait`, by the clock of the process that accepted it. None for a token with a batch that was found after
@@ -100,7 +100,7 @@ async def form(
     fees: Fees,
     sign: Sign,
     now: datetime,
-    most: int = MOST,
+    most: int = BATCH_MAX,
 ) -> Batch | None:
     """Put up to `most` queued authorizations, oldest first, into a stored transaction. Returns None if none is queued.
 
@@ -196,7 +196,7 @@ def data_bytes(kind: BatchKind, batch: Sequence[Authorization]) -> int:
     return _PAYMENT_BYTES * len(batch) + sum(max(0, len(a.signature or b"") - 65) for a in batch)
 
 
-def gas_most(count: int, by_contracts: int = 0) -> int:
+def gas_max(count: int, by_contracts: int = 0) -> int:
     """Return a gas limit that is enough for any batch of so many, of either kind, of which contracts have signed
     some.
     """

@@ -30,11 +30,11 @@ def payments_left(relayer: Relayer, fees: Fees) -> int:
     return max(relayer.left_wei, 0) // max(1, cost_wei(PAYMENT_GAS, fees))
 
 
-def is_low(relayer: Relayer, fees: Fees, batches_least: int) -> bool:
+def is_low(relayer: Relayer, fees: Fees, batches_min: int) -> bool:
     """Return whether the relayer has less than so many full batches may cost. One that was low stays low until it has a
     quarter more, so that fees that go up and down are reported once.
     """
-    least = batches_least * cost_wei(batches.GAS_MAX, fees)
+    least = batches_min * cost_wei(batches.GAS_MAX, fees)
     return relayer.left_wei < (least + least // 4 if relayer.low else least)
 
 

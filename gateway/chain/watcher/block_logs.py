@@ -15,12 +15,12 @@ from gateway.chain.errors import NodeBehind, NodeContradiction, NodeRefused
 from gateway.chain.node import Node
 
 #: Up to so many blocks are requested by hash, more by range. It is one JSON-RPC batch.
-_BY_HASH_MOST = 32
+_BY_HASH_MAX = 32
 
 
 async def read_logs(node: Node, addresses: list[str], headers: list[Block]) -> list[Log]:
     """Return all logs of these contracts in these consecutive blocks."""
-    if len(headers) > _BY_HASH_MOST:
+    if len(headers) > _BY_HASH_MAX:
         logs = await node.logs(addresses, headers[0].number, headers[-1].number)
         return _merged(logs, await node.logs_of(addresses, [one.hash for one in _doubtful(addresses, headers, logs)]))
     logs = await node.logs_of(addresses, [header.hash for header in headers])

@@ -15,7 +15,7 @@ async def listed(config: Config) -> list[dict[str, Any]]:
     node = HttpNode(where.rpc_url)
     try:
         async with assembly.database(config, "relayers") as database:
-            rows = await relayer_accounts.read(database, node, config.assets, config.gas_batches_least)
+            rows = await relayer_accounts.read(database, node, config.assets, config.gas_batches_min)
             return [asdict(row) for row in rows]
     finally:
         await node.close()

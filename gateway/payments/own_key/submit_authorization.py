@@ -42,7 +42,7 @@ from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Database
 
 #: For how long at least, and at the most, one has to be good: time to be put into a block, and money held in vain.
-_GOOD_FOR_LEAST, _GOOD_FOR_MOST = timedelta(seconds=30), timedelta(days=30)
+_GOOD_FOR_MIN, _GOOD_FOR_MAX = timedelta(seconds=30), timedelta(days=30)
 
 #: A nonce as far as this from those that the gateway gives out at the address is never given out by it.
 _NONCES_APART: Final = 1 << 32
@@ -139,7 +139,7 @@ def _authorization(
     settings: PaymentSettings, payer: Wallet, asked: SignedAuthorization, now: datetime
 ) -> Authorization:
     left = timedelta(seconds=min(asked.valid_before, 1 << 40) - int(now.timestamp()))
-    if not _GOOD_FOR_LEAST <= left <= _GOOD_FOR_MOST:
+    if not _GOOD_FOR_MIN <= left <= _GOOD_FOR_MAX:
         raise InvalidRequest("validBefore", "it should be good for 30 seconds at least, and for 30 days at the most")
     if asked.valid_after >= int(now.timestamp()):
         raise InvalidRequest("validAfter", "it is not good yet: sign one with a validAfter in the past, such as 0")

@@ -25,7 +25,7 @@ from gateway.web.shown import words_of
 
 #: How many notices come at a time, and how many at the most where the page is kept up to date.
 _PAGE: Final = 30
-_MOST: Final = 200
+_MAX: Final = 200
 
 #: The drawing of each kind that is of no person.
 _DRAWINGS: Final = {
@@ -54,7 +54,7 @@ async def notifications_page(request: Request[Any, Any, Any], services: Services
     reader, asked = reader_for(request), request.query_params
     since, down_to = asked.get("since"), asked.get("down_to")
     found = await list_notifications.fn(
-        services, caller, reader.locale, reader.time_zone, asked.get("cursor"), _MOST if down_to else _PAGE
+        services, caller, reader.locale, reader.time_zone, asked.get("cursor"), _MAX if down_to else _PAGE
     )
     items = _down_to(found.items, down_to) if down_to else found.items
     if since is None:

@@ -24,4 +24,4 @@ async def run(worker: Worker) -> bool:
         return False
     if last is None or last.at.replace(minute=0, second=0, microsecond=0) + intervals.LOG_CHECKPOINT_EVERY <= now:
         log.info("the newest checkpoint of the logs is %s", written.head)
-    return any(len(part.leaves) == checkpoint.MOST * LEAF for part in written.parts.values())
+    return any(len(part.leaves) == checkpoint.ROWS_MAX * LEAF for part in written.parts.values())

@@ -25,7 +25,7 @@ async def run(worker: Worker) -> bool:
     async with worker.database.reading() as connection:
         found = await relayers.read(connection, account_states)
     for relayer in found:
-        low = gas_balance.is_low(relayer, fees, worker.gas_batches_least)
+        low = gas_balance.is_low(relayer, fees, worker.gas_batches_min)
         if low != relayer.low:
             await _say_low(worker, relayer, low, gas_balance.payments_left(relayer, fees))
     return False

@@ -89,7 +89,7 @@ async def _batch(
 
     async with worker.database.transaction() as connection:
         # Lock the relayer first: a worker that finds it locked uses another, and none claims what no relayer can carry.
-        cost_wei = gas_balance.cost_wei(batches.gas_most(due.count, due.by_contracts), fees)
+        cost_wei = gas_balance.cost_wei(batches.gas_max(due.count, due.by_contracts), fees)
         relayer = await _relayer(worker, connection, account_states, allowed, cost_wei)
         if relayer is None:
             return False

@@ -83,7 +83,7 @@ async def test_a_relayer_that_runs_low_says_so_once_well_before_it_is_dry_and_on
 ) -> None:
     fees = await wide.node.fees()
     batch_wei = batches.GAS_MAX * fees.fee_wei_max
-    worker = replace(wide.worker(), gas_batches_least=10)
+    worker = replace(wide.worker(), gas_batches_min=10)
 
     await set_balance(wide, TWO, 9 * batch_wei)
     await asyncio.gather(*(jobs.gas_balance.run(worker) for _ in range(4)))
@@ -107,7 +107,7 @@ async def test_what_is_in_no_block_yet_is_counted_as_spent(wide: Town) -> None:
     alice = await wide.person("alice", "10 USDX")
     await wide.person("bob")
     alone = replace(wide.worker(), signers=(ONE,))
-    cost = batches.gas_most(1) * (await wide.node.fees()).fee_wei_max
+    cost = batches.gas_max(1) * (await wide.node.fees()).fee_wei_max
     await set_balance(wide, ONE, cost * 3 // 2)
     await wide.pay(alice, "@bob", "1 USDX")
     assert await jobs.relay.run(alone)

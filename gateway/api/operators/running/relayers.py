@@ -22,7 +22,7 @@ AddressPath = Annotated[str, PathParameter(description="The relayer's address.")
 async def list_relayers(services: Services, operator: Operator) -> RelayersPage:
     """Every relayer of the chain, with its gas balance as the node says it now."""
     settings = services.settings
-    rows = await relayer_accounts.read(services.database, _node(services), settings.assets, services.gas_batches_least)
+    rows = await relayer_accounts.read(services.database, _node(services), settings.assets, services.gas_batches_min)
     return RelayersPage([relayer_view(row) for row in rows])
 
 

@@ -65,7 +65,7 @@ async def finality(one: Installation) -> Result:
 
 
 async def relayers(one: Installation) -> Result:
-    rows = await relayer_accounts.read(one.database, one.node, one.config.assets, one.config.gas_batches_least)
+    rows = await relayer_accounts.read(one.database, one.node, one.config.assets, one.config.gas_batches_min)
     found = diagnosis.relayers(rows)
     if found.state != "ok":
         return found

@@ -13,7 +13,7 @@ from gateway.cli.operate.printout import size
 from gateway.reconciliation.diagnosis import Result, failed, ok, warning
 
 #: Below the first nothing can be relied on, below the second somebody should make room. In bytes.
-_ROOM_LEAST: Final = 256 * 2**20
+_ROOM_MIN: Final = 256 * 2**20
 _ROOM_WANTED: Final = 2**30
 
 #: Beside the package, in a checkout and in an image.
@@ -81,7 +81,7 @@ def room(folder: Path, what: str) -> Result:
     disk = shutil.disk_usage(folder)
     message = f"{what} has {size(disk.free)} of {size(disk.total)} free"
     if disk.free < _ROOM_WANTED:
-        return (failed if disk.free < _ROOM_LEAST else warning)(f"{message}: make room on the disk of {folder}")
+        return (failed if disk.free < _ROOM_MIN else warning)(f"{message}: make room on the disk of {folder}")
     return ok(message)
 
 
