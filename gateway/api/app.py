@@ -21,7 +21,7 @@ from gateway.api.openapi import document as openapi
 from gateway.api.operators import audit_log, operators, proposals, search, withdrawals
 from gateway.api.operators import wallets as operator_wallets
 from gateway.api.operators.running import routes as running
-from gateway.api.payments import approvals, authorizations, bank, batches, mandates, payments, unauthorized
+from gateway.api.payments import approvals, authorizations, bank, batches, mandates, payments, receipts, unauthorized
 from gateway.api.payments.fast.fast_payments import FastPayments
 from gateway.api.requests import requests
 from gateway.api.status import status
@@ -123,6 +123,7 @@ ROUTES = [
     payments.list_payments,
     payments.list_waiting_payments,
     payments.get_payment,
+    receipts.get_receipt_pdf,
     payments.capture,
     payments.void,
     payments.sign_payment,

@@ -16,7 +16,7 @@ from gateway.notifications.channels.channel import Channel
 from gateway.outbound.address import Allowed
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Database
-from gateway.statements.pdf_maker import PdfMaker
+from gateway.statements.pdf.maker import PdfMaker
 from gateway.statements.slots import StatementSlots
 from gateway.tracing.tracer import Tracer
 

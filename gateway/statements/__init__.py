@@ -1,4 +1,4 @@
-"""Statements: an account's opening balance for a period, its entries, and its closing balance.
+"""Statements: an account's opening balance for a period, its entries, and its closing balance; and receipts.
 
 Invariants:
   - opening balance + paid in - paid out = closing balance, per asset, in units;
@@ -10,6 +10,7 @@ period.py     a period's times, and its name in a file name                  (pu
 statement.py  balances, sums and lines
 slots.py      limits how many statements are summed at once
 csv_file.py   lines as CSV                                                   (pure)
-pdf_maker.py  PDFs, each made in its own process: pdf_process.py, of a pdf_document.py, with pdf_wrap.py
+receipt.py    what a receipt of a payment says                               (pure)
+pdf/          both as PDFs
 texts.py      the texts of statements; locale/: in other languages than English   (pure)
 """

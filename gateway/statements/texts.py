@@ -1,5 +1,5 @@
-"""The texts of a statement in its reader's language. Texts are English in the code, `say("…")`, and in other languages
-in `locale/`. Pure.
+"""The texts of statements and receipts in their reader's language. Texts are English in the code, `say("…")`, and in
+other languages in `locale/`. Pure.
 """
 
 from gateway.notifications.texts.language import SOURCE, catalogue
@@ -35,3 +35,26 @@ class Texts:
                 return say("Correction")
             case _:
                 return purpose
+
+    def state(self, state: str) -> str:
+        """Return a payment's state in words; an unknown one is returned as it is."""
+        say = self.say
+        match state:
+            case "requires_confirmation":
+                return say("Waits for its payer")
+            case "held":
+                return say("Set aside, not paid yet")
+            case "queued" | "submitted":
+                return say("On its way")
+            case "settled":
+                return say("Settled")
+            case "failed":
+                return say("Failed")
+            case "voided":
+                return say("Taken back")
+            case "expired":
+                return say("Expired")
+            case "refused":
+                return say("Declined")
+            case _:
+                return state

@@ -18,7 +18,7 @@ from gateway.web.wallet.bank import convert_page, top_up_page, withdraw_page
 from gateway.web.wallet.home import home_page
 from gateway.web.wallet.notifications import notifications_page
 from gateway.web.wallet.pay import check_page, pay_page
-from gateway.web.wallet.payments import payment_page, payments_page
+from gateway.web.wallet.payments import payment_page, payments_page, receipt_page
 from gateway.web.wallet.receive import receive_page
 from gateway.web.wallet.requests import new_request_page, request_page, requests_page
 from gateway.web.wallet.settings.close import close_page
@@ -107,6 +107,7 @@ PAGES = [
     convert_page,
     payments_page,
     payment_page,
+    receipt_page,
     notifications_page,
     notification_settings_page,
     settings_page,

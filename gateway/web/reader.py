@@ -68,7 +68,7 @@ class Reader:
             return f"{number.normalize() if number and not cut else cut:f}"
 
     def _parted(self, shown: str, amount: str, asset: str) -> Shown:
-        language = self._language
+        language = self.language
         text = language.amount(shown, asset)
         whole, point, rest = text.rpartition(get_decimal_symbol(self.locale))
         exact = language.amount(amount, asset)
@@ -81,7 +81,7 @@ class Reader:
         if code not in list_currencies():
             return code, code[0]
         signs = [get_currency_symbol(code, locale=locale) for locale in (self.locale, *LANGUAGES)]
-        return self._language.currency(code), next((one for one in signs if len(one) == 1), code[0])
+        return self.language.currency(code), next((one for one in signs if len(one) == 1), code[0])
 
     def time(self, text: str) -> str:
         """A time (RFC 3339) in few words: of today without the date, of this year without the year."""
@@ -109,7 +109,7 @@ class Reader:
 
     def date(self, text: str) -> str:
         """The date with its year."""
-        return self._language.date_of(self._at(text))
+        return self.language.date_of(self._at(text))
 
     @property
     def point(self) -> str:
@@ -118,7 +118,7 @@ class Reader:
 
     def month(self, text: str) -> str:
         """A month (YYYY-MM) in words, such as November 2026."""
-        return self._language.month(date.fromisoformat(f"{text}-01"))
+        return self.language.month(date.fromisoformat(f"{text}-01"))
 
     def months(self, count: int) -> list[str]:
         """The current month here (YYYY-MM) and those before it."""
@@ -144,7 +144,8 @@ class Reader:
         return datetime.fromisoformat(text)
 
     @property
-    def _language(self) -> Language:
+    def language(self) -> Language:
+        """Their language and their time zone."""
         return Language(self.locale, self.time_zone)
 
     @property

@@ -13,8 +13,8 @@ import pytest
 from pypdf import PdfReader
 
 from gateway.statements.errors import TooManyPdfs
-from gateway.statements.pdf_document import PdfAccount, PdfDocument, PdfLine
-from gateway.statements.pdf_maker import PdfMaker
+from gateway.statements.pdf.document import PdfAccount, PdfDocument, PdfLine
+from gateway.statements.pdf.maker import PdfMaker
 from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio
@@ -157,7 +157,7 @@ try:
     os.nice(1)
     raise SystemExit("the filter does not hold")
 except PermissionError:
-    runpy.run_module("gateway.statements.pdf_process", run_name="__main__")
+    runpy.run_module("gateway.statements.pdf.process", run_name="__main__")
 """
 
 

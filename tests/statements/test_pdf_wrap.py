@@ -5,7 +5,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.statements.pdf_wrap import clusters, wrap
+from gateway.statements.pdf.wrap import clusters, wrap
 
 
 def wide(cluster: str) -> float:

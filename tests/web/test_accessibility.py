@@ -69,7 +69,7 @@ async def paths(visitor: Visitor, site: Site) -> list[str]:
     await alice.do(f"/v1/webhooks/{hook['id']}/secret")
     await alice.do("/v1/notifications/addresses", channel="email", address=f"{'a' * 60}@{'b' * 60}.example")
     key = await alice.do("/v1/keys", name="n" * 60, scopes=["read"])
-    payments = [f"/payments/{waits}", f"/payments/{paid}"]
+    payments = [f"/payments/{waits}", f"/payments/{paid}", f"/payments/{paid}/receipt"]
     changes = [f"/settings/webhooks/{hook['id']}/edit", f"/settings/keys/{key['id']}/replace"]
     requests = (f"/requests/{asked}", f"/requests/{asks}", f"/pay/check?request={asked}")
     return [*PAGES, *requests, *payments, f"/settings/webhooks/{hook['id']}", *changes]

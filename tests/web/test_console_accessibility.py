@@ -28,7 +28,7 @@ async def paths(site: Site) -> list[str]:
     """Every page, of a gateway with long names, proposals in two states, and withdrawals that are frozen."""
     long = await site.person("w" * 30, "999999999999.99 EUR")
     bob = await site.person("bob", "50.00 EUR")
-    await bob.pay("@" + "w" * 30, "12.50 EUR")
+    paid = (await bob.pay("@" + "w" * 30, "12.50 EUR")).json()["id"]
     await long.pay("@bob", "99999999999.99 EUR")
     await covered(site.api)
     sue, sam = await operator(site.api, "sue"), await operator(site.api, "sam")
@@ -36,7 +36,7 @@ async def paths(site: Site) -> list[str]:
     await sam.approve(ids[0])
     async with site.api.services.database.transaction() as connection:
         await connection.execute("INSERT INTO withdrawal_freeze (asset, frozen_at) VALUES ('USDX', now())")
-    return [*PAGES, *(f"/console/proposals/{id}" for id in ids)]
+    return [*PAGES, f"/console/payments/{paid}/receipt", *(f"/console/proposals/{id}" for id in ids)]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -63,6 +63,8 @@ ANSWERS: Final[Mapping[str, Struct]] = {
 #: What each call that answers a file is answered, by its operation id: its media type, and its text.
 FILES: Final[Mapping[str, tuple[str, str]]] = {
     "get_statement_pdf": ("application/pdf", "%PDF-1.7 …"),
+    "get_receipt_pdf": ("application/pdf", "%PDF-1.7 …"),
+    "get_receipt_as_operator": ("application/pdf", "%PDF-1.7 …"),
     "get_statement_csv": (
         "text/csv",
         "date,time,utc_offset,asset,number,type,person,memo,amount,balance,reference\r\n"

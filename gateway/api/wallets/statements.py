@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from litestar import Response, get
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
+from gateway.api.pdf import PDF, Locale
 from gateway.api.wallets.shapes import StatementView
 from gateway.api.wallets.views import statement_view
 from gateway.errors import InvalidRequest
@@ -18,15 +19,12 @@ from gateway.identity.wallet import Wallet
 from gateway.notifications.texts.language import check_time_zone
 from gateway.statements import csv_file, statement
 from gateway.statements.errors import StatementTooLong
-from gateway.statements.pdf_document import PdfAccount, PdfDocument, PdfLine
-from gateway.statements.pdf_maker import ENTRIES_MAX
+from gateway.statements.pdf.document import PdfAccount, PdfDocument, PdfLine
+from gateway.statements.pdf.maker import ENTRIES_MAX
 from gateway.statements.period import Period, month_of
 from gateway.statements.statement import Summary
 
 CSV: Final = "text/csv"
-PDF: Final = "application/pdf"
-
-Locale = Annotated[Literal["en", "th"], QueryParameter(description="The language of the PDF.")]
 
 Asset = Annotated[
     str | None, asset_parameter("The asset; without it, each that the wallet had or moved in the period.")

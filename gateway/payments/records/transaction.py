@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from gateway.ids import PaymentId
 from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "transaction.sql")
@@ -20,6 +21,14 @@ class Sent:
     under_way: Sequence[UUID]
 
 
+@dataclass(frozen=True, slots=True)
+class FinalBlock:
+    """A final block of a chain (its EIP-155 id)."""
+
+    chain_id: int
+    number: int
+
+
 async def sent(connection: Connection, hash_: bytes) -> Sent | None:
     """The chain transaction with this hash, of any attempt; None if the gateway did not send it."""
     row = await connection.fetchrow(sql.transaction_of_hash, hash_)
@@ -32,3 +41,9 @@ async def sent(connection: Connection, hash_: bytes) -> Sent | None:
 async def settled_in(connection: Connection, chain_id: int, block: int, hash_: bytes) -> list[UUID]:
     """What was posted of a chain transaction in a final block: payments, conversions and sweeps, at most a hundred."""
     return [row["subject"] for row in await connection.fetch(sql.subjects_of_transaction, chain_id, block, hash_)]
+
+
+async def final_block_of(connection: Connection, payment: PaymentId) -> FinalBlock | None:
+    """The final block that settled a payment; None until there is one, and for a payment in the ledger."""
+    row = await connection.fetchrow(sql.final_block_of, payment)
+    return None if row is None else FinalBlock(row["chain_id"], row["block_number"])

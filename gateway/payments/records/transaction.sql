@@ -12,3 +12,8 @@ WHERE authorized.asset = $2 AND authorized.state IN ('queued', 'submitted') AND 
 -- What the logs of a transaction in this final block have posted.
 SELECT DISTINCT coalesce(subject, transfer.id) AS subject FROM observation JOIN transfer ON transfer.id = transfer_id
 WHERE chain_id = $1 AND block_number = $2 AND transaction_hash = $3 LIMIT 100;
+
+-- final_block_of
+-- The block whose final log settled a payment.
+SELECT seen.chain_id, seen.block_number
+FROM staged_payment AS payment JOIN observation AS seen ON seen.transfer_id = payment.transfer_id WHERE payment.id = $1;

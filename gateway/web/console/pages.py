@@ -9,7 +9,7 @@ from gateway.web.console.proposals import proposal_page, proposals_page, propose
 from gateway.web.console.running.deliveries import deliveries_page
 from gateway.web.console.running.health import health_page
 from gateway.web.console.running.overview import overview_page
-from gateway.web.console.running.payments import all_payments_page, payment_life_page
+from gateway.web.console.running.payments import all_payments_page, any_receipt_page, payment_life_page
 from gateway.web.console.running.relayers import relayers_page
 from gateway.web.console.sign_in import console_sign_in_page, enrol_page
 from gateway.web.console.withdrawals import withdrawals_page
@@ -28,6 +28,7 @@ CONSOLE: list[HTTPRouteHandler] = [
     audit_page,
     all_payments_page,
     payment_life_page,
+    any_receipt_page,
     relayers_page,
     deliveries_page,
     health_page,

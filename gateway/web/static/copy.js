@@ -9,5 +9,5 @@ for (const button of document.querySelectorAll("[data-copy]")) {
       showStatus(button.dataset.done, "good");
     }),
   );
-  button.disabled = false;
+  button.disabled = button.hidden = false;
 }

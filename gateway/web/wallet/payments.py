@@ -9,13 +9,17 @@ from litestar import Request, Response
 from litestar.params import PathParameter
 
 from gateway.api.identity.handles import get_handle
-from gateway.api.payments.payments import get_payment, list_payments
+from gateway.api.payments.payments import get_payment, list_payments, payment_id
+from gateway.api.payments.receipts import receipt_of
 from gateway.api.payments.shapes import PaymentView
 from gateway.errors import GatewayError
 from gateway.http.services import Services
+from gateway.identity.sign_in.ceremony import party_of
 from gateway.identity.wallet import Wallet
 from gateway.ids import show
 from gateway.payments.model.state import State
+from gateway.payments.records.transaction import final_block_of
+from gateway.statements.receipt import Receipt
 from gateway.web.owned import answer, own_page, reader_for
 from gateway.web.problems import why_of
 from gateway.web.reader import Reader
@@ -65,6 +69,10 @@ async def payment_page(
 ) -> Response[bytes]:
     """A payment: what it is, what became of it, and what can be done about it."""
     payment = await get_payment.fn(id, services, caller)
+    block = None
+    if payment.tx_hash:
+        async with services.database.reading() as connection:
+            block = await final_block_of(connection, payment_id(id))
     asks = payment.approval is not None and payment.to.startswith("@")
     payee = (await get_handle.fn(payment.to, services)).wallet_id if asks else payment.to
     return answer(
@@ -72,9 +80,31 @@ async def payment_page(
         "wallet/payment.html",
         me=caller.handle,
         payment=payment,
+        block=block,
         payee_wallet=payee,
         wallet_id=show("wal", caller.id),
     )
+
+
+@own_page("/payments/{id:str}/receipt")
+async def receipt_page(
+    id: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, caller: Wallet
+) -> Response[bytes]:
+    """What a payment was, to print, to keep and to send on."""
+    receipt = await receipt_of(services, caller, id, reader_for(request).language)
+    return answer(
+        request,
+        "wallet/receipt.html",
+        me=caller.handle,
+        receipt=receipt,
+        link=f"{party_of(services.public_url).origin}/payments/{receipt.id}/receipt",
+        file=file_of(f"/v1/payments/{receipt.id}/receipt.pdf", receipt),
+    )
+
+
+def file_of(path: str, receipt: Receipt) -> str:
+    """Where the same receipt is as a PDF."""
+    return f"{path}?{urlencode({'language': receipt.locale, 'time_zone': receipt.time_zone})}"
 
 
 def _person(text: str) -> str | None:

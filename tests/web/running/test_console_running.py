@@ -60,6 +60,16 @@ async def test_the_life_of_a_token_payment_is_told_step_by_step(
     sum_ = page.get_by_role("region", name="USDX adds up")
     await expect(sum_.get_by_text("checked at block")).to_be_visible()
     await expect(page.get_by_text("queued · submitted · settled, under checkpoint")).to_be_visible()
+    block = page_block(await titles(page)).rpartition(" ")[2]
+    await expect(page.locator("#facts div").filter(has_text="Block")).to_have_text(f"Block{block}")
+    hash_ = await page.locator("#facts div").filter(has_text="Transaction").locator("dd").inner_text()
+
+    await page.get_by_role("link", name="Receipt").click()
+    receipt = page.locator(".receipt dl")
+    for said in ("chain 31337", hash_, f"Block{block}"):
+        await expect(receipt).to_contain_text(said)
+    await expect(receipt).not_to_contain_text("order 1042")
+    await page.go_back()
 
     await timeline.get_by_role("link", name="5.00 USDX refunded").click()
     await page.wait_for_url(f"**/console/payments/{back}")

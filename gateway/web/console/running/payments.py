@@ -9,6 +9,7 @@ from litestar.params import PathParameter
 from litestar.response import Redirect
 
 from gateway.api.operators.running.payments import get_payment_timeline, list_all_payments
+from gateway.api.operators.running.receipts import any_receipt_of
 from gateway.api.operators.running.solvency import get_solvency_over_time
 from gateway.errors import GatewayError
 from gateway.http.services import Services
@@ -18,6 +19,7 @@ from gateway.web.console.page import console_answer, console_page
 from gateway.web.console.running.steps import shown
 from gateway.web.console.running.totals import adds_up
 from gateway.web.owned import reader_for
+from gateway.web.wallet.payments import file_of
 
 #: How many payments come at a time.
 _PAGE = 30
@@ -72,6 +74,17 @@ async def payment_life_page(
         timeline=timeline,
         payment=timeline.payment,
         steps=shown(timeline, reader),
+        block=next((one.details["block"] for one in timeline.steps if one.kind == "final"), None),
         token=token,
         adds_up=token is not None and adds_up(token, solvency),
     )
+
+
+@console_page("/console/payments/{id:str}/receipt")
+async def any_receipt_page(
+    id: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, operator: Operator
+) -> Response[bytes]:
+    """What a payment was, to print and to keep."""
+    receipt = await any_receipt_of(services, operator, id, reader_for(request).language)
+    file = file_of(f"/v1/operator/payments/{receipt.id}/receipt.pdf", receipt)
+    return console_answer(request, operator, "console/receipt.html", receipt=receipt, file=file)

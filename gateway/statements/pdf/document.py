@@ -45,7 +45,7 @@ class PdfAccount(Struct):
         )
 
 
-class PdfDocument(Struct):
+class PdfDocument(Struct, tag="statement"):
     """A whole statement. Its days are in the time zone; `month`: they are a whole month."""
 
     locale: str
@@ -56,3 +56,8 @@ class PdfDocument(Struct):
     month: bool
     made_at: datetime
     accounts: list[PdfAccount]
+
+    @property
+    def made_for(self) -> str:
+        """Who reads it: nobody has more than a few made at once."""
+        return self.handle

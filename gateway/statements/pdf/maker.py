@@ -13,12 +13,13 @@ from typing import Final
 import msgspec
 
 from gateway.statements.errors import TooManyPdfs
-from gateway.statements.pdf_document import PdfDocument
+from gateway.statements.pdf.document import PdfDocument
+from gateway.statements.receipt import Receipt
 
 #: The most entries of a PDF: about a hundred pages, and four seconds of processor time if memos are Thai.
 ENTRIES_MAX: Final = 2_000
 
-#: The most PDFs that are made or waiting, in total and for one wallet, so that nobody takes all places.
+#: The most PDFs that are made or waiting, in total and for one reader, so that nobody takes all places.
 _WAITING_MAX: Final = 8
 _OF_WALLET_MAX: Final = 2
 
@@ -32,9 +33,9 @@ class PdfMaker:
     def __init__(self) -> None:
         self._turn, self._waiting = asyncio.Semaphore(1), Counter[str]()
 
-    async def make(self, document: PdfDocument) -> bytes:
+    async def make(self, document: PdfDocument | Receipt) -> bytes:
         """Make the PDF. Raises TooManyPdfs."""
-        of = document.handle
+        of = document.made_for
         if self._waiting.total() >= _WAITING_MAX or self._waiting[of] >= _OF_WALLET_MAX:
             raise TooManyPdfs
         self._waiting[of] += 1
@@ -49,7 +50,7 @@ class PdfMaker:
 
 async def _made(document: bytes) -> bytes:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-m", f"{__package__}.pdf_process"),
+        *(sys.executable, "-I", "-m", f"{__package__}.process"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

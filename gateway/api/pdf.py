@@ -1,0 +1,9 @@
+"""What the calls that answer a PDF have in common."""
+
+from typing import Annotated, Final, Literal
+
+from litestar.params import QueryParameter
+
+PDF: Final = "application/pdf"
+
+Locale = Annotated[Literal["en", "th"], QueryParameter(description="The language of the PDF.")]

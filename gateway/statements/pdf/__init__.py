@@ -1,0 +1,10 @@
+"""PDFs of statements and receipts, each made in its own process, which alone imports the PDF library.
+
+document.py   what a statement's PDF is made of                          (pure)
+maker.py      starts the process, for a few readers at a time
+process.py    the process
+sheet.py      a document of pages of A4: fonts, lines, feet
+statement.py  the pages of a statement
+receipt.py    the page of a receipt
+wrap.py       breaks text into lines                                     (pure)
+"""
