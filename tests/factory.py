@@ -178,7 +178,9 @@ class Town:
     async def challenge(self, of: Wallet, address: str) -> str:
         """The text that binds `address` to the wallet, once it is signed."""
         async with self.database.transaction() as connection:
-            return (await bind.ask(connection, self.settings, of, address, "http://gateway.test", self.clock())).text()
+            return (
+                await bind.create_challenge(connection, self.settings, of, address, "http://gateway.test", self.clock())
+            ).text()
 
     async def bind(self, of: Wallet, key: LocalAccount, at: str | None = None) -> Wallet:
         """The wallet, bound to the key's own address, or to a contract that takes what the key signs."""

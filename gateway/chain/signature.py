@@ -78,11 +78,11 @@ async def check_any(
     except InvalidSignature as no_key:
         if not await node.code(signer):
             raise no_key from None
-    await ask(node, signer, digest, signature)
+    await check_contract(node, signer, digest, signature)
     return "contract", signature
 
 
-async def ask(node: Node, contract: str, digest: bytes, signature: bytes) -> None:
+async def check_contract(node: Node, contract: str, digest: bytes, signature: bytes) -> None:
     """Call the contract to verify the signature, with as much gas as the token allows it. Network only.
 
     Raises InvalidSignature unless the answer is exactly ERC-1271's magic value; NodeUnavailable.

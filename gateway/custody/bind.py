@@ -62,7 +62,7 @@ class AddressBalances:
     new: Mapping[str, int]
 
 
-async def ask(
+async def create_challenge(
     connection: Connection, settings: PaymentSettings, of: Wallet, address: str, public_url: str, now: datetime
 ) -> SignIn:
     """Return the text to sign with the key of `address`.

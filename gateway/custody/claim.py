@@ -27,7 +27,7 @@ from gateway.postgres.pool import Connection, Database
 T = TypeVar("T")
 
 
-async def ask(
+async def create_challenge(
     connection: Connection, settings: PaymentSettings, typed: str, address: str, public_url: str, now: datetime
 ) -> SignIn:
     """Return the text to sign with the key of `address` to claim a free handle. The handle is not reserved.

@@ -18,7 +18,7 @@ from gateway.errors import Forbidden, StateConflict
 from gateway.events import log
 from gateway.identity import wallet as wallets
 from gateway.identity.sign_in.ceremony import Assertion, Party
-from gateway.identity.sign_in.challenge import Asked
+from gateway.identity.sign_in.challenge import PasskeyChallenge
 from gateway.ids import WalletId
 from gateway.money import Assets, Money
 from gateway.operators import repairs, roles, sign_in
@@ -35,12 +35,14 @@ sql = Statements(__package__, "approvals.sql")
 BreakGlassKind = Literal["wallet.freeze", "wallet.unfreeze"]
 
 
-async def ask_approval(connection: Connection, party: Party, operator: Operator, id: UUID, now: datetime) -> Asked:
+async def challenge_approval(
+    connection: Connection, party: Party, operator: Operator, id: UUID, now: datetime
+) -> PasskeyChallenge:
     """A challenge for another operator's passkey, over all details of the proposal. Raises NotFound, Forbidden."""
     found = await proposal(connection, id)
     _refuse_own(operator, found)
     roles.check_approve(operator.role, found.kind)
-    return await sign_in.ask(connection, party, operator.id, sign_in.APPROVE, found.details, now)
+    return await sign_in.create_challenge(connection, party, operator.id, sign_in.APPROVE, found.details, now)
 
 
 async def approve(

@@ -13,7 +13,7 @@ from gateway.audit.log import AuditEvent
 from gateway.identity.errors import InvalidPasskey
 from gateway.identity.sign_in import challenge as challenges
 from gateway.identity.sign_in.ceremony import Assertion, Party, Registration, challenge_in, check, is_cloned, register
-from gateway.identity.sign_in.challenge import Asked
+from gateway.identity.sign_in.challenge import PasskeyChallenge
 from gateway.ids import show
 from gateway.operators.errors import OperatorSignedOut
 from gateway.operators.operators import PREFIX, Operator
@@ -29,11 +29,11 @@ SESSION: Final = timedelta(minutes=30)
 ENROL, SIGN_IN, APPROVE = "operator.enrol", "operator.sign_in", "operator.approve"
 
 
-async def ask(
+async def create_challenge(
     connection: Connection, party: Party, operator: UUID | None, purpose: str, details: Sequence[str], now: datetime
-) -> Asked:
+) -> PasskeyChallenge:
     """A new challenge for an operator's passkey. It is valid once, for a few minutes."""
-    asked = challenges.fresh(party, _shown(operator), purpose, details, now)
+    asked = challenges.new_challenge(party, _shown(operator), purpose, details, now)
     await connection.execute(sql.forget_operator_challenges, now - challenges.KEPT_FOR)
     await connection.execute(
         *(sql.ask_operator, asked.challenge, operator, purpose, asked.nonce),

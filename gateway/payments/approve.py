@@ -21,7 +21,7 @@ from gateway.errors import Forbidden, StateConflict
 from gateway.events import log
 from gateway.identity.sign_in import passkey
 from gateway.identity.sign_in.ceremony import Assertion, Party
-from gateway.identity.sign_in.challenge import Asked
+from gateway.identity.sign_in.challenge import PasskeyChallenge
 from gateway.ids import PaymentId, WalletId, show
 from gateway.ledger import ledger, transfer
 from gateway.ledger.transfer import End
@@ -44,17 +44,17 @@ def details(payment: Payment) -> tuple[str, ...]:
     return (show("pay", payment.id), payment.payee_name, payee, money.amount, money.asset.code, payment.route.rail)
 
 
-async def ask(
+async def create_challenge(
     connection: Connection, settings: PaymentSettings, party: Party, caller: WalletId, id: PaymentId, now: datetime
-) -> tuple[Payment, Asked, list[bytes]]:
+) -> tuple[Payment, PasskeyChallenge, list[bytes]]:
     """A challenge for the caller's payment, which waits for approval, and the passkeys that can sign it.
 
     Raises NotFound, Forbidden (the payee asks), StateConflict.
     """
     payment = _own(await records.payment(connection, settings.assets, id, caller), caller)
     _check_waiting(payment, Event.CONFIRM, now)
-    asked = await passkey.ask(connection, party, caller, PURPOSE, details(payment), now)
-    return payment, asked, await passkey.credentials(connection, caller)
+    challenge = await passkey.create_challenge(connection, party, caller, PURPOSE, details(payment), now)
+    return payment, challenge, await passkey.credentials(connection, caller)
 
 
 async def approve(

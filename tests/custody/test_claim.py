@@ -33,7 +33,7 @@ def signed(key: LocalAccount, text: str) -> bytes:
 
 async def text_for(town: Town, key: LocalAccount, handle: str = "alice") -> str:
     async with town.database.transaction() as connection:
-        return (await claim.ask(connection, town.settings, handle, key.address, URL, town.clock())).text()
+        return (await claim.create_challenge(connection, town.settings, handle, key.address, URL, town.clock())).text()
 
 
 async def then(connection: Connection, of: Wallet) -> str:

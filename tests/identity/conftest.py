@@ -34,7 +34,7 @@ class Owner:
 
     async def ask(self, purpose: str, *details: str, at: datetime = NOW) -> bytes:
         async with self.database.transaction() as connection:
-            return (await passkey.ask(connection, PARTY, self.wallet, purpose, details, at)).challenge
+            return (await passkey.create_challenge(connection, PARTY, self.wallet, purpose, details, at)).challenge
 
     async def add(self, made_by: Authenticator, name: str = "Laptop", at: datetime = NOW) -> Passkey:
         registration = Registration(*made_by.make(await self.ask(passkey.ADD, at=at)))

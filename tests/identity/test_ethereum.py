@@ -43,7 +43,7 @@ async def key(alice: Owner) -> LocalAccount:
 
 async def text_for(of: Owner) -> str:
     async with of.database.transaction() as connection:
-        return (await ethereum.ask(connection, await of.seen(), URL, 31337, NOW)).text()
+        return (await ethereum.create_challenge(connection, await of.seen(), URL, 31337, NOW)).text()
 
 
 def signed(by: LocalAccount, text: str) -> bytes:

@@ -75,7 +75,7 @@ async def test_whoever_answers_a_challenge_of_nobody_says_who_they_are(database:
     await alice.add(Authenticator())
     await bob.add(key)
     async with database.transaction() as connection:
-        asked = await passkey.ask(connection, PARTY, None, passkey.SIGN_IN, (), NOW)
+        asked = await passkey.create_challenge(connection, PARTY, None, passkey.SIGN_IN, (), NOW)
         found = await passkey.verify(connection, None, passkey.SIGN_IN, (), signed(key, asked.challenge), NOW)
     assert found.wallet == bob.wallet
 

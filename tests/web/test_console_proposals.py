@@ -156,7 +156,7 @@ async def test_what_the_passkey_signs_is_what_stands_on_the_page(
         await page.goto(f"/console/proposals/{id}")
         await parts.nth(place).evaluate("one => { one.textContent = one.textContent + 'x'; }")
         await page.get_by_role("button", name="Approve with your passkey").click()
-        refused = page.get_by_text("it is over no challenge that was asked for this")
+        refused = page.get_by_text("it signs no challenge that was made for this")
         await refused.or_(page.get_by_text("it is done")).wait_for()
         assert await refused.is_visible(), await parts.nth(place).text_content()
     await page.goto(f"/console/proposals/{id}")

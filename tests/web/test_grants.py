@@ -197,5 +197,5 @@ async def test_a_mandate_whose_page_was_altered_is_granted_to_nobody(visitor: Vi
     await page.route("**/v1/mandates*", for_eve)
     await page.route("**/v1/mandates/challenge", for_eve)
     await page.get_by_role("button", name="Grant it with your passkey").click()
-    await visitor.status("it is over no challenge that was asked for this")
+    await visitor.status("it signs no challenge that was made for this")
     assert (await shop.get("/v1/mandates")).json()["items"] == []

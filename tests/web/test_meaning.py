@@ -13,7 +13,7 @@ from gateway.identity import wallet
 from gateway.identity.errors import InvalidPasskey
 from gateway.identity.sign_in import passkey
 from gateway.identity.sign_in.ceremony import Party, to_base64
-from gateway.identity.sign_in.challenge import Asked
+from gateway.identity.sign_in.challenge import PasskeyChallenge
 from gateway.identity.sign_in.passkey import Passkey
 from gateway.ids import WalletId, show
 from tests.factory import NOW
@@ -32,13 +32,13 @@ SIGN = """async ([purpose, wallet, shown, nonce, rpId]) => {
 }"""
 
 
-async def ask(site: Site, of: WalletId) -> Asked:
+async def ask(site: Site, of: WalletId) -> PasskeyChallenge:
     party = Party("localhost", site.url)
     async with site.api.services.database.transaction() as connection:
-        return await passkey.ask(connection, party, of, PURPOSE, MEANT, NOW)
+        return await passkey.create_challenge(connection, party, of, PURPOSE, MEANT, NOW)
 
 
-async def signed(visitor: Visitor, of: WalletId, asked: Asked, shown: list[str]) -> Any:
+async def signed(visitor: Visitor, of: WalletId, asked: PasskeyChallenge, shown: list[str]) -> Any:
     wallet_id, nonce = show("wal", of), to_base64(asked.nonce)
     return await visitor.page.evaluate(SIGN, [PURPOSE, wallet_id, shown, nonce, asked.party.id])
 

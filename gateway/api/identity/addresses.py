@@ -25,7 +25,7 @@ async def challenge_address(data: AddressRequest, services: Services, caller: Wa
     """
     async with services.database.transaction() as connection:
         return challenge_view(
-            await bind.ask(
+            await bind.create_challenge(
                 connection,
                 services.settings,
                 caller,

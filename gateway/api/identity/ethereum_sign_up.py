@@ -39,7 +39,9 @@ async def challenge_ethereum_sign_up(data: EthereumSignUpRequest, services: Serv
     origin = party_of(services.public_url).origin
     async with services.database.transaction() as connection:
         return challenge_view(
-            await claim.ask(connection, services.settings, data.handle, data.address, origin, services.clock())
+            await claim.create_challenge(
+                connection, services.settings, data.handle, data.address, origin, services.clock()
+            )
         )
 
 

@@ -35,11 +35,11 @@ async def challenge_passkey(services: Services, caller: Wallet) -> NewPasskeyCha
     minutes.
     """
     async with services.database.transaction() as connection:
-        asked = await passkey.ask(
+        challenge = await passkey.create_challenge(
             connection, party_of(services.public_url), caller.id, passkey.ADD, (), services.clock()
         )
         there = await passkey.credentials(connection, caller.id)
-    return new_passkey_challenge_view(asked, caller.id, caller.handle, there)
+    return new_passkey_challenge_view(challenge, caller.id, caller.handle, there)
 
 
 @post("/v1/passkeys", tags=["Sign-in"], summary="Add a passkey", needs="passkey", problems=("invalid_passkey",))

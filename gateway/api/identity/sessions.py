@@ -47,10 +47,10 @@ async def challenge_passkey_session(services: Services) -> AssertionChallengeVie
     `navigator.credentials.get()`. It is good once, for five minutes.
     """
     async with services.database.transaction() as connection:
-        asked = await passkey.ask(
+        challenge = await passkey.create_challenge(
             connection, party_of(services.public_url), None, passkey.SIGN_IN, (), services.clock()
         )
-    return assertion_challenge_view(asked, [])
+    return assertion_challenge_view(challenge, [])
 
 
 @post(
@@ -93,7 +93,7 @@ async def challenge_ethereum_session(data: EthereumChallengeRequest, services: S
     async with services.database.transaction() as connection:
         origin = party_of(services.public_url).origin
         return challenge_view(
-            await ethereum.ask(connection, of, origin, chain_id_of(services.settings), services.clock())
+            await ethereum.create_challenge(connection, of, origin, chain_id_of(services.settings), services.clock())
         )
 
 

@@ -13,43 +13,51 @@ from gateway.api.identity.shapes import (
 )
 from gateway.clock import rfc3339
 from gateway.identity.sign_in.ceremony import ALGORITHMS, Assertion, Registration, from_base64, to_base64
-from gateway.identity.sign_in.challenge import Asked
+from gateway.identity.sign_in.challenge import PasskeyChallenge
 from gateway.identity.sign_in.passkey import Passkey
 from gateway.identity.sign_in.session import Session
 from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId, show
 
 
-def assertion_of(asked: AssertionRequest) -> Assertion:
+def assertion_of(given: AssertionRequest) -> Assertion:
     """Raises InvalidPasskey where something is not base64url."""
     return Assertion(
-        *(from_base64(asked.credential_id), from_base64(asked.client_data)),
-        *(from_base64(asked.authenticator_data), from_base64(asked.signature)),
+        *(from_base64(given.credential_id), from_base64(given.client_data)),
+        *(from_base64(given.authenticator_data), from_base64(given.signature)),
     )
 
 
-def registration_of(asked: PasskeyRequest | SignUpRequest) -> Registration:
+def registration_of(given: PasskeyRequest | SignUpRequest) -> Registration:
     """Raises InvalidPasskey where something is not base64url."""
-    return Registration(from_base64(asked.client_data), from_base64(asked.attestation))
+    return Registration(from_base64(given.client_data), from_base64(given.attestation))
 
 
-def new_passkey_challenge_view(asked: Asked, id: WalletId, handle: str, there: list[bytes]) -> NewPasskeyChallengeView:
+def new_passkey_challenge_view(
+    challenge: PasskeyChallenge, id: WalletId, handle: str, there: list[bytes]
+) -> NewPasskeyChallengeView:
     return NewPasskeyChallengeView(
-        challenge=to_base64(asked.challenge),
-        rp_id=asked.party.id,
+        challenge=to_base64(challenge.challenge),
+        rp_id=challenge.party.id,
         user_id=to_base64(id.bytes),
         user_name=f"@{handle}",
         algorithms=list(ALGORITHMS),
         exclude=[to_base64(one) for one in there],
-        expires_at=rfc3339(asked.expires_at),
+        expires_at=rfc3339(challenge.expires_at),
     )
 
 
-def assertion_challenge_view(asked: Asked, allowed: list[bytes]) -> AssertionChallengeView:
+def assertion_challenge_view(challenge: PasskeyChallenge, allowed: list[bytes]) -> AssertionChallengeView:
     """`allowed` are credential ids."""
     allow = [to_base64(one) for one in allowed]
     return AssertionChallengeView(
-        *(to_base64(asked.challenge), to_base64(asked.nonce), asked.party.id, allow, rfc3339(asked.expires_at))
+        *(
+            to_base64(challenge.challenge),
+            to_base64(challenge.nonce),
+            challenge.party.id,
+            allow,
+            rfc3339(challenge.expires_at),
+        )
     )
 
 

@@ -29,8 +29,10 @@ async def challenge_sign_up(data: HandleRequest, services: Services) -> NewPassk
     The challenge is good once, for five minutes. It reserves nothing: the handle is claimed when the passkey arrives.
     """
     async with services.database.transaction() as connection:
-        asked, id, handle = await signing.ask(connection, party_of(services.public_url), data.handle, services.clock())
-    return new_passkey_challenge_view(asked, id, handle, [])
+        challenge, id, handle = await signing.create_challenge(
+            connection, party_of(services.public_url), data.handle, services.clock()
+        )
+    return new_passkey_challenge_view(challenge, id, handle, [])
 
 
 @post(

@@ -91,15 +91,15 @@ async def challenge_enrolment(data: EnrolmentChallengeRequest, services: Service
     """
     party, now = party_of(services.public_url), services.clock()
     async with services.database.transaction() as connection:
-        asked = await sign_in.ask(connection, party, None, sign_in.ENROL, [data.name], now)
+        challenge = await sign_in.create_challenge(connection, party, None, sign_in.ENROL, [data.name], now)
     return NewPasskeyChallengeView(
-        challenge=to_base64(asked.challenge),
+        challenge=to_base64(challenge.challenge),
         rp_id=party.id,
         user_id=to_base64(new_id(now).bytes),  # of nobody yet: who has a code is not told to those who have none
         user_name=f"{data.name} (operator)",
         algorithms=list(ALGORITHMS),
         exclude=[],
-        expires_at=rfc3339(asked.expires_at),
+        expires_at=rfc3339(challenge.expires_at),
     )
 
 
@@ -130,8 +130,8 @@ async def challenge_operator_session(services: Services) -> AssertionChallengeVi
     """Returns a challenge. Pass it to `navigator.credentials.get()`. It is good once, for five minutes."""
     party = party_of(services.public_url)
     async with services.database.transaction() as connection:
-        asked = await sign_in.ask(connection, party, None, sign_in.SIGN_IN, [], services.clock())
-    return assertion_challenge_view(asked, [])
+        challenge = await sign_in.create_challenge(connection, party, None, sign_in.SIGN_IN, [], services.clock())
+    return assertion_challenge_view(challenge, [])
 
 
 @post(

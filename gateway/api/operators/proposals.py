@@ -121,8 +121,8 @@ async def challenge_proposal(id: ProposalPath, services: Services, operator: Ope
     """
     party, number = party_of(services.public_url), read(proposals.PREFIX, id)
     async with services.database.transaction() as connection:
-        asked = await approvals.ask_approval(connection, party, operator, number, services.clock())
-    return assertion_challenge_view(asked, [])
+        challenge = await approvals.challenge_approval(connection, party, operator, number, services.clock())
+    return assertion_challenge_view(challenge, [])
 
 
 @post(

@@ -45,7 +45,7 @@ async def challenge_policy(data: PolicyRequest, services: Services, caller: Wall
         new = await policy_change.resolve_payees(
             connection, services.settings, caller, _policy(services.settings.assets, data), data.trusted
         )
-        asked = await passkey.ask(
+        challenge = await passkey.create_challenge(
             connection,
             party_of(services.public_url),
             caller.id,
@@ -53,7 +53,7 @@ async def challenge_policy(data: PolicyRequest, services: Services, caller: Wall
             policy_change.details(new),
             services.clock(),
         )
-        return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
+        return assertion_challenge_view(challenge, await passkey.credentials(connection, caller.id))
 
 
 @put(
@@ -88,10 +88,10 @@ async def challenge_payment_approval(id: PaymentPath, services: Services, caller
     `navigator.credentials.get()`. It is good once, for five minutes.
     """
     async with services.database.transaction() as connection:
-        _, asked, allowed = await approve.ask(
+        _, challenge, allowed = await approve.create_challenge(
             connection, services.settings, party_of(services.public_url), caller.id, payment_id(id), services.clock()
         )
-    return assertion_challenge_view(asked, allowed)
+    return assertion_challenge_view(challenge, allowed)
 
 
 @post(
@@ -146,7 +146,7 @@ async def challenge_withdrawal(data: MoneyRequest, services: Services, caller: W
     """
     money = services.settings.assets.of_wallet(data.asset).parse_positive(data.amount)
     async with services.database.transaction() as connection:
-        asked = await passkey.ask(
+        challenge = await passkey.create_challenge(
             connection,
             party_of(services.public_url),
             caller.id,
@@ -154,7 +154,7 @@ async def challenge_withdrawal(data: MoneyRequest, services: Services, caller: W
             (money.amount, money.asset.code),
             services.clock(),
         )
-        return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
+        return assertion_challenge_view(challenge, await passkey.credentials(connection, caller.id))
 
 
 def _policy(assets: Assets, data: PolicyRequest) -> Policy:
@@ -162,7 +162,7 @@ def _policy(assets: Assets, data: PolicyRequest) -> Policy:
     for code, limit in data.limits.items():
         asset = assets.of_wallet(code)
         limits[code] = Limit(asset.parse(limit.payment), asset.parse(limit.day))
-    asked = Policy(
+    new = Policy(
         limits,
         data.approve_new_payee,
         data.approve_address,
@@ -170,8 +170,8 @@ def _policy(assets: Assets, data: PolicyRequest) -> Policy:
         data.new_device_hours,
         data.undo_seconds,
     )
-    policy.check(asked)
-    return asked
+    policy.check(new)
+    return new
 
 
 def policy_view(assets: Assets, of: Policy, trusted: list[str]) -> PolicyView:

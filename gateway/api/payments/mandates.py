@@ -49,8 +49,8 @@ async def challenge_mandate(data: MandateRequest, services: Services, caller: Wa
     async with services.database.transaction() as connection:
         details = mandate.details(await _new_mandate(connection, services, data))
         party, now = party_of(services.public_url), services.clock()
-        asked = await passkey.ask(connection, party, caller.id, mandate.PURPOSE, details, now)
-        return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
+        challenge = await passkey.create_challenge(connection, party, caller.id, mandate.PURPOSE, details, now)
+        return assertion_challenge_view(challenge, await passkey.credentials(connection, caller.id))
 
 
 @post(
@@ -111,8 +111,10 @@ async def challenge_mandate_approval(id: MandatePath, services: Services, caller
     async with services.database.transaction() as connection:
         waits = await mandate.waiting(connection, services.settings.assets, of, caller.id)
         party, details = party_of(services.public_url), mandate.approval_details(waits)
-        asked = await passkey.ask(connection, party, caller.id, mandate.APPROVAL, details, services.clock())
-        return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
+        challenge = await passkey.create_challenge(
+            connection, party, caller.id, mandate.APPROVAL, details, services.clock()
+        )
+        return assertion_challenge_view(challenge, await passkey.credentials(connection, caller.id))
 
 
 @post(

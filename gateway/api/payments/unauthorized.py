@@ -126,7 +126,9 @@ async def challenge_unfreeze(services: Services, caller: Wallet) -> AssertionCha
     """Pass it to `navigator.credentials.get()`. It is good once, for five minutes."""
     async with services.database.transaction() as connection:
         return assertion_challenge_view(
-            *await report_unauthorized.ask(connection, party_of(services.public_url), caller.id, services.clock())
+            *await report_unauthorized.create_challenge(
+                connection, party_of(services.public_url), caller.id, services.clock()
+            )
         )
 
 

@@ -21,7 +21,7 @@ KEPT_FOR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PasskeyChallenge:
     """A challenge to sign: its 32 bytes, its nonce, and its expiry."""
 
     challenge: bytes
@@ -30,12 +30,12 @@ class Asked:
     expires_at: datetime
 
 
-def fresh(party: Party, who: str, purpose: str, details: Sequence[str], now: datetime) -> Asked:
+def new_challenge(party: Party, who: str, purpose: str, details: Sequence[str], now: datetime) -> PasskeyChallenge:
     """Return a new challenge for this purpose over these details. `who` may answer it, by their shown id; "":
     anybody.
     """
     nonce = secrets.token_bytes(32)
-    return Asked(challenge_of(purpose, who, details, nonce), nonce, party, now + GOOD_FOR)
+    return PasskeyChallenge(challenge_of(purpose, who, details, nonce), nonce, party, now + GOOD_FOR)
 
 
 def party_of_used(row: Record | None, named: bytes, who: str, purpose: str, details: Sequence[str]) -> Party:
@@ -43,7 +43,11 @@ def party_of_used(row: Record | None, named: bytes, who: str, purpose: str, deta
     same. Raises InvalidPasskey if they are not, or if there is no row: it is unknown, was used before or has expired.
     """
     if row is None:
-        raise InvalidPasskey("challenge", "it is over no challenge that was asked for this, or one used before or over")
+        raise InvalidPasskey(
+            "challenge", "it signs no challenge that was made for this, or one that was used or has expired"
+        )
     if challenge_of(purpose, who, details, row["nonce"]) != named:
-        raise InvalidPasskey("details", "what it was asked for has changed since: look again, and approve that")
+        raise InvalidPasskey(
+            "details", "what it approves has changed since: look at it again, and approve it as it is now"
+        )
     return Party(row["rp_id"], row["origin"])

@@ -33,7 +33,7 @@ class Signed:
     nonce: str
 
 
-async def ask(connection: Connection, of: Wallet, public_url: str, chain_id: int, now: datetime) -> SignIn:
+async def create_challenge(connection: Connection, of: Wallet, public_url: str, chain_id: int, now: datetime) -> SignIn:
     """Return a new text for signing in to this wallet. Raises InvalidSignIn if the gateway keeps its key."""
     if not of.signs_itself:
         raise InvalidSignIn("no_own_address", f"@{of.handle} is bound to no address of its owner's own: use a passkey")
@@ -73,7 +73,7 @@ async def find(database: Database, node: Node | None, text: str, signed: bytes, 
     else:
         if node is None:
             raise NodeUnavailable("GATEWAY_RPC_URL is not set")
-        await signature.ask(node, of.address, digest(text), signed)
+        await signature.check_contract(node, of.address, digest(text), signed)
     return Signed(of, sign_in.nonce)
 
 

@@ -37,7 +37,7 @@ from gateway.identity.sign_in.ceremony import (
     is_cloned,
     register,
 )
-from gateway.identity.sign_in.challenge import Asked
+from gateway.identity.sign_in.challenge import PasskeyChallenge
 from gateway.identity.wallet import lock_wallet, lock_with_keys
 from gateway.ids import PasskeyId, WalletId, new_id, read, show
 from gateway.postgres.pool import Connection, Record, Statements
@@ -71,18 +71,18 @@ class Passkey:
         return show(PREFIX, self.id)
 
 
-async def ask(
+async def create_challenge(
     connection: Connection,
     party: Party,
     wallet: WalletId | None,
     purpose: str,
     details: Sequence[str],
     now: datetime,
-) -> Asked:
+) -> PasskeyChallenge:
     """Return a new challenge for this purpose over these details, to be signed by a passkey of the wallet. None: by
     anybody's passkey, which then identifies the wallet.
     """
-    asked = challenges.fresh(party, _shown(wallet), purpose, details, now)
+    asked = challenges.new_challenge(party, _shown(wallet), purpose, details, now)
     await connection.execute(sql.forget_challenges, now - challenges.KEPT_FOR)
     await connection.execute(
         *(sql.ask, asked.challenge, wallet, purpose, asked.nonce),

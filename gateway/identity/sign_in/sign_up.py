@@ -13,7 +13,7 @@ from gateway.identity import wallet as wallets
 from gateway.identity.handle import fold
 from gateway.identity.sign_in import passkey
 from gateway.identity.sign_in.ceremony import Party, Registration
-from gateway.identity.sign_in.challenge import Asked
+from gateway.identity.sign_in.challenge import PasskeyChallenge
 from gateway.identity.sign_in.passkey import Passkey
 from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId, new_id, show
@@ -24,14 +24,16 @@ from gateway.postgres.pool import Connection
 PURPOSE = "wallet.create"
 
 
-async def ask(connection: Connection, party: Party, typed: str, now: datetime) -> tuple[Asked, WalletId, str]:
+async def create_challenge(
+    connection: Connection, party: Party, typed: str, now: datetime
+) -> tuple[PasskeyChallenge, WalletId, str]:
     """Return a challenge for the first passkey of a wallet, the wallet's id and its handle.
 
     Raises InvalidHandle and HandleTaken.
     """
     handle = await wallets.check_free(connection, typed)
     id = WalletId(new_id(now))
-    return await passkey.ask(connection, party, None, PURPOSE, _details(id, handle), now), id, handle
+    return await passkey.create_challenge(connection, party, None, PURPOSE, _details(id, handle), now), id, handle
 
 
 async def finish(

@@ -24,7 +24,7 @@ from gateway.errors import Forbidden, NotFound
 from gateway.events import log
 from gateway.identity.sign_in import passkey
 from gateway.identity.sign_in.ceremony import Assertion, Party
-from gateway.identity.sign_in.challenge import Asked
+from gateway.identity.sign_in.challenge import PasskeyChallenge
 from gateway.ids import PaymentId, WalletId
 from gateway.ledger import ledger, transfer
 from gateway.ledger.transfer import End
@@ -107,10 +107,12 @@ async def of_link(connection: Connection, settings: PaymentSettings, token: str,
     return await records.payment(connection, settings.assets, PaymentId(row["payment_id"]), WalletId(row["wallet_id"]))
 
 
-async def ask(connection: Connection, party: Party, caller: WalletId, now: datetime) -> tuple[Asked, list[bytes]]:
+async def create_challenge(
+    connection: Connection, party: Party, caller: WalletId, now: datetime
+) -> tuple[PasskeyChallenge, list[bytes]]:
     """A challenge to unfreeze the caller's wallet, and the passkeys that can sign it."""
-    asked = await passkey.ask(connection, party, caller, PURPOSE, (), now)
-    return asked, await passkey.credentials(connection, caller)
+    challenge = await passkey.create_challenge(connection, party, caller, PURPOSE, (), now)
+    return challenge, await passkey.credentials(connection, caller)
 
 
 async def unfreeze(connection: Connection, caller: WalletId, assertion: Assertion, now: datetime) -> None:
