@@ -22,10 +22,10 @@ Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
 #: Called after each commit: what was submitted, its answers, and when it began and ended, by the monotonic clock.
-Told = Callable[[Sequence[Asked], Sequence[Answer], float, float], None]
+AfterCommit = Callable[[Sequence[Asked], Sequence[Answer], float, float], None]
 
 #: Called with the result of one: its answer, or the error.
-Tell = Callable[[Answer | None, Exception | None], None]
+Callback = Callable[[Answer | None, Exception | None], None]
 
 
 class GroupCommit(Generic[Asked, Answer]):
@@ -43,13 +43,13 @@ class GroupCommit(Generic[Asked, Answer]):
         commit: Callable[[list[Asked]], Awaitable[Sequence[Answer]]],
         most: int = 64,
         at_once: int = 1,
-        told: Told[Asked, Answer] | None = None,
+        after_commit: AfterCommit[Asked, Answer] | None = None,
     ) -> None:
         self._commit = commit
-        self._told = told
+        self._after_commit = after_commit
         self._most = most
         self._free = at_once
-        self._waiting: deque[tuple[Asked, Tell[Answer]]] = deque()
+        self._waiting: deque[tuple[Asked, Callback[Answer]]] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self.sizes = Histogram(SIZES)  # How many were passed to each `commit`.
 
@@ -59,9 +59,9 @@ class GroupCommit(Generic[Asked, Answer]):
         self.add(asked, partial(_resolve, future))
         return future
 
-    def add(self, asked: Asked, tell: Tell[Answer]) -> None:
-        """Submit without a future: `tell` is called from the event loop."""
-        self._waiting.append((asked, tell))
+    def add(self, asked: Asked, callback: Callback[Answer]) -> None:
+        """Submit without a future: `callback` is called from the event loop."""
+        self._waiting.append((asked, callback))
         if self._free:
             self._free -= 1
             task = asyncio.get_running_loop().create_task(self._work())
@@ -76,11 +76,11 @@ class GroupCommit(Generic[Asked, Answer]):
                 fault = await self._batch([self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))])
                 if isinstance(fault, DatabaseUnavailable):  # each batch would wait as long as this one, in vain
                     waiting, self._waiting = list(self._waiting), deque()
-                    _tell(waiting, [None] * len(waiting), fault)
+                    _call_back(waiting, [None] * len(waiting), fault)
         finally:
             self._free += 1
 
-    async def _batch(self, batch: list[tuple[Asked, Tell[Answer]]]) -> Exception | None:
+    async def _batch(self, batch: list[tuple[Asked, Callback[Answer]]]) -> Exception | None:
         """Commit a batch. If it fails, it is committed again one by one, so that one fault does not fail all. If the
         database is unavailable, all get that error. If one alone has waited for a lock until the timeout, the rest get
         that error too: one after the other they would wait longer than their callers do, and so would all after them.
@@ -91,31 +91,31 @@ class GroupCommit(Generic[Asked, Answer]):
         try:
             answers = await self._commit([asked for asked, _ in batch])
         except DatabaseUnavailable as away:
-            _tell(batch, [None] * len(batch), away)
+            _call_back(batch, [None] * len(batch), away)
             return away
         except Exception as fault:  # noqa: BLE001 - whatever it was, everybody gets an answer
             if len(batch) == 1:
-                _tell(batch, [None] * len(batch), fault)
+                _call_back(batch, [None] * len(batch), fault)
                 return fault
             for place, one in enumerate(batch):
                 alone = await self._batch([one])
                 if isinstance(alone, LockTimeout | DatabaseUnavailable):
-                    _tell(batch[place:], [None] * len(batch[place:]), alone)
+                    _call_back(batch[place:], [None] * len(batch[place:]), alone)
                     return alone
         else:
             assert len(answers) == len(batch), "an answer each"
-            asyncio.get_running_loop().call_soon(_tell, batch, answers)
-            if self._told is not None:
-                self._told([asked for asked, _ in batch], answers, began, monotonic())
+            asyncio.get_running_loop().call_soon(_call_back, batch, answers)
+            if self._after_commit is not None:
+                self._after_commit([asked for asked, _ in batch], answers, began, monotonic())
         return None
 
 
-def _tell(
-    batch: list[tuple[Asked, Tell[Answer]]], answers: Sequence[Answer | None], fault: Exception | None = None
+def _call_back(
+    batch: list[tuple[Asked, Callback[Answer]]], answers: Sequence[Answer | None], fault: Exception | None = None
 ) -> None:
-    for (_, tell), answer in zip(batch, answers, strict=True):
+    for (_, callback), answer in zip(batch, answers, strict=True):
         try:
-            tell(answer, fault)
+            callback(answer, fault)
         except Exception:
             log.exception("a caller could not be given its result")
 

@@ -90,8 +90,8 @@ class Batcher(Generic[Asked, Done]):
         self._view = view
         self._in_row = in_row
         tracer = services.tracer
-        told = None if tracer is None else partial(trace_answers, tracer, f"PostgreSQL {name}")
-        self._group: GroupCommit[tuple[Claim, Asked], Outcome] = GroupCommit(self._commit, told=told)
+        trace = None if tracer is None else partial(trace_answers, tracer, f"PostgreSQL {name}")
+        self._group: GroupCommit[tuple[Claim, Asked], Outcome] = GroupCommit(self._commit, after_commit=trace)
 
     @property
     def sizes(self) -> Histogram:

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from gateway.chain.token.contract import Movement
-from gateway.events.log import Event as Told
+from gateway.events.log import Event as LogEvent
 from gateway.ids import TransferId, new_id
 from gateway.ledger import account, transfer
 from gateway.ledger.transfer import End, Leg, Transfer
@@ -60,7 +60,7 @@ class Conversions(Settles[Conversion]):
     async def write(self, connection: Connection, things: Sequence[Conversion], now: datetime) -> None:
         await records.update_conversions(connection, things)
 
-    async def submit(self, connection: Connection, things: Sequence[Conversion], tx_hash: str) -> Sequence[Told]:
+    async def submit(self, connection: Connection, things: Sequence[Conversion], tx_hash: str) -> Sequence[LogEvent]:
         submitted = [replace(one, tx_hash=tx_hash, state=_submitted(one)) for one in things]
         await records.update_conversions(connection, submitted)
         return [payment_events.conversion_event(one) for one in submitted]

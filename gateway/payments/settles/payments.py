@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from gateway.chain.token.contract import Movement
-from gateway.events.log import Event as Told
+from gateway.events.log import Event as LogEvent
 from gateway.ledger import account, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Asset, Assets, Money
@@ -56,7 +56,7 @@ class Payments(Settles[Payment]):
         if len(settled) < len(things):
             await records.update(connection, [one for one in things if one.state is not State.SETTLED])
 
-    async def submit(self, connection: Connection, things: Sequence[Payment], tx_hash: str) -> Sequence[Told]:
+    async def submit(self, connection: Connection, things: Sequence[Payment], tx_hash: str) -> Sequence[LogEvent]:
         submitted = [replace(one, tx_hash=tx_hash, state=_submitted(one)) for one in things]
         await records.submit(connection, submitted, tx_hash)
         return [event for payment in submitted for event in payment_events.events(payment)]

@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 #: How many API keys are remembered as not plain; one that is not is asked about in two transactions.
 _KEYS_REMEMBERED: Final = 100_000
 
-#: Told the answer to a call, or None where the ordinary handler has to answer.
-Tell = Callable[["Call", Answer | None], None]
+#: Called with the answer to a call, or None where the ordinary handler has to answer.
+OnAnswer = Callable[["Call", Answer | None], None]
 
 
 class Call:
@@ -45,18 +45,18 @@ class Call:
     It stands among uvicorn's tasks, for which a stop waits, until it is answered.
     """
 
-    __slots__ = ("asked", "behind", "handler", "is_cancelled", "request", "route", "tell")
+    __slots__ = ("asked", "behind", "handler", "is_cancelled", "on_answer", "request", "route")
 
     def __init__(self, route: Route, request: Request, handler: AnyHandler, asked: Any) -> None:
         self.route, self.request, self.handler, self.asked = route, request, handler, asked
         self.behind: list[Call] | None = None  #: Those with the same key, which wait for it.
         self.is_cancelled = False
-        self.tell: Tell  #: It does not refer to the call: a circle would wait for the garbage collector.
+        self.on_answer: OnAnswer  #: It does not refer to the call: a circle would wait for the garbage collector.
 
     def cancel(self, msg: str | None = None) -> None:
         """A stop waits no longer, as of a task: what was submitted is committed, and nobody is told."""
         self.is_cancelled = True
-        asyncio.get_running_loop().call_soon(self.tell, self, None)
+        asyncio.get_running_loop().call_soon(self.on_answer, self, None)
 
 
 class FastPayments:
@@ -111,9 +111,9 @@ class FastPayments:
                     return Call(route, request, handler, asked)
         return Call(route, request, route.checked, request)
 
-    def submit(self, call: Call, tell: Tell) -> None:
-        """Do it. `tell` is called once, when it is committed or refused, or the call was cancelled."""
-        call.tell = tell
+    def submit(self, call: Call, on_answer: OnAnswer) -> None:
+        """Do it. `on_answer` is called once, when it is committed or refused, or the call was cancelled."""
+        call.on_answer = on_answer
         first = self._in_flight.setdefault(call.request.head.key, call)
         if first is not call:
             first.behind = [*(first.behind or ()), call]
@@ -136,9 +136,9 @@ class FastPayments:
         except Exception:
             log.exception("a payment could not be answered")
             answer = None
-        _tell(call, answer)
+        _call_back(call, answer)
         for one in call.behind or ():
-            _tell(one, None)
+            _call_back(one, None)
 
     def answer(self, call: Call, outcome: Any) -> Answer | None:
         """The answer to what became of a call; None if the ordinary handler has to answer."""
@@ -183,6 +183,6 @@ def _refusal(fault: Exception) -> GatewayError | Undecided:
     return Undecided()
 
 
-def _tell(call: Call, answer: Answer | None) -> None:
+def _call_back(call: Call, answer: Answer | None) -> None:
     if not call.is_cancelled:  # or it was told so already
-        call.tell(call, answer)
+        call.on_answer(call, answer)
