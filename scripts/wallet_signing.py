@@ -1,6 +1,6 @@
 """What the key of scripts/wallet signs (EIP-712): token payments (EIP-3009), its own or asked for by the gateway.
 
-The domain is the contract's own (EIP-5267), or is held against it: no other contract and no other chain takes the
+The domain is the contract's own (EIP-5267), or is compared with it: no other contract and no other chain takes the
 signature.
 """
 

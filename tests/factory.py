@@ -196,7 +196,7 @@ class Town:
         return asked
 
     async def sign(self, payment: Payment, key: LocalAccount) -> Payment:
-        """The payment, signed with a key as any wallet signs typed data, and handed in."""
+        """The payment, signed with a key as any wallet signs typed data, and submitted."""
         signed = bytes(key.sign_typed_data(full_message=await self.to_sign(payment)).signature)
         return await self.hand_in(payment, signed)
 

@@ -106,9 +106,7 @@ async def test_a_machine_whose_clock_is_wrong_is_told_of_once_and_again_when_it_
     assert said[1] == "this machine's clock agrees with the database's again"
 
 
-async def test_the_databases_clock_is_looked_at_again_and_again(
-    server: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_databases_clock_is_read_again_and_again(server: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that slept as a whole, or a server in another's place: nothing else would tell."""
     monkeypatch.setattr(primary_monitor, "_LOOK_SECONDS", 0.01)
     async with connect(server.dsn, 1) as database:

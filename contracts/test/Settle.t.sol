@@ -272,7 +272,7 @@ contract SettleTest is TokenSetup {
         send(a);
     }
 
-    function test_a_frozen_payer_s_payment_cannot_be_replayed_after_the_thaw() public {
+    function test_a_frozen_payer_s_payment_cannot_be_replayed_after_the_unfreeze() public {
         IToken.Authorization memory a = pay(ALICE, bob, 10, 7);
         freeze(alice);
         settle(a);

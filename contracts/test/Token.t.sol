@@ -120,7 +120,7 @@ contract TokenTest is TokenSetup {
         expectMintSkip(IToken.Mint(address(token), 5, "1"), IERC20Errors.ERC20InvalidReceiver.selector);
     }
 
-    function test_a_mint_to_the_frozen_is_skipped_and_its_reference_mints_after_the_thaw() public {
+    function test_a_mint_to_the_frozen_is_skipped_and_its_reference_mints_after_the_unfreeze() public {
         freeze(alice);
         expectMintSkip(IToken.Mint(alice, 5, "1"), IToken.AccountFrozen.selector);
 
@@ -226,7 +226,7 @@ contract TokenTest is TokenSetup {
         token.transferFrom(alice, bob, 0);
     }
 
-    function test_the_thawed_pay_again_while_others_stay_frozen() public {
+    function test_the_unfrozen_pay_again_while_others_stay_frozen() public {
         freeze(alice);
         freeze(bob);
         unfreeze(alice);
@@ -238,7 +238,7 @@ contract TokenTest is TokenSetup {
         token.transfer(bob, 1);
     }
 
-    function test_nobody_is_frozen_or_thawed_twice() public {
+    function test_nobody_is_frozen_or_unfrozen_twice() public {
         vm.expectRevert(abi.encodeWithSelector(IToken.AccountNotFrozen.selector, alice));
         unfreeze(alice);
         freeze(alice);

@@ -146,7 +146,7 @@ class Nodes:
         """Stop everything on the node: its connections stay open and nothing answers."""
         self._freeze(node, self._processes_of(node))
 
-    def thaw(self, node: Node) -> None:
+    def unfreeze(self, node: Node) -> None:
         tell(node.frozen, signal.SIGCONT)
         node.frozen = []
 

@@ -112,7 +112,7 @@ async def frozen(cluster: Cluster) -> None:
     primary = await cluster.nodes.primary()
     cluster.nodes.freeze(primary)
     await asyncio.sleep(FROZEN_SECONDS)
-    cluster.nodes.thaw(primary)
+    cluster.nodes.unfreeze(primary)
 
 
 async def cut_off(cluster: Cluster) -> None:
@@ -120,7 +120,7 @@ async def cut_off(cluster: Cluster) -> None:
     primary = await cluster.nodes.primary()
     cluster.nodes.cut_off(primary)
     await asyncio.sleep(CUT_SECONDS)
-    cluster.nodes.thaw(primary)
+    cluster.nodes.unfreeze(primary)
 
 
 ROUNDS: dict[str, Round] = {"switchover": switchover, "cut-off": cut_off, "frozen": frozen}
@@ -224,7 +224,7 @@ async def _untrue(load: Load, paid: list[Paid]) -> list[str]:
 
 
 async def _wrong_sums(cluster: Cluster, load: Load) -> list[str]:
-    """What the shop has, held against all that was ever paid, once the chain has settled; and the ledger's own
+    """What the shop has, compared with all that was ever paid, once the chain has settled; and the ledger's own
     check.
     """
     headers = {"Authorization": f"Bearer {load.keys['shop']}"}

@@ -1,4 +1,4 @@
-"""What is handed in signed: read strictly, before anything else is asked."""
+"""What is submitted signed: read strictly, before anything else is asked."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Where a request ends, held against RFC 9110 and 9112 on a socket: on the payment path, on the handler behind it and
+"""Where a request ends, compared with RFC 9110 and 9112 on a socket: on the payment path, on the handler behind it and
 on an ordinary route. A request is done once or refused; what stands behind it never becomes a request of its own.
 """
 

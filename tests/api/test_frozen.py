@@ -46,7 +46,7 @@ async def test_every_way_out_of_a_frozen_token_is_refused_and_leaves_nothing(api
     assert await api.counts() == before
 
 
-async def test_what_stays_in_the_house_goes_on(api: Api) -> None:
+async def test_what_stays_in_the_gateway_goes_on(api: Api) -> None:
     alice = await api.person("alice", "10 USDX", "50.00 USD", "50.00 EUR")
     bob = await api.person("bob", "5 USDX")
     await freeze(api, "USDX")

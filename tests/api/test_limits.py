@@ -153,7 +153,7 @@ async def test_names_are_tried_by_no_other_way_either_and_a_right_one_is_not_tol
     assert (await alice.pay("@bob", "0.01 EUR")).status_code == 201
 
 
-async def test_lines_after_too_many_wrong_names_are_not_looked_at(
+async def test_lines_after_too_many_wrong_names_are_not_read(
     database: Database, assets: Assets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch, "AT_ONCE", 2)

@@ -220,7 +220,7 @@ async def test_a_wallet_that_is_frozen_for_two_reasons_stays_so_when_one_expires
     assert await is_frozen(api, "alice")
 
 
-async def test_nothing_thaws_before_another_operator_says_so(api: Api) -> None:
+async def test_nothing_is_unfrozen_before_another_operator_says_so(api: Api) -> None:
     await api.person("alice")
     ann, ben = await operator(api, "ann"), await operator(api, "ben")
     await ben.approve((await ann.propose("wallet.freeze", "alice")).json()["id"])

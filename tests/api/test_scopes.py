@@ -91,7 +91,7 @@ async def test_no_key_acts_as_the_owner_of_a_guarded_wallet(api: Api) -> None:
         ("UPDATE wallet SET frozen_at = now()", "UPDATE wallet SET frozen_at = NULL"),
     ],
 )
-async def test_a_key_is_plain_as_long_as_nothing_is_to_be_looked_at(api: Api, ground: str, gone: str) -> None:
+async def test_a_key_is_plain_as_long_as_nothing_is_to_be_checked(api: Api, ground: str, gone: str) -> None:
     await api.person("alice")
     assert await plain(api) == {True}
     await change(api, ground)

@@ -23,7 +23,7 @@ async def audit_events(town: Town) -> list[tuple[str, str, dict[str, object]]]:
         return [(event.kind, event.by.kind, event.details) for event in reversed(await log.read(connection))]
 
 
-async def test_a_handle_that_is_claimed_and_its_key_are_acts_of_anyone(town: Town) -> None:
+async def test_a_handle_that_is_claimed_and_its_key_are_events_of_anyone(town: Town) -> None:
     await town.person("alice")
     assert await audit_events(town) == [
         ("wallet.created", "anyone", {"handle": "alice"}),
@@ -53,7 +53,9 @@ async def test_an_address_is_bound_and_what_does_not_bind_one_is_an_audit_event_
     ]
 
 
-async def test_a_difference_and_its_freeze_are_the_workers_and_the_lift_is_who_ran_the_command(town: Town) -> None:
+async def test_a_difference_and_its_freeze_are_the_workers_and_the_unfreeze_is_of_who_ran_the_command(
+    town: Town,
+) -> None:
     alice = await town.person("alice", "20 USDX")
     await freeze_by_difference(town, alice.address, "25 USDX")
     await town.set_balance(alice.address, "20 USDX")

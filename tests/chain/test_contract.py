@@ -99,14 +99,14 @@ def test_a_reason_nobody_knows_is_shown_as_it_is_and_ends_nothing() -> None:
     assert not skip.ended
 
 
-def test_a_cancellation_that_comes_with_a_skip_is_one_fact_and_one_on_its_own_is_another() -> None:
+def test_a_cancellation_that_comes_with_a_skip_is_one_event_and_one_on_its_own_is_another() -> None:
     both = [canceled(7, 0), skipped(7, "AccountFrozen(address)", 1)]
 
     assert decode([USDX], both).skips == [Skip("USDX", ALICE, 7, "account_frozen", True)]
     assert decode([USDX], [canceled(7, 0)]).skips == [Skip("USDX", ALICE, 7, "canceled", True)]
 
 
-def test_a_cancellation_before_the_skip_of_another_nonce_is_a_fact_of_its_own() -> None:
+def test_a_cancellation_before_the_skip_of_another_nonce_is_an_event_of_its_own() -> None:
     skips = decode([USDX], [canceled(7, 0), skipped(8, "ERC3009InvalidSignature()", 1)]).skips
 
     assert [(skip.nonce, skip.reason) for skip in skips] == [(7, "canceled"), (8, "invalid_signature")]

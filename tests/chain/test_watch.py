@@ -102,7 +102,7 @@ async def test_one_of_many_workers_moves_the_cursor(setup: Setup) -> None:
     assert (await cursor_of(setup)).number == block_range.last.number
 
 
-async def test_a_span_that_was_read_without_a_contract_moves_no_cursor(setup: Setup) -> None:
+async def test_a_block_range_that_was_read_without_a_contract_moves_no_cursor(setup: Setup) -> None:
     setup.chain.mine(3)
     old = await cursor_of(setup)
     block_range = await watch.read(setup.node, [], old, FINALITY, {})

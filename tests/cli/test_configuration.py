@@ -113,7 +113,7 @@ def test_the_command_has_the_status_of_what_it_found() -> None:
     assert {one["name"]: one["source"] for one in found["settings"]}["GATEWAY_PORT"] == "environment"
 
 
-def test_variables_of_others_are_not_looked_at() -> None:
+def test_variables_of_others_are_ignored() -> None:
     assert faults(**{name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}) == []
 
 

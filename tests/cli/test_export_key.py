@@ -37,7 +37,7 @@ def test_the_key_comes_in_a_keystore_that_signs_for_the_handles_address(
     assert kinds.count("wallet.key_exported") == 1
 
 
-def test_a_file_that_is_there_is_left_as_it_is_and_no_key_is_exported(
+def test_a_file_that_exists_is_not_overwritten_and_no_key_is_exported(
     up: Up, tmp_path: Path, password_file: Path
 ) -> None:
     owner = up.someone("careful_owner")

@@ -10,7 +10,7 @@ from tests.processes import HANG_SECONDS
 from tests.running import Up
 
 
-def test_reconcile_finds_no_difference_in_an_honest_house(up: Up) -> None:
+def test_reconcile_finds_no_difference_in_books_that_agree(up: Up) -> None:
     found = up.gateway("reconcile")
 
     assert found.returncode == 0, found.stdout + found.stderr
@@ -31,7 +31,7 @@ def test_a_second_up_of_one_home_is_told_that_it_runs_already_and_where(up: Up) 
         )
 
 
-def test_a_difference_freezes_withdrawals_of_its_asset_until_they_are_lifted(up: Up) -> None:
+def test_a_difference_freezes_withdrawals_of_its_asset_until_they_are_unfrozen(up: Up) -> None:
     carol = up.someone("carol_of_the_freeze", THB="10.00", JPY="10")
     with bank_says_more(up, "THB", 5):
         found, as_json = up.gateway("reconcile"), up.gateway("reconcile", "--json")

@@ -24,7 +24,7 @@ def test_an_operator_is_added_shown_and_revoked_and_the_code_is_shown_once(up: U
     ]
 
 
-def test_break_glass_freezes_and_thaws_a_wallet_and_is_written_down(up: Up) -> None:
+def test_break_glass_freezes_and_unfreezes_a_wallet_and_is_written_down(up: Up) -> None:
     carol = up.someone("carol_of_the_glass")
 
     frozen = up.gateway("operators", "break-glass", "wallet.freeze", carol, "--reason", "she asked for it")

@@ -91,7 +91,7 @@ async def test_a_text_claims_once_for_a_few_minutes_as_it_was_written_and_by_its
     assert refused.value.kind == "unknown"
 
 
-async def test_of_many_that_hand_in_one_text_at_once_one_claims(town: Town) -> None:
+async def test_of_many_that_submit_one_text_at_once_one_claims(town: Town) -> None:
     key = a_key()
     text = await text_for(town, key)
     outcomes = await asyncio.gather(*(answer(town, text, signed(key, text)) for _ in range(10)), return_exceptions=True)

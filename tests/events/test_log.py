@@ -33,7 +33,7 @@ async def read(database: Database, owner: WalletId, after: int = 0, limit: int =
         return (await log.read(connection, owner, after, limit)).events
 
 
-async def test_events_come_in_order_with_their_facts_in_pages(database: Database, alice: WalletId) -> None:
+async def test_events_come_in_order_with_their_payloads_in_pages(database: Database, alice: WalletId) -> None:
     async with database.transaction() as connection:
         payload = {"n": 1, "text": "ключ \u0001", "deep": [{"a": None}]}
         await log.append(connection, [Event("first", alice, alice, payload), Event("second", alice, None, {})], NOW)

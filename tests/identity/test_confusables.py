@@ -1,4 +1,4 @@
-"""The database's rule of what looks alike, held against the data of UTS 39 (confusables.txt), all of Unicode."""
+"""The database's rule of what looks alike, compared with the data of UTS 39 (confusables.txt), all of Unicode."""
 
 import re
 import sys

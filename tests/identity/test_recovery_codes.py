@@ -69,7 +69,7 @@ async def test_a_code_of_others_a_wrong_one_and_one_replaced_are_refused(databas
     assert await left(alice) == CODES
 
 
-async def test_tries_are_limited_however_many_come_at_once_and_the_right_code_is_not_looked_at(
+async def test_tries_are_limited_however_many_come_at_once_and_the_right_code_is_not_checked(
     database: Database, alice: Owner
 ) -> None:
     code, *_ = await made(alice)

@@ -82,7 +82,7 @@ async def bob(town: LedgerTown, alice: Wallet) -> Wallet:
         *((150, "0.67", "0.01"), (33, "10.01", "0.03"), (5000, "0.01", "0.00")),
     ],
 )
-async def test_a_preview_says_the_fee_that_is_then_paid_to_the_house(
+async def test_a_preview_says_the_fee_that_is_then_paid_to_the_gateway(
     town: LedgerTown, alice: Wallet, bob: Wallet, basis_points: int, amount: str, cost: str
 ) -> None:
     town.charge(basis_points)

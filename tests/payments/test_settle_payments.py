@@ -180,7 +180,7 @@ async def test_what_was_short_may_be_asked_again_with_its_key(street: Street, be
     assert await street.available(street.people[0].wallet, "EUR") == "9.00 EUR"
 
 
-async def test_an_account_that_facts_left_short_is_short_and_is_filled_up(street: Street) -> None:
+async def test_an_account_that_unconditional_postings_left_short_is_short_and_is_filled_up(street: Street) -> None:
     eur = street.assets["EUR"]
     await street.pay(street.people[0].wallet, "@bea", "8.00 EUR", capture=False)
     async with street.database.transaction() as connection:

@@ -1,4 +1,4 @@
-"""Payments that their payer has signed alone, handed in: relayed once, by whoever hands them in."""
+"""Payments that their payer has signed alone, submitted: relayed once, by whoever submits them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -109,7 +109,7 @@ async def test_one_that_is_good_since_ten_minutes_is_settled_in_whichever_form_i
         await hand_in(town, signed(town, alice, key, "1 USDX", nonce=NONCE + 2, valid_after=2**32))
 
 
-async def test_the_same_one_handed_in_fifty_times_at_once_and_again_later_is_one_payment(town: Town) -> None:
+async def test_the_same_one_submitted_fifty_times_at_once_and_again_later_is_one_payment(town: Town) -> None:
     alice, key = await leaver(town, "10 USDX")
     one = signed(town, alice, key, "1 USDX")
 
@@ -133,7 +133,7 @@ async def test_a_payee_that_is_a_handles_address_is_the_handle(town: Town) -> No
     assert await town.available(bob, "USDX") == "4.000000 USDX"
 
 
-async def test_an_altered_one_is_refused_before_and_after_it_was_handed_in(town: Town) -> None:
+async def test_an_altered_one_is_refused_before_and_after_it_was_submitted(town: Town) -> None:
     alice, key = await leaver(town, "10 USDX")
     one = signed(town, alice, key, "4 USDX")
     altered = [
@@ -215,7 +215,7 @@ async def test_one_that_was_relayed_without_us_before_is_refused_and_holds_nothi
 
 
 @pytest.mark.parametrize("seen", [True, False])
-async def test_one_that_is_relayed_without_us_while_it_is_handed_in_is_never_held_for_ever(
+async def test_one_that_is_relayed_without_us_while_it_is_submitted_is_never_held_for_ever(
     town: Town, seen: bool
 ) -> None:
     alice, key = await leaver(town, "10 USDX")
@@ -243,7 +243,7 @@ async def test_one_that_is_relayed_without_us_while_it_is_handed_in_is_never_hel
     assert await town.differences() == []
 
 
-async def test_an_own_key_and_a_contract_hand_in_what_they_signed_too(town: Town) -> None:
+async def test_an_own_key_and_a_contract_submit_what_they_signed_too(town: Town) -> None:
     alice, key = await own(town, "alice", "10 USDX")
     carol, carols = await contract_wallet(town, "carol", "10 USDX")
 

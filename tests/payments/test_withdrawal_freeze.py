@@ -59,7 +59,7 @@ async def unfreeze_withdrawals(town: Town, code: str = "USDX") -> None:
         )
 
 
-async def test_a_queued_withdrawal_waits_for_the_freeze_to_be_lifted_and_then_goes_on(town: Town) -> None:
+async def test_a_queued_withdrawal_waits_for_the_freeze_to_end_and_then_goes_on(town: Town) -> None:
     alice = await town.person("alice", "20 USDX")
     await town.person("bob")
     leaving = await town.pay(alice, OUTSIDE, "1 USDX")
@@ -161,7 +161,7 @@ async def test_what_is_frozen_hurries_nobody_else(town: Town) -> None:
     assert ripe == [[], [Due("USDX", "settle", 1, 0)]]
 
 
-async def test_a_freeze_stays_while_there_is_a_difference_and_is_lifted_when_there_is_none(town: Town) -> None:
+async def test_a_freeze_stays_while_there_is_a_difference_and_ends_when_there_is_none(town: Town) -> None:
     alice = await town.person("alice", "10 USDX")
     await freeze_by_difference(town, alice.address, "7 USDX")
 
@@ -195,7 +195,7 @@ async def test_a_new_difference_freezes_again(town: Town) -> None:
     assert len(await rows(town, "SELECT * FROM withdrawal_freeze")) == 2
 
 
-async def test_a_difference_that_was_confirmed_during_the_look_before_a_lift_keeps_it_from_being_lifted(
+async def test_a_difference_confirmed_while_withdrawals_are_unfrozen_keeps_them_frozen(
     town: Town,
 ) -> None:
     alice = await town.person("alice", "10 USDX")
@@ -208,7 +208,7 @@ async def test_a_difference_that_was_confirmed_during_the_look_before_a_lift_kee
             )
 
 
-async def test_what_is_not_frozen_cannot_be_lifted(town: Town) -> None:
+async def test_what_is_not_frozen_cannot_be_unfrozen(town: Town) -> None:
     with pytest.raises(NotFound, match="freeze of USDX: its withdrawals go on"):
         await unfreeze_withdrawals(town)
 

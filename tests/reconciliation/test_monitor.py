@@ -1,4 +1,4 @@
-"""The ledger held against the chain and the bank, all the time: what is seen, what is believed, what it costs."""
+"""The ledger reconciled with the chain and the bank, all the time: what is seen, what is believed, what it costs."""
 
 import asyncio
 from collections.abc import Sequence
@@ -101,7 +101,7 @@ def worker(town: Town, node: HttpNode, schedule: Schedule = SCHEDULE) -> Worker:
 # ---- what is seen ---------------------------------------------------------------------------------------------------
 
 
-async def test_an_honest_house_is_looked_at_up_to_the_last_final_block_and_nothing_is_frozen(town: Town) -> None:
+async def test_books_that_agree_are_reconciled_up_to_the_last_final_block_and_nothing_is_frozen(town: Town) -> None:
     alice = await town.person("alice", "10 USDX", "5.00 EUR")
     await town.person("bob")
     await town.pay(alice, "@bob", "4 USDX")
@@ -181,7 +181,7 @@ async def test_a_supply_that_is_not_the_books_is_seen(town: Town) -> None:
     assert tuple(row) == ("supply:USDX", "totalSupply", 1_000_000)
 
 
-async def test_what_the_ledger_shifted_by_itself_is_seen_when_every_wallet_is_looked_at(town: Town) -> None:
+async def test_what_the_ledger_shifted_by_itself_is_seen_when_every_wallet_is_reconciled(town: Town) -> None:
     await town.person("alice", "10 USDX")
     await town.look()
     await shift(town, 2_000_000, "wallet:alice:USDX", "outside:USDX")
@@ -197,7 +197,9 @@ async def test_what_the_ledger_shifted_by_itself_is_seen_when_every_wallet_is_lo
     assert await frozen(town) == ["USDX"]
 
 
-async def test_an_outside_that_is_not_what_the_supply_leaves_is_seen_when_every_wallet_is_looked_at(town: Town) -> None:
+async def test_an_outside_that_is_not_what_the_supply_leaves_is_seen_when_every_wallet_is_reconciled(
+    town: Town,
+) -> None:
     alice = await town.person("alice", "10 USDX")
     await town.pay(alice, OUTSIDE, "3 USDX")
     await town.settle()
@@ -280,7 +282,7 @@ async def test_without_a_new_block_nobody_is_asked(town: Town) -> None:
 # ---- several workers, and one that is killed ------------------------------------------------------------------------
 
 
-async def test_two_workers_look_once_at_a_span_and_once_a_day_at_every_wallet(town: Town) -> None:
+async def test_two_workers_reconcile_a_block_range_once_and_every_wallet_once_a_day(town: Town) -> None:
     alice = await town.person("alice", "10 USDX")
     for n in range(5):
         await town.person(f"idle_{n}")

@@ -30,7 +30,7 @@ _ROUNDS_MAX = 60
 #: And a worker who repeats a step has done all there is to do after so many times at most.
 _REPEATS_MAX = 200
 
-#: The ledger is held against the chain at every so many steps.
+#: The ledger is reconciled with the chain at every so many steps.
 _COMPARE_EVERY = 10
 
 Act = Callable[[], Awaitable[object] | object]

@@ -101,7 +101,7 @@ class Owners:
                     raise self.world.violated("a signature that was taken is taken again", answer)
 
     async def sign_wrongly(self) -> None:
-        """Somebody hands in what another key has signed."""
+        """Somebody submits what another key has signed."""
         if waiting := self._waiting():
             asked = self.world.rng.choice(waiting)
             status, answer = await self._post(asked.person, asked.id, _signature(self.world.vault.own_key(), asked))

@@ -1,4 +1,4 @@
-"""Authorizations that were signed without the gateway, handed in to be settled."""
+"""Authorizations that were signed without the gateway, submitted to be settled."""
 
 from typing import Annotated
 

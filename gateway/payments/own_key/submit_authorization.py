@@ -47,7 +47,7 @@ _GOOD_FOR_MIN, _GOOD_FOR_MAX = timedelta(seconds=30), timedelta(days=30)
 #: A nonce as far as this from those that the gateway gives out at the address is never given out by it.
 _NONCES_APART: Final = 1 << 32
 
-#: How often it is looked whether the same one was handed in meanwhile.
+#: How often it is checked whether the same one was submitted meanwhile.
 _LOOKS = 3
 
 

@@ -64,7 +64,7 @@ async function create(asked) {
   };
 }
 
-// Make a passkey and hand it in with `send`. The authenticator forgets one that is refused (WebAuthn Level 3, signal API).
+// Make a passkey and submit it with `send`. The authenticator forgets one that is refused (WebAuthn Level 3, signal API).
 async function register(asked, send) {
   const { id, ...made } = await create(asked);
   try {
