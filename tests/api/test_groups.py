@@ -73,7 +73,7 @@ async def _kept_at_once(world: World) -> float:
     async with world.api.services.database.reading() as connection:
         asked = """SELECT count(*)::float8 / count(DISTINCT written) FROM (
             SELECT xmin::text AS written FROM idempotency_key
-            UNION ALL SELECT xmin::text FROM ledger_payment WHERE request IS NOT NULL
+            UNION ALL SELECT xmin::text FROM ledger_payment WHERE idempotency_hash IS NOT NULL
         ) AS kept"""
         return float(await connection.fetchval(asked))
 
