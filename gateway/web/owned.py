@@ -86,7 +86,7 @@ def sign_in_first(
     (SameSite=Strict): it is had to ask once more, from a page of ours.
     """
     if request.headers.get("sec-fetch-site") == "cross-site" and request.headers.get("sec-fetch-mode") == "navigate":
-        return answer(request, "once-more.html")
+        return answer(request, "same-site-reload.html")
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return Redirect(f"{door}?next={quote(asked, safe='/')}" if asked != home else door, status_code=303)
 
@@ -102,5 +102,5 @@ def refused(request: Request[Any, Any, Any], error: GatewayError) -> Response[An
     """What is said where the page's call is refused."""
     status = refuse(request, error).status_code or 500
     if isinstance(error, NotFound):
-        return answer(request, "missing.html", 404)
+        return answer(request, "not-found.html", 404)
     return answer(request, "refused.html", status, why=why_of(error, reader_for(request)))

@@ -136,4 +136,4 @@ def missing(request: Request[Any, Any, Any]) -> Response[bytes] | None:
     """What a browser shows at an address that is no page's; None where a program asks, or the API is asked."""
     if request.url.path.startswith("/v1/") or "text/html" not in request.headers.get("accept", ""):
         return None
-    return fixed(request, "missing.html", 404)
+    return fixed(request, "not-found.html", 404)

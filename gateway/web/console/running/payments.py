@@ -17,7 +17,7 @@ from gateway.operators.operators import Operator
 from gateway.payments.model.state import State
 from gateway.web.console.page import console_answer, console_page
 from gateway.web.console.running.steps import shown
-from gateway.web.console.running.totals import adds_up
+from gateway.web.console.running.totals import is_reconciled
 from gateway.web.owned import reader_for
 from gateway.web.wallet.payments import file_of
 
@@ -76,7 +76,7 @@ async def payment_life_page(
         steps=shown(timeline, reader),
         block=next((one.details["block"] for one in timeline.steps if one.kind == "final"), None),
         token=token,
-        adds_up=token is not None and adds_up(token, solvency),
+        is_reconciled=token is not None and is_reconciled(token, solvency),
     )
 
 

@@ -23,7 +23,7 @@ class Total:
     """
 
     token: OperatorSolvencyView
-    adds_up: bool
+    is_reconciled: bool
     since: str
     line: str
     marks: str
@@ -31,10 +31,10 @@ class Total:
 
 def totals(page: OperatorSolvencyPage, now: datetime) -> list[Total]:
     """One for each token."""
-    return [Total(one, adds_up(one, page), *_over_time(one, now)) for one in page.items]
+    return [Total(one, is_reconciled(one, page), *_over_time(one, now)) for one in page.items]
 
 
-def adds_up(token: OperatorSolvencyView, page: OperatorSolvencyPage) -> bool:
+def is_reconciled(token: OperatorSolvencyView, page: OperatorSolvencyPage) -> bool:
     """Whether nothing differs: within the ledger, with the chain, or at the bank of the currency that backs it."""
     frozen = {one.asset for one in page.frozen}
     return not (is_some(token.difference) or token.differences or frozen & {token.asset, token.backing})
