@@ -118,8 +118,8 @@ SETTINGS: Final = (
     (
         "GATEWAY_SMTP_URL",
         "",
-        "the mail server that sends notices, such as smtp://user:password@mail.example:587 (STARTTLS) or smtps:// "
-        "(TLS); empty: no e-mail is sent",
+        "the mail server that sends notifications, such as smtp://user:password@mail.example:587 (STARTTLS) or "
+        "smtps:// (TLS); empty: no e-mail is sent",
     ),
     ("GATEWAY_SMTP_URL_FILE", "", "a file to read that URL from, for secrets that are mounted as files"),
     ("GATEWAY_EMAIL_FROM", "", "the sender of e-mail, such as Example Pay <no-reply@pay.example>"),

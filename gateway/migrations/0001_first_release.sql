@@ -3404,7 +3404,7 @@ CREATE TABLE notification_delivery (
 CREATE INDEX notification_delivery_due ON notification_delivery (channel, next_at) WHERE state = 'pending';
 CREATE INDEX notification_delivery_of_notification ON notification_delivery (wallet_id, event);
 
--- How far the event log was read for notices.
+-- How far the event log was read for notifications.
 CREATE TABLE notification_position (
     number integer PRIMARY KEY CONSTRAINT notification_position_single CHECK (number = 1),
     reached bigint NOT NULL

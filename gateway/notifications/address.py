@@ -291,7 +291,7 @@ async def _record(
 
 def _check_locale(locale: str, time_zone: str) -> None:
     if locale not in LOCALES:
-        raise InvalidRequest("locale", f"{locale[:20]!r} is no language of notices: use {' or '.join(LOCALES)}")
+        raise InvalidRequest("locale", f"{locale[:20]!r} is no language of notifications: use {' or '.join(LOCALES)}")
     check_time_zone(time_zone)
 
 

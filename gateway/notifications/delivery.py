@@ -29,7 +29,7 @@ from gateway.identity.wallet import lock_wallet
 from gateway.ids import WalletId, new_id
 from gateway.notifications import address, preference, schedule
 from gateway.notifications.channels.channel import Gone, Outcome, Sent, TryLater
-from gateway.notifications.kinds import TYPES, Notice, notice
+from gateway.notifications.kinds import TYPES, Notification, notification_of
 from gateway.notifications.preference import Preferences
 from gateway.notifications.vocabulary import KINDS, DeliveryState
 from gateway.postgres.pool import Connection, Record, Statements
@@ -231,7 +231,7 @@ async def _queue_new(connection: Connection, concerned: Sequence[WalletId], afte
         for wallet, event in await log.tail(connection, concerned, after, to)
         if event.at > now - schedule.NEWS_FOR
         and event.kind in TYPES
-        and (one := notice(event, handles[wallet])) is not None
+        and (one := notification_of(event, handles[wallet])) is not None
     ]
     written = {(row["wallet_id"], row["event"]) for row in await _write(connection, told, now)}
     sent = {row["wallet_id"]: row["count"] for row in await connection.fetch(sql.sent_lately, concerned, now)}
@@ -249,7 +249,7 @@ async def _queue_new(connection: Connection, concerned: Sequence[WalletId], afte
     await _add(connection, rows, None, now)
 
 
-def _goes_to(one: Notice, there: Sequence[Record], said: Preferences) -> list[Record]:
+def _goes_to(one: Notification, there: Sequence[Record], said: Preferences) -> list[Record]:
     """Return the wallet's addresses that a notification goes to at once. A removed one gets security notifications
     only.
     """
@@ -285,7 +285,7 @@ async def _fall_back(connection: Connection, failed: Claimed, now: datetime) -> 
     await _add(connection, rows, failed.channel, now)
 
 
-async def _write(connection: Connection, told: Sequence[tuple[WalletId, Notice]], now: datetime) -> list[Record]:
+async def _write(connection: Connection, told: Sequence[tuple[WalletId, Notification]], now: datetime) -> list[Record]:
     return await connection.fetch(
         sql.add_notifications,
         [wallet for wallet, _ in told],

@@ -9,7 +9,7 @@ from gateway.events.log import END, EventFilter
 from gateway.ids import WalletId
 from gateway.notifications import delivery
 from gateway.notifications.delivery import Delivery
-from gateway.notifications.kinds import TYPES, Notice, notice
+from gateway.notifications.kinds import TYPES, Notification, notification_of
 from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "inbox.sql")
@@ -22,7 +22,7 @@ COUNTED_MAX: Final = 100
 class Listed:
     """A notification, whether its owner has seen it, and its delivery by each channel."""
 
-    notice: Notice
+    notification: Notification
     seen: bool
     deliveries: Sequence[Delivery]
 
@@ -40,7 +40,7 @@ async def page(connection: Connection, wallet: WalletId, handle: str, before: in
     more.
     """
     found = await log.read(connection, wallet, 0, limit, before, EventFilter(TYPES), newest_first=True)
-    told = [one for event in found.events if (one := notice(event, handle)) is not None]
+    told = [one for event in found.events if (one := notification_of(event, handle)) is not None]
     seen = await seen_to(connection, wallet)
     sent = await delivery.deliveries(connection, wallet, [one.event.number for one in told])
     items = [Listed(one, one.event.number <= seen, sent.get(one.event.number, ())) for one in told]
@@ -51,7 +51,7 @@ async def unseen(connection: Connection, wallet: WalletId, handle: str) -> int:
     """Return how many notifications the owner has not seen, up to `COUNTED_MAX`."""
     after = await seen_to(connection, wallet)
     found = await log.read(connection, wallet, after, COUNTED_MAX, END, EventFilter(TYPES), newest_first=True)
-    return sum(notice(event, handle) is not None for event in found.events)
+    return sum(notification_of(event, handle) is not None for event in found.events)
 
 
 async def seen_to(connection: Connection, wallet: WalletId) -> int:

@@ -14,7 +14,7 @@ from gateway.notifications.vocabulary import KINDS, Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """An event to notify the wallet's owner of. If two of a kind are `about` the same thing, only the first is sent."""
 
     kind: Kind
@@ -26,13 +26,13 @@ class Notice:
 _Rule = Callable[[Mapping[str, Any], str], str]
 
 
-def notice(event: LoggedEvent, handle: str) -> Notice | None:
+def notification_of(event: LoggedEvent, handle: str) -> Notification | None:
     """Return the event's notification to the wallet with this handle; None if there is none."""
     rule = _RULES.get(event.kind)
     name = rule(event.payload, f"@{handle}") if rule is not None else ""
     if not name:
         return None
-    return Notice(KINDS[name], event, event.subject if event.kind in _LEAVES else None)
+    return Notification(KINDS[name], event, event.subject if event.kind in _LEAVES else None)
 
 
 def _always(name: str) -> _Rule:
@@ -94,5 +94,5 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "notification_preferences.changed": _always("protection"),
 }
 
-#: The types of events that may have a notice.
+#: The types of events that may have a notification.
 TYPES: Final = tuple(_RULES)

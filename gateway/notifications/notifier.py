@@ -19,7 +19,7 @@ from gateway.keys.vault import Vault
 from gateway.notifications import address, delivery, preference
 from gateway.notifications.channels.channel import Channel, Message, Outcome, Sent, TryLater
 from gateway.notifications.delivery import Claimed
-from gateway.notifications.kinds import Notice, notice
+from gateway.notifications.kinds import Notification, notification_of
 from gateway.notifications.texts.language import Language
 from gateway.notifications.texts.messages import Reader, code_message, message
 from gateway.notifications.vocabulary import KINDS, DeliveryState
@@ -153,7 +153,7 @@ class Notifier:
             if to.code is None:
                 return "confirmed"
             return to.text, code_message(_code_id(claimed.id), to.code, reader, claimed.queued_at)
-        told = notice(events[0], handle)
+        told = notification_of(events[0], handle)
         assert told is not None, "what an event tells of does not change"
         if not told.kind.security:
             if to.removed_at is not None:
@@ -168,7 +168,7 @@ class Notifier:
             falls_back_from=claimed.falls_back_from,
         )
 
-    async def _report_url(self, wallet: WalletId, told: Notice) -> str | None:
+    async def _report_url(self, wallet: WalletId, told: Notification) -> str | None:
         """Make a link that reports money that leaves the wallet. Only its hash is stored, so it is made when it is
         sent. Its secret is in the fragment, after the #, which browsers do not send.
         """
@@ -178,7 +178,7 @@ class Notifier:
             token = await self._report_link(connection, wallet, PaymentId(told.about))
         return f"{self._public_url}/report#{token}"
 
-    def _unsubscribe(self, to: address.Address, told: Notice) -> tuple[str, str]:
+    def _unsubscribe(self, to: address.Address, told: Notification) -> tuple[str, str]:
         of = f"{to.unsubscribe}/{told.kind.name}"
         return f"{self._public_url}/v1/notifications/unsubscribe/{of}", f"{self._public_url}/unsubscribe#{of}"
 

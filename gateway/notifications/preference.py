@@ -77,7 +77,7 @@ async def change(
         if kind.security and usable and not any(after.mode(kind.name, channel) == "on" for channel in usable):
             raise InvalidRequest(
                 "security",
-                f"notices of the kind {kind.name} guard the wallet: leave one of {', '.join(sorted(usable))} on",
+                f"notifications of the kind {kind.name} guard the wallet: leave one of {', '.join(sorted(usable))} on",
             )
     if all(before.mode(*which) == mode for which, mode in modes.items()):
         return before

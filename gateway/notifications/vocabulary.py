@@ -45,6 +45,8 @@ KINDS: Final[Mapping[str, Kind]] = {
         Kind("new_sign_in", True, "Somebody signed in, or a session was ended as stolen."),
         Kind("new_key", True, "A passkey, an API key, recovery codes or the wallet's own key: made, ended or shown."),
         Kind("freeze", True, "The wallet was frozen, or can pay again."),
-        Kind("protection", True, "The wallet's policy, its addresses for notices or what is sent to them changed."),
+        Kind(
+            "protection", True, "The wallet's policy, its addresses for notifications or what is sent to them changed."
+        ),
     )
 }

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from gateway.chain.relayer import batches
 from gateway.chain.watcher import cursors
 from gateway.events import log
-from gateway.notifications import delivery as notices
+from gateway.notifications import delivery as notification_delivery
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Database, Statements
 from gateway.postgres.sizes import Sizes, sizes
@@ -71,7 +71,7 @@ async def health(connection: Connection, settings: PaymentSettings) -> Health:
     relayers = await connection.fetchrow(sql.relayers)
     assert submitted is not None
     assert relayers is not None
-    webhooks, told = await delivery.backlog(connection), await notices.backlog(connection)
+    webhooks, told = await delivery.backlog(connection), await notification_delivery.backlog(connection)
     return Health(
         queued={code: Waiting(*waiting) for code, waiting in (await batches.queue(connection)).items()},
         submitted=Waiting(submitted["count"], submitted["oldest"]),

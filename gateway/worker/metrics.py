@@ -19,7 +19,7 @@ from gateway.errors import GatewayError
 from gateway.events import log
 from gateway.metrics.exporter import Exporter, Samples, by_label, single
 from gateway.money import Money
-from gateway.notifications import delivery as notices
+from gateway.notifications import delivery as notification_delivery
 from gateway.payments.checks import withdrawal_freeze
 from gateway.reconciliation import monitor
 from gateway.settlement import gas
@@ -39,7 +39,7 @@ class _InDatabase:
     differences: dict[str, tuple[int, int]]
     frozen: set[str]
     webhooks: Backlog
-    notifications: notices.Backlog
+    notifications: notification_delivery.Backlog
 
 
 @dataclass(slots=True)
@@ -111,7 +111,7 @@ class WorkerMetrics:
                 differences=await monitor.differences(connection),
                 frozen=set(await withdrawal_freeze.frozen(connection)),
                 webhooks=await delivery.backlog(connection),
-                notifications=await notices.backlog(connection),
+                notifications=await notification_delivery.backlog(connection),
             )
 
     def _export_database(self, exporter: Exporter) -> None:
@@ -144,9 +144,9 @@ class WorkerMetrics:
         )
         register("gateway_withdrawals_frozen", lambda found: [((code,), code in found.frozen) for code in self._assets])
 
-    def _waiting(self, read: Callable[[notices.Waiting], float]) -> Callable[[_InDatabase], Samples]:
+    def _waiting(self, read: Callable[[notification_delivery.Waiting], float]) -> Callable[[_InDatabase], Samples]:
         """Return a sample per channel of the waiting notifications."""
-        none, channels = notices.Waiting(), self._worker.notifications.channels
+        none, channels = notification_delivery.Waiting(), self._worker.notifications.channels
         return lambda found: [((one,), read(found.notifications.waiting.get(one, none))) for one in channels]
 
     def _differences(self, found: _InDatabase) -> Samples:

@@ -15,7 +15,7 @@ from babel.messages.pofile import read_po
 
 import gateway.notifications
 from gateway.events.log import LoggedEvent
-from gateway.notifications.kinds import TYPES, notice
+from gateway.notifications.kinds import TYPES, notification_of
 from gateway.notifications.texts import language
 from gateway.notifications.texts.language import SOURCE, Language
 from gateway.notifications.texts.messages import Reader, code_message, message
@@ -71,7 +71,7 @@ def test_every_text_is_translated_with_the_same_placeholders(locale: str) -> Non
 @pytest.mark.parametrize("kind", TYPES)
 def test_every_event_that_people_are_told_of_has_words(kind: str, locale: str) -> None:
     event = LoggedEvent(7, kind, UUID(int=1), FACTS.get(kind, MONEY), AT, 1)
-    told = notice(event, "alice")
+    told = notification_of(event, "alice")
     assert told is not None
     made = message(told, Reader("alice", Language(locale), "https://pay.example"), "https://pay.example/report#t")
     for text in (made.title, *made.lines, *made.footer, *(link.label for link in made.links)):
@@ -97,7 +97,7 @@ def test_every_event_that_people_are_told_of_has_words(kind: str, locale: str) -
     ],
 )
 def test_nobody_is_told_of_the_rest(kind: str, payload: dict[str, Any]) -> None:
-    assert notice(LoggedEvent(7, kind, UUID(int=1), payload, AT, 1), "alice") is None
+    assert notification_of(LoggedEvent(7, kind, UUID(int=1), payload, AT, 1), "alice") is None
 
 
 @pytest.mark.parametrize(

@@ -124,10 +124,10 @@ class RecoveryCodesData(Struct, tag_field="object", tag="recovery_codes"):
 
 
 class NotificationAddressData(Struct, tag_field="object", tag="notification_address"):
-    """An address that notices are sent to, without the address."""
+    """An address that notifications are sent to, without the address."""
 
     id: Annotated[str, typed_id("nad", "An address's id.")]
-    channel: Annotated[str, Meta(description="How notices are sent to it.", examples=["email"])]
+    channel: Annotated[str, Meta(description="How notifications are sent to it.", examples=["email"])]
     reason: Annotated[str | None, Meta(description="Why it failed, in a word of the channel's; null: it did not.")]
 
 

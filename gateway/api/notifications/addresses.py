@@ -1,4 +1,4 @@
-"""Where notices are sent: addresses are added and removed by the owner, and confirmed by a code."""
+"""Where notifications are sent: addresses are added and removed by the owner, and confirmed by a code."""
 
 from typing import Annotated, Any, Final
 
@@ -60,7 +60,7 @@ async def add_notification_address(
 
 @get("/v1/notifications/addresses", tags=["Notifications"], summary="List addresses", needs="read")
 async def list_notification_addresses(services: Services, caller: Wallet) -> NotificationAddressesPage:
-    """Where notices are sent, newest first, each in part, and whether it can be reached."""
+    """Where notifications are sent, newest first, each in part, and whether it can be reached."""
     channels = channels_of(services)
     async with services.database.reading() as connection:
         found = await address.addresses(connection, services.vault, caller.id)
@@ -78,7 +78,7 @@ async def list_notification_addresses(services: Services, caller: Wallet) -> Not
 async def confirm_notification_address(
     id: AddressPath, data: NotificationCodeRequest, services: Services, credential: Credential
 ) -> NotificationAddressView:
-    """Confirms the address by the code that was sent to it. It gets notices of what happens from now on."""
+    """Confirms the address by the code that was sent to it. It gets notifications of what happens from now on."""
     of = id_of(PREFIX, id, WHAT)
     async with services.database.transaction() as connection:
         found = await address.confirm(
@@ -147,8 +147,8 @@ async def get_unsubscribe_link(token: TokenPath, kind: KindPath, services: Servi
     problems=("not_found",),
 )
 async def unsubscribe(token: TokenPath, kind: KindPath, services: Services) -> UnsubscribeView:
-    """Sends no more notices of this kind by the channel that the link came by. Mail programs do it for their users
-    (RFC 8058). The owner switches them on again.
+    """Sends no more notifications of this kind by the channel that the link came by. Mail programs do it for their
+    users (RFC 8058). The owner switches them on again.
     """
     async with services.database.transaction() as connection:
         wallet, channel = await address.of_unsubscribe(connection, token)

@@ -1,4 +1,4 @@
-"""What a wallet's owner is told: all notices, those that were seen, and which are sent."""
+"""What a wallet's owner is told: all notifications, those that were seen, and which are sent."""
 
 from collections.abc import Mapping
 from typing import Annotated

@@ -13,9 +13,9 @@ from gateway.notifications.vocabulary import CHANNELS, KINDS, LOCALES, MODES, PR
 AddressIdText = Annotated[str, typed_id(PREFIX, "An address's id.")]
 KindText = Annotated[str, one_of(KINDS, "What it is about.")]
 ChannelText = Annotated[str, one_of(CHANNELS, "How it is sent.")]
-LocaleText = Annotated[str, one_of(LOCALES, "The language that notices are written in.")]
+LocaleText = Annotated[str, one_of(LOCALES, "The language that notifications are written in.")]
 ZoneText = Annotated[
-    str, Meta(description="The time zone of times in notices, as the IANA names it.", examples=["Asia/Bangkok"])
+    str, Meta(description="The time zone of times in notifications, as the IANA names it.", examples=["Asia/Bangkok"])
 ]
 ModeText = Annotated[
     str,
@@ -31,7 +31,7 @@ PointText = Annotated[
 
 
 class NotificationAddressRequest(Struct, forbid_unknown_fields=True):
-    """Where notices are to be sent."""
+    """Where notifications are to be sent."""
 
     channel: ChannelText
     address: Annotated[str, Meta(description="An e-mail address.", examples=["alice@example.com"])]
@@ -56,7 +56,7 @@ class NotificationPreferencesRequest(Struct, forbid_unknown_fields=True):
 
 
 class SeenRequest(Struct, forbid_unknown_fields=True):
-    up_to: Annotated[EventIdText, Meta(description="The newest notice that was seen.")]
+    up_to: Annotated[EventIdText, Meta(description="The newest notification that was seen.")]
 
 
 class NotificationAddressView(Struct):
@@ -84,7 +84,7 @@ class NotificationAddressesPage(Struct):
 
 
 class NotificationDeliveryView(Struct):
-    """What became of a notice by one channel."""
+    """What became of a notification by one channel."""
 
     channel: ChannelText
     state: Annotated[
@@ -117,7 +117,7 @@ class NotificationLocaleRequest(Struct, forbid_unknown_fields=True):
 class NotificationView(Struct):
     id: EventIdText
     kind: KindText
-    security: Annotated[bool, Meta(description="Whether it guards the wallet: such notices are always sent.")]
+    security: Annotated[bool, Meta(description="Whether it guards the wallet: such notifications are always sent.")]
     type: Annotated[str, one_of(TYPES, "The event that it tells of.")]
     created_at: Time
     title: Annotated[str, Meta(examples=["You paid €10.00 to @bob"])]

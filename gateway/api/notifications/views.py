@@ -75,13 +75,13 @@ def named_modes(asked: NotificationPreferencesRequest) -> dict[tuple[str, str], 
 
 
 def notice_view(of: Listed, handle: str, language: Language) -> NotificationView:
-    event = of.notice.event
+    event = of.notification.event
     title, text = words(event, Reader(handle, language, ""))
     is_payment = event.kind.startswith("payment.") and event.subject is not None
     return NotificationView(
         id=message_id(event),
-        kind=of.notice.kind.name,
-        security=of.notice.kind.security,
+        kind=of.notification.kind.name,
+        security=of.notification.kind.security,
         type=event.kind,
         created_at=rfc3339(event.at),
         title=title,

@@ -60,10 +60,10 @@ _ENUMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "SignInMethod": ("How somebody signs in.", ("passkey", "ethereum", "recovery_code", "link")),
     "WebhookDisabledBy": ("Why an endpoint is disabled.", ("owner", "gone", "failing")),
     "EventType": ("What happened.", TYPES),
-    "NotificationTopic": ("What a notice is about.", tuple(KINDS)),
-    "NotificationChannel": ("How notices are sent.", CHANNELS),
-    "NotificationMode": ("When a kind of notice is sent by a channel.", MODES),
-    "NotificationLocale": ("A language of notices.", LOCALES),
+    "NotificationTopic": ("What a notification is about.", tuple(KINDS)),
+    "NotificationChannel": ("How notifications are sent.", CHANNELS),
+    "NotificationMode": ("When a kind of notification is sent by a channel.", MODES),
+    "NotificationLocale": ("A language of notifications.", LOCALES),
 }
 
 

@@ -12,7 +12,7 @@ from gateway.events import event_id
 from gateway.events.log import LoggedEvent
 from gateway.ids import show
 from gateway.notifications.channels.channel import Link, Message
-from gateway.notifications.kinds import Notice
+from gateway.notifications.kinds import Notification
 from gateway.notifications.texts.language import Language
 
 
@@ -30,7 +30,7 @@ Words = tuple[str, str]
 
 
 def message(
-    notice: Notice,
+    notification: Notification,
     reader: Reader,
     report_url: str | None = None,
     unsubscribe: tuple[str, str] | None = None,
@@ -39,10 +39,10 @@ def message(
     """Return the message of a notification. `unsubscribe` are the URLs where a program and where people stop its kind;
     `falls_back_from` is the channel that could not send it.
     """
-    say, event = reader.language.say, notice.event
+    say, event = reader.language.say, notification.event
     title, text = words(event, reader)
     lines = [text]
-    if notice.kind.security:
+    if notification.kind.security:
         lines.append(
             say(
                 "If this was not you, open your wallet and remove every session, key and address that you do not "
@@ -72,7 +72,7 @@ def message(
     return Message(
         id=message_id(event),
         wallet=reader.handle,
-        kind=notice.kind,
+        kind=notification.kind,
         locale=reader.language.locale,
         at=event.at,
         title=title,

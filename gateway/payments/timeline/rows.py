@@ -38,7 +38,7 @@ class Rows:
     report: Record | None
     events: Sequence[Record]
     webhooks: Sequence[Record]
-    notices: Sequence[Record]
+    notifications: Sequence[Record]
     audit_events: Sequence[Record]
     checkpoint: Record | None
 
@@ -65,7 +65,7 @@ async def read(connection: Connection, assets: Assets, id: PaymentId) -> Rows:
         report=await connection.fetchrow(sql.report, id),
         events=events,
         webhooks=await connection.fetch(sql.webhooks, sides, numbers),
-        notices=await connection.fetch(sql.notices, sides, numbers),
+        notifications=await connection.fetch(sql.notifications, sides, numbers),
         audit_events=await connection.fetch(sql.audit_events, id),
         checkpoint=await connection.fetchrow(sql.checkpoint_of_event, numbers[-1]) if numbers else None,
     )

@@ -82,7 +82,7 @@ WHERE endpoint.wallet_id = ANY ($1) AND endpoint.deleted_at IS NULL
     AND delivery.endpoint_id = endpoint.id AND delivery.event = ANY ($2)
 ORDER BY delivery.event, endpoint.id;
 
--- notices
+-- notifications
 -- What both sides were told of a payment, by which channels, and what became of that; never where to.
 SELECT notification.kind, delivery.channel, delivery.state, delivery.reason, delivery.ended_at
 FROM notification JOIN notification_delivery AS delivery USING (wallet_id, event)

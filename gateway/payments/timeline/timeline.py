@@ -189,17 +189,17 @@ def _told(rows: Rows) -> Iterator[Step]:
         reasons = sorted({outcome for row in rows.webhooks for outcome in row["failures"] or ()})
         last = max(tried, default=rows.events[-1]["at"])
         yield Step("webhooks", last, details | ({"reasons": reasons} if reasons else {}))
-    if rows.notices:
-        states = [row["state"] for row in rows.notices]
-        ended = [row["ended_at"] for row in rows.notices if row["ended_at"] is not None]
+    if rows.notifications:
+        states = [row["state"] for row in rows.notifications]
+        ended = [row["ended_at"] for row in rows.notifications if row["ended_at"] is not None]
         told: dict[str, Detail] = {
-            "kinds": sorted({row["kind"] for row in rows.notices}),
-            "channels": sorted({row["channel"] for row in rows.notices if row["state"] == "sent"}),
+            "kinds": sorted({row["kind"] for row in rows.notifications}),
+            "channels": sorted({row["channel"] for row in rows.notifications if row["state"] == "sent"}),
             "sent": states.count("sent"),
             "pending": states.count("pending"),
             "failed": states.count("failed"),
         }
-        reasons = sorted({row["reason"] for row in rows.notices if row["state"] == "failed" and row["reason"]})
+        reasons = sorted({row["reason"] for row in rows.notifications if row["state"] == "failed" and row["reason"]})
         last = max(ended, default=rows.events[-1]["at"])
         yield Step("notified", last, told | ({"reasons": reasons} if reasons else {}))
 

@@ -71,9 +71,9 @@ async def list_all_payments(
     problems=("not_found",),
 )
 async def get_payment_timeline(id: PaymentPath, services: Services, operator: Operator) -> PaymentTimelineView:
-    """The payment, and each step from the request to the notices, as far as the tables know of it: what was asked for,
-    approved, held, signed, relayed, final, posted and refunded, and what webhooks and people were told. Of deliveries
-    and notices nothing is kept for longer than thirty days.
+    """The payment, and each step from the request to the notifications, as far as the tables know of it: what was
+    asked for, approved, held, signed, relayed, final, posted and refunded, and what webhooks and people were told.
+    Of deliveries and notifications nothing is kept for longer than thirty days.
     """
     of = PaymentId(id_of("pay", id, WHAT))
     async with services.database.snapshot() as connection:

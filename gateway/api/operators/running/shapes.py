@@ -243,8 +243,8 @@ class GatewayHealthView(Struct):
     endpoints: EndpointCountsView
     webhooks_due_at: Annotated[Time, Meta(description="Since when a delivery is due that no failure delays.")] | None
     webhooks_behind: Annotated[int, Meta(description="Events that were not looked through for webhooks yet.")]
-    notifications: Annotated[list[WaitingView], Meta(description="Notices that wait to be sent, by channel.")]
-    notifications_behind: Annotated[int, Meta(description="Events that were not looked through for notices yet.")]
+    notifications: Annotated[list[WaitingView], Meta(description="Notifications that wait to be sent, by channel.")]
+    notifications_behind: Annotated[int, Meta(description="Events that were not looked through for notifications yet.")]
     relayers: RelayerCountsView
     worker_seen_at: Annotated[Time, Meta(description="When a worker last looked after a relayer.")] | None
     pool: PoolView

@@ -1,4 +1,4 @@
-"""What is sent to others: endpoints that fail, and notices that wait."""
+"""What is sent to others: endpoints that fail, and notifications that wait."""
 
 from typing import Any
 from urllib.parse import urlencode

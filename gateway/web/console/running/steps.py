@@ -108,7 +108,7 @@ def _title(kind: str, details: Mapping[str, Any], asset: str, reader: Reader) ->
         case "webhooks":
             return say("Sent to webhooks")
         case _:
-            return say("Notices sent")
+            return say("Notifications sent")
 
 
 def _relayed(details: Mapping[str, Any], reader: Reader) -> str:

@@ -1,4 +1,4 @@
-"""Which notices are sent, where, and how their reader reads: read without a script. Its script changes them."""
+"""Which notifications are sent, where, and how their reader reads: read without a script. Its script changes them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _SERVICES: Final = (("mozilla.com", "Firefox"), ("apple.com", "Safari"), ("windo
 async def notification_settings_page(
     request: Request[Any, Any, Any], services: Services, caller: Wallet
 ) -> Response[bytes]:
-    """Addresses by channel, a switch for each kind and channel, and the language and time zone of notices."""
+    """Addresses by channel, a switch for each kind and channel, and the language and time zone of notifications."""
     reader = reader_for(request)
     there = await list_notification_addresses.fn(services, caller)
     kinds = (await get_notification_preferences.fn(services, caller)).kinds
@@ -49,7 +49,7 @@ async def notification_settings_page(
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A kind of notice: what it is called, what it tells of, and its mode by each channel."""
+    """A kind of notification: what it is called, what it tells of, and its mode by each channel."""
 
     kind: str
     name: str
