@@ -95,7 +95,7 @@ ANSWERS: Final[Mapping[str, Struct]] = {
     "list_frozen_withdrawals": FrozenWithdrawalsPage(
         [
             FrozenWithdrawalsView(
-                "USDX", NOW, [DifferenceView("wallet:alice:USDX", "25.000000 USDX", "24.000000 USDX", "the chain")]
+                "USDX", NOW, [DifferenceView("wallet:alice:USDX", "25.000000", "24.000000", "1.000000", "the chain")]
             )
         ]
     ),

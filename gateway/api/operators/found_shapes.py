@@ -78,10 +78,13 @@ class VerificationView(Struct):
 
 
 class DifferenceView(Struct):
+    """An account that does not agree with what it was reconciled with, twice in a row."""
+
     account: str
-    ledger: Annotated[str, Meta(description="What the ledger says, with the asset.", examples=["25.00 USD"])]
-    other: Annotated[str, Meta(description="What the chain or the bank says.")]
-    where: Annotated[str, Meta(description="What the ledger was compared with.")]
+    ledger: Decimal
+    other: Decimal
+    amount: Annotated[Decimal, Meta(description="By how much they differ.")]
+    where: Annotated[str, Meta(description="What the ledger was compared with.", examples=["balanceOf at block 42"])]
 
 
 class FrozenWithdrawalsView(Struct):

@@ -21,6 +21,11 @@ from gateway.operators.operators import Operator
 from gateway.payments.checks import withdrawal_freeze
 from gateway.postgres.pool import Connection
 from gateway.reconciliation import unfreeze
+from gateway.reconciliation.solvency import Difference
+
+
+def difference_view(one: Difference) -> DifferenceView:
+    return DifferenceView(one.account, one.ledger.amount, one.other.amount, one.amount.amount, one.where)
 
 
 @get("/v1/operator/withdrawals", tags=["Operators"], summary="List frozen withdrawals", needs="operator")
@@ -34,11 +39,7 @@ async def list_frozen_withdrawals(services: Services, operator: Operator) -> Fro
             FrozenWithdrawalsView(
                 code,
                 rfc3339(since),
-                [
-                    DifferenceView(one.account, str(one.ledger), str(one.other), one.where)
-                    for one in found
-                    if one.asset.code == code
-                ],
+                [difference_view(one) for one in found if one.asset.code == code],
             )
             for code, since in frozen.items()
         ]

@@ -6,11 +6,11 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.api.example_values import NOW, SECOND_LATER
+from gateway.api.operators.found_shapes import DifferenceView
 from gateway.api.operators.running.shapes import (
     ChainProgressView,
     CheckpointView,
     CheckView,
-    DifferenceView,
     EndpointCountsView,
     FailingWebhooksPage,
     FailingWebhookView,

@@ -6,6 +6,7 @@ from typing import Annotated, get_args
 from msgspec import Meta, Struct
 
 from gateway.api.fields import Address, AssetCode, Decimal, Handle, NextCursor, Time
+from gateway.api.operators.found_shapes import DifferenceView
 from gateway.api.payments.shapes import PaymentView
 from gateway.api.status.shapes import FrozenView
 from gateway.api.webhooks.shapes import DescriptionText, TypesText, WebhookIdText
@@ -64,16 +65,6 @@ class PaymentTimelineView(Struct):
 class OperatorPaymentsPage(Struct):
     items: list[PaymentView]
     next_cursor: NextCursor
-
-
-class DifferenceView(Struct):
-    """An account that does not agree with what it was reconciled with, twice in a row."""
-
-    account: str
-    ledger: Decimal
-    other: Decimal
-    amount: Annotated[Decimal, Meta(description="By how much they differ.")]
-    where: Annotated[str, Meta(description="What the ledger was compared with.", examples=["balanceOf at block 42"])]
 
 
 class SolvencyPointView(Struct):

@@ -8,7 +8,8 @@ from litestar.datastructures import State
 from litestar.params import QueryParameter
 
 from gateway.api.operators.running.shapes import OperatorSolvencyPage
-from gateway.api.operators.running.views import difference_view, solvency_over_time_view
+from gateway.api.operators.running.views import solvency_over_time_view
+from gateway.api.operators.withdrawals import difference_view
 from gateway.api.status.status import solvency_now
 from gateway.api.status.views import frozen_views
 from gateway.http.services import Services

@@ -9,7 +9,6 @@ from gateway.api.operators.running.shapes import (
     ChainProgressView,
     CheckpointView,
     CheckView,
-    DifferenceView,
     EndpointCountsView,
     FailingWebhookView,
     GatewayHealthView,
@@ -23,6 +22,7 @@ from gateway.api.operators.running.shapes import (
     TableView,
     WaitingView,
 )
+from gateway.api.operators.withdrawals import difference_view
 from gateway.api.payments.views import payment_view
 from gateway.api.status.shapes import SolvencyView
 from gateway.clock import rfc3339
@@ -50,10 +50,6 @@ def timeline_view(timeline: Timeline) -> PaymentTimelineView:
 
 def _checkpoint_view(of: Checkpoint) -> CheckpointView:
     return CheckpointView(of.number, rfc3339(of.at))
-
-
-def difference_view(one: Difference) -> DifferenceView:
-    return DifferenceView(one.account, one.ledger.amount, one.other.amount, one.amount.amount, one.where)
 
 
 def solvency_over_time_view(
