@@ -1,4 +1,4 @@
-"""How a row of a log is serialized for its checkpoint: as PostgreSQL's binary COPY writes it. Pure.
+"""Serializes a row of a log for its checkpoint: as PostgreSQL's binary COPY writes it. Pure.
 
 That format is documented, the same in every version, and comes from the server as it is: two bytes with the number of
 columns; then for each column its length in four bytes, big-endian, and so many bytes, or the length -1 for NULL. An

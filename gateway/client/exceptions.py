@@ -1,4 +1,4 @@
-"""What the client raises. All are GatewayErrors.
+"""The exceptions of the client. All are GatewayErrors.
 
     ProblemError        the gateway refused, in its own words: `code`, `status`, `retryable`, `values`
     OutcomeUnknown      a call that moves money was sent and its answer is lost; retry it with `key`

@@ -1,4 +1,4 @@
-"""How a sweep settles: its hold is voided, because both addresses are the same wallet's. If it fails, it waits for a
+"""Settles sweeps: the hold is voided, because both addresses are the same wallet's. A sweep that fails waits for a
 retry (gateway/custody/sweep.py).
 
 A sweep starts when tokens reach a previous address of a wallet whose key the gateway keeps.

@@ -1,4 +1,4 @@
-"""What is served at /docs: the contents page, every page, and a search that is an ordinary form."""
+"""The pages at /docs: the contents page, every page, and a search that is an ordinary form."""
 
 from collections.abc import Sequence
 from typing import Any, Final

@@ -1,5 +1,5 @@
-"""What a handler is given. Every command builds it, so it does not import the web framework, which takes a third of a
-second of processor time.
+"""The services of handlers. Every command builds them, so this module does not import the web framework, which takes a
+third of a second of processor time.
 """
 
 import asyncio

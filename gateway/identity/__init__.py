@@ -1,4 +1,4 @@
-"""Who a caller is, and what they may do. A handle maps to one wallet.
+"""Identity: who a caller is, and what they may do. A handle maps to one wallet.
 
     handle.py       fold and validate handles                            (pure)
     wallet.py       claim a handle; find a wallet by handle or address

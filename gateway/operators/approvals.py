@@ -1,4 +1,4 @@
-"""What becomes of a proposal: another operator approves it with a passkey over all that is proposed, and it is carried
+"""Approvals of proposals: another operator approves it with a passkey over all that is proposed, and it is carried
 out once, in the transaction that approves it; or it expires. The database refuses an approval by the operator who
 proposed (proposal_four_eyes). What cannot wait for two is done alone at the machine, and both logs say so.
 

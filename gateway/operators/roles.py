@@ -1,4 +1,4 @@
-"""What each operator role may do. This is the only place that defines it.
+"""The operator roles and their rights. This is the only place that defines it.
 
 Every operator reads everything. Proposals take two operators, one who may propose the kind and one who may approve it;
 tasks are done by one. The role is read in the transaction that does it (operators.py), so one that was taken away a

@@ -1,4 +1,4 @@
-"""What people do with money, on both rails.
+"""Payments on both rails: pay, hold, capture, refund, approve, convert.
 
     pay.py                   pay, and preview
     batch.py                 many payments of one payer in one call

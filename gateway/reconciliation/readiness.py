@@ -1,4 +1,4 @@
-"""Whether a payment would be accepted now, and whether token payments make progress.
+"""Readiness: would a payment be accepted now, and do token payments make progress?
 
 Ready means that the database commits, which is tried. A process whose machine's clock differs from the database's is
 not ready: payments use the database's time, but the operator should learn that a clock is wrong.

@@ -1,4 +1,4 @@
-"""What is said of an error to people who read no English: by its code, and by its kind where that says more.
+"""Error messages for people who read no English: by its code, and by its kind where that says more.
 
 An error's own sentence is in English and has its values (gateway/errors.py): English readers get it as it is. A code
 that is not here is one that no page can be answered.

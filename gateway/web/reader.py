@@ -1,4 +1,4 @@
-"""Who reads a page: amounts, times and names of currencies as they write them (CLDR, by Babel)."""
+"""The reader of a page: amounts, times and names of currencies as they write them (CLDR, by Babel)."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass

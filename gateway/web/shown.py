@@ -1,4 +1,4 @@
-"""What templates need to show people and payments. Pure."""
+"""Helpers of templates that show people and payments. Pure."""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal

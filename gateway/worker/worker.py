@@ -1,4 +1,4 @@
-"""What the jobs of a worker need, built once, in `assembly.py`."""
+"""The services of a worker's jobs, built once, in `assembly.py`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""How what people sign in with is read, and how it is shown. What of passkeys is bytes is base64url without padding."""
+"""Reads credentials that people sign in with, and shows them. Bytes of passkeys are base64url without padding."""
 
 from datetime import datetime
 

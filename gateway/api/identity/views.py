@@ -1,4 +1,4 @@
-"""How answers are made from the packages' own values: a function for each shape."""
+"""Answers about identity: a function for each shape."""
 
 from gateway.api.identity.shapes import BoundView, ChallengeView, HandleView
 from gateway.clock import rfc3339

@@ -1,4 +1,4 @@
-"""Where notifications are sent: addresses are added and removed by the owner, and confirmed by a code."""
+"""Addresses for notifications: the owner adds and removes them, and confirms them with a code."""
 
 from typing import Annotated, Any, Final
 

@@ -1,4 +1,4 @@
-"""What a wallet's owner is told: all notifications, those that were seen, and which are sent."""
+"""A wallet's notifications: list them, mark them as seen, choose which are sent."""
 
 from collections.abc import Mapping
 from typing import Annotated

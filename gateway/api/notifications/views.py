@@ -1,4 +1,4 @@
-"""How answers are made of the package's own values."""
+"""Answers about notifications, addresses and preferences."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final, cast

@@ -1,4 +1,4 @@
-"""How answers are made from the packages' own values: a function for each shape."""
+"""Answers about payments, conversions, mandates and the bank: a function for each shape."""
 
 from typing import Any
 

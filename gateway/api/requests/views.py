@@ -1,4 +1,4 @@
-"""How answers are made of requests for money."""
+"""Answers about requests for money."""
 
 from gateway.api.requests.shapes import RequestView
 from gateway.clock import rfc3339

@@ -1,4 +1,4 @@
-"""How answers are made of the package's own values."""
+"""Answers about webhooks and their deliveries."""
 
 from gateway.api.webhooks.shapes import AttemptView, DeliveryView, NewWebhookView, WebhookView
 from gateway.clock import rfc3339

@@ -1,4 +1,4 @@
-"""What operators' commands print for people, from the same objects that `--json` prints."""
+"""The output of operators' commands for people, from the same objects that `--json` prints."""
 
 import json
 from collections.abc import Mapping, Sequence

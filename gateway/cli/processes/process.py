@@ -1,4 +1,4 @@
-"""What `serve` and `work` have in common: signals and metrics.
+"""Shared by `serve` and `work`: signals and metrics.
 
 Only a process that serves HTTP imports the web framework, which takes half a second of processor time.
 """

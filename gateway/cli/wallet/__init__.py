@@ -1,4 +1,4 @@
-"""What a person does with a handle, over the same HTTP API as everybody else.
+"""The commands for a wallet, over the same HTTP API as everybody else.
 
 wallet.py      the commands: arguments, examples
 protection.py  what goes without approval, and that a payment was not one's own

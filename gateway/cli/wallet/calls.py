@@ -1,4 +1,4 @@
-"""How a command asks the gateway for a handle, and shows what was answered.
+"""Calls the API for a handle, and shows the answer.
 
 Results go to standard output, for people or with `--json` for programs; everything else goes to standard error.
 """

@@ -1,4 +1,4 @@
-"""What a person does with a handle, over the same HTTP API as everybody else.
+"""The client of the commands for a wallet, over the same HTTP API as everybody else.
 
 A handle's API key lies in `<home>/keys/<handle>`, a file that its owner alone can read. Every call that moves money
 carries an idempotency key, a fresh one where none is given: a call whose answer was lost can be made again with it.

@@ -1,4 +1,4 @@
-"""What commands raise that ask the gateway for a handle."""
+"""Errors of the commands for a wallet."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the commands of a wallet print for people, from the same objects that `--json` prints."""
+"""The output of the commands for a wallet for people, from the same objects that `--json` prints."""
 
 import json
 from collections.abc import Mapping

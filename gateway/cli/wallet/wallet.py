@@ -1,4 +1,4 @@
-"""What a person does with a handle: each command, its arguments and its worked example. `client.py` does the asking."""
+"""The commands for a wallet: each with its arguments and a worked example. `client.py` calls the API."""
 
 from collections.abc import Sequence
 from pathlib import Path

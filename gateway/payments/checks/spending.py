@@ -1,4 +1,4 @@
-"""What counts against limits over time: the day caps of API keys, the day of a wallet's policy, and mandates.
+"""Spending that counts against limits over time: the day caps of API keys, the day of a wallet's policy, and mandates.
 
 Every payment that counts against a limit has a row in `counted_payment`, and its units are added to the limit's
 ten-minute bucket in `spending`. The sum since a time adds up whole buckets, and single payments in the bucket of that

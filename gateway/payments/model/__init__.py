@@ -1,4 +1,4 @@
-"""What a payment is. Pure.
+"""The model of a payment. Pure.
 
 payment.py        what a payment is and what it may become
 conversion.py     one asset of a wallet into another

@@ -1,4 +1,4 @@
-"""What a caller writes on a payment for its own systems: a reference, such as an order number, and metadata. Pure.
+"""A caller's note on a payment, for its own systems: a reference, such as an order number, and metadata. Pure.
 
 A note is shown only to the wallet that wrote it. What the other side should read goes into the memo. Other payment
 APIs do the same: Stripe's `metadata` and Adyen's `reference` are the merchant's alone, and what the customer reads has

@@ -1,4 +1,4 @@
-"""Who is paid: what the `to` of a request names, as a wallet or an address.
+"""Payees: resolves the `to` of a request to a wallet or an address.
 
 There are several ways to name a payee. Each is a `PayeeResolver` in a module of its own; those that a gateway knows are
 in `PaymentSettings.payees`, in order, and the first that recognizes a text decides alone. So a new way is a new module

@@ -1,4 +1,4 @@
-"""What the kinds of the audit log are called. Pure."""
+"""Names of the kinds of audit events. Pure."""
 
 from collections.abc import Mapping
 from functools import cache

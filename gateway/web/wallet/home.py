@@ -1,4 +1,4 @@
-"""What one has, and what was paid lately; the front page for whoever has not signed in."""
+"""The home page: balances and the latest payments; the front page for whoever has not signed in."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""How answers are made from the packages' own values: a function for each shape."""
+"""Answers about how the gateway runs: a function for each shape."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

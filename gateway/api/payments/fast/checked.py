@@ -1,4 +1,4 @@
-"""What has to pass the checks: one transaction finds all callers, then does what the ordinary handlers do.
+"""Requests that have to pass the checks: one transaction finds all callers, then does what the ordinary handlers do.
 
 It takes what no other handler takes: payments to addresses, with a note or of a request, tokens in a session, holds
 with a fee, and what the other handlers have found to need the checks.

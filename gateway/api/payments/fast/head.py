@@ -1,4 +1,4 @@
-"""What a request on the fast path shows beside its body: who calls, and its idempotency key. Read without a router."""
+"""The head of a request on the fast path: who calls, and the idempotency key. Read without a router."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,4 +1,4 @@
-"""What a request on the fast path asks for, read as its ordinary handler reads it, before a handler is chosen."""
+"""Requests on the fast path, read as the ordinary handlers read them, before a handler is chosen."""
 
 import re
 from typing import Final, TypeVar, cast

@@ -1,4 +1,4 @@
-"""What the fast path answers of a payment that it has made."""
+"""The answer of the fast path to a payment."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Who may come in: passkeys, and where one is signed in."""
+"""Passkeys and sessions."""
 
 from typing import Any
 

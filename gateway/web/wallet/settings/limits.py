@@ -1,4 +1,4 @@
-"""What may be paid without asking: the wallet's policy, as a form."""
+"""The wallet's policy, as a form: what may be paid without an approval."""
 
 from typing import Any
 
