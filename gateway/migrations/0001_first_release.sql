@@ -557,9 +557,9 @@ END $$;
 -- Sets amounts aside that every payer has enough for, whatever their order; where one has not, account_available_covered
 -- refuses all of them. It writes what ledger_write would, for less: accounts are locked by the one statement that changes
 -- them, in the order of their ids, and nothing is decided. (A hold takes from what is available and fills nothing up, so
--- `shortfall` stays.) Each hold has one leg and is its own subject.
+-- `shortfall` stays.) Legs come in order, an element of each array, all of a hold together. Each hold is its own subject.
 CREATE FUNCTION ledger_hold(
-    at timestamptz, hold_id uuid[], debit bigint[], credit bigint[], amount numeric[], purpose text
+    at timestamptz, hold_id uuid[], leg smallint[], debit bigint[], credit bigint[], amount numeric[], purpose text[]
 ) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
@@ -577,39 +577,43 @@ BEGIN
     ) AS part
     WHERE account.id = part.account;
     INSERT INTO hold (id, leg, state, debit_id, credit_id, amount, purpose, subject, created_at)
-    SELECT new.id, 1, 'pending', new.debit, new.credit, new.amount, purpose, new.id, at
-    FROM unnest(hold_id, debit, credit, amount) AS new (id, debit, credit, amount);
+    SELECT new.id, new.leg, 'pending', new.debit, new.credit, new.amount, new.purpose, new.id, at
+    FROM unnest(hold_id, leg, debit, credit, amount, purpose) AS new (id, leg, debit, credit, amount, purpose);
 END $$;
 
--- Holds amounts in order, each if the payer has it. `enough` says that every payer seems to have enough: then ledger_hold sets
--- all of it aside; if not, or if a balance has shrunk since, ledger_write decides hold by hold. Returns what the payer had
--- available where a hold is refused, and NULL where it is not.
+-- Holds amounts in order, each if the payer has it; arrays are those of ledger_hold. `enough` says that every payer seems to have
+-- enough: then ledger_hold sets all of it aside; if not, or if a balance has shrunk since, ledger_write decides hold by hold.
+-- Returns, per hold, what the payer had available where it is refused, and NULL where it is not; NULL alone if none is.
 CREATE FUNCTION ledger_hold_each(
-    at timestamptz, enough boolean, hold_id uuid[], debit bigint[], credit bigint[], amount numeric[], purpose text
+    at timestamptz, enough boolean, hold_id uuid[], leg smallint[], debit bigint[], credit bigint[], amount numeric[],
+    purpose text[]
 ) RETURNS numeric[] LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    count CONSTANT integer := cardinality(hold_id);
-    accounts bigint[];
+    accounts bigint[]; step_id uuid[]; step_purpose text[];
 BEGIN
     IF enough THEN
         BEGIN
-            PERFORM ledger_hold(at, hold_id, debit, credit, amount, purpose);
-            RETURN array_fill(NULL::numeric, ARRAY[count]);
+            PERFORM ledger_hold(at, hold_id, leg, debit, credit, amount, purpose);
+            RETURN NULL;
         EXCEPTION WHEN check_violation THEN
             NULL;  -- a balance has shrunk since: each is decided below
         END;
     END IF;
     accounts := ARRAY(SELECT DISTINCT account FROM unnest(debit || credit) AS account ORDER BY account);
+    SELECT array_agg(begun.id ORDER BY n), array_agg(begun.purpose ORDER BY n) INTO step_id, step_purpose
+    FROM unnest(hold_id, leg, purpose) WITH ORDINALITY AS begun (id, leg, purpose, n) WHERE begun.leg = 1;
     RETURN (
         SELECT short_available
         FROM ledger_write(
-            at, accounts, hold_id, array_fill(true, ARRAY[count]), array_fill('pending'::hold_state, ARRAY[count]),
-            array_fill(false, ARRAY[count]), array_fill(purpose, ARRAY[count]), hold_id,
-            ARRAY(SELECT n FROM generate_series(1, count) AS n),
+            at, accounts, step_id, array_fill(true, ARRAY[cardinality(step_id)]),
+            array_fill('pending'::hold_state, ARRAY[cardinality(step_id)]), array_fill(false, ARRAY[cardinality(step_id)]),
+            step_purpose, step_id,
+            ARRAY(SELECT (sum((part.n = 1)::integer) OVER (ORDER BY place))::integer
+                FROM unnest(leg) WITH ORDINALITY AS part (n, place)),
             ARRAY(SELECT width_bucket(account, accounts) FROM unnest(debit) AS account),
             ARRAY(SELECT width_bucket(account, accounts) FROM unnest(credit) AS account),
-            array_fill(0::numeric, ARRAY[count]), amount)
+            array_fill(0::numeric, ARRAY[cardinality(amount)]), amount)
     );
 END $$;
 
@@ -1247,42 +1251,48 @@ CREATE INDEX token_authorization_due ON token_authorization (asset, valid_before
 CREATE TRIGGER token_authorization_is_kept BEFORE DELETE OR TRUNCATE ON token_authorization
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- Queues transfers of tokens that the gateway signs, with their nonces. Nonces are locked in order, and follow the order of the
--- transfers. A payer that was bound to another address since `from_address` was read did so before its nonces were locked
--- here, so the join sees it. Then nothing is queued, and the caller begins again.
-CREATE FUNCTION queue_transfers(
-    at timestamptz, valid_before bigint, id uuid[], asset text[], payer uuid[], from_address text[], to_address text[],
-    amount numeric[]
+-- Queues authorizations with their nonces; the one writer of those that come without a signature. Those that the gateway does not
+-- sign wait for it. Each argument but the time has one element per authorization. `kind` is NULL if all are transfers, `reference`
+-- if none is a mint (a mint has one in place of a nonce, and the zero address as payer), and `signed_by` if the gateway signs all.
+--
+-- The nonces of each payer are locked in order, and follow the order of the authorizations without a gap. A payer that was bound to
+-- another address since `from_address` was read has closed its nonces there: then nothing is queued, and the caller begins again
+-- (40001). Sweeps, which come alone, are from such addresses.
+CREATE FUNCTION queue_authorizations(
+    at timestamptz, id uuid[], kind text[], asset text[], from_address text[], to_address text[], value numeric[],
+    reference numeric[], valid_before bigint[], signed_by text[]
 ) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     next numeric[];  -- per payer, by asset and address: the nonce after the last one taken here
-    queued integer;
+    some_closed boolean;
 BEGIN
-    -- Take as many nonces for each payer as it needs, like take_nonces of authorization.sql.
     WITH taken AS (
         INSERT INTO authorization_nonce AS handed_out (asset, address, next)
-        SELECT new.asset, new.address, count(*) FROM unnest(asset, from_address) AS new (asset, address)
+        SELECT new.asset, new.address, count(*)
+        FROM unnest(asset, from_address, reference) AS new (asset, address, reference)
+        WHERE new.reference IS NULL
         GROUP BY new.asset, new.address
         ORDER BY new.asset, new.address
         ON CONFLICT (asset, address) DO UPDATE SET next = handed_out.next + excluded.next
-        RETURNING asset, address, next
+        RETURNING asset, address, next, closed
     )
-    SELECT array_agg(taken.next ORDER BY taken.asset, taken.address) INTO next FROM taken;
-    INSERT INTO token_authorization (id, kind, asset, from_address, to_address, value, nonce, valid_before, created_at)
-    SELECT new.id, 'transfer', new.asset, new.giver, new.taker, new.amount, next[new.place] - new.left, valid_before, at
+    SELECT array_agg(taken.next ORDER BY taken.asset, taken.address), bool_or(taken.closed) INTO next, some_closed FROM taken;
+    IF some_closed AND kind[1] IS DISTINCT FROM 'sweep' THEN
+        RAISE EXCEPTION 'a payer has another address now' USING ERRCODE = 'serialization_failure';
+    END IF;
+    INSERT INTO token_authorization (id, kind, asset, from_address, to_address, value, nonce, valid_before, created_at,
+        signed_by, state)
+    SELECT new.id, coalesce(new.kind, 'transfer'), new.asset, new.giver, new.taker, new.value,
+        coalesce(new.reference, next[new.place] - new.left), new.valid_before, at, coalesce(new.signed_by, 'gateway'),
+        CASE WHEN new.signed_by <> 'gateway' THEN 'unsigned' ELSE 'queued' END
     FROM (
         SELECT *,
-            dense_rank() OVER (ORDER BY asset, giver)::integer AS place,
+            dense_rank() OVER (ORDER BY reference IS NOT NULL, asset, giver)::integer AS place,
             count(*) OVER (PARTITION BY asset, giver ORDER BY n DESC) AS left  -- nonces are counted back from the next one
-        FROM unnest(id, asset, payer, from_address, to_address, amount) WITH ORDINALITY
-            AS one (id, asset, payer, giver, taker, amount, n)
-    ) AS new
-    JOIN wallet ON wallet.id = new.payer AND wallet.address = new.giver AND wallet.custody = 'gateway';
-    GET DIAGNOSTICS queued = ROW_COUNT;
-    IF queued < cardinality(id) THEN
-        RAISE EXCEPTION 'a payer has another address now';
-    END IF;
+        FROM unnest(id, kind, asset, from_address, to_address, value, reference, valid_before, signed_by) WITH ORDINALITY
+            AS one (id, kind, asset, giver, taker, value, reference, valid_before, signed_by, n)
+    ) AS new;
 END $$;
 
 -- A relayer account, shared by the workers of several machines. Times are by the database's clock, since machines' clocks
@@ -1900,41 +1910,54 @@ BEGIN
     SELECT caller[g], idempotency_key[g], fingerprint[g], 200, payment[g], at FROM unnest(good) AS g;
 END $$;
 -- Payments whose money is held first: on the ledger rail until they are captured or voided (08_end_payments.sql), on the chain
--- rail until the chain has settled them.
+-- rail until the chain has settled them, on any until they are approved. A payment is written with its hold, idempotency key and
+-- event, and with its authorization and nonce if it has one, or not at all. One function takes any number of payments on one rail,
+-- of any payers and any kind of caller.
 
--- Accepts payments of plain API keys, without a fee. A payment is written with its hold, idempotency key and event, or not at
--- all; on the chain rail also with its authorization and nonce, and it is queued. The payment, its hold and its authorization
--- share one id: an authorization with its payment's id was queued when the payment was accepted. Each argument and result is an
--- array with one element per payment. Outcomes:
+-- Callers are plain API keys, whose payments have no fee; if `api_key_hash` is NULL, the payments have passed every check already
+-- and `wallet` names their payers. `idempotency_key` is NULL if the caller stores the keys. A payment without a `payee_handle` goes to
+-- an address that is nobody's. A payment and its hold share one id.
+--
+-- `state`, `approval`, `expires_at`, `undo_until`, `capture`, `hidden` (from the payee) and `route` are those of the payments'
+-- rows; `approval` are its reasons, with spaces in between. `payload` is the event's, a JSON object without the payer.
+--
+-- Payments with `valid_before` (in Unix seconds) are queued for the chain as `authorization_id`, which is the payment's id if it
+-- is queued when it is accepted, and another id if it has to be signed by `signed_by` first. An authorization without
+-- `valid_before` has been stored by the caller. Addresses are looked up if they are NULL.
+--
+-- Each argument and result is an array with one element per payment. An argument is NULL if no payment has it. Nothing is written
+-- for an outcome other than `done`:
 --   done             held or queued
 --   short            the payer has too little: `available` says how much; the idempotency key can be used again
 --   used             the idempotency key was used before
 --   own_key          the payer keeps the key of the address, and has to sign
 --   checks           as of payment_parties, or the API key has caps
---   unauthenticated, unknown  as of payment_parties
+--   unknown          as of payment_parties. If `wallet` names the payers, nothing at all is written: the caller opens the accounts
+--                    and calls again
+--   unauthenticated  as of payment_parties
+-- Two payments with the same idempotency key must not be in one call.
 --
 -- When a wallet gets its first passkey, what it holds on the ledger rail begins to wait for an approval (wallet_has_policy). So
--- the payers' wallets are locked between the idempotency keys and the accounts, and the API keys are read again under that lock. On the
--- chain rail they are not: whoever binds a wallet to another address locks accounts and nonces first (custody/bind.py).
+-- the payers' wallets are locked between the idempotency keys and the accounts, and the API keys are read again under that lock;
+-- the checks lock them, too. On the chain rail API keys are not: whoever binds a wallet to another address locks accounts and
+-- nonces first (custody/bind.py).
 --
 -- Lock order: idempotency keys, wallets, accounts, nonces, each sorted.
 CREATE FUNCTION hold_payments(
     at timestamptz, rail text,
-    expires_at timestamptz,     -- on the ledger rail: until when it is held
-    valid_before bigint,        -- on the chain rail: of the authorizations, in Unix seconds
-    api_key_hash bytea[], idempotency_key text[], fingerprint bytea[],
-    payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
-    route text[],               -- on the chain rail, as JSON
-    payload text[],             -- the event's payload without the payer, as a JSON object
+    api_key_hash bytea[], wallet uuid[], idempotency_key text[], fingerprint bytea[],
+    payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[], id uuid[],
+    state text[], approval text[], expires_at timestamptz[], undo_until timestamptz[], capture boolean[], hidden boolean[],
+    route text[], payload text[],
+    authorization_id uuid[], valid_before bigint[], signed_by text[], from_address text[], to_address text[],
     OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    on_chain CONSTANT boolean := rail = 'chain';
-    payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; from_address text[]; to_address text[];
-    idempotency_hash bytea[];
+    with_addresses CONSTANT boolean := rail = 'chain' AND from_address IS NULL;
+    payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; fee_account bigint[]; idempotency_hash bytea[];
     enough boolean;             -- every payer has enough for all of their payments
     good integer[];             -- the payments to accept, in order
     left_over numeric[]; one record;
@@ -1945,22 +1968,26 @@ BEGIN
             ELSE found.outcome END ORDER BY n),
         array_agg(found.payer ORDER BY n), array_agg(found.payer_handle ORDER BY n), array_agg(found.payee ORDER BY n),
         array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
-        array_agg(found.idempotency_hash ORDER BY n), array_agg(giver.address ORDER BY n), array_agg(taker.address ORDER BY n),
+        array_agg(found.fee_account ORDER BY n), array_agg(found.idempotency_hash ORDER BY n),
+        CASE WHEN with_addresses THEN array_agg(giver.address ORDER BY n) ELSE from_address END,
+        CASE WHEN with_addresses THEN array_agg(taker.address ORDER BY n) ELSE to_address END,
         array_agg(NULL::numeric), bool_and(found.enough) FILTER (WHERE found.outcome = 'done')
-    INTO outcome, payer, payer_handle, payee, from_account, to_account, idempotency_hash, from_address, to_address,
+    INTO outcome, payer, payer_handle, payee, from_account, to_account, fee_account, idempotency_hash, from_address, to_address,
         available, enough
-    FROM payment_parties(api_key_hash, NULL, NULL, idempotency_key, payee_handle, asset, amount, NULL, at) AS found
-    LEFT JOIN wallet AS giver ON giver.id = CASE WHEN on_chain THEN found.payer END
-    LEFT JOIN wallet AS taker ON taker.id = CASE WHEN on_chain THEN found.payee END;
+    FROM payment_parties(api_key_hash, NULL, wallet, idempotency_key, payee_handle, asset, amount, fee, at) AS found
+    LEFT JOIN wallet AS giver ON giver.id = CASE WHEN with_addresses THEN found.payer END
+    LEFT JOIN wallet AS taker ON taker.id = CASE WHEN with_addresses THEN found.payee END;
     good := array_positions(outcome, 'done');
-    IF good = '{}' THEN
+    IF good = '{}' OR 'unknown' = ANY (outcome) AND api_key_hash IS NULL THEN
         RETURN;
     END IF;
-    PERFORM lock_keys(array_agg(payer[g]), array_agg(idempotency_hash[g])) FROM unnest(good) AS g;
-    FOR one IN SELECT g FROM unnest(good) AS g, LATERAL used_key(payer[g], idempotency_key[g], idempotency_hash[g]) LOOP
-        outcome[one.g] := 'used';
-    END LOOP;
-    IF NOT on_chain THEN
+    IF idempotency_key IS NOT NULL THEN
+        PERFORM lock_keys(array_agg(payer[g]), array_agg(idempotency_hash[g])) FROM unnest(good) AS g;
+        FOR one IN SELECT g FROM unnest(good) AS g, LATERAL used_key(payer[g], idempotency_key[g], idempotency_hash[g]) LOOP
+            outcome[one.g] := 'used';
+        END LOOP;
+    END IF;
+    IF api_key_hash IS NOT NULL AND rail <> 'chain' THEN
         PERFORM lock_limits(NULL, ARRAY(SELECT payer[g] FROM unnest(good) AS g), NULL, NULL);
         FOR one IN
             SELECT g FROM unnest(good) AS g JOIN api_key AS key ON key.hash = api_key_hash[g]
@@ -1974,9 +2001,14 @@ BEGIN
         RETURN;
     END IF;
 
-    left_over := ledger_hold_each(
-        at, enough, ARRAY(SELECT id[g] FROM unnest(good) AS g), ARRAY(SELECT from_account[g] FROM unnest(good) AS g),
-        ARRAY(SELECT to_account[g] FROM unnest(good) AS g), ARRAY(SELECT amount[g] FROM unnest(good) AS g), 'payment');
+    SELECT ledger_hold_each(at, enough, array_agg(id[g] ORDER BY g, n), array_agg(n ORDER BY g, n),
+        array_agg(from_account[g] ORDER BY g, n),
+        array_agg(CASE n WHEN 1 THEN to_account[g] ELSE fee_account[g] END ORDER BY g, n),
+        array_agg(CASE n WHEN 1 THEN amount[g] ELSE fee[g] END ORDER BY g, n),
+        array_agg(CASE WHEN refund_of[g] IS NULL THEN 'payment' ELSE 'refund' END ORDER BY g, n))
+    INTO left_over
+    FROM unnest(good) AS g, (VALUES (1::smallint), (2::smallint)) AS leg (n)
+    WHERE n = 1 OR fee[g] > 0;
     FOR one IN
         SELECT good[n] AS place, there FROM unnest(left_over) WITH ORDINALITY AS short (there, n) WHERE there IS NOT NULL
     LOOP
@@ -1987,32 +2019,39 @@ BEGIN
         RETURN;
     END IF;
 
-    IF on_chain THEN
-        PERFORM queue_transfers(at, valid_before, array_agg(id[g]), array_agg(asset[g]), array_agg(payer[g]),
-            array_agg(from_address[g]), array_agg(to_address[g]), array_agg(amount[g]))
+    IF valid_before IS NOT NULL THEN
+        PERFORM queue_authorizations(at, array_agg(authorization_id[g]), NULL, array_agg(asset[g]), array_agg(from_address[g]),
+            array_agg(to_address[g]), array_agg(amount[g]), NULL, array_agg(valid_before[g]), array_agg(signed_by[g]))
+        FROM unnest(good) AS g WHERE valid_before[g] IS NOT NULL;
+    END IF;
+    IF idempotency_key IS NOT NULL THEN
+        INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
+        SELECT payer[g], idempotency_key[g], fingerprint[g], CASE rail WHEN 'chain' THEN 202 ELSE 201 END, id[g], at
         FROM unnest(good) AS g;
     END IF;
-    INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
-    SELECT payer[g], idempotency_key[g], fingerprint[g], CASE WHEN on_chain THEN 202 ELSE 201 END, id[g], at
-    FROM unnest(good) AS g;
-    INSERT INTO staged_payment (id, state, rail, payer, payee, asset, amount, fee, memo, route, transfer_id, authorization_id,
-        created_at, expires_at, capture)
-    SELECT new.id, CASE WHEN on_chain THEN 'queued' ELSE 'held' END, rail, new.payer, new.payee, new.asset, new.amount, 0,
-        new.memo, new.route::json, new.id, CASE WHEN on_chain THEN new.id END, at, expires_at, on_chain
-    FROM unnest(outcome, id, payer, payee, asset, amount, memo, route)
-        AS new (outcome, id, payer, payee, asset, amount, memo, route)
+    INSERT INTO staged_payment (id, state, rail, payer, payee, payee_address, asset, amount, fee, memo, route, transfer_id,
+        authorization_id, refund_of, created_at, expires_at, approval, capture, undo_until, hidden_from_payee)
+    SELECT new.id, new.state, rail, new.payer, new.payee, CASE WHEN new.payee IS NULL THEN new.address END, new.asset,
+        new.amount, coalesce(new.fee, 0), new.memo, new.route::json, new.id, new.authorization_id, new.refund_of, at,
+        new.expires_at, string_to_array(new.approval, ' '), new.capture, new.undo_until, coalesce(new.hidden, false)
+    FROM unnest(outcome, id, state, payer, payee, to_address, asset, amount, fee, memo, route, authorization_id, refund_of,
+            expires_at, approval, capture, undo_until, hidden)
+        AS new (outcome, id, state, payer, payee, address, asset, amount, fee, memo, route, authorization_id, refund_of,
+            expires_at, approval, capture, undo_until, hidden)
     WHERE new.outcome = 'done';
-    PERFORM log_events(array_agg(CASE WHEN on_chain THEN 'payment.queued' ELSE 'payment.held' END), array_agg(new.payer),
-        array_agg(new.payee), array_agg(new.id),
+    PERFORM log_events(array_agg('payment.' || new.state), array_agg(new.payer),
+        array_agg(CASE WHEN new.hidden THEN NULL ELSE new.payee END), array_agg(new.id),
         array_agg(('{"from":"@' || new.handle || '",' || substr(new.payload, 2))::jsonb), at)
-    FROM unnest(outcome, id, payer, payer_handle, payee, payload) AS new (outcome, id, payer, handle, payee, payload)
+    FROM unnest(outcome, id, state, payer, payer_handle, payee, payload, hidden)
+        AS new (outcome, id, state, payer, handle, payee, payload, hidden)
     WHERE new.outcome = 'done';
 END $$;
 -- Who asks for payments, and from which account to which they go.
 
 -- Looks up, for each payment, its caller, payer, payee and accounts; settle_payments and hold_payments begin with it. The caller
 -- is an API key (`api_key_hash`, SHA-256), a session (`session_hash`, the SHA-256 of its token) or, of payments that have passed
--- every check already, named by the payer's `wallet`. An argument is NULL if no payment has it. `outcome` is
+-- every check already, named by the payer's `wallet`. The payee is a handle, or NULL for an address that is nobody's. An argument
+-- is NULL if no payment has it. `outcome` is
 --   unauthenticated  no such API key, or no such session
 --   checks           the payment has to pass the checks: its API key is neither plain nor limited by caps alone
 --   unknown          no such payee, the payee is closed or is the payer, or an account is not open yet
@@ -2033,7 +2072,7 @@ CREATE FUNCTION payment_parties(
         CASE
             WHEN coalesce(asked.wallet, token.wallet_id, key.wallet_id) IS NULL THEN 'unauthenticated'
             WHEN NOT (key.plain OR key.only_caps) THEN 'checks'
-            WHEN own.id IS NULL OR other.owner IS NULL OR own.id = other.id OR asked.fee > 0 AND fees.id IS NULL
+            WHEN own.id IS NULL OR other.id IS NULL OR own.id = other.id OR asked.fee > 0 AND fees.id IS NULL
                 OR other.closed AND asked.wallet IS NULL
                 THEN 'unknown'
             ELSE 'done' END,
@@ -2049,7 +2088,7 @@ CREATE FUNCTION payment_parties(
         AND (key.expires_at IS NULL OR key.expires_at > at)
     LEFT JOIN session_token AS token ON token.hash = asked.session_hash AND token.replaced_at IS NULL
     LEFT JOIN account AS own ON own.owner = coalesce(asked.wallet, token.wallet_id, key.wallet_id) AND own.asset = asked.asset
-    LEFT JOIN account AS other ON other.code = 'wallet:' || asked.payee_handle || ':' || asked.asset
+    LEFT JOIN account AS other ON other.code = coalesce('wallet:' || asked.payee_handle || ':', 'outside:') || asked.asset
     LEFT JOIN account AS fees ON fees.code = CASE WHEN asked.fee > 0 THEN 'fees:' || asked.asset END
 $$;
 -- Refunds of payments on the ledger rail that settled at once.

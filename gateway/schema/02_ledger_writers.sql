@@ -279,9 +279,9 @@ END $$;
 -- Sets amounts aside that every payer has enough for, whatever their order; where one has not, account_available_covered
 -- refuses all of them. It writes what ledger_write would, for less: accounts are locked by the one statement that changes
 -- them, in the order of their ids, and nothing is decided. (A hold takes from what is available and fills nothing up, so
--- `shortfall` stays.) Each hold has one leg and is its own subject.
+-- `shortfall` stays.) Legs come in order, an element of each array, all of a hold together. Each hold is its own subject.
 CREATE FUNCTION ledger_hold(
-    at timestamptz, hold_id uuid[], debit bigint[], credit bigint[], amount numeric[], purpose text
+    at timestamptz, hold_id uuid[], leg smallint[], debit bigint[], credit bigint[], amount numeric[], purpose text[]
 ) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
@@ -299,39 +299,43 @@ BEGIN
     ) AS part
     WHERE account.id = part.account;
     INSERT INTO hold (id, leg, state, debit_id, credit_id, amount, purpose, subject, created_at)
-    SELECT new.id, 1, 'pending', new.debit, new.credit, new.amount, purpose, new.id, at
-    FROM unnest(hold_id, debit, credit, amount) AS new (id, debit, credit, amount);
+    SELECT new.id, new.leg, 'pending', new.debit, new.credit, new.amount, new.purpose, new.id, at
+    FROM unnest(hold_id, leg, debit, credit, amount, purpose) AS new (id, leg, debit, credit, amount, purpose);
 END $$;
 
--- Holds amounts in order, each if the payer has it. `enough` says that every payer seems to have enough: then ledger_hold sets
--- all of it aside; if not, or if a balance has shrunk since, ledger_write decides hold by hold. Returns what the payer had
--- available where a hold is refused, and NULL where it is not.
+-- Holds amounts in order, each if the payer has it; arrays are those of ledger_hold. `enough` says that every payer seems to have
+-- enough: then ledger_hold sets all of it aside; if not, or if a balance has shrunk since, ledger_write decides hold by hold.
+-- Returns, per hold, what the payer had available where it is refused, and NULL where it is not; NULL alone if none is.
 CREATE FUNCTION ledger_hold_each(
-    at timestamptz, enough boolean, hold_id uuid[], debit bigint[], credit bigint[], amount numeric[], purpose text
+    at timestamptz, enough boolean, hold_id uuid[], leg smallint[], debit bigint[], credit bigint[], amount numeric[],
+    purpose text[]
 ) RETURNS numeric[] LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    count CONSTANT integer := cardinality(hold_id);
-    accounts bigint[];
+    accounts bigint[]; step_id uuid[]; step_purpose text[];
 BEGIN
     IF enough THEN
         BEGIN
-            PERFORM ledger_hold(at, hold_id, debit, credit, amount, purpose);
-            RETURN array_fill(NULL::numeric, ARRAY[count]);
+            PERFORM ledger_hold(at, hold_id, leg, debit, credit, amount, purpose);
+            RETURN NULL;
         EXCEPTION WHEN check_violation THEN
             NULL;  -- a balance has shrunk since: each is decided below
         END;
     END IF;
     accounts := ARRAY(SELECT DISTINCT account FROM unnest(debit || credit) AS account ORDER BY account);
+    SELECT array_agg(begun.id ORDER BY n), array_agg(begun.purpose ORDER BY n) INTO step_id, step_purpose
+    FROM unnest(hold_id, leg, purpose) WITH ORDINALITY AS begun (id, leg, purpose, n) WHERE begun.leg = 1;
     RETURN (
         SELECT short_available
         FROM ledger_write(
-            at, accounts, hold_id, array_fill(true, ARRAY[count]), array_fill('pending'::hold_state, ARRAY[count]),
-            array_fill(false, ARRAY[count]), array_fill(purpose, ARRAY[count]), hold_id,
-            ARRAY(SELECT n FROM generate_series(1, count) AS n),
+            at, accounts, step_id, array_fill(true, ARRAY[cardinality(step_id)]),
+            array_fill('pending'::hold_state, ARRAY[cardinality(step_id)]), array_fill(false, ARRAY[cardinality(step_id)]),
+            step_purpose, step_id,
+            ARRAY(SELECT (sum((part.n = 1)::integer) OVER (ORDER BY place))::integer
+                FROM unnest(leg) WITH ORDINALITY AS part (n, place)),
             ARRAY(SELECT width_bucket(account, accounts) FROM unnest(debit) AS account),
             ARRAY(SELECT width_bucket(account, accounts) FROM unnest(credit) AS account),
-            array_fill(0::numeric, ARRAY[count]), amount)
+            array_fill(0::numeric, ARRAY[cardinality(amount)]), amount)
     );
 END $$;
 

@@ -62,42 +62,48 @@ CREATE INDEX token_authorization_due ON token_authorization (asset, valid_before
 CREATE TRIGGER token_authorization_is_kept BEFORE DELETE OR TRUNCATE ON token_authorization
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- Queues transfers of tokens that the gateway signs, with their nonces. Nonces are locked in order, and follow the order of the
--- transfers. A payer that was bound to another address since `from_address` was read did so before its nonces were locked
--- here, so the join sees it. Then nothing is queued, and the caller begins again.
-CREATE FUNCTION queue_transfers(
-    at timestamptz, valid_before bigint, id uuid[], asset text[], payer uuid[], from_address text[], to_address text[],
-    amount numeric[]
+-- Queues authorizations with their nonces; the one writer of those that come without a signature. Those that the gateway does not
+-- sign wait for it. Each argument but the time has one element per authorization. `kind` is NULL if all are transfers, `reference`
+-- if none is a mint (a mint has one in place of a nonce, and the zero address as payer), and `signed_by` if the gateway signs all.
+--
+-- The nonces of each payer are locked in order, and follow the order of the authorizations without a gap. A payer that was bound to
+-- another address since `from_address` was read has closed its nonces there: then nothing is queued, and the caller begins again
+-- (40001). Sweeps, which come alone, are from such addresses.
+CREATE FUNCTION queue_authorizations(
+    at timestamptz, id uuid[], kind text[], asset text[], from_address text[], to_address text[], value numeric[],
+    reference numeric[], valid_before bigint[], signed_by text[]
 ) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     next numeric[];  -- per payer, by asset and address: the nonce after the last one taken here
-    queued integer;
+    some_closed boolean;
 BEGIN
-    -- Take as many nonces for each payer as it needs, like take_nonces of authorization.sql.
     WITH taken AS (
         INSERT INTO authorization_nonce AS handed_out (asset, address, next)
-        SELECT new.asset, new.address, count(*) FROM unnest(asset, from_address) AS new (asset, address)
+        SELECT new.asset, new.address, count(*)
+        FROM unnest(asset, from_address, reference) AS new (asset, address, reference)
+        WHERE new.reference IS NULL
         GROUP BY new.asset, new.address
         ORDER BY new.asset, new.address
         ON CONFLICT (asset, address) DO UPDATE SET next = handed_out.next + excluded.next
-        RETURNING asset, address, next
+        RETURNING asset, address, next, closed
     )
-    SELECT array_agg(taken.next ORDER BY taken.asset, taken.address) INTO next FROM taken;
-    INSERT INTO token_authorization (id, kind, asset, from_address, to_address, value, nonce, valid_before, created_at)
-    SELECT new.id, 'transfer', new.asset, new.giver, new.taker, new.amount, next[new.place] - new.left, valid_before, at
+    SELECT array_agg(taken.next ORDER BY taken.asset, taken.address), bool_or(taken.closed) INTO next, some_closed FROM taken;
+    IF some_closed AND kind[1] IS DISTINCT FROM 'sweep' THEN
+        RAISE EXCEPTION 'a payer has another address now' USING ERRCODE = 'serialization_failure';
+    END IF;
+    INSERT INTO token_authorization (id, kind, asset, from_address, to_address, value, nonce, valid_before, created_at,
+        signed_by, state)
+    SELECT new.id, coalesce(new.kind, 'transfer'), new.asset, new.giver, new.taker, new.value,
+        coalesce(new.reference, next[new.place] - new.left), new.valid_before, at, coalesce(new.signed_by, 'gateway'),
+        CASE WHEN new.signed_by <> 'gateway' THEN 'unsigned' ELSE 'queued' END
     FROM (
         SELECT *,
-            dense_rank() OVER (ORDER BY asset, giver)::integer AS place,
+            dense_rank() OVER (ORDER BY reference IS NOT NULL, asset, giver)::integer AS place,
             count(*) OVER (PARTITION BY asset, giver ORDER BY n DESC) AS left  -- nonces are counted back from the next one
-        FROM unnest(id, asset, payer, from_address, to_address, amount) WITH ORDINALITY
-            AS one (id, asset, payer, giver, taker, amount, n)
-    ) AS new
-    JOIN wallet ON wallet.id = new.payer AND wallet.address = new.giver AND wallet.custody = 'gateway';
-    GET DIAGNOSTICS queued = ROW_COUNT;
-    IF queued < cardinality(id) THEN
-        RAISE EXCEPTION 'a payer has another address now';
-    END IF;
+        FROM unnest(id, kind, asset, from_address, to_address, value, reference, valid_before, signed_by) WITH ORDINALITY
+            AS one (id, kind, asset, giver, taker, value, reference, valid_before, signed_by, n)
+    ) AS new;
 END $$;
 
 -- A relayer account, shared by the workers of several machines. Times are by the database's clock, since machines' clocks

@@ -1,39 +1,52 @@
 -- Payments whose money is held first: on the ledger rail until they are captured or voided (08_end_payments.sql), on the chain
--- rail until the chain has settled them.
+-- rail until the chain has settled them, on any until they are approved. A payment is written with its hold, idempotency key and
+-- event, and with its authorization and nonce if it has one, or not at all. One function takes any number of payments on one rail,
+-- of any payers and any kind of caller.
 
--- Accepts payments of plain API keys, without a fee. A payment is written with its hold, idempotency key and event, or not at
--- all; on the chain rail also with its authorization and nonce, and it is queued. The payment, its hold and its authorization
--- share one id: an authorization with its payment's id was queued when the payment was accepted. Each argument and result is an
--- array with one element per payment. Outcomes:
+-- Callers are plain API keys, whose payments have no fee; if `api_key_hash` is NULL, the payments have passed every check already
+-- and `wallet` names their payers. `idempotency_key` is NULL if the caller stores the keys. A payment without a `payee_handle` goes to
+-- an address that is nobody's. A payment and its hold share one id.
+--
+-- `state`, `approval`, `expires_at`, `undo_until`, `capture`, `hidden` (from the payee) and `route` are those of the payments'
+-- rows; `approval` are its reasons, with spaces in between. `payload` is the event's, a JSON object without the payer.
+--
+-- Payments with `valid_before` (in Unix seconds) are queued for the chain as `authorization_id`, which is the payment's id if it
+-- is queued when it is accepted, and another id if it has to be signed by `signed_by` first. An authorization without
+-- `valid_before` has been stored by the caller. Addresses are looked up if they are NULL.
+--
+-- Each argument and result is an array with one element per payment. An argument is NULL if no payment has it. Nothing is written
+-- for an outcome other than `done`:
 --   done             held or queued
 --   short            the payer has too little: `available` says how much; the idempotency key can be used again
 --   used             the idempotency key was used before
 --   own_key          the payer keeps the key of the address, and has to sign
 --   checks           as of payment_parties, or the API key has caps
---   unauthenticated, unknown  as of payment_parties
+--   unknown          as of payment_parties. If `wallet` names the payers, nothing at all is written: the caller opens the accounts
+--                    and calls again
+--   unauthenticated  as of payment_parties
+-- Two payments with the same idempotency key must not be in one call.
 --
 -- When a wallet gets its first passkey, what it holds on the ledger rail begins to wait for an approval (wallet_has_policy). So
--- the payers' wallets are locked between the idempotency keys and the accounts, and the API keys are read again under that lock. On the
--- chain rail they are not: whoever binds a wallet to another address locks accounts and nonces first (custody/bind.py).
+-- the payers' wallets are locked between the idempotency keys and the accounts, and the API keys are read again under that lock;
+-- the checks lock them, too. On the chain rail API keys are not: whoever binds a wallet to another address locks accounts and
+-- nonces first (custody/bind.py).
 --
 -- Lock order: idempotency keys, wallets, accounts, nonces, each sorted.
 CREATE FUNCTION hold_payments(
     at timestamptz, rail text,
-    expires_at timestamptz,     -- on the ledger rail: until when it is held
-    valid_before bigint,        -- on the chain rail: of the authorizations, in Unix seconds
-    api_key_hash bytea[], idempotency_key text[], fingerprint bytea[],
-    payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
-    route text[],               -- on the chain rail, as JSON
-    payload text[],             -- the event's payload without the payer, as a JSON object
+    api_key_hash bytea[], wallet uuid[], idempotency_key text[], fingerprint bytea[],
+    payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[], id uuid[],
+    state text[], approval text[], expires_at timestamptz[], undo_until timestamptz[], capture boolean[], hidden boolean[],
+    route text[], payload text[],
+    authorization_id uuid[], valid_before bigint[], signed_by text[], from_address text[], to_address text[],
     OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    on_chain CONSTANT boolean := rail = 'chain';
-    payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; from_address text[]; to_address text[];
-    idempotency_hash bytea[];
+    with_addresses CONSTANT boolean := rail = 'chain' AND from_address IS NULL;
+    payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; fee_account bigint[]; idempotency_hash bytea[];
     enough boolean;             -- every payer has enough for all of their payments
     good integer[];             -- the payments to accept, in order
     left_over numeric[]; one record;
@@ -44,22 +57,26 @@ BEGIN
             ELSE found.outcome END ORDER BY n),
         array_agg(found.payer ORDER BY n), array_agg(found.payer_handle ORDER BY n), array_agg(found.payee ORDER BY n),
         array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
-        array_agg(found.idempotency_hash ORDER BY n), array_agg(giver.address ORDER BY n), array_agg(taker.address ORDER BY n),
+        array_agg(found.fee_account ORDER BY n), array_agg(found.idempotency_hash ORDER BY n),
+        CASE WHEN with_addresses THEN array_agg(giver.address ORDER BY n) ELSE from_address END,
+        CASE WHEN with_addresses THEN array_agg(taker.address ORDER BY n) ELSE to_address END,
         array_agg(NULL::numeric), bool_and(found.enough) FILTER (WHERE found.outcome = 'done')
-    INTO outcome, payer, payer_handle, payee, from_account, to_account, idempotency_hash, from_address, to_address,
+    INTO outcome, payer, payer_handle, payee, from_account, to_account, fee_account, idempotency_hash, from_address, to_address,
         available, enough
-    FROM payment_parties(api_key_hash, NULL, NULL, idempotency_key, payee_handle, asset, amount, NULL, at) AS found
-    LEFT JOIN wallet AS giver ON giver.id = CASE WHEN on_chain THEN found.payer END
-    LEFT JOIN wallet AS taker ON taker.id = CASE WHEN on_chain THEN found.payee END;
+    FROM payment_parties(api_key_hash, NULL, wallet, idempotency_key, payee_handle, asset, amount, fee, at) AS found
+    LEFT JOIN wallet AS giver ON giver.id = CASE WHEN with_addresses THEN found.payer END
+    LEFT JOIN wallet AS taker ON taker.id = CASE WHEN with_addresses THEN found.payee END;
     good := array_positions(outcome, 'done');
-    IF good = '{}' THEN
+    IF good = '{}' OR 'unknown' = ANY (outcome) AND api_key_hash IS NULL THEN
         RETURN;
     END IF;
-    PERFORM lock_keys(array_agg(payer[g]), array_agg(idempotency_hash[g])) FROM unnest(good) AS g;
-    FOR one IN SELECT g FROM unnest(good) AS g, LATERAL used_key(payer[g], idempotency_key[g], idempotency_hash[g]) LOOP
-        outcome[one.g] := 'used';
-    END LOOP;
-    IF NOT on_chain THEN
+    IF idempotency_key IS NOT NULL THEN
+        PERFORM lock_keys(array_agg(payer[g]), array_agg(idempotency_hash[g])) FROM unnest(good) AS g;
+        FOR one IN SELECT g FROM unnest(good) AS g, LATERAL used_key(payer[g], idempotency_key[g], idempotency_hash[g]) LOOP
+            outcome[one.g] := 'used';
+        END LOOP;
+    END IF;
+    IF api_key_hash IS NOT NULL AND rail <> 'chain' THEN
         PERFORM lock_limits(NULL, ARRAY(SELECT payer[g] FROM unnest(good) AS g), NULL, NULL);
         FOR one IN
             SELECT g FROM unnest(good) AS g JOIN api_key AS key ON key.hash = api_key_hash[g]
@@ -73,9 +90,14 @@ BEGIN
         RETURN;
     END IF;
 
-    left_over := ledger_hold_each(
-        at, enough, ARRAY(SELECT id[g] FROM unnest(good) AS g), ARRAY(SELECT from_account[g] FROM unnest(good) AS g),
-        ARRAY(SELECT to_account[g] FROM unnest(good) AS g), ARRAY(SELECT amount[g] FROM unnest(good) AS g), 'payment');
+    SELECT ledger_hold_each(at, enough, array_agg(id[g] ORDER BY g, n), array_agg(n ORDER BY g, n),
+        array_agg(from_account[g] ORDER BY g, n),
+        array_agg(CASE n WHEN 1 THEN to_account[g] ELSE fee_account[g] END ORDER BY g, n),
+        array_agg(CASE n WHEN 1 THEN amount[g] ELSE fee[g] END ORDER BY g, n),
+        array_agg(CASE WHEN refund_of[g] IS NULL THEN 'payment' ELSE 'refund' END ORDER BY g, n))
+    INTO left_over
+    FROM unnest(good) AS g, (VALUES (1::smallint), (2::smallint)) AS leg (n)
+    WHERE n = 1 OR fee[g] > 0;
     FOR one IN
         SELECT good[n] AS place, there FROM unnest(left_over) WITH ORDINALITY AS short (there, n) WHERE there IS NOT NULL
     LOOP
@@ -86,24 +108,30 @@ BEGIN
         RETURN;
     END IF;
 
-    IF on_chain THEN
-        PERFORM queue_transfers(at, valid_before, array_agg(id[g]), array_agg(asset[g]), array_agg(payer[g]),
-            array_agg(from_address[g]), array_agg(to_address[g]), array_agg(amount[g]))
+    IF valid_before IS NOT NULL THEN
+        PERFORM queue_authorizations(at, array_agg(authorization_id[g]), NULL, array_agg(asset[g]), array_agg(from_address[g]),
+            array_agg(to_address[g]), array_agg(amount[g]), NULL, array_agg(valid_before[g]), array_agg(signed_by[g]))
+        FROM unnest(good) AS g WHERE valid_before[g] IS NOT NULL;
+    END IF;
+    IF idempotency_key IS NOT NULL THEN
+        INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
+        SELECT payer[g], idempotency_key[g], fingerprint[g], CASE rail WHEN 'chain' THEN 202 ELSE 201 END, id[g], at
         FROM unnest(good) AS g;
     END IF;
-    INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
-    SELECT payer[g], idempotency_key[g], fingerprint[g], CASE WHEN on_chain THEN 202 ELSE 201 END, id[g], at
-    FROM unnest(good) AS g;
-    INSERT INTO staged_payment (id, state, rail, payer, payee, asset, amount, fee, memo, route, transfer_id, authorization_id,
-        created_at, expires_at, capture)
-    SELECT new.id, CASE WHEN on_chain THEN 'queued' ELSE 'held' END, rail, new.payer, new.payee, new.asset, new.amount, 0,
-        new.memo, new.route::json, new.id, CASE WHEN on_chain THEN new.id END, at, expires_at, on_chain
-    FROM unnest(outcome, id, payer, payee, asset, amount, memo, route)
-        AS new (outcome, id, payer, payee, asset, amount, memo, route)
+    INSERT INTO staged_payment (id, state, rail, payer, payee, payee_address, asset, amount, fee, memo, route, transfer_id,
+        authorization_id, refund_of, created_at, expires_at, approval, capture, undo_until, hidden_from_payee)
+    SELECT new.id, new.state, rail, new.payer, new.payee, CASE WHEN new.payee IS NULL THEN new.address END, new.asset,
+        new.amount, coalesce(new.fee, 0), new.memo, new.route::json, new.id, new.authorization_id, new.refund_of, at,
+        new.expires_at, string_to_array(new.approval, ' '), new.capture, new.undo_until, coalesce(new.hidden, false)
+    FROM unnest(outcome, id, state, payer, payee, to_address, asset, amount, fee, memo, route, authorization_id, refund_of,
+            expires_at, approval, capture, undo_until, hidden)
+        AS new (outcome, id, state, payer, payee, address, asset, amount, fee, memo, route, authorization_id, refund_of,
+            expires_at, approval, capture, undo_until, hidden)
     WHERE new.outcome = 'done';
-    PERFORM log_events(array_agg(CASE WHEN on_chain THEN 'payment.queued' ELSE 'payment.held' END), array_agg(new.payer),
-        array_agg(new.payee), array_agg(new.id),
+    PERFORM log_events(array_agg('payment.' || new.state), array_agg(new.payer),
+        array_agg(CASE WHEN new.hidden THEN NULL ELSE new.payee END), array_agg(new.id),
         array_agg(('{"from":"@' || new.handle || '",' || substr(new.payload, 2))::jsonb), at)
-    FROM unnest(outcome, id, payer, payer_handle, payee, payload) AS new (outcome, id, payer, handle, payee, payload)
+    FROM unnest(outcome, id, state, payer, payer_handle, payee, payload, hidden)
+        AS new (outcome, id, state, payer, handle, payee, payload, hidden)
     WHERE new.outcome = 'done';
 END $$;

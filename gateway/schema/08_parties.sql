@@ -2,7 +2,8 @@
 
 -- Looks up, for each payment, its caller, payer, payee and accounts; settle_payments and hold_payments begin with it. The caller
 -- is an API key (`api_key_hash`, SHA-256), a session (`session_hash`, the SHA-256 of its token) or, of payments that have passed
--- every check already, named by the payer's `wallet`. An argument is NULL if no payment has it. `outcome` is
+-- every check already, named by the payer's `wallet`. The payee is a handle, or NULL for an address that is nobody's. An argument
+-- is NULL if no payment has it. `outcome` is
 --   unauthenticated  no such API key, or no such session
 --   checks           the payment has to pass the checks: its API key is neither plain nor limited by caps alone
 --   unknown          no such payee, the payee is closed or is the payer, or an account is not open yet
@@ -23,7 +24,7 @@ CREATE FUNCTION payment_parties(
         CASE
             WHEN coalesce(asked.wallet, token.wallet_id, key.wallet_id) IS NULL THEN 'unauthenticated'
             WHEN NOT (key.plain OR key.only_caps) THEN 'checks'
-            WHEN own.id IS NULL OR other.owner IS NULL OR own.id = other.id OR asked.fee > 0 AND fees.id IS NULL
+            WHEN own.id IS NULL OR other.id IS NULL OR own.id = other.id OR asked.fee > 0 AND fees.id IS NULL
                 OR other.closed AND asked.wallet IS NULL
                 THEN 'unknown'
             ELSE 'done' END,
@@ -39,6 +40,6 @@ CREATE FUNCTION payment_parties(
         AND (key.expires_at IS NULL OR key.expires_at > at)
     LEFT JOIN session_token AS token ON token.hash = asked.session_hash AND token.replaced_at IS NULL
     LEFT JOIN account AS own ON own.owner = coalesce(asked.wallet, token.wallet_id, key.wallet_id) AND own.asset = asked.asset
-    LEFT JOIN account AS other ON other.code = 'wallet:' || asked.payee_handle || ':' || asked.asset
+    LEFT JOIN account AS other ON other.code = coalesce('wallet:' || asked.payee_handle || ':', 'outside:') || asked.asset
     LEFT JOIN account AS fees ON fees.code = CASE WHEN asked.fee > 0 THEN 'fees:' || asked.asset END
 $$;

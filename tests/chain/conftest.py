@@ -101,7 +101,8 @@ class Setup:
 
     async def enqueue(self, *orders: Order) -> list[Authorization]:
         async with self.database.transaction() as connection:
-            return await authorization.enqueue(connection, orders, self.now)
+            await authorization.enqueue(connection, orders, self.now)
+            return [(await authorization.one(connection, order.id)).authorization for order in orders]
 
     async def form(self, kind: BatchKind = "settle", most: int = 300) -> Batch | None:
         fees = await self.node.fees()

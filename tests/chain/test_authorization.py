@@ -249,7 +249,8 @@ def order(kind: Kind = "transfer", payer: str = PAYER, until: int = NOW, referen
 
 async def enqueue(database: Database, *orders: Order) -> list[Authorization]:
     async with database.transaction() as connection:
-        return await authorization.enqueue(connection, orders, AT)
+        await authorization.enqueue(connection, orders, AT)
+        return [(await authorization.one(connection, order.id)).authorization for order in orders]
 
 
 async def test_nonces_have_no_gap_whatever_runs_at_once(database: Database) -> None:

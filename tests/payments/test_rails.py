@@ -8,13 +8,11 @@ import pytest
 from msgspec import structs
 
 from gateway.errors import GatewayError
-from gateway.events import log
 from gateway.ledger import ledger, transfer
 from gateway.ledger.errors import InsufficientFunds
 from gateway.ledger.transfer import End
 from gateway.money import Assets, Money
 from gateway.payments import pay, rails
-from gateway.payments.model import payment_events
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.rail import Rail
@@ -22,7 +20,6 @@ from gateway.payments.model.route import Route
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.pay import PayRequest
 from gateway.payments.rails import hold
-from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database
 from tests.payments.test_ledger_rail import LedgerTown
 
@@ -44,14 +41,7 @@ class Courier(Rail):
     async def accept(
         self, connection: Connection, settings: PaymentSettings, asked: Sequence[Proposed], now: datetime
     ) -> list[Payment | GatewayError]:
-        held = await hold.hold(connection, asked, await hold.accounts(connection, asked), now)
-        results = [
-            result if isinstance(result, GatewayError) else one.payment for one, result in zip(asked, held, strict=True)
-        ]
-        accepted = [one for one in results if isinstance(one, Payment)]
-        await records.insert(connection, accepted)
-        await log.append(connection, [event for one in accepted for event in payment_events.events(one)], now)
-        return results
+        return await hold.accept(connection, self.name, asked, now)
 
     def captured(
         self, settings: PaymentSettings, payment: Payment, money: Money, now: datetime

@@ -76,64 +76,31 @@ class Tracked(Struct, frozen=True):
         return self.authorization.id
 
 
-async def enqueue(connection: Connection, orders: Sequence[Order], now: datetime) -> list[Authorization]:
-    """Assign each order its nonce and queue it, or let it wait for its signature. Returns the authorizations in order.
+async def enqueue(connection: Connection, orders: Sequence[Order], now: datetime) -> None:
+    """Assign each order its nonce and queue it, or let it wait for its signature.
 
-    A mint whose reference was used before breaks the constraint `token_authorization_used_once`. Raises Contended if
-    the payer's wallet has changed its address in the meantime: a retry uses the new one. Sweeps must be alone in the
-    list: they are from such addresses.
+    A mint whose reference was used before breaks the constraint `token_authorization_used_once`. The transaction ends
+    with Contended if the payer's wallet has changed its address in the meantime: a retry uses the new one. Sweeps must
+    be alone in the list: they are from such addresses.
     """
-    wanted: dict[tuple[str, str], int] = {}
     for order in orders:
         assert (order.kind == "mint") == (order.reference is not None)
         assert order.reference is None or order.reference > 0
-        if order.kind != "mint":
-            payer = (order.asset, order.from_address)
-            wanted[payer] = wanted.get(payer, 0) + 1
-
-    assets, addresses = [asset for asset, _ in wanted], [address for _, address in wanted]
     sweeps = any(order.kind == "sweep" for order in orders)
     assert not sweeps or all(order.kind == "sweep" for order in orders)
-    rows = await connection.fetch(sql.take_nonces, assets, addresses, list(wanted.values()), sweeps) if wanted else []
-    free = {(row["asset"], row["address"]): int(row["first"]) for row in rows}
-    if len(free) < len(wanted):
-        raise Contended
-
-    authorizations = []
-    for order in orders:
-        if order.reference is not None:
-            sender, nonce = ZERO, order.reference
-        else:
-            sender, nonce = order.from_address, free[order.asset, order.from_address]
-            free[order.asset, order.from_address] += 1
-        authorizations.append(
-            Authorization(
-                order.id,
-                order.kind,
-                order.asset,
-                sender,
-                order.to_address,
-                order.value,
-                nonce,
-                order.valid_before,
-                None,
-                order.by,
-            )
-        )
     await connection.execute(
         sql.enqueue,
-        [a.id for a in authorizations],
-        [a.kind for a in authorizations],
-        [a.asset for a in authorizations],
-        [a.from_address for a in authorizations],
-        [a.to_address for a in authorizations],
-        [a.value for a in authorizations],
-        [a.nonce for a in authorizations],
-        [a.valid_before for a in authorizations],
         now,
-        [a.by for a in authorizations],
+        [order.id for order in orders],
+        [order.kind for order in orders],
+        [order.asset for order in orders],
+        [ZERO if order.kind == "mint" else order.from_address for order in orders],
+        [order.to_address for order in orders],
+        [order.value for order in orders],
+        [order.reference for order in orders],
+        [order.valid_before for order in orders],
+        [order.by for order in orders],
     )
-    return authorizations
 
 
 async def enqueue_signed(connection: Connection, one: Authorization, now: datetime) -> bool:

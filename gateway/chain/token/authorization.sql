@@ -1,17 +1,3 @@
--- take_nonces
--- Assign the next nonces of each payer, as many as it needs, and return the first. Rows are locked in (asset, address)
--- order; the lock keeps the nonces of two concurrent transactions without a gap. A closed address gets none, except for
--- sweeps: a payment from it was decided with the wallet's previous address.
-INSERT INTO authorization_nonce AS handed_out (asset, address, next)
-SELECT asset, address, wanted
-FROM unnest($1::text[], $2::text[], $3::bigint[]) AS payer (asset, address, wanted)
-ORDER BY asset, address
-ON CONFLICT (asset, address) DO UPDATE SET next = handed_out.next + excluded.next WHERE NOT handed_out.closed OR $4
-RETURNING asset, address, next - (
-    SELECT wanted FROM unnest($1::text[], $2::text[], $3::bigint[]) AS payer (asset, address, wanted)
-    WHERE payer.asset = handed_out.asset AND payer.address = handed_out.address
-) AS first;
-
 -- begin_nonces
 -- Start the nonces of an owner's address at a place of its own, where its owner has used none.
 INSERT INTO authorization_nonce (asset, address, next)
@@ -48,14 +34,8 @@ WHERE asset = ANY ($1) AND state IN ('unsigned', 'queued', 'submitted')
     AND (from_address = ANY ($2) OR (kind = 'mint' AND to_address = ANY ($2)));
 
 -- enqueue
--- Store authorizations with their nonces, unsigned. Those that the gateway does not sign wait for their signature.
-INSERT INTO token_authorization
-    (id, kind, asset, from_address, to_address, value, nonce, valid_before, created_at, signed_by, state)
-SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, $9, signed_by,
-    CASE signed_by WHEN 'gateway' THEN 'queued' ELSE 'unsigned' END
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::numeric[], $8::bigint[],
-        $10::text[])
-    AS fresh (id, kind, asset, from_address, to_address, value, nonce, valid_before, signed_by);
+-- Queue authorizations with their nonces; see schema/06_chain.sql.
+SELECT queue_authorizations($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
 -- enqueue_signed
 -- Store an authorization that its owner has signed, with a nonce of theirs. No row if that nonce is used already.

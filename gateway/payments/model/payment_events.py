@@ -21,28 +21,33 @@ from gateway.payments.model.route import ledger_route
 
 def events(payment: Payment) -> list[Event]:
     """The event of a payment's present state: for both wallets, or the payer's only while the payee may not see it."""
-    payload: dict[str, object] = {
-        "from": payment.payer_name,
+    payee = payment.payee if payment.visible_to_payee else None
+    whole = {"from": payment.payer_name, **payload(payment)}
+    return [Event(f"payment.{payment.state.value}", payment.payer, payment.id, whole, other=payee)]
+
+
+def payload(payment: Payment) -> dict[str, object]:
+    """The payload of the event of a payment's present state, without its payer."""
+    told: dict[str, object] = {
         "to": payment.payee_name,
         "amount": payment.amount.amount,
         "asset": payment.amount.asset.code,
     }
     if payment.captured != _captured(payment, payment.state):
-        payload["captured"] = payment.captured.amount
+        told["captured"] = payment.captured.amount
     if payment.fee.units:
-        payload["fee"] = payment.fee.amount
+        told["fee"] = payment.fee.amount
     if payment.failure is not None:
-        payload["failure"] = payment.failure
+        told["failure"] = payment.failure
     if payment.tx_hash is not None:
-        payload["tx_hash"] = payment.tx_hash
+        told["tx_hash"] = payment.tx_hash
     if payment.needs_approval:
-        payload["approval"] = payment.approval
+        told["approval"] = payment.approval
     if payment.expires_at is not None:
-        payload["expires_at"] = rfc3339(payment.expires_at)
+        told["expires_at"] = rfc3339(payment.expires_at)
     if payment.undo_until is not None:
-        payload["undo_until"] = rfc3339(payment.undo_until)
-    payee = payment.payee if payment.visible_to_payee else None
-    return [Event(f"payment.{payment.state.value}", payment.payer, payment.id, payload, other=payee)]
+        told["undo_until"] = rfc3339(payment.undo_until)
+    return told
 
 
 def at_event(payment: Payment, kind: str, payload: Mapping[str, Any], at: datetime) -> Payment:

@@ -21,8 +21,7 @@ from gateway.chain.node import Node
 from gateway.chain.token import authorization, message
 from gateway.chain.token.message import Authorization, By
 from gateway.chain.watcher import cursors
-from gateway.errors import InvalidRequest, NotFound
-from gateway.events import log
+from gateway.errors import GatewayError, InvalidRequest, NotFound
 from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
 from gateway.ids import new_id
@@ -31,8 +30,8 @@ from gateway.money import Money
 from gateway.payments import pay
 from gateway.payments.checks import policy, spending, wallet_freeze, withdrawal_freeze
 from gateway.payments.errors import NonceTaken
-from gateway.payments.model import payment_events
 from gateway.payments.model.payment import Payment, State
+from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.pay import PayRequest
 from gateway.payments.payees.lookup import find_payee
@@ -186,7 +185,8 @@ async def _begin(
         await withdrawal_freeze.check(connection, money.asset)
     fresh = pay.accepted(settings, payer, payee, PayRequest(one.to_address, money), now)
     payment = replace(fresh, state=State.QUEUED, expires_at=None, authorization_id=one.id)
-    ledger.all_done(await ledger.write(connection, [await hold.hold_of(connection, payment, payee)], now))
+    proposed = Proposed(payment, payer, payee)
+    await ledger.lock(connection, (await hold.accounts(connection, [proposed])).values())
     if payer.signs_itself:
         await authorization.begin_nonces(connection, [(one.asset, one.from_address)])
     given_out = await authorization.nonces_given_out(connection, one.asset, one.from_address)
@@ -194,9 +194,10 @@ async def _begin(
         raise InvalidRequest("nonce", "it is where the gateway's own are: sign with one of 32 random bytes")
     if not await authorization.enqueue_signed(connection, one, now):
         raise Contended
-    await records.insert(connection, [payment])
+    (accepted,) = await hold.accept(connection, payment.route.rail, [proposed], now)
+    if isinstance(accepted, GatewayError):
+        raise accepted
     if owner.guarded:
         day = policy.day_of(payer.id, money.asset)
         await spending.count(connection, [spending.counted(day, payment)], payment.created_at)
-    await log.append(connection, payment_events.events(payment), now)
     return payment

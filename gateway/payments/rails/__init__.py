@@ -2,7 +2,7 @@
 
 ledger.py    fiat, settled at once in the ledger
 chain.py     tokens, by an EIP-3009 authorization that a relayer sends to the chain
-hold.py      shared by both: holds, and payments of plain API keys that are held first
+hold.py      shared by both: payments whose money is held first
 """
 
 from typing import Final

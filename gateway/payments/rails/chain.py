@@ -4,8 +4,9 @@ A payment is held from its acceptance to the final block that has its transfer (
 queued with its authorization, whose nonce is stored before anything is signed; where the payer keeps the key it waits
 for its signature (sign.py).
 
-Payments of plain API keys (`pay_all`) are one call of `hold_payments` (hold.py), a PostgreSQL transaction of its
-own, which also finds who pays and uses the idempotency key.
+All payments are accepted by `hold_payments` (hold.py): those of plain API keys (`pay_all`) in a PostgreSQL
+transaction of its own, which also finds who pays and uses the idempotency key; all others once they have passed the
+checks, in the caller's transaction.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,6 @@ from msgspec.structs import replace
 from gateway.chain.token import authorization
 from gateway.chain.token.authorization import Order
 from gateway.errors import GatewayError
-from gateway.events import log
 from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
 from gateway.ids import TransferId, new_id
@@ -26,7 +26,6 @@ from gateway.ledger.transfer import End
 from gateway.money import Money
 from gateway.payments.checks import withdrawal_freeze
 from gateway.payments.errors import OwnKey
-from gateway.payments.model import payment_events
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.plain import NotDone, handle_of
 from gateway.payments.model.proposed import Proposed
@@ -36,7 +35,6 @@ from gateway.payments.model.route import Route, stored, token_route
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.rails import hold
 from gateway.payments.rails.hold import HeldFirst
-from gateway.payments.records import records
 from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Database
 
@@ -58,33 +56,18 @@ class ChainRail(Rail):
     async def accept(
         self, connection: Connection, settings: RailSettings, asked: Sequence[Proposed], now: datetime
     ) -> list[Payment | GatewayError]:
-        held = await hold.hold(connection, asked, await hold.accounts(connection, asked), now)
-        orders: list[Order] = []
-        results: list[Payment | GatewayError] = []
-        own: set[tuple[str, str]] = set()
-        for one, result in zip(asked, held, strict=True):
-            payment = one.payment
-            if isinstance(result, GatewayError):
-                results.append(result)
-                continue
-            if _is_to_be_signed(payment):
-                orders.append(_order(settings, payment.amount, one.payer, one.payee.address, now))
-                own.add((payment.amount.asset.code, one.payer.address))
-                payment = replace(payment, authorization_id=orders[-1].id)
-            elif payment.expires_at is None and payment.undo_until is None:
-                orders.append(_order(settings, payment.amount, one.payer, one.payee.address, now))
-                state = after(payment.id, payment.state, Event.QUEUE)
-                payment = replace(payment, state=state, authorization_id=orders[-1].id)
-            results.append(payment)
-        if len(orders) < len(asked) and await wallet.have_moved(connection, [one.payer for one in asked]):
-            raise Contended  # nothing takes a nonce of what is only held, which would see that the address was left
+        going = [_queued(one) for one in asked]
+        own = {(one.payment.amount.asset.code, one.payer.address) for one in going if _is_to_be_signed(one.payment)}
         if own:
+            await ledger.lock(connection, (await hold.accounts(connection, asked)).values())
             await authorization.begin_nonces(connection, sorted(own))
-        if orders:
-            await authorization.enqueue(connection, orders, now)
-        payments = [result for result in results if isinstance(result, Payment)]
-        await records.insert(connection, payments)
-        await log.append(connection, [event for payment in payments for event in payment_events.events(payment)], now)
+        until = [_valid_before(settings, one.payer, now) if one.payment.authorization_id else None for one in going]
+        results = await hold.accept(connection, self.name, going, now, until)
+        if None in until and await wallet.have_moved(connection, [one.payer for one in asked]):
+            raise Contended  # nothing takes a nonce of what is only held, which would see that the address was left
+        for one in results:
+            if isinstance(one, Payment) and one.authorization_id:
+                settings.contract(one.amount.asset)  # refused here rather than queued for a contract that is not there
         return results
 
     def captured(
@@ -111,7 +94,16 @@ class ChainRail(Rail):
             )
         if payer.signs_itself:
             raise OwnKey(payer.handle, hold.NO_HOLD)
-        order = _order(settings, money, payer, payee.address, now)
+        settings.contract(money.asset)  # refused here rather than queued for a contract that is not there
+        order = Order(
+            id=new_id(now),
+            kind="transfer",
+            asset=money.asset.code,
+            from_address=payer.address,
+            to_address=payee.address,
+            value=money.units,
+            valid_before=_valid_before(settings, payer, now),
+        )
         await authorization.enqueue(connection, [order], now)
         return replace(
             payment,
@@ -123,24 +115,28 @@ class ChainRail(Rail):
         )
 
 
+def _queued(one: Proposed) -> Proposed:
+    """The payment with the authorization that it is queued with or that its payer signs; without one, if it is only
+    held or waits for an approval.
+    """
+    payment = one.payment
+    if _is_to_be_signed(payment):
+        return one.having(replace(payment, authorization_id=new_id(payment.created_at)))
+    if payment.expires_at is None and payment.undo_until is None:
+        state = after(payment.id, payment.state, Event.QUEUE)
+        return one.having(replace(payment, state=state, authorization_id=payment.id))
+    return one
+
+
 def _is_to_be_signed(payment: Payment) -> bool:
     """Whether the payment waits for the signature of its payer's own key, and not for an approval."""
     return payment.state is State.REQUIRES_CONFIRMATION and payment.approval is None
 
 
-def _order(settings: RailSettings, money: Money, payer: Wallet, receiver: str, now: datetime) -> Order:
-    settings.contract(money.asset)  # refused here rather than queued for a contract that is not there
+def _valid_before(settings: RailSettings, payer: Wallet, now: datetime) -> int:
+    """Until when an authorization of the payer is good, in Unix seconds."""
     seconds = settings.authorization_seconds + (settings.signature_seconds if payer.signs_itself else 0)
-    return Order(
-        id=new_id(now),
-        kind="transfer",
-        asset=money.asset.code,
-        from_address=payer.address,
-        to_address=receiver,
-        value=money.units,
-        valid_before=int(now.timestamp()) + seconds,
-        by=payer.custody,
-    )
+    return int(now.timestamp()) + seconds
 
 
 # ---- payments of plain API keys --------------------------------------------------------------------------------------
@@ -177,7 +173,9 @@ async def pay_all(
     ways = [settings.route(one.money, outside=None) for one in asked]
     routes = [stored(way, Money(0, one.money.asset), outside=False) for one, way in zip(asked, ways, strict=True)]
     valid_before = int(now.timestamp()) + settings.authorization_seconds
-    outcomes = await hold.hold_all(database, ChainRail.name, asked, now, valid_before=valid_before, routes=routes)
+    outcomes = await hold.hold_all(
+        database, ChainRail.name, asked, now, "queued", valid_before=valid_before, routes=routes
+    )
     return [
         Queued(one, outcome, way, now) if isinstance(outcome, str) else outcome
         for one, way, outcome in zip(asked, ways, outcomes, strict=True)

@@ -1,13 +1,13 @@
 """The ledger rail: fiat, settled in the transaction that accepts it.
 
 Payments that settle at once are one call of `settle_payments` (schema/08_settle_payments.sql), which finds payer and
-payee, moves the money, and writes one row per payment with its entries, event and idempotency key. `pay_all` settles
-payments of plain API keys, of keys with caps, and of sessions that need no check, in a PostgreSQL transaction of its
-own; `hold_all` holds those of plain keys (hold.py). All others pass the checks first, in the caller's transaction
-(checks.py).
+payee, moves the money, and writes one row per payment with its entries, event and idempotency key. Those that are held
+first are one call of `hold_payments` (hold.py). `pay_all` settles payments of plain API keys, of keys with caps, and
+of sessions that need no check, in a PostgreSQL transaction of its own; `hold_all` holds those of plain keys. All others
+pass the checks first, in the caller's transaction (checks.py), and come to the same two functions.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final, NamedTuple
@@ -17,17 +17,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.errors import GatewayError
-from gateway.events import log
 from gateway.identity.sign_in import session
-from gateway.ids import AccountId, PaymentId, TransferId, WalletId, first_id
-from gateway.ledger import account, ledger, transfer
-from gateway.ledger.errors import InsufficientFunds
+from gateway.ids import PaymentId, TransferId, WalletId, first_id
+from gateway.ledger import ledger, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Money
 from gateway.payments.checks import caps, policy
 from gateway.payments.checks.spending import bucket_of
 from gateway.payments.errors import UnknownPayee
-from gateway.payments.model import payment_events
 from gateway.payments.model.payment import Event, Payment, after
 from gateway.payments.model.plain import (
     NeedsChecks,
@@ -68,14 +65,13 @@ class LedgerRail(Rail):
         self, connection: Connection, settings: RailSettings, asked: Sequence[Proposed], now: datetime
     ) -> list[Payment | GatewayError]:
         runs = [(only_held, list(run)) for only_held, run in groupby(asked, key=_is_only_held)]
-        if not any(only_held for only_held, _ in runs):
-            return await _settle(connection, asked, now)
-        ids = await hold.accounts(connection, asked)
         if len(runs) > 1:
-            await ledger.lock(connection, ids.values())
+            await ledger.lock(connection, (await hold.accounts(connection, asked)).values())
         results: list[Payment | GatewayError] = []
         for only_held, run in runs:
-            results += await (_hold(connection, run, ids, now) if only_held else _settle(connection, run, now))
+            results += await (
+                hold.accept(connection, self.name, run, now) if only_held else _settle(connection, run, now)
+            )
         return results
 
     def captured(
@@ -100,19 +96,6 @@ class LedgerRail(Rail):
 
 def _is_only_held(one: Proposed) -> bool:
     return one.payment.expires_at is not None
-
-
-async def _hold(
-    connection: Connection, asked: Sequence[Proposed], ids: Mapping[str, AccountId], now: datetime
-) -> list[Payment | GatewayError]:
-    results = [
-        held if isinstance(held, GatewayError) else one.payment
-        for one, held in zip(asked, await hold.hold(connection, asked, ids, now), strict=True)
-    ]
-    payments = [one for one in results if isinstance(one, Payment)]
-    await records.insert(connection, payments)
-    await log.append(connection, [event for payment in payments for event in payment_events.events(payment)], now)
-    return results
 
 
 async def _settle(connection: Connection, asked: Sequence[Proposed], now: datetime) -> list[Payment | GatewayError]:
@@ -164,8 +147,7 @@ def _settled(
 ) -> Payment | GatewayError:
     if outcome == "short":
         assert available is not None
-        asset = one.amount.asset
-        return InsufficientFunds(account.wallet(one.payer_handle, asset), one.amount + one.fee, Money(available, asset))
+        return hold.insufficient(one, available)
     assert outcome == "done", f"a payment that was checked is {outcome}"
     assert id is not None
     state = after(one.id, one.state, Event.SETTLE)
@@ -368,7 +350,7 @@ async def hold_all(
 ) -> list[Held | NotDone]:
     """Hold the money of payments, as `hold.hold_all` does."""
     expires_at = now + timedelta(seconds=settings.hold_seconds)
-    outcomes = await hold.hold_all(database, LedgerRail.name, asked, now, expires_at=expires_at)
+    outcomes = await hold.hold_all(database, LedgerRail.name, asked, now, "held", expires_at=expires_at)
     return [
         Held(one, outcome, now, expires_at) if isinstance(outcome, str) else outcome
         for one, outcome in zip(asked, outcomes, strict=True)

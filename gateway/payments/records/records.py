@@ -1,4 +1,4 @@
-"""Payments and conversions as rows: insert, change, find, list.
+"""Payments and conversions as rows: change, find, list. Payments are inserted by their rails (payments/rails/).
 
 A payment gives back to the limits that it counts against when it changes state: all of it if it failed or was voided,
 expired or refused, the part that was not captured, or what was refunded. That is done here, in `update` and
@@ -19,18 +19,11 @@ from gateway.payments.checks import spending
 from gateway.payments.model.conversion import Conversion
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import ENDED_UNPAID, Payment, State
-from gateway.payments.model.route import restored, stored
+from gateway.payments.model.route import restored
 from gateway.payments.requests import rows as requests
 from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "records.sql")
-
-
-async def insert(connection: Connection, payments: Sequence[Payment]) -> None:
-    """Write the rows of new payments, and their notes."""
-    if payments:
-        await connection.execute(sql.insert_payments, *zip(*map(_row, payments), strict=True))
-        await insert_notes(connection, {payment.id: payment.note for payment in payments if payment.note is not None})
 
 
 async def insert_notes(connection: Connection, notes: Mapping[PaymentId, Note]) -> None:
@@ -39,33 +32,6 @@ async def insert_notes(connection: Connection, notes: Mapping[PaymentId, Note]) 
         metadata = [one.metadata and msgspec.json.encode(one.metadata).decode() for one in notes.values()]
         authors, references = [one.author for one in notes.values()], [one.reference for one in notes.values()]
         await connection.execute(sql.insert_notes, list(notes), authors, references, metadata)
-
-
-def _row(payment: Payment) -> tuple[object, ...]:
-    return (
-        payment.id,
-        payment.state.value,
-        payment.route.rail,
-        payment.payer,
-        payment.payee,
-        payment.payee_address,
-        payment.amount.asset.code,
-        payment.amount.units,
-        payment.fee.units,
-        payment.captured.units,
-        payment.memo,
-        stored(payment.route, payment.fee, outside=payment.payee_address is not None),
-        payment.transfer_id,
-        payment.authorization_id,
-        payment.refund_of,
-        payment.created_at,
-        payment.expires_at,
-        payment.settled_at,
-        " ".join(payment.approval) if payment.approval else None,
-        payment.capture,
-        payment.undo_until,
-        not payment.visible_to_payee,
-    )
 
 
 async def update(connection: Connection, payments: Sequence[Payment]) -> None:

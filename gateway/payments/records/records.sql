@@ -1,19 +1,3 @@
--- insert_payments
--- New payments, each in the state that its transaction leaves it in.
-INSERT INTO staged_payment (id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route,
-    transfer_id, authorization_id, refund_of, created_at, expires_at, settled_at, approval, capture, undo_until,
-    hidden_from_payee)
-SELECT id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route::json,
-    transfer_id, authorization_id, refund_of, created_at, expires_at, settled_at,
-    string_to_array(approval, ' '), capture, undo_until, hidden_from_payee
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::numeric[],
-        $9::numeric[], $10::numeric[], $11::text[], $12::text[], $13::uuid[], $14::uuid[], $15::uuid[],
-        $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::text[], $20::boolean[], $21::timestamptz[],
-        $22::boolean[])
-    AS new (id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route, transfer_id,
-        authorization_id, refund_of, created_at, expires_at, settled_at, approval, capture, undo_until,
-        hidden_from_payee);
-
 -- insert_notes
 -- What callers have written on new payments.
 INSERT INTO payment_note (payment_id, wallet_id, reference, metadata)
@@ -224,9 +208,10 @@ FROM settle_payments($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
     $24, $25);
 
 -- hold_payments
--- Many payments whose money is held first, on either rail; see schema/08_hold_payments.sql.
+-- Any number of payments whose money is held first, on one rail; see schema/08_hold_payments.sql.
 SELECT outcome, payer_handle, available
-FROM hold_payments($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
+FROM hold_payments($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+    $24, $25, $26);
 
 -- end_payments
 -- Captures and voids on the ledger rail; see schema/08_end_payments.sql.

@@ -27,6 +27,7 @@ from gateway.metrics.histogram import Histogram
 from gateway.metrics.traffic import Traffic
 from gateway.payments.errors import PaymentRestored, UnknownPayee
 from gateway.payments.model.plain import NeedsChecks, Undecided
+from gateway.postgres.errors import Contended, LockTimeout
 from gateway.postgres.pool import DB_SYSTEM
 from gateway.tracing.span import Part
 
@@ -177,8 +178,11 @@ class FastPayments:
 
 
 def _refusal(fault: Exception) -> GatewayError | Undecided:
-    """After an error that is no refusal, the ordinary handler tries again, and reports it."""
-    if isinstance(fault, GatewayError) and not isinstance(fault, PaymentRestored):  # which is to be kept under the key
+    """After an error that is no refusal, the ordinary handler tries again, and reports it; so it does where others had
+    to go first. It also keeps PaymentRestored under the key.
+    """
+    had_to_give_way = isinstance(fault, Contended) and not isinstance(fault, LockTimeout)
+    if isinstance(fault, GatewayError) and not (had_to_give_way or isinstance(fault, PaymentRestored)):
         return fault
     return Undecided()
 
