@@ -66,8 +66,9 @@ async def hold(alice: Person, _: str) -> None:
     assert (await alice.pay("@bob", "1.00 EUR", capture=False)).status_code == 201
 
 
-async def hold_with_a_note(alice: Person, _: str) -> None:
-    assert (await alice.pay("@bob", "1.00 EUR", capture=False, reference="order-17")).status_code == 201
+async def request(alice: Person, _: str) -> None:
+    asked = {"from": "@bob", "amount": "1.00", "asset": "EUR"}
+    assert (await alice.post("/v1/requests", asked)).status_code == 201
 
 
 async def capture(alice: Person, held: str) -> None:
@@ -80,7 +81,7 @@ CALLS: dict[Callable[[Person, str], Awaitable[None]], str] = {
     token: "hold_payments",
     hold: "hold_payments",
     capture: "end_payments",
-    hold_with_a_note: "log_events",
+    request: "log_events",
 }
 
 
