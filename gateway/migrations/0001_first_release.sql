@@ -406,7 +406,7 @@ BEGIN
     IF false = ANY (step_new) THEN
         UPDATE hold SET state = step.state, ended_at = at
         FROM unnest(step_id, step_new, step_state, outcome) AS step (id, new, state, outcome)
-        WHERE hold.id = step.id AND NOT step.new AND step.outcome = 'done';
+        WHERE hold.id = ANY (ARRAY[step.id]) AND NOT step.new AND step.outcome = 'done';  -- ANY: see ledger_end
     END IF;
     IF 'pending' = ANY (step_state) THEN
         INSERT INTO hold (id, leg, state, debit_id, credit_id, amount, purpose, subject, created_at)
@@ -621,6 +621,9 @@ END $$;
 -- holds, the accounts (by ledger_post) and the transfers are one statement each, and nothing is decided, since the end of a
 -- hold takes nothing that was not set aside. Legs come in order, all of a hold together. The caller has locked the holds,
 -- or the payments that they are for. Raises hold_is_pending where one has ended.
+--
+-- A plan is kept, also one that was made while the table of holds was as good as empty. That plan may read all of an index
+-- that can be merged with the steps, and `hold.id = step.id` can: of 5,000 holds, 50 ended in 139 ms. ANY cannot: 0.5 ms.
 CREATE FUNCTION ledger_end(
     at timestamptz, hold_id uuid[], leg smallint[], state hold_state[], units numeric[]
 ) RETURNS void LANGUAGE plpgsql
@@ -637,7 +640,7 @@ BEGIN
             SELECT id, leg, state, n FROM unnest(hold_id, leg, state) WITH ORDINALITY AS step (id, leg, state, n)
             ORDER BY id, leg
         ) AS step
-        WHERE hold.id = step.id AND hold.leg = step.leg AND hold.state = 'pending'
+        WHERE hold.id = ANY (ARRAY[step.id]) AND hold.leg = step.leg AND hold.state = 'pending'
         RETURNING step.n, hold.debit_id, hold.credit_id, hold.amount, hold.purpose, hold.subject
     )
     SELECT array_agg(ended.debit_id ORDER BY n), array_agg(ended.credit_id ORDER BY n),

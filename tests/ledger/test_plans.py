@@ -1,13 +1,17 @@
-"""A statement that everybody's page needs is planned once per connection, however large the ledger is."""
+"""Statements that everybody needs are planned once per connection, and read by keys however large the ledger is."""
 
 import pytest
 
+from gateway.ledger import ledger as verbs
 from gateway.ledger.ledger import sql
+from gateway.ledger.transfer import End, Event
+from gateway.postgres.pool import Connection
+from tests.factory import NOW
 from tests.ledger.conftest import Ledger
 
 pytestmark = pytest.mark.anyio
 
-ALICE = "wallet:alice:EUR"
+ALICE, BOB = "wallet:alice:EUR", "wallet:bob:EUR"
 
 #: What a large ledger tells the planner: two million deposits, all from one account, and ten million payments.
 _LARGE = """
@@ -35,3 +39,28 @@ async def test_the_statement_of_an_account_is_not_planned_at_each_call(ledger: L
             "SELECT custom_plans FROM pg_prepared_statements WHERE statement = $1", sql.statement_page
         )
     assert planned == 5, "PostgreSQL plans the first five calls anew, and then compares"
+
+
+async def holds_read(connection: Connection) -> int:
+    """How many rows of holds this transaction has read by an index."""
+    return int(
+        await connection.fetchval("SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'hold'") or 0
+    )
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["ends alone", "with a transfer"])
+async def test_holds_end_by_their_keys_though_there_was_one_when_that_was_planned(
+    ledger: Ledger, together: bool
+) -> None:
+    await ledger.deposit(ALICE, 1000)
+    await ledger.deposit(BOB, 1)
+    first = await ledger.hold(ALICE, BOB, 1)
+    held = [await ledger.transfer((ALICE, BOB, 1), hold=True) for _ in range(60)]
+    paid = [await ledger.transfer((ALICE, BOB, 1)) for _ in range(2)]
+    async with ledger.database.transaction() as connection:
+        await connection.execute("ANALYZE hold")
+        await verbs.write(connection, [End(first, Event.VOID), *paid[:1] * together], NOW)
+        await verbs.hold(connection, held, NOW)
+        before = await holds_read(connection)
+        await verbs.write(connection, [End(held[-1].id, Event.VOID), *paid[1:] * together], NOW)
+        assert await holds_read(connection) - before < 10
