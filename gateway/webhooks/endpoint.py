@@ -226,10 +226,10 @@ async def secrets(
     return found
 
 
-async def old_secret_expires_at(connection: Connection, of: WalletId, id: UUID, now: datetime) -> datetime | None:
+async def old_secret_expires_at(connection: Connection, id: UUID, now: datetime) -> datetime | None:
     """Until when the secret before the newest signs, too; None where the newest signs alone."""
-    row = await connection.fetchrow(sql.old_secret, id, of, now)
-    return row["expires_at"] if row else None
+    ends_at: datetime | None = await connection.fetchval(sql.old_secret, id, now)
+    return ends_at
 
 
 async def lock(connection: Connection, of: WalletId, id: UUID) -> Endpoint:

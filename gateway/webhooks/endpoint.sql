@@ -63,7 +63,5 @@ WHERE webhook_secret.endpoint_id = ANY ($1) AND (webhook_secret.expires_at IS NU
 ORDER BY webhook_secret.endpoint_id, webhook_secret.expires_at DESC NULLS FIRST;
 
 -- old_secret
--- The secret of a wallet's endpoint that expires, while it still signs.
-SELECT webhook_secret.expires_at
-FROM webhook_secret JOIN webhook_endpoint ON webhook_endpoint.id = webhook_secret.endpoint_id
-WHERE webhook_endpoint.id = $1 AND webhook_endpoint.wallet_id = $2 AND webhook_secret.expires_at > $3;
+-- The secret of an endpoint that expires, while it still signs.
+SELECT expires_at FROM webhook_secret WHERE endpoint_id = $1 AND expires_at > $2;

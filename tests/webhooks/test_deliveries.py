@@ -331,6 +331,11 @@ async def test_while_a_secret_is_rotated_both_sign_and_after_a_day_only_the_new_
         answer = await bob.post(f"/v1/webhooks/{made['id']}/secret", {})
         assert answer.status_code == 201
         secrets.append(answer.json()["secret"])
+        assert await both_sign_until() == answer.json()["old_secret_expires_at"]
+
+    async def both_sign_until() -> str | None:
+        until: str | None = (await bob.get(f"/v1/webhooks/{made['id']}")).json()["old_secret_expires_at"]
+        return until
 
     async def verifies() -> list[bool]:
         receiver.received.clear()
@@ -339,13 +344,14 @@ async def test_while_a_secret_is_rotated_both_sign_and_after_a_day_only_the_new_
         (sent,) = receiver.received
         return [verified(secret, sent) for secret in secrets]
 
-    assert await verifies() == [True]
+    assert (await verifies(), await both_sign_until()) == ([True], None)
     await rotate()
     assert await verifies() == [True, True]
     assert len(receiver.received[0].headers["webhook-signature"].split(" ")) == 2
     await rotate()
     assert await verifies() == [False, True, True], "never more than two"
     api.clock.ahead += timedelta(hours=24)
+    assert await both_sign_until() is None
     receiver.received.clear()
     await alice.pay("@bob", "1.00 EUR")
     await workers.deliver()

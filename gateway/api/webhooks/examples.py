@@ -16,6 +16,7 @@ from gateway.api.webhooks.shapes import (
     RedeliveryRequest,
     RotatedSecretView,
     WebhookChangesRequest,
+    WebhookDetailView,
     WebhookRequest,
     WebhooksPage,
     WebhookView,
@@ -47,7 +48,7 @@ REQUESTS: Final[Mapping[str, Struct]] = {
 ANSWERS: Final[Mapping[str, Struct]] = {
     "create_webhook": NewWebhookView(*astuple(WEBHOOK), secret=_SECRET),
     "list_webhooks": WebhooksPage([WEBHOOK]),
-    "get_webhook": WEBHOOK,
+    "get_webhook": WebhookDetailView(*astuple(WEBHOOK), old_secret_expires_at=None),
     "change_webhook": WEBHOOK,
     "update_webhook": replace(WEBHOOK, enabled=False, disabled_by="owner"),
     "delete_webhook": WEBHOOK,

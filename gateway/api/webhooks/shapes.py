@@ -81,6 +81,12 @@ class NewWebhookView(WebhookView, kw_only=True):
     secret: SecretText
 
 
+class WebhookDetailView(WebhookView, kw_only=True):
+    old_secret_expires_at: Annotated[
+        Time | None, Meta(description="Until then the secret before the last rotation signs, too; null: it does not.")
+    ]
+
+
 class WebhooksPage(Struct):
     items: list[WebhookView]
 

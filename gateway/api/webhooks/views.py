@@ -1,6 +1,10 @@
 """Answers about webhooks and their deliveries."""
 
-from gateway.api.webhooks.shapes import AttemptView, DeliveryView, NewWebhookView, WebhookView
+from datetime import datetime
+
+from msgspec import structs
+
+from gateway.api.webhooks.shapes import AttemptView, DeliveryView, NewWebhookView, WebhookDetailView, WebhookView
 from gateway.clock import rfc3339
 from gateway.events import event_id
 from gateway.webhooks.delivery import Delivery
@@ -21,8 +25,12 @@ def webhook_view(of: Endpoint) -> WebhookView:
 
 
 def new_webhook_view(of: Endpoint, secret: str) -> NewWebhookView:
-    view = webhook_view(of)
-    return NewWebhookView(**{name: getattr(view, name) for name in WebhookView.__struct_fields__}, secret=secret)
+    return NewWebhookView(**structs.asdict(webhook_view(of)), secret=secret)
+
+
+def webhook_detail_view(of: Endpoint, old_secret_expires_at: datetime | None) -> WebhookDetailView:
+    until = rfc3339(old_secret_expires_at) if old_secret_expires_at else None
+    return WebhookDetailView(**structs.asdict(webhook_view(of)), old_secret_expires_at=until)
 
 
 def delivery_view(of: Delivery) -> DeliveryView:

@@ -10,11 +10,12 @@ from gateway.api.webhooks.shapes import (
     NewWebhookView,
     RotatedSecretView,
     WebhookChangesRequest,
+    WebhookDetailView,
     WebhookRequest,
     WebhooksPage,
     WebhookView,
 )
-from gateway.api.webhooks.views import new_webhook_view, webhook_view
+from gateway.api.webhooks.views import new_webhook_view, webhook_detail_view, webhook_view
 from gateway.clock import rfc3339
 from gateway.http.request.parameters import id_of, path_id
 from gateway.http.services import Services
@@ -55,11 +56,13 @@ async def list_webhooks(services: Services, caller: Wallet) -> WebhooksPage:
 
 
 @get("/v1/webhooks/{id:str}", tags=["Webhooks"], summary="Get a webhook", needs="webhooks", problems=("not_found",))
-async def get_webhook(id: WebhookPath, services: Services, caller: Wallet) -> WebhookView:
-    """The endpoint's settings, and since when it has been failing."""
+async def get_webhook(id: WebhookPath, services: Services, caller: Wallet) -> WebhookDetailView:
+    """The endpoint's settings, since when it has been failing, and until when deliveries have two signatures."""
     of = id_of(PREFIX, id, WHAT)
     async with services.database.reading() as connection:
-        return webhook_view(await endpoint.endpoint(connection, caller.id, of))
+        found = await endpoint.endpoint(connection, caller.id, of)
+        ends_at = await endpoint.old_secret_expires_at(connection, of, services.clock())
+    return webhook_detail_view(found, ends_at)
 
 
 @put("/v1/webhooks/{id:str}", tags=["Webhooks"], summary="Change a webhook", needs="owner", problems=("not_found",))

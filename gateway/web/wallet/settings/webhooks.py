@@ -10,15 +10,11 @@ from litestar.params import PathParameter
 from gateway.api.events.catalogue import CATALOGUE
 from gateway.api.webhooks.deliveries import list_deliveries
 from gateway.api.webhooks.shapes import AttemptView
-from gateway.api.webhooks.webhooks import WHAT, get_webhook, list_webhooks
-from gateway.clock import rfc3339
-from gateway.http.request.parameters import id_of
+from gateway.api.webhooks.webhooks import get_webhook, list_webhooks
 from gateway.http.services import Services
 from gateway.identity.wallet import Wallet
 from gateway.web.owned import answer, own_page, reader_for
 from gateway.web.reader import Reader
-from gateway.webhooks import endpoint
-from gateway.webhooks.vocabulary import PREFIX
 
 
 @own_page("/settings/webhooks", follows=True)
@@ -42,8 +38,6 @@ async def webhook_page(
     webhook = await get_webhook.fn(id, services, caller)
     sent = await list_deliveries.fn(id, services, caller, None, request.query_params.get("cursor"), 30)
     reader = reader_for(request)
-    async with services.database.reading() as connection:
-        ends_at = await endpoint.old_secret_expires_at(connection, caller.id, id_of(PREFIX, id, WHAT), services.clock())
     return answer(
         request,
         "wallet/webhook.html",
@@ -52,7 +46,6 @@ async def webhook_page(
         deliveries=sent.items,
         again=[json.dumps({"event": one.event_id}) for one in sent.items],
         more=sent.next_cursor,
-        old_secret_until=rfc3339(ends_at) if ends_at else "",
         outcome_of=lambda last: _outcome_of(last, reader),
     )
 
