@@ -20,7 +20,7 @@ from gateway.api.notifications import examples as notifications
 from gateway.api.operators import examples as operators
 from gateway.api.operators.running import examples as running
 from gateway.api.payments import examples as payments
-from gateway.api.payments.examples import SETTLED
+from gateway.api.payments.examples import POLICY, SETTLED
 from gateway.api.payments.shapes import (
     BulkPaymentRequest,
     BulkResultView,
@@ -60,6 +60,7 @@ from gateway.payments.errors import (
     OwnKey,
     PaymentCapExceeded,
     PaymentRestored,
+    PolicyChanged,
     RefundExceedsPayment,
     RequestLimit,
     RequestMismatch,
@@ -153,6 +154,7 @@ PROBLEM_EXAMPLES: Final[tuple[GatewayError, ...]] = (
     WalletFrozen("alice", NOW),
     ApprovalRequired(("amount",)),
     GrantNotApproved(KEY.id),
+    PolicyChanged(POLICY.version),
     MandateTotalExceeded(EUR.parse("12.50"), EUR.parse("5.00"), EUR.parse("5.00")),
     PaymentCapExceeded(EUR.parse("90.00"), EUR.parse("50.00")),
     RefundExceedsPayment(EUR.parse("12.50"), EUR.parse("2.50")),

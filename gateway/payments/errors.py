@@ -81,6 +81,14 @@ class ApprovalRequired(Refused):
 
 
 @dataclass(eq=False)
+class PolicyChanged(Conflict):
+    """`version` is the one that there is."""
+
+    version: str
+    says = "the policy has changed since it was read: read it again, and send the change with its version, {version}"
+
+
+@dataclass(eq=False)
 class GrantNotApproved(Refused):
     """A key with caps, or a mandate, from before the wallet's first passkey. `id` is its own."""
 

@@ -1,5 +1,10 @@
-"""Change a wallet's policy. Tightening it takes the owner's request; loosening it a passkey that signs the new one."""
+"""Change a wallet's policy. Tightening it takes the owner's request; loosening it a passkey that signs the new one.
 
+A policy is replaced as a whole. A change may name the version that it was made of, and is refused where there is
+another one by now: no tab or program undoes what another one has set meanwhile.
+"""
+
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,8 +22,8 @@ from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId, show
 from gateway.money import Assets
 from gateway.payments.checks import policy
-from gateway.payments.errors import ApprovalRequired
-from gateway.payments.model.policy import Policy
+from gateway.payments.errors import ApprovalRequired, PolicyChanged
+from gateway.payments.model.policy import Limit, Policy
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.lookup import find_payees
 from gateway.payments.payees.resolver import Payee
@@ -61,9 +66,19 @@ async def resolve_payees(
     return NewPolicy(with_trust, tuple(payees))
 
 
-def details(new: NewPolicy) -> tuple[str, ...]:
+def limits_of(of: Policy, assets: Assets) -> dict[str, Limit]:
+    """The limit of each asset that can be paid, by its code: the policy's own, or else the default."""
+    return {asset.code: of.limit(asset) for asset in assets if asset.kind != "native"}
+
+
+def version_of(of: Policy, assets: Assets) -> str:
+    """A policy's version: 16 hex digits of the SHA-256 of what it says, so that equal policies have the same."""
+    whole = replace(of, limits=limits_of(of, assets))
+    return hashlib.sha256("".join(details(whole)).encode()).hexdigest()[:16]
+
+
+def details(of: Policy) -> tuple[str, ...]:
     """What the approval signs: the whole policy, in canonical form."""
-    of = new.policy
     limits = {code: [one.payment.amount, one.day.amount] for code, one in sorted(of.limits.items())}
     flags = [of.approve_new_payee, of.approve_address, of.changed_payee_days, of.new_device_hours, of.undo_seconds]
     return (msgspec.json.encode([limits, flags, sorted(of.trusted)]).decode(),)
@@ -74,19 +89,23 @@ async def change(
     assets: Assets,
     wallet: WalletId,
     new: NewPolicy,
+    replaces: str | None,
     assertion: Assertion | None,
     by: By,
     now: datetime,
 ) -> None:
-    """Set the policy. Raises ApprovalRequired where it is looser and not approved, InvalidPasskey,
-    ClonedPasskey, NotFound.
+    """Set the policy in the place of the version `replaces`; None: of whatever there is. Raises PolicyChanged where it
+    is another one by now, ApprovalRequired where the new one is looser and not approved, InvalidPasskey, ClonedPasskey,
+    NotFound.
     """
     before = (await policy.policies(connection, assets, [wallet], lock=True)).get(wallet)
     if before is None:
         raise NotFound("policy: the wallet has no passkey yet")
+    if replaces not in (None, there := version_of(before, assets)):
+        raise PolicyChanged(there)
     loosened = policy.loosens(before, new.policy, assets)
     if assertion is not None:
-        signed_by = await passkey.verify(connection, wallet, PURPOSE, details(new), assertion, now)
+        signed_by = await passkey.verify(connection, wallet, PURPOSE, details(new.policy), assertion, now)
         by = By("passkey", signed_by.shown_id)
     elif loosened:
         raise ApprovalRequired(("policy",))

@@ -76,6 +76,7 @@ def _texts(say: Callable[[str], str]) -> Mapping[str, str]:
         "own_key": say("Your own key signs this payment: use your Ethereum wallet."),
         "payment_restored": say("This payment is from before a restore, and is looked at by people."),
         "payments_under_way": say("Payments are under way. Wait until they are settled."),
+        "policy_changed": say("Your limits were changed elsewhere meanwhile. These hold now: change them again."),
         "refund_exceeds_payment": say("That is more than is left of this payment."),
         "request_limit": say(
             "Too many of your requests to this wallet are open. Cancel one, or wait until one is paid or declined."

@@ -309,6 +309,28 @@ async def test_a_policy_is_tightened_at_once_and_loosened_with_an_approval_of_ju
     assert (await browser.call("PUT", "/v1/policy", json={**loose, "approval": assertion})).status_code == 422
 
 
+async def test_a_change_of_a_policy_that_has_changed_since_it_was_read_is_refused(api: Api) -> None:
+    alice, key, browser = await browsing(api)
+    read = (await alice.get("/v1/policy")).json()
+    tighter = [{**read, "limits": {"EUR": {"payment": amount, "day": amount}}} for amount in ("1.00", "2.00")]
+
+    answers = await asyncio.gather(*(browser.call("PUT", "/v1/policy", json=one) for one in tighter))
+    (done,) = (one.json() for one in answers if one.is_success)
+    (refused,) = (one for one in answers if not one.is_success)
+    assert code_of(refused) == (409, "policy_changed")
+    assert refused.json()["version"] == done["version"] != read["version"]
+    assert (await alice.get("/v1/policy")).json() == done
+
+    stale = {**read, "undo_seconds": 0, "limits": {"EUR": {"payment": "500.00", "day": "500.00"}}}
+    approval = signed(key, challenge_in(await browser.post("/v1/policy/challenge", stale)))
+    signed_too_late = await browser.call("PUT", "/v1/policy", json={**stale, "approval": approval})
+    assert code_of(signed_too_late) == (409, "policy_changed")
+    approved = await browser.call("PUT", "/v1/policy", json={**stale, "version": done["version"], "approval": approval})
+    assert approved.json()["limits"]["EUR"]["day"] == "500.00"
+    whatever = {name: value for name, value in read.items() if name != "version"}
+    assert (await browser.call("PUT", "/v1/policy", json={**whatever, "limits": done["limits"]})).json() == done
+
+
 @pytest.mark.parametrize(
     "bad",
     [

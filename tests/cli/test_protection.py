@@ -32,6 +32,7 @@ def test_a_policy_is_shown_rule_by_rule() -> None:
         new_device_hours=0,
         undo_seconds=30,
         trusted=["@bob"],
+        version="5f70bf18a086007a",
     )
     assert policy_lines(found) == [
         "without approval  100.00 EUR a payment and 300.00 EUR a day",

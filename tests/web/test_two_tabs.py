@@ -170,6 +170,38 @@ async def test_what_two_tabs_save_one_after_the_other_holds_together(visitor: Vi
     assert (policy["limits"]["EUR"]["day"], policy["changed_payee_days"]) == ("2.00", 30)
 
 
+async def test_limits_that_were_changed_elsewhere_meanwhile_are_shown_and_not_undone(
+    visitor: Visitor, site: Site
+) -> None:
+    alice, first = await owner(visitor, site), visitor.page
+    second = await first.context.new_page()
+    await second.route("**/v1/events/stream*", lambda route: route.abort())  # it hears of nothing
+    for page in (first, second):
+        await page.goto("/settings/limits")
+    await first.locator("#EUR-payment").fill("1.00")
+    await first.locator("#EUR-day").fill("2.00")
+    await first.get_by_label("Seconds in which").select_option("10")
+    await first.get_by_role("button", name="Save").click()
+    await visitor.status("Saved. It holds from now on.")
+
+    days = second.get_by_label("Days after a payee's address changed")
+    await days.fill("30")
+    await second.get_by_role("button", name="Save").click()
+    await second.locator("#status").get_by_text("Your limits were changed elsewhere meanwhile.").wait_for()
+    await expect(second.locator("#EUR-day")).to_have_value("2.00")
+    await expect(days).to_have_value("7")
+    for changed in ("30", "60"):  # again at once: its own change is not one from elsewhere
+        await days.fill(changed)
+        await second.get_by_role("button", name="Save").click()
+        await second.locator("#status").get_by_text("Saved. It holds from now on.").wait_for()
+        await expect(first.get_by_label("Days after a payee's address changed")).to_have_value(changed)
+    policy = (await alice.get("/v1/policy")).json()
+    assert (policy["limits"]["EUR"]["day"], policy["changed_payee_days"], policy["undo_seconds"]) == ("2.00", 60, 10)
+
+    await do(alice, "PUT", "/v1/policy", **{**policy, "undo_seconds": 60})
+    await expect(first.get_by_label("Seconds in which")).to_have_value("60")  # though it was chosen here before
+
+
 async def test_what_was_ended_in_another_tab_is_ended_once_and_the_page_says_so(visitor: Visitor, site: Site) -> None:
     alice, first = await owner(visitor, site), visitor.page
     second = await first.context.new_page()

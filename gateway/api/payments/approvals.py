@@ -50,7 +50,7 @@ async def challenge_policy(data: PolicyRequest, services: Services, caller: Wall
             party_of(services.public_url),
             caller.id,
             policy_change.PURPOSE,
-            policy_change.details(new),
+            policy_change.details(new.policy),
             services.clock(),
         )
         return assertion_challenge_view(challenge, await passkey.credentials(connection, caller.id))
@@ -62,17 +62,23 @@ async def challenge_policy(data: PolicyRequest, services: Services, caller: Wall
     summary="Change the policy",
     needs="owner",
     names=True,
-    problems=(*MONEY_PROBLEMS, "not_found", "approval_required", "invalid_passkey", "unknown_payee", "self_payment"),
+    problems=(
+        *(*MONEY_PROBLEMS, "not_found", "policy_changed", "approval_required", "invalid_passkey"),
+        *("unknown_payee", "self_payment"),
+    ),
 )
 async def change_policy(data: PolicyRequest, services: Services, credential: Credential) -> PolicyView:
     """Replaces the policy; fields that are left out get their defaults. A tighter policy takes effect at once, a looser
-    one needs an `approval` of exactly this policy.
+    one needs an `approval` of exactly this policy. With the `version` that was read, it is refused if the policy has
+    changed since.
     """
     assets, of = services.settings.assets, credential.wallet
     assertion = assertion_of(data.approval) if data.approval else None
     async with services.database.transaction() as connection:
         new = await policy_change.resolve_payees(connection, services.settings, of, _policy(assets, data), data.trusted)
-        await policy_change.change(connection, assets, of.id, new, assertion, credential.by, services.clock())
+        await policy_change.change(
+            connection, assets, of.id, new, data.version, assertion, credential.by, services.clock()
+        )
         return policy_view(assets, *await policy_change.current(connection, assets, of.id))
 
 
@@ -175,13 +181,14 @@ def _policy(assets: Assets, data: PolicyRequest) -> Policy:
 
 
 def policy_view(assets: Assets, of: Policy, trusted: list[str]) -> PolicyView:
-    limits = {asset.code: of.limit(asset) for asset in assets if asset.kind != "native"}
+    limits = policy_change.limits_of(of, assets).items()
     return PolicyView(
-        {code: LimitShape(limit.payment.amount, limit.day.amount) for code, limit in limits.items()},
+        {code: LimitShape(limit.payment.amount, limit.day.amount) for code, limit in limits},
         of.approve_new_payee,
         of.approve_address,
         of.changed_payee_days,
         of.new_device_hours,
         of.undo_seconds,
         trusted,
+        policy_change.version_of(of, assets),
     )

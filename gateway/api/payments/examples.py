@@ -147,8 +147,8 @@ MANDATE = MandateView(
 CONVERSION = ConversionView(
     *("cnv_01h455vb4pex5vsknk084sn02q", "queued", "5.00", "USD", "5.000000", "USDX", None, None, NOW, None)
 )
-POLICY = PolicyView({"EUR": LimitShape("100.00", "300.00")}, True, True, 7, 24, 0, ["@bob"])
-POLICY_REQUEST = PolicyRequest(limits=POLICY.limits, trusted=POLICY.trusted)
+POLICY = PolicyView({"EUR": LimitShape("100.00", "300.00")}, True, True, 7, 24, 0, ["@bob"], "5f70bf18a086007a")
+POLICY_REQUEST = PolicyRequest(limits=POLICY.limits, trusted=POLICY.trusted, version=POLICY.version)
 REPORTED = ReportView(
     *(SETTLED.id, "@bob", "12.50", "EUR", NOW, "settled"),
     "Was this not you? POST here, and nothing leaves your wallet until you or an operator let it go on.",

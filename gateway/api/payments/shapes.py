@@ -253,6 +253,11 @@ UndoSeconds = Annotated[int, Meta(description="Seconds for which the payer can v
 Trusted = Annotated[list[str], Meta(description="Handles and addresses that need no approval.", examples=[["@bob"]])]
 
 
+PolicyVersion = Annotated[
+    str, Meta(description="Another one once the policy has changed.", examples=["5f70bf18a086007a"])
+]
+
+
 class PolicyRequest(Struct, forbid_unknown_fields=True):
     """The whole policy: what is left out has its default. `approval` is needed where something is loosened."""
 
@@ -263,6 +268,7 @@ class PolicyRequest(Struct, forbid_unknown_fields=True):
     new_device_hours: NewDeviceHours = 24
     undo_seconds: UndoSeconds = 0
     trusted: Trusted = []
+    version: Annotated[PolicyVersion, Meta(description="Replace this version; null: whatever there is.")] | None = None
     approval: AssertionRequest | None = None
 
 
@@ -276,3 +282,9 @@ class PolicyView(Struct):
     new_device_hours: NewDeviceHours
     undo_seconds: UndoSeconds
     trusted: Trusted
+    version: Annotated[
+        str,
+        Meta(
+            description="Another one once the policy has changed. Send it with a change.", examples=["5f70bf18a086007a"]
+        ),
+    ]

@@ -26,6 +26,7 @@ DESCRIPTIONS: Final = {
     "idempotency_key_reused": "The key was used for a different request.",
     "refund_exceeds_payment": "More was asked for than is left to refund.",
     "state_conflict": "The payment is in a state that this does not follow from.",
+    "policy_changed": "The policy is not the `version` any more that it was changed from; nothing was changed.",
     "request_mismatch": "The payment is not what the request asks for; `field` is what differs.",
     "request_not_open": "The request was paid, declined or cancelled, has expired, or a payment of it is under way.",
     "request_limit": "Too many requests of the caller's are open to this wallet, or were made today.",

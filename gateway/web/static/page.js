@@ -23,11 +23,11 @@ export function showStatus(text, kind = "info") {
 }
 
 // Show it on the page that this tab opens or loads next.
-export const showStatusNext = (text) => sessionStorage.setItem("status", text);
+export const showStatusNext = (text, kind = "good") => sessionStorage.setItem("status", JSON.stringify([text, kind]));
 
 export function showStatusOfLastPage() {
   const status = sessionStorage.getItem("status");
-  if (status) showStatus(status, "good");
+  if (status) showStatus(...JSON.parse(status));
   sessionStorage.removeItem("status");
 }
 
