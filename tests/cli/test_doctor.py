@@ -322,7 +322,15 @@ async def test_other_libraries_than_those_that_are_locked(
     assert "not-installed" not in found.message
 
     lock.write_text("fontpkg-noto-sans-thai==2.2 \\\n    --hash=sha256:00\n")  # which calls itself 2.002
-    assert (await site.one("versions")).state == "ok"
+    found = await site.one("versions")
+    assert (found.state, found.message.endswith("libraries as in requirements.lock")) == ("ok", True)
+
+    lock.unlink()  # as where a wheel is installed
+    found = await site.one("versions")
+    assert (found.state, found.message.endswith("without a requirements.lock to compare the libraries with")) == (
+        "ok",
+        True,
+    )
 
 
 async def test_a_log_that_nobody_writes_checkpoints_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

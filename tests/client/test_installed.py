@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import zipfile
 from collections.abc import Collection
 from importlib.metadata import distribution
 from pathlib import Path
@@ -74,80 +75,105 @@ def test_the_command_says_which_extra_it_needs(python: Path) -> None:
     assert ran.stderr == ("gateway: this command needs more than the client: install wallet-gateway[server]\n")
 
 
-def test_the_server_extra_runs_a_gateway_without_what_only_traces_need(tmp_path: Path) -> None:
-    python = made(tmp_path / "server", "--server")
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `pip wheel .` makes of a copy of what is in a checkout, without asking a registry."""
+    source, made = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("wheel")
+    shutil.copytree(ROOT / "gateway", source / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source / name)
+    pip("wheel", source, "--no-deps", "--no-build-isolation", "--wheel-dir", made)
+    (built,) = made.iterdir()
+    assert built.name == f"wallet_gateway-{gateway.__version__}-py3-none-any.whl"
+    return built
+
+
+def pip(*argv: str | Path, python: Path | None = None) -> str:
+    """Runs pip for a Python, that of the tests by default, which asks no registry. Returns what it printed."""
+    of = ("--python", str(python)) if python else ()
+    settings = alone() | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    ran = subprocess.run([sys.executable, "-m", "pip", *of, *argv], capture_output=True, text=True, env=settings)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def alone() -> dict[str, str]:
+    """The environment of a program that finds nothing in the checkout."""
+    return environ() | {"PYTHONPATH": ""}
+
+
+def installed(folder: Path, wheel: Path, option: str) -> Path:
+    """The Python of a fresh virtual environment with the wheel, and what the lock has for it."""
+    python = made(folder, option)
+    Path(sysconfig.get_path("purelib", vars={"base": str(folder)}), "gateway.pth").unlink()
+    pip("install", "--no-deps", "--no-compile", wheel, python=python)
+    return python
+
+
+def test_an_installed_wheel_is_the_client_alone(wheel: Path, tmp_path: Path) -> None:
+    python = installed(tmp_path / "client", wheel, "--client")
+
+    def ran(*argv: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*argv], cwd=tmp_path, capture_output=True, text=True, env=alone())
+
+    guide = "\n".join(line for line in GUIDE.read_text().splitlines() if re.match(r"(from|import) gateway", line))
+    imported = ran(python, "-P", "-c", f"{guide}\nimport gateway; print(gateway.__file__)")
+    assert imported.stdout.strip() == str(site_of(python) / "gateway" / "__init__.py"), imported.stderr
+    assert guide.count("gateway.client") > 0
+    assert "No broken requirements" in pip("check", python=python)
+    assert "install wallet-gateway[server]" in ran(python.with_name("gateway"), "balance").stderr
+
+
+def test_the_server_extra_runs_a_gateway_without_what_only_traces_need(wheel: Path, tmp_path: Path) -> None:
+    python = installed(tmp_path / "server", wheel, "--server")
     code = (
         "import importlib.util, sys\n"
         "from gateway.cli.operate import operations\n"
         "from gateway.cli.processes import serve, work\n"
         "from gateway.__main__ import main\n"
+        "print(main.__globals__['__file__'])\n"
         "print(importlib.util.find_spec('opentelemetry'), importlib.util.find_spec('pytest'))\n"
         "sys.argv = ['gateway', 'config', 'check']\n"
         "main()\n"
     )
-    ran = subprocess.run([python, "-P", "-c", code], cwd=tmp_path, env=environ(), capture_output=True, text=True)
-    assert ran.stdout.startswith("None None\n"), ran.stderr
-    assert ran.returncode == 0, ran.stderr
+
+    def ran(*argv: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*argv], cwd=tmp_path, env=alone(), capture_output=True, text=True)
+
+    checked = ran(python, "-P", "-c", code)
+    version = ran(python.with_name("gateway"), "--version")
+
+    assert "Collecting" not in pip("install", "--dry-run", f"{wheel}[server]", python=python), "all is there"
+    assert version.stdout.strip() == gateway.__version__, version.stderr
+    assert checked.stdout.startswith(f"{site_of(python) / 'gateway' / '__main__.py'}\nNone None\n"), checked.stderr
+    assert checked.returncode == 0, checked.stderr
+
+
+def site_of(python: Path) -> Path:
+    return Path(sysconfig.get_path("purelib", vars={"base": str(python.parents[1])}))
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what a wheel is built of."""
-    folder = tmp_path_factory.mktemp("wheel")
-    shutil.copytree(ROOT / "gateway", folder / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, folder / name)
+def packed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is in the wheel."""
+    folder = tmp_path_factory.mktemp("packed")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
     return folder
 
 
-def setuptools(source: Path, *command: str) -> None:
-    """Has setuptools do it there."""
-    argv = [sys.executable, "-W", "ignore", "-c", "import setuptools; setuptools.setup()", "--quiet", *command]
-    subprocess.run(argv, cwd=source, check=True, capture_output=True, env=environ() | {"PYTHONPATH": ""})
-
-
-@pytest.fixture(scope="module")
-def wheel(source: Path) -> Path:
-    """What a wheel has, as setuptools puts it together."""
-    setuptools(source, "build_py", "--build-lib", "packed")
-    return source / "packed"
-
-
-def test_what_is_installed_has_the_client_and_the_command_that_needs_the_server_extra(
-    source: Path, tmp_path: Path
-) -> None:
-    """Installed by setuptools itself, as pip installs a wheel: package, metadata and the script of the command."""
-    python = made(tmp_path / "installed", "--client", NAMES)
-    site = Path(sysconfig.get_path("purelib", vars={"base": str(tmp_path / "installed")}))
-    (site / "gateway.pth").unlink()
-    setuptools(
-        source, "install", "--root", "/", "--prefix", str(python.parents[1]), "--single-version-externally-managed"
-    )
-
-    def ran(by: str | Path, *argv: str | Path, path: str = "") -> subprocess.CompletedProcess[str]:
-        alone = environ() | {"PYTHONPATH": path}
-        return subprocess.run([by, "-P", *argv], cwd=tmp_path, capture_output=True, text=True, env=alone)
-
-    imported = ran(python, "-c", "import gateway.client; print(gateway.client.__file__)")
-    assert imported.stdout.strip() == str(site / "gateway" / "client" / "__init__.py"), imported.stderr
-    command = python.with_name("gateway")
-    assert "install wallet-gateway[server]" in ran(python, command, "--version").stderr
-    with_server = ran(sys.executable, command, "--version", path=str(site))
-    assert with_server.stdout.strip() == gateway.__version__, with_server.stderr
-
-
-def test_a_wheel_has_every_file_of_the_package(wheel: Path) -> None:
+def test_a_wheel_has_every_file_of_the_package(packed: Path) -> None:
     every = {file for file in (ROOT / "gateway").rglob("*") if file.is_file() and "__pycache__" not in file.parts}
     ours = {file.relative_to(ROOT) for file in every if "node_modules" not in file.parts}
     names = ("htmx.min.js", "hx-csp.min.js", "hx-sse.min.js")
     htmx = {file.relative_to(ROOT) for file in every if file.name in names}
     assert len(htmx) == len(names), "what npm has installed and the pages are served with"
-    packed = {file.relative_to(wheel) for file in (wheel / "gateway").rglob("*") if file.is_file()}
-    assert packed - htmx == ours
-    assert packed >= htmx
+    has = {file.relative_to(packed) for file in (packed / "gateway").rglob("*") if file.is_file()}
+    assert has - htmx == ours
+    assert has >= htmx
 
 
-def test_what_is_in_a_wheel_is_found_from_there(wheel: Path, tmp_path: Path) -> None:
+def test_what_is_in_a_wheel_is_found_from_there(packed: Path, tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "from gateway.__main__ import main\n"
@@ -157,10 +183,10 @@ def test_what_is_in_a_wheel_is_found_from_there(wheel: Path, tmp_path: Path) -> 
         "sys.argv = ['gateway', 'config', 'check']\n"
         "main()\n"
     )
-    settings = environ() | {"PYTHONPATH": str(wheel)}
+    settings = environ() | {"PYTHONPATH": str(packed)}
     ran = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, env=settings, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.splitlines()[0] == str(wheel / "gateway" / "__main__.py")
+    assert ran.stdout.splitlines()[0] == str(packed / "gateway" / "__main__.py")
 
 
 async def test_the_guide_does_what_it_shows(python: Path, gateway: Gateway, api: Api, tmp_path: Path) -> None:

@@ -30,20 +30,20 @@ async def settings(one: Installation) -> Result:
 
 async def versions(_: Installation) -> Result:
     """Whether the libraries are those of the lock file. One that is not installed is for tests, or missed at once."""
+    running = f"gateway {__version__}, Python {platform.python_version()}"
+    if not LOCK.exists():
+        return ok(f"{running}; installed without a requirements.lock to compare the libraries with")
     others = [f"{name} {there} (locked: {locked})" for name, locked, there in _locked() if there not in (locked, None)]
     if others:
         return warning(
             f"other versions than those of requirements.lock are installed, run scripts/setup: {', '.join(others)}"
         )
-    return ok(f"gateway {__version__}, Python {platform.python_version()}, libraries as in requirements.lock")
+    return ok(f"{running}, libraries as in requirements.lock")
 
 
 def _locked() -> list[tuple[str, str, str | None]]:
     """Each library of the lock file, its version there, and the one that is installed."""
-    try:
-        text = LOCK.read_text(encoding="utf-8")
-    except OSError:
-        return []
+    text = LOCK.read_text(encoding="utf-8")
     found = re.findall(r"^([\w.-]+)(?:\[.*\])?==([^\s;]+)", text, re.MULTILINE)
     return [(name, version, _installed(name)) for name, version in found]
 
