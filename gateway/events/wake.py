@@ -30,11 +30,11 @@ _APART_SECONDS: Final = 0.1
 _REST_SECONDS, _REST_SECONDS_MAX, _REST_TIMES = 0.1, 0.25, 10
 
 
-def rest(took_seconds: float) -> float:
+def rest(took_seconds: float, max_seconds: float = _REST_SECONDS_MAX) -> float:
     """How many seconds a reader of the log rests after a read that took so long. The busier the machine, the longer it
     rests and the more events the next read finds, so that payments are slowed little. Pure.
     """
-    return min(max(_REST_SECONDS, _REST_TIMES * took_seconds), _REST_SECONDS_MAX)
+    return min(max(_REST_SECONDS, _REST_TIMES * took_seconds), max_seconds)
 
 
 class Wake:

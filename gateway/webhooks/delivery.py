@@ -135,39 +135,42 @@ async def take_in(connection: Connection, now: datetime) -> bool:
     position = await connection.fetchrow(sql.lock_position)
     if position is None:
         return False
-    searched = False
+    searched, behind = False, position["has_behind"]
     if position["reached"] < complete_to:
         searched = position["has_endpoints"]
         to = min(complete_to, position["reached"] + _NUMBERS) if searched else complete_to
-        if searched:
-            await _search(connection, position["reached"], to, now)
-        await connection.execute(sql.move_position, to)
-    return await _catch_up(connection, now) or searched
+        found = await _search(connection, position["reached"], to) if searched else _Found([], [], [])
+        await _queue(connection, found.queued, now, found.passed, to)
+        if found.behind:
+            await connection.execute(sql.mark, found.behind)
+        behind = behind or bool(found.behind)
+    return (behind and await _catch_up(connection, now)) or searched
 
 
-async def _search(connection: Connection, after: int, to: int, now: datetime) -> None:
-    """Queue what is numbered above `after` and up to `to`, or mark the endpoints that it is for."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a search found: events to queue, the endpoints that then have everything, and those that are behind."""
+
+    queued: list[tuple[Endpoint, _Told]]
+    passed: list[UUID]
+    behind: list[UUID]
+
+
+async def _search(connection: Connection, after: int, to: int) -> _Found:
+    """What is numbered above `after` and up to `to`, by the endpoints that it is for."""
     told: dict[UUID, list[_Told]] = {}
     for row in await connection.fetch(sql.news, after, to):
         told.setdefault(row["told"], []).append(_Told(row["number"], row["kind"], row["subject"], row["at"]))
-    if not told:
-        return
-    queued: list[tuple[Endpoint, _Told]] = []
-    passed: list[UUID] = []
-    behind: list[UUID] = []
-    for row in await connection.fetch(sql.endpoints_of, list(told), PENDING_MAX):
+    found = _Found([], [], [])
+    for row in await connection.fetch(sql.endpoints_of, list(told), PENDING_MAX) if told else ():
         of = endpoint.from_row(row)
         events = [one for one in told[of.wallet] if one.number > row["reached"] and _is_for(of, one)]
         if row["has_news"] or of.disabled_by is not None or len(events) > min(_EVENTS, PENDING_MAX - row["pending"]):
-            behind.append(of.id)
+            found.behind.append(of.id)
         else:
-            passed.append(of.id)
-            queued += [(of, one) for one in events]
-    await _queue(connection, queued, now)
-    if passed:
-        await connection.execute(sql.move_cursors, passed, to)
-    if behind:
-        await connection.execute(sql.mark, behind)
+            found.passed.append(of.id)
+            found.queued.extend((of, one) for one in events)
+    return found
 
 
 async def _catch_up(connection: Connection, now: datetime) -> bool:
@@ -189,26 +192,27 @@ async def anything(connection: Connection, now: datetime) -> bool:
     return bool(
         await connection.fetchval(sql.position) < complete_to
         or await connection.fetch(sql.with_news, *_room(), 1)
-        or any([await connection.fetch(sql.due_endpoints, *_due(now, failing), 1) for failing in (False, True)])
+        or await connection.fetch(sql.due_endpoints, *_due(now), 1)
     )
 
 
-async def claim(connection: Connection, now: datetime, most: int, failing: bool) -> tuple[list[Claimed], bool]:
-    """Up to `most` deliveries of the endpoints whose turn it is: of those that have failed several times in a row, one
-    each (`failing`), or of all others. And whether it may have been as many as were allowed, so that more are due.
+async def claim(connection: Connection, now: datetime, most: int, failing_max: int) -> tuple[list[Claimed], bool]:
+    """Up to `most` deliveries of the endpoints whose turn it is: first of those that are not failing, then up to
+    `failing_max` of those that have failed several times in a row, one each. And whether the first may have been as
+    many as were allowed, so that more are due.
     """
-    rows = {row["id"]: row for row in await connection.fetch(sql.due_endpoints, *_due(now, failing), most)}
-    if not rows:
-        return [], False
-    lease, at_once = uuid4(), 1 if failing else AT_ONCE
-    taken = await connection.fetch(sql.claim, list(rows), now, lease, now + LEASE, at_once, most)
-    each = Counter(one["endpoint_id"] for one in taken)
-    full = len(taken) >= most or any(each[one["endpoint_id"]] >= one["room"] for one in taken)
-    claimed = [
-        Claimed(of["id"], WalletId(of["wallet_id"]), of["url"], one["event"], lease, failing)
-        for one in taken
-        for of in (rows[one["endpoint_id"]],)
-    ]
+    rows = {row["id"]: row for row in await connection.fetch(sql.due_endpoints, *_due(now, failing_max > 0), most)}
+    lease, claimed, full = uuid4(), list[Claimed](), False
+    for failing in (False, True):
+        free = min(most - len(claimed), failing_max) if failing else most
+        of = [id for id, row in rows.items() if row["failing"] == failing]
+        if not of or free <= 0:
+            continue
+        taken = await connection.fetch(sql.claim, of, now, lease, now + LEASE, 1 if failing else AT_ONCE, free)
+        claimed += [_claimed(rows[one["endpoint_id"]], one["event"], lease) for one in taken]
+        if not failing:
+            each = Counter(one["endpoint_id"] for one in taken)
+            full = len(taken) >= most or any(each[one["endpoint_id"]] >= one["room"] for one in taken)
     return claimed, full
 
 
@@ -251,8 +255,12 @@ async def forget(connection: Connection, now: datetime) -> int:
     return len(forgotten)
 
 
-def _due(now: datetime, failing: bool) -> tuple[datetime, int, int, bool]:
-    return now, schedule.FAILURES_IN_ROW, 1 if failing else AT_ONCE, failing
+def _due(now: datetime, failing: bool = True) -> tuple[datetime, int, int, bool]:
+    return now, schedule.FAILURES_IN_ROW, AT_ONCE, failing
+
+
+def _claimed(row: Record, event: int, lease: UUID) -> Claimed:
+    return Claimed(row["id"], WalletId(row["wallet_id"]), row["url"], event, lease, row["failing"])
 
 
 def _room() -> tuple[int, int]:
@@ -264,12 +272,22 @@ def _is_for(of: Endpoint, event: _Told) -> bool:
     return event.subject == of.id if event.kind == TEST else fits(of.types, event.kind)
 
 
-async def _queue(connection: Connection, queued: Sequence[tuple[Endpoint, _Told]], now: datetime) -> None:
-    if queued:
+async def _queue(
+    connection: Connection,
+    queued: Sequence[tuple[Endpoint, _Told]],
+    now: datetime,
+    passed: Sequence[UUID] = (),
+    searched_to: int | None = None,
+) -> None:
+    """Queue events for endpoints. With `searched_to`, record that the log was searched up to there, and that the
+    `passed` endpoints have everything up to there.
+    """
+    if queued or searched_to is not None:
         await connection.execute(
             *(sql.queue, [of.id for of, _ in queued]),
             *([event.number for _, event in queued], [event.kind for _, event in queued]),
             *([event.subject or of.wallet for of, event in queued], [event.at for _, event in queued], now),
+            *(list(passed), searched_to),
         )
 
 

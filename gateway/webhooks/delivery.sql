@@ -3,13 +3,11 @@
 SELECT reached FROM webhook_position;
 
 -- lock_position
--- The number up to which the log was searched, and whether there are endpoints. No row while another worker has it locked.
-SELECT reached, EXISTS (SELECT FROM webhook_endpoint WHERE deleted_at IS NULL) AS has_endpoints
+-- The number up to which the log was searched, whether there are endpoints, and whether enabled ones are behind. No row while
+-- another worker has it locked.
+SELECT reached, EXISTS (SELECT FROM webhook_endpoint WHERE deleted_at IS NULL) AS has_endpoints,
+    EXISTS (SELECT FROM webhook_endpoint WHERE has_news AND disabled_by IS NULL AND deleted_at IS NULL) AS has_behind
 FROM webhook_position FOR UPDATE SKIP LOCKED;
-
--- move_position
--- Record that the log was searched up to here.
-UPDATE webhook_position SET reached = $1;
 
 -- news
 -- Events of wallets that have endpoints, numbered above $1 and up to $2, in order. If there are more such wallets than numbers,
@@ -35,11 +33,6 @@ WHERE wallet_id = ANY ($1) AND deleted_at IS NULL;
 -- mark
 -- Mark endpoints as behind: there are events after their cursors.
 UPDATE webhook_endpoint SET has_news = true
-WHERE id IN (SELECT id FROM webhook_endpoint WHERE id = ANY ($1) AND NOT has_news ORDER BY id FOR NO KEY UPDATE);
-
--- move_cursors
--- Move the cursors of endpoints that have been queued everything up to here, unless somebody moved them back in between.
-UPDATE webhook_endpoint SET reached = greatest(reached, $2)
 WHERE id IN (SELECT id FROM webhook_endpoint WHERE id = ANY ($1) AND NOT has_news ORDER BY id FOR NO KEY UPDATE);
 
 -- backlog
@@ -71,7 +64,14 @@ ORDER BY served_at LIMIT $3
 FOR NO KEY UPDATE OF endpoint SKIP LOCKED;
 
 -- queue
--- Queue events for endpoints, again if they were queued before.
+-- Queue events for endpoints, again if they were queued before. If the log was searched up to $8, record it, and move the cursors of
+-- the endpoints $7, which have been queued everything up to there, unless somebody moved them back in between.
+WITH moved AS (
+    UPDATE webhook_endpoint SET reached = greatest(reached, $8)
+    WHERE id IN (SELECT id FROM webhook_endpoint WHERE id = ANY ($7) AND NOT has_news ORDER BY id FOR NO KEY UPDATE)
+), searched AS (
+    UPDATE webhook_position SET reached = $8 WHERE $8::bigint IS NOT NULL
+)
 INSERT INTO webhook_delivery (endpoint_id, event, kind, object, event_at, queued_at, next_at)
 SELECT endpoint_id, event, kind, object, at, $6, $6
 FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::uuid[], $5::timestamptz[]) AS e (endpoint_id, event, kind, object, at)
@@ -88,9 +88,9 @@ UPDATE webhook_delivery SET tries = 0, next_at = $3 WHERE endpoint_id = $1 AND e
 UPDATE webhook_endpoint SET reached = $2, has_news = $3 WHERE id = $1;
 
 -- due_endpoints
--- Endpoints with a due delivery and room for another, the longest waiting first, without those that another worker has locked:
--- failing ones ($4), or all others, which may have $3 deliveries in progress. A loose index scan finds the endpoints with pending
--- deliveries, so the others cost nothing.
+-- Endpoints with a due delivery and room for another, the longest waiting first, without those that another worker has locked: at
+-- most $5, first those that are not failing, which may have $3 deliveries in progress; the failing ones ($4: if any) may have one. A
+-- loose index scan finds the endpoints with pending deliveries, so the others cost nothing.
 WITH RECURSIVE waiting (endpoint_id) AS (
     (SELECT endpoint_id FROM webhook_delivery WHERE state = 'pending' ORDER BY endpoint_id LIMIT 1)
     UNION ALL
@@ -100,12 +100,12 @@ WITH RECURSIVE waiting (endpoint_id) AS (
         ORDER BY webhook_delivery.endpoint_id LIMIT 1
     ) FROM waiting WHERE waiting.endpoint_id IS NOT NULL
 )
-SELECT endpoint.id, endpoint.wallet_id, endpoint.url
+SELECT endpoint.id, endpoint.wallet_id, endpoint.url, failures >= $2 AS failing
 FROM webhook_endpoint AS endpoint
 WHERE endpoint.id IN (SELECT endpoint_id FROM waiting)
     AND disabled_by IS NULL AND deleted_at IS NULL AND (resumes_at IS NULL OR resumes_at <= $1)
-    AND (failures >= $2) = $4
-    AND $3 > (
+    AND (failures < $2 OR $4)
+    AND CASE WHEN failures < $2 THEN $3 ELSE 1 END > (
         SELECT count(*) FROM webhook_delivery
         WHERE endpoint_id = endpoint.id AND lease IS NOT NULL AND leased_until > $1
     )
@@ -119,7 +119,7 @@ WHERE endpoint.id IN (SELECT endpoint_id FROM waiting)
                     AND earlier.event < delivery.event AND earlier.state = 'pending'
             )
     )
-ORDER BY served_at LIMIT $5
+ORDER BY failing, served_at LIMIT $5
 FOR NO KEY UPDATE OF endpoint SKIP LOCKED;
 
 -- claim

@@ -34,9 +34,15 @@ from gateway.webhooks.sender import Sender
 SLOTS: Final = 128
 _RECORDED_MAX: Final = 100
 
+#: How long an outcome waits for those of other deliveries, to be recorded together with them, in seconds.
+_GATHER_SECONDS: Final = 0.02
+
 #: After starting deliveries the worker pauses for this many times as long as that took, but starts at least this many a
 #: second.
 _PAUSE_TIMES, _A_SECOND_MIN = 3, 640
+
+#: The longest rest between two polls of the log, in seconds: so much later may a webhook be where the machine is busy.
+_REST_SECONDS_MAX: Final = 0.5
 
 #: How long a stopping worker waits for deliveries in progress, in seconds. Those cut off are sent again.
 _CLOSE_SECONDS: Final = 5.0
@@ -83,6 +89,7 @@ class Dispatcher:
         self._render, self._sender, self._slots, self._wake = render, sender, slots, wake
         self._under_way: dict[asyncio.Task[None], bool] = {}  #: Each with whether its endpoint is failing.
         self._outcomes: GroupCommit[Tried, None] = GroupCommit(self._record, _RECORDED_MAX)
+        self._gathered: asyncio.Event | None = None  #: Set when the outcomes that wait for others are recorded.
         self._listening: asyncio.Task[None] | None = None
         self._idle = self._full = False  #: `_full`: more may be due than there were free slots.
         self._rest = 0.0  #: Seconds between two polls of the log.
@@ -142,7 +149,7 @@ class Dispatcher:
                 found = await delivery.anything(connection, self._clock())
         started = found and await self._start_due(take_in=True)
         self._polled_at = time.monotonic()
-        self._rest = rest(2 * (self._polled_at - began))  # a webhook may be later than a stream
+        self._rest = rest(2 * (self._polled_at - began), _REST_SECONDS_MAX)  # a webhook may be later than a stream
         return started
 
     def _next_poll(self) -> float:
@@ -160,10 +167,8 @@ class Dispatcher:
             free = self._slots - len(self._under_way)
             self._full = free <= 0
             if free > 0:
-                claimed, self._full = await delivery.claim(connection, self._clock(), free, failing=False)
-            free = min(free - len(claimed), self._slots // 2 - sum(self._under_way.values()))
-            if free > 0:
-                claimed += (await delivery.claim(connection, self._clock(), free, failing=True))[0]
+                failing = self._slots // 2 - sum(self._under_way.values())
+                claimed, self._full = await delivery.claim(connection, self._clock(), free, failing)
         if claimed:
             await self._start(claimed, began)
             self._starts_at = time.monotonic() + pause(time.monotonic() - began, len(claimed))
@@ -199,8 +204,21 @@ class Dispatcher:
     async def _deliver(self, claimed: Claimed, made: _Made) -> None:
         headers = message.headers(made.keys, made.id, self._clock(), made.body)
         attempt = await self._sender.send(claimed.url, headers, made.body)
+        if len(self._under_way) > 1 and not self._full:  # a backlog gathers by itself, and is not to wait
+            await self._gather()
         await self._outcomes.submit((claimed, attempt))
         self.attempts[attempt.outcome] += 1
+
+    async def _gather(self) -> None:
+        """Wait for the outcomes that come soon after the first."""
+        if self._gathered is None:
+            self._gathered = asyncio.Event()
+            asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._end_gathering, self._gathered)
+        await self._gathered.wait()
+
+    def _end_gathering(self, gathered: asyncio.Event) -> None:
+        self._gathered = None
+        gathered.set()
 
     async def _record(self, tried: list[Tried]) -> list[None]:
         async with self._database.transaction() as connection:

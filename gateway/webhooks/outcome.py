@@ -51,17 +51,13 @@ async def record(connection: Connection, tried: Sequence[Tried], now: datetime) 
     )
     there = {(row["endpoint_id"], row["event"]): row for row in rows}
     tried = [one for one in tried if one[0].endpoint in failures and one[0].key in there]
+    mine = [one for one in tried if there[one[0].key]["lease"] == one[0].lease]
+    ends = [_end(failures[one.endpoint], there[one.key], attempt, now) for one, attempt in mine]
     await connection.execute(
         sql.add_attempts,
         *([one.endpoint for one, _ in tried], [one.event for one, _ in tried], [done.at for _, done in tried]),
         *([done.milliseconds for _, done in tried], [done.outcome for _, done in tried]),
-        [done.status for _, done in tried],
-    )
-    mine = [one for one in tried if there[one[0].key]["lease"] == one[0].lease]
-    ends = [_end(failures[one.endpoint], there[one.key], attempt, now) for one, attempt in mine]
-    await connection.execute(
-        sql.end_tries,
-        *([one.endpoint for one, _ in mine], [one.event for one, _ in mine]),
+        *([done.status for _, done in tried], [one.endpoint for one, _ in mine], [one.event for one, _ in mine]),
         *([end.state for end in ends], [end.tries for end in ends], [end.at for end in ends]),
     )
     changed = [(id, failure) for id, failure in sorted(failures.items()) if failure.changed]

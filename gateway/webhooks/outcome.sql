@@ -15,20 +15,19 @@ JOIN webhook_delivery AS delivery ON delivery.endpoint_id = tried.endpoint_id AN
 ORDER BY delivery.endpoint_id, delivery.event FOR UPDATE OF delivery;
 
 -- add_attempts
--- Add attempts with their outcomes.
+-- Add attempts with their outcomes, and set the state of the deliveries $7, or the next attempt of each.
+WITH ended AS (
+    UPDATE webhook_delivery AS delivery
+    SET state = ended.state, tries = ended.tries, next_at = ended.next_at, lease = NULL, leased_until = NULL
+    FROM unnest($7::uuid[], $8::bigint[], $9::text[], $10::integer[], $11::timestamptz[])
+        AS ended (endpoint_id, event, state, tries, next_at)
+    WHERE delivery.endpoint_id = ended.endpoint_id AND delivery.event = ended.event
+)
 INSERT INTO webhook_attempt (endpoint_id, event, at, milliseconds, outcome, status)
 SELECT endpoint_id, event, at, milliseconds, outcome, status
 FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::integer[], $5::text[], $6::integer[]) WITH ORDINALITY
     AS tried (endpoint_id, event, at, milliseconds, outcome, status, n)
 ORDER BY n;
-
--- end_tries
--- Set each delivery's state, or its next attempt, after an attempt.
-UPDATE webhook_delivery AS delivery
-SET state = ended.state, tries = ended.tries, next_at = ended.next_at, lease = NULL, leased_until = NULL
-FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::integer[], $5::timestamptz[])
-    AS ended (endpoint_id, event, state, tries, next_at)
-WHERE delivery.endpoint_id = ended.endpoint_id AND delivery.event = ended.event;
 
 -- stand
 -- Set endpoints' failures in a row, since when none has succeeded, and until when they are paused.
