@@ -94,7 +94,7 @@ async def test_a_code_that_its_owner_types_stays_good_and_shows_that_the_codes_a
 
     async def kept() -> tuple[int, bool]:
         async with database.reading() as connection:
-            there = await recovery_codes.kept(connection, alice.wallet)
+            there = await recovery_codes.status(connection, alice.wallet)
         return there.left, there.confirmed_at is not None
 
     async def confirm(code: Code) -> None:

@@ -12,7 +12,7 @@ from gateway.api.identity.shapes import (
     PasskeysPage,
     PasskeyView,
     RecoveryCodesConfirmationRequest,
-    RecoveryCodesKeptView,
+    RecoveryCodesStatusView,
     RecoveryCodesView,
 )
 from gateway.api.identity.sign_in import new_passkey_challenge_view, passkey_view, registration_of
@@ -63,7 +63,7 @@ async def list_passkeys(services: Services, caller: Wallet) -> PasskeysPage:
     """The passkeys that can sign, newest first, and what there is of the recovery codes."""
     async with services.database.reading() as connection:
         items = [passkey_view(one) for one in await passkey.passkeys(connection, caller.id)]
-        view = _kept_view(await recovery_codes.kept(connection, caller.id))
+        view = _status_view(await recovery_codes.status(connection, caller.id))
     return PasskeysPage(items, view.recovery_codes_left, view.recovery_codes_confirmed_at)
 
 
@@ -115,15 +115,15 @@ async def create_recovery_codes(services: Services, credential: Credential) -> R
 )
 async def confirm_recovery_codes(
     data: RecoveryCodesConfirmationRequest, services: Services, credential: Credential
-) -> RecoveryCodesKeptView:
+) -> RecoveryCodesStatusView:
     """Checks that a code is one of the wallet's and notes that its owner has kept it. It is not used up. Wrong ones
     count as attempts to sign in with one.
     """
     of, now = credential.wallet, services.clock()
     code = await recovery_codes.find(services.database, of.id, data.code, now)
     async with services.database.transaction() as connection:
-        return _kept_view(await recovery_codes.confirm(connection, code, now))
+        return _status_view(await recovery_codes.confirm(connection, code, now))
 
 
-def _kept_view(of: recovery_codes.Kept) -> RecoveryCodesKeptView:
-    return RecoveryCodesKeptView(of.left, rfc3339(of.confirmed_at) if of.confirmed_at else None)
+def _status_view(of: recovery_codes.Status) -> RecoveryCodesStatusView:
+    return RecoveryCodesStatusView(of.left, rfc3339(of.confirmed_at) if of.confirmed_at else None)

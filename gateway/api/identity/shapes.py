@@ -186,7 +186,7 @@ class PasskeysPage(Struct):
     recovery_codes_confirmed_at: ConfirmedAt
 
 
-class RecoveryCodesKeptView(Struct):
+class RecoveryCodesStatusView(Struct):
     recovery_codes_left: int
     recovery_codes_confirmed_at: ConfirmedAt
 

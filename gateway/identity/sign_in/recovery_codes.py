@@ -40,7 +40,7 @@ _N, _R, _P = 2**14, 8, 1
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Status:
     """How many codes of a wallet are unused, and when its owner last typed one: to use it, or to show that they are
     kept. None if they never have, of the current codes.
     """
@@ -82,14 +82,14 @@ async def keep(
 
 async def left(connection: Connection, wallet: WalletId) -> int:
     """Return how many codes of the wallet are unused."""
-    return (await kept(connection, wallet)).left
+    return (await status(connection, wallet)).left
 
 
-async def kept(connection: Connection, wallet: WalletId) -> Kept:
+async def status(connection: Connection, wallet: WalletId) -> Status:
     """Return the state of the wallet's codes."""
     row = await connection.fetchrow(sql.kept, wallet)
     assert row is not None
-    return Kept(row["left"], row["confirmed_at"])
+    return Status(row["left"], row["confirmed_at"])
 
 
 async def find(database: Database, wallet: WalletId, text: str, now: datetime) -> Code:
@@ -124,12 +124,12 @@ async def use(connection: Connection, code: Code, now: datetime) -> None:
     )
 
 
-async def confirm(connection: Connection, code: Code, now: datetime) -> Kept:
+async def confirm(connection: Connection, code: Code, now: datetime) -> Status:
     """Record that the owner has the codes; the code stays valid. Raises InvalidRecoveryCode as `use` does."""
     if await connection.fetchval(sql.confirm_code, code.wallet, code.hash, now) is None:
         raise InvalidRecoveryCode
     await connection.execute(sql.forget_tries, code.wallet)
-    return await kept(connection, code.wallet)
+    return await status(connection, code.wallet)
 
 
 def _hash(code: str, salt: bytes) -> bytes:
