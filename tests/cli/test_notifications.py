@@ -48,7 +48,7 @@ def test_an_address_is_confirmed_told_in_its_language_and_removed() -> None:
         alice, bob = up.someone("alice_of_mail", EUR="10.00"), up.someone("bob_of_mail")
         of = ("--handle", bob)
         added = up.gateway("notifications", "add", "bob@example.com", *of, "--time-zone", "Asia/Bangkok")
-        assert "email  b…@example.com  waits  en  Asia/Bangkok" in levelled(added.stdout)
+        assert "email  b…@example.com  pending  en  Asia/Bangkok" in levelled(added.stdout)
         (id,) = re.findall(r"nad_\w+", added.stdout)
         assert f"gateway notifications confirm {id} CODE --handle {bob}" in added.stderr
         (code,) = re.findall(r"[0-9]{6}", box.next("[0-9]{6}").subject)
