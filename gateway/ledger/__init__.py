@@ -13,8 +13,8 @@ the batch uses it: that keeps a hot account fast.
     transfer.py   states of a transfer                  (pure)
     account.py    kinds, sides, balances                (pure)
     ledger.py     open, post, hold, capture, void, expire, balances, statement
-    ledger.sql    the statements of ledger.py; those that write are `ledger_write`, and `ledger_end` for batches that
-                  only end holds (schema/02_ledger_writers.sql)
+    ledger.sql    the statements of ledger.py; those that write are `ledger_write`, and `ledger_end` for ends of
+                  holds that share no account with the batch's transfers (schema/02_ledger_writers.sql)
     recount.py    recount the whole ledger and name every difference
 
 Depends on money; knows no people, payments, HTTP or chains.

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.errors import GatewayError
 from gateway.ids import TransferId, new_id
 from gateway.ledger import ledger as verbs
 from gateway.ledger import recount
@@ -15,6 +16,7 @@ from gateway.ledger.account import Side
 from gateway.ledger.errors import CaptureExceedsHold, InsufficientFunds, TransferEnded, TransferNotFound
 from gateway.ledger.transfer import End, Event, State
 from gateway.money import UNITS_MAX
+from gateway.postgres.pool import Connection
 from tests.factory import NOW
 from tests.ledger.conftest import Ledger
 
@@ -26,6 +28,14 @@ ALICE, BOB, CAROL, FEES = "wallet:alice:EUR", "wallet:bob:EUR", "wallet:carol:EU
 async def recounted(ledger: Ledger) -> list[recount.Fault]:
     async with ledger.database.snapshot() as connection:
         return await recount.recount(connection)
+
+
+async def calls(connection: Connection) -> dict[str, int]:
+    """How often this transaction has called each of the two functions that end holds."""
+    rows = await connection.fetch(
+        "SELECT funcname, calls FROM pg_stat_xact_user_functions WHERE funcname IN ('ledger_end', 'ledger_write')"
+    )
+    return {row["funcname"]: row["calls"] for row in rows}
 
 
 async def test_a_posted_transfer_moves_the_money_and_says_so_on_both_statements(ledger: Ledger) -> None:
@@ -184,6 +194,44 @@ async def test_two_ends_of_one_hold_in_one_batch_end_it_once(ledger: Ledger) -> 
 
     assert first is State.POSTED
     assert isinstance(second, TransferEnded)
+
+
+async def test_ends_beside_transfers_of_other_accounts_are_not_decided_leg_by_leg(ledger: Ledger) -> None:
+    await ledger.deposit(ALICE, 100)
+    holds = [await ledger.hold(ALICE, BOB, 10) for _ in range(3)]
+    gas = await ledger.transfer(("gas:EUR", "liquidity:EUR", 7), unconditional=True)
+    short = await ledger.transfer((CAROL, FEES, 1))
+    paid_on = await ledger.transfer((BOB, CAROL, 20))
+    ends = [End(holds[0], Event.CAPTURE), End(holds[1], Event.VOID)]
+
+    async with ledger.database.transaction() as connection:
+        await connection.execute("SET LOCAL track_functions = 'pl'")
+        first, posted, second, refused = await verbs.write(connection, [ends[0], gas, ends[1], short], NOW)
+        apart = await calls(connection)
+        await verbs.write(connection, [End(holds[2], Event.CAPTURE), paid_on], NOW)
+        together = await calls(connection)
+
+    assert (first, posted, second) == (State.POSTED, State.POSTED, State.VOIDED)
+    assert isinstance(refused, InsufficientFunds)
+    assert apart == {"ledger_end": 1, "ledger_write": 1}
+    assert together == {"ledger_end": 1, "ledger_write": 2}  # BOB has enough only after the capture
+    assert (await ledger.balance(ALICE)).available == 80
+    assert (await ledger.balance(CAROL)).posted == 20
+    assert not await recounted(ledger)
+
+
+async def test_ends_and_transfers_of_the_same_accounts_do_not_wait_for_each_other_for_ever(ledger: Ledger) -> None:
+    pairs = [(ALICE, BOB), (CAROL, "wallet:dave:EUR")]
+    for code in (ALICE, CAROL):
+        await ledger.deposit(code, 10_000)
+
+    async def both(held: tuple[str, str], posted: tuple[str, str]) -> list[State | GatewayError]:
+        hold = await ledger.hold(*held, 1)
+        return await ledger.write(End(hold, Event.CAPTURE), await ledger.transfer((*posted, 1)))
+
+    done = await asyncio.gather(*(both(*(pairs if n % 2 else pairs[::-1])) for n in range(60)))
+
+    assert done == [[State.POSTED, State.POSTED]] * 60
 
 
 async def test_fifty_payers_who_spend_the_same_money_spend_it_once(ledger: Ledger) -> None:
