@@ -8,6 +8,7 @@ Behind one URL there may be many nodes, some blocks apart. One that does not kno
 if the block were empty; so a query by block hash is sent together with a query for the block.
 """
 
+import asyncio
 import re
 import time
 from collections import Counter
@@ -206,8 +207,9 @@ class HttpNode:
         return _read(_int, await self._rpc.ask("eth_getTransactionCount", address, _tag(at)))
 
     async def fees(self) -> Fees:
-        latest = await self._rpc.ask("eth_getBlockByNumber", "latest", False)
-        suggested = await self._rpc.respond("eth_maxPriorityFeePerGas")
+        latest, suggested = await asyncio.gather(
+            self._rpc.ask("eth_getBlockByNumber", "latest", False), self._rpc.respond("eth_maxPriorityFeePerGas")
+        )
         base = _read(lambda block: _int(block.get("baseFeePerGas", "0x0")), latest)
         tip = _read(_int, suggested["result"]) if "result" in suggested else _TIP_WEI
         return Fees(2 * base + tip, tip)

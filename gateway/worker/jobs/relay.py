@@ -5,6 +5,7 @@ can pay the gas. The chain transaction is stored in the transaction that claims 
 If a worker is killed in between, nothing is lost: the next worker that sends, sends what is stored first.
 """
 
+import asyncio
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from gateway.chain.token import message
 from gateway.chain.token.contract import Contract
 from gateway.chain.token.message import Authorization
 from gateway.chain.watcher import same_chain
+from gateway.chain.watcher.cursors import Cursor
 from gateway.custody import wallet_keys
 from gateway.keys.errors import EncryptedKeyUnreadable
 from gateway.keys.signer import Signer
@@ -42,30 +44,33 @@ async def run(worker: Worker) -> bool:
             return False
         chain = await deploy.chain(connection, worker.settings.assets)
     settings = replace(worker.settings, contracts=chain.contracts)
-    chain_id = settings.contracts[due[0].asset].chain_id
-    if chain.cursor is not None:
-        await same_chain.check_cursor(worker.node, chain.cursor)  # nothing is signed if the ledger is of another chain
-    fees, of_all = (
-        await worker.node.fees(),
-        await worker.node.account_states(sorted({*chain.relayers, *worker.addresses})),
+    wanted = [contract for code, contract in settings.contracts.items() if any(one.asset == code for one in due)]
+    # All at once: one round trip, however far away the node is.
+    _, fees, of_all, allowed = await asyncio.gather(
+        _check_chain(worker, chain.cursor),
+        worker.node.fees(),
+        worker.node.account_states(sorted({*chain.relayers, *worker.addresses})),
+        asyncio.gather(*(roles.allowed(worker.node, contract, worker.addresses) for contract in wanted)),
     )
-    if not await recovery.may_send(worker.database, worker.node, chain_id, of_all):
+    if not await recovery.may_send(worker.database, worker.node, wanted[0].chain_id, of_all):
         return False
     account_states = [one for one in of_all if one.address in worker.addresses]
     worked, waits = False, list[NoRelayer]()
-    for contract in settings.contracts.values():
-        of_token = [one for one in due if one.asset == contract.asset.code]
-        if not of_token:
-            continue
-        allowed = await roles.allowed(worker.node, contract, worker.addresses)
-        for one in () if allowed.paused else of_token:
+    for contract, may in zip(wanted, allowed, strict=True):
+        for one in () if may.paused else [one for one in due if one.asset == contract.asset.code]:
             try:
-                worked |= await _batch(worker, settings, contract, one, account_states, allowed.of[one.kind], fees)
+                worked |= await _batch(worker, settings, contract, one, account_states, may.of[one.kind], fees)
             except NoRelayer as none:
                 waits.append(none)
     if waits and not worked:
         raise waits[0]
     return worked
+
+
+async def _check_chain(worker: Worker, cursor: Cursor | None) -> None:
+    """Raise ChainReplaced if the ledger is of another chain than the node: then nothing is signed."""
+    if cursor is not None:
+        await same_chain.check_cursor(worker.node, cursor)
 
 
 async def _batch(
