@@ -37,7 +37,7 @@ ALREADY = ("already known", "transaction already imported", "Known transaction",
 #: What `calm` ends.
 FAULTS = (
     *("lags", "unknown", "split", "batch_most", "range_most", "refusal", "already", "pruned", "indexing"),
-    *("late_receipts", "no_finalized", "status", "retry_after", "chain_id"),
+    *("late_receipts", "no_finalized", "status", "retry_after", "chain_id", "code"),
 )
 
 #: How a batch that is too large is refused.
@@ -59,6 +59,7 @@ class OtherNode:
     refusal: str | None = None  #: To what is sent; nothing is then passed on.
     already: str | None = None  #: Said to a transaction that anvil says is imported already.
     pruned: int | None = None  #: The states of so many newest blocks are there, and no other.
+    code: Literal["run", "error", "empty"] = "run"  #: What is done with a call of code that is no contract's.
     indexing: bool = False  #: Transactions are found by no hash yet.
     late_receipts: bool = False  #: Receipts are null still.
     no_finalized: bool = False
@@ -135,6 +136,8 @@ class OtherNode:
             return {"result": hex(self.chain_id)}
         if method == "eth_sendRawTransaction":
             return await self._sent(http, params)
+        if method == "eth_call" and "to" not in params[0] and self.code != "run":
+            return _error("missing field `to`") if self.code == "error" else {"result": "0x"}
         if method == "eth_getLogs":
             return await self._logs(http, params[0], lag)
         if method in ("eth_getTransactionReceipt", "eth_getTransactionByHash"):

@@ -86,8 +86,10 @@ class Node(Protocol):
 
     async def call(self, to: str, data: bytes, at: At) -> bytes: ...
 
-    async def calls(self, calls: Sequence[tuple[str, bytes]], at: At) -> list[bytes]:
-        """Return the answers to many calls (contract, data) at one block, in order."""
+    async def calls(self, calls: Sequence[tuple[str | None, bytes]], at: At) -> list[bytes]:
+        """Return the answers to many calls (contract, data) at one block, in order. If the contract is None, the data
+        is code that the node runs.
+        """
 
     async def calls_from(self, calls: Sequence[tuple[str, bytes]], number: int) -> tuple[int, list[bytes]]:
         """Return the number of the newest block, and the answers to these calls at it. Raises NodeBehind if it is below
@@ -217,8 +219,8 @@ class HttpNode:
     async def call(self, to: str, data: bytes, at: At) -> bytes:
         return _read(_bytes, await self._rpc.ask("eth_call", {"to": to, "data": _hex(data)}, _tag(at)))
 
-    async def calls(self, calls: Sequence[tuple[str, bytes]], at: At) -> list[bytes]:
-        asked = [("eth_call", [{"to": to, "data": _hex(data)}, _tag(at)]) for to, data in calls]
+    async def calls(self, calls: Sequence[tuple[str | None, bytes]], at: At) -> list[bytes]:
+        asked = [("eth_call", [{"data": _hex(data)} | ({"to": to} if to else {}), _tag(at)]) for to, data in calls]
         return [_read(_bytes, answer) for answer in await self._rpc.ask_all(asked)]
 
     async def calls_from(self, calls: Sequence[tuple[str, bytes]], number: int) -> tuple[int, list[bytes]]:

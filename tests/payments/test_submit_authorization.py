@@ -224,7 +224,7 @@ async def test_one_that_is_relayed_without_us_while_it_is_submitted_is_never_hel
     class Slow(HttpNode):
         """While it answers whether the nonce was used, it is, and the ledger may see that too."""
 
-        async def calls(self, calls: Sequence[tuple[str, bytes]], at: int) -> list[bytes]:
+        async def calls(self, calls: Sequence[tuple[str | None, bytes]], at: int) -> list[bytes]:
             answers = await super().calls(calls, at)
             if not (await town.on_chain(OUTSIDE)).startswith("4"):
                 await with_authorization(town, authorization_of(one), one.signature)

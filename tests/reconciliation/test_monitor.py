@@ -9,6 +9,7 @@ import pytest
 
 from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import At, HttpNode
+from gateway.chain.token import balance_list
 from gateway.ids import TransferId, new_id
 from gateway.ledger import ledger
 from gateway.ledger.transfer import Leg, Transfer
@@ -36,8 +37,8 @@ class Counting(HttpNode):
         self.wait: asyncio.Event | None = None
         self.waiting = asyncio.Event()
 
-    async def calls(self, calls: Sequence[tuple[str, bytes]], at: At) -> list[bytes]:
-        self.asked += len(calls)
+    async def calls(self, calls: Sequence[tuple[str | None, bytes]], at: At) -> list[bytes]:
+        self.asked += sum(1 if to is not None else balance_list.addresses_in(data) for to, data in calls)
         if self.away:
             raise NodeUnavailable("it is away")
         if self.wait is not None:
@@ -53,7 +54,7 @@ class Lagging(HttpNode):
         super().__init__(url)
         self.block_number = block
 
-    async def calls(self, calls: Sequence[tuple[str, bytes]], at: At) -> list[bytes]:
+    async def calls(self, calls: Sequence[tuple[str | None, bytes]], at: At) -> list[bytes]:
         return await super().calls(calls, self.block_number)
 
 

@@ -92,7 +92,7 @@ class View:
     async def call(self, to: str, data: bytes, at: At) -> bytes:
         return await self.node.call(to, data, await self._known(at))
 
-    async def calls(self, calls: Sequence[tuple[str, bytes]], at: At) -> list[bytes]:
+    async def calls(self, calls: Sequence[tuple[str | None, bytes]], at: At) -> list[bytes]:
         return await self.node.calls(calls, await self._known(at))
 
     async def calls_from(self, calls: Sequence[tuple[str, bytes]], number: int) -> tuple[int, list[bytes]]:

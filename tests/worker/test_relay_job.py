@@ -41,7 +41,7 @@ class Patient(HttpNode):
         await self._wait("relayers")
         return await super().account_states(addresses)
 
-    async def calls(self, calls: Sequence[tuple[str, bytes]], at: At) -> list[bytes]:
+    async def calls(self, calls: Sequence[tuple[str | None, bytes]], at: At) -> list[bytes]:
         await self._wait("roles")
         return await super().calls(calls, at)
 
