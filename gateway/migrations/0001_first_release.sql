@@ -2663,7 +2663,7 @@ BEGIN
             FROM (
                 SELECT asked.origin, cap.number, asked.asset, cap.day::numeric AS day, sum(asked.amount) AS asked,
                     array_agg(asked.place) AS places,
-                    bool_and(key.only_caps AND cap.number IS NOT NULL
+                    bool_and(key.only_caps AND key.revoked_at IS NULL AND cap.number IS NOT NULL
                         AND (cap.payment IS NULL OR asked.amount <= cap.payment)) AS each_fits
                 FROM unnest(asked_place, key_hash, origin, payee, asset, amount)
                     AS asked (place, key_hash, origin, payee, asset, amount)

@@ -10,6 +10,7 @@ from gateway.ledger import account, ledger
 from gateway.payments.checks.spending import bucket_of
 from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.ledger import LedgerPayment
+from tests.databases import until_waiting
 from tests.factory import NOW
 from tests.payments.street import Street, units
 
@@ -55,6 +56,17 @@ async def test_a_key_of_which_more_than_caps_is_to_be_checked_is_left_to_the_che
         await connection.execute(change, street.alice.id)
 
     assert await outcomes(street, street.by_key(street.money("1.00 EUR"))) == ["NeedsChecks"]
+
+
+@pytest.mark.anyio
+async def test_a_key_that_is_revoked_while_its_payment_waits_pays_nothing(street: Street) -> None:
+    async with street.database.transaction() as connection:
+        await connection.execute("UPDATE api_key SET revoked_at = now() WHERE id = $1", street.origin)
+        paying = asyncio.create_task(outcomes(street, street.by_key(street.money("1.00 EUR"))))
+        async with street.database.reading() as watching:
+            await until_waiting(watching, 1, paying)
+
+    assert await paying == ["NeedsChecks"]
 
 
 @pytest.mark.anyio
