@@ -4,13 +4,15 @@ To import them takes most of a command's time: a third of a second of processor 
 know the ledger or web3. Here one process has imported them all, and forks: the child takes over the folder, the
 environment, the arguments and the files of a command, runs its `main`, and ends with its status.
 
-What the interpreter reads when it starts (PYTHON..., LANG) is that of the first process. The stories of README and the
-guides (journeys/test_readme.py) start each command as people do.
+What the interpreter reads when it starts (PYTHON..., LANG) is that of the first process. The story of README
+(journeys/test_readme.py) starts each command as people do.
 """
 
 import atexit
 import json
 import os
+import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,14 +24,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.forked import REQUEST_BYTES, ask
 from tests.processes import HANG_SECONDS, Process, start
 
 ROOT = Path(__file__).resolve().parents[1]
 
 Ran = subprocess.CompletedProcess[str]
-
-#: The most bytes of a request: arguments and an environment.
-_REQUEST_BYTES = 128 * 1024
 
 
 class Commands:
@@ -41,44 +41,41 @@ class Commands:
     def __init__(self, main: str, *beside: str, path: Path = ROOT) -> None:
         self._imports, self._path = (main, *beside), os.pathsep.join([str(ROOT), str(path)])
         self._process: Process[bytes] | None = None
-        self._socket: socket.socket | None = None
+        self._place = ""
 
     def run(self, arguments: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float = HANG_SECONDS) -> Ran:
         """As subprocess.run, with what the command printed as text. Its standard input is empty."""
-        to_zygote = self._started()
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, open(os.devnull) as nothing:
-            ours, theirs = socket.socketpair()
-            with ours:
-                with theirs:
-                    request = json.dumps({"argv": list(arguments), "cwd": str(cwd), "env": dict(env)}).encode()
-                    files = [theirs.fileno(), nothing.fileno(), out.fileno(), err.fileno()]
-                    socket.send_fds(to_zygote, [request], files)
-                answers = ours.makefile("r")
-                pid = int(answers.readline())
-                ours.settimeout(timeout)
-                try:
-                    status = int(answers.readline())
-                except TimeoutError:
-                    os.kill(pid, signal.SIGKILL)
-                    raise subprocess.TimeoutExpired([*arguments], timeout) from None
+            files = [nothing.fileno(), out.fileno(), err.fileno()]
+            status = ask(self.place(), list(arguments), str(cwd), dict(env), files, timeout)
+            if status is None:
+                raise subprocess.TimeoutExpired([*arguments], timeout)
             printed = [_text(file) for file in (out, err)]
         return Ran([*arguments], status, *printed)
 
-    def _started(self) -> socket.socket:
-        if self._socket is None:
-            self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with theirs:
-                argv = [sys.executable, "-P", "-m", "tests.commands", str(theirs.fileno()), *self._imports]
-                environment = os.environ | {"PYTHONPATH": self._path}
-                self._process = start(argv, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environment)
-            atexit.register(self._end)
-        return self._socket
+    def line(self) -> str:
+        """What a shell script does to run the command that its arguments name, with its own files, as `exec` would."""
+        return f'exec {sys.executable} -I -S {ROOT / "tests" / "forked.py"} {self.place()} "$@"'
 
-    def _end(self) -> None:
-        assert self._socket is not None
+    def place(self) -> str:
+        """The socket that the process listens at, which is started where it has not been."""
+        if self._process is None:
+            folder = tempfile.mkdtemp(prefix="commands-")
+            self._place = f"{folder}/socket"
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+                listening.bind(self._place)
+                listening.listen(64)
+                argv = [sys.executable, "-P", "-m", "tests.commands", str(listening.fileno()), *self._imports]
+                environment = os.environ | {"PYTHONPATH": self._path}
+                self._process = start(argv, pass_fds=[listening.fileno()], stdin=subprocess.DEVNULL, env=environment)
+            atexit.register(self._end, folder)
+        return self._place
+
+    def _end(self, folder: str) -> None:
         assert self._process is not None
-        self._socket.close()
+        self._process.terminate()
         self._process.wait(timeout=HANG_SECONDS)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _text(file: Any) -> str:
@@ -89,32 +86,34 @@ def _text(file: Any) -> str:
 # ---- in the process that has imported everything --------------------------------------------------------------------
 
 
-def _serve(requests: socket.socket, main: Callable[[], None]) -> None:
-    """Fork for each request, until whoever sends them has gone."""
+def _serve(listening: socket.socket, main: Callable[[], None]) -> None:
+    """Fork for each command that is asked for."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # those that watch are not waited for
     while True:
-        request, files, _, _ = socket.recv_fds(requests, _REQUEST_BYTES, 4)
-        if not request:
-            return
-        if os.fork() == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            requests.close()
-            _watch(json.loads(request), files, main)
-        for file in files:
-            os.close(file)
+        asked, _ = listening.accept()
+        with asked:
+            if os.fork() == 0:
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                listening.close()
+                _watch(asked, main)
 
 
-def _watch(request: dict[str, Any], files: list[int], main: Callable[[], None]) -> None:
-    """Run the command in a child, and say its pid, and later its status, to whoever asked for it."""
-    answers, *standard = files
+def _watch(asked: socket.socket, main: Callable[[], None]) -> None:
+    """Run the command in a child, and say its status to whoever asked for it; kill it once they are gone."""
+    request, standard, _, _ = socket.recv_fds(asked, REQUEST_BYTES, 3)
     pid = os.fork()
     if pid == 0:
-        os.close(answers)
-        _become(request, standard, main)
+        asked.close()
+        _become(json.loads(request), standard, main)
+    for file in standard:
+        os.close(file)
+    ended = os.pidfd_open(pid)
+    ready, _, _ = select.select([ended, asked], [], [])
+    if ended not in ready:
+        os.kill(pid, signal.SIGKILL)
+    _, how = os.waitpid(pid, 0)
     with suppress(BrokenPipeError):
-        os.write(answers, f"{pid}\n".encode())
-        _, how = os.waitpid(pid, 0)
-        os.write(answers, f"{os.waitstatus_to_exitcode(how)}\n".encode())
+        asked.send(str(os.waitstatus_to_exitcode(how)).encode())
     os._exit(0)
 
 

@@ -153,6 +153,16 @@ def checkout(folder: Path) -> None:
         (scripts / name).symlink_to(ROOT / "scripts" / name)
 
 
+def share_imports(folder: Path) -> None:
+    """Have the commands that are typed in such a folder forked from a process that has imported their parts
+    (commands.py).
+    """
+    commands = folder / ".venv" / "bin"
+    _executable(commands / "gateway", GATEWAY.line())
+    wallet = f'case "$1" in */scripts/wallet.py) shift; {WALLET.line()} ;; esac'
+    _executable(commands / "python", f'{wallet}\nexec {sys.executable} "$@"')
+
+
 def _executable(path: Path, line: str) -> None:
     path.write_text(f"#!/bin/sh\n{line}\n")
     path.chmod(0o755)

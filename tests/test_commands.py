@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import Commands
+from tests.processes import start
 from tests.running import GATEWAY, environ
 
 PROGRAM = """
@@ -24,6 +25,7 @@ def main():
         case ["raise"]:
             raise ValueError("of mine")
         case ["hang"]:
+            print("it hangs", flush=True)
             time.sleep(1000)
         case ["remember", what]:
             os.environ["REMEMBERED"] = what
@@ -71,6 +73,27 @@ def test_commands_at_once_are_processes_of_their_own_and_leave_each_other_nothin
 def test_a_command_that_hangs_is_killed(program: Commands, tmp_path: Path) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         program.run(["hang"], tmp_path, environ(), timeout=0.1)
+
+
+def test_a_shell_types_a_command_with_its_own_files_and_sees_its_status(program: Commands, tmp_path: Path) -> None:
+    (tmp_path / "program").write_text(program.line())
+    typed = "echo typed | GATEWAY_HOME=here sh program say 2>&1; sh program exit 4"
+
+    ran = subprocess.run(["sh", "-c", typed], cwd=tmp_path, env=environ(), capture_output=True, text=True, check=False)
+
+    assert (ran.returncode, ran.stdout) == (4, f"{tmp_path} here 'typed\\n' é\nto standard error\n")
+
+
+def test_a_command_is_killed_with_the_program_that_stands_for_it(program: Commands, tmp_path: Path) -> None:
+    (tmp_path / "program").write_text(program.line())
+    read, write = os.pipe()
+    with open(read) as said, start(["sh", "program", "hang"], cwd=tmp_path, env=environ(), stdout=write) as stands:
+        os.close(write)
+        first = said.readline()
+        stands.kill()
+        rest = said.read()  # until nobody has it open
+
+    assert (first, rest) == ("it hangs\n", "")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["pay", "--help"], ["pay"], ["balance", "@alice"], ["sizes"]])

@@ -2,7 +2,8 @@
 
 Blocks marked `sh` are run, those of a page in order by one shell. The `text` block after one is what it prints, up to
 ids, hashes, addresses, times and block numbers; a line `…` there stands for any lines. All pages share one gateway that
-has taken its tour: README is first, and no other page depends on what was typed before it. Blocks marked `bash` need
+has taken its tour: README is first, and no other page depends on what was typed before it. The commands of README are
+started as people start them; those of the other pages are forked (tests/commands.py). Blocks marked `bash` need
 something of the reader's own; those about a PostgreSQL and a node are run below with others' addresses in them.
 """
 
@@ -17,7 +18,7 @@ import pytest
 
 from gateway.postgres import pool
 from tests.processes import HANG_SECONDS
-from tests.running import ROOT, Up, checkout, levelled, running_up, started
+from tests.running import ROOT, Up, checkout, levelled, running_up, share_imports, started
 
 README, DEPLOY = ROOT / "README.md", ROOT / "gateway" / "docs" / "operate" / "deploy.md"
 
@@ -65,6 +66,8 @@ def test_up_prints_what_readme_shows(up: Up) -> None:
 @pytest.mark.parametrize("page", STORIES, ids=lambda page: page.stem)
 def test_what_a_page_says_to_type_prints_what_it_shows(up: Up, page: Path) -> None:
     typed = list(story(page))
+    if page != README:
+        share_imports(up.folder)
     script = "set +eu +o pipefail\nexec 2>&1\n" + "\necho '=== end of block'\n".join(text for text, _ in typed)
 
     ran = up.sh(script.replace(URL, up.place("api_url")), 2 * HANG_SECONDS)  # a page has many commands
@@ -97,6 +100,7 @@ def test_a_database_and_a_node_of_ones_own_take_the_commands_that_are_given(up: 
     serve, work = run.splitlines()
     with started(own, f"{settings}export GATEWAY_PORT=0\n{serve}") as said, started(own, f"{settings}{work}"):
         url = said.rpartition(" ")[2].strip()
+        share_imports(own)
         used = up.sh(
             "cd own\n"
             f".venv/bin/gateway handle create dora --url {url}\n"
