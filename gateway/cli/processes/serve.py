@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import uvloop
+import webauthn  # noqa: F401 - a passkey would wait for it, and all other requests with that (identity/sign_in/ceremony.py)
 
 from gateway import assembly, logs
 from gateway.api import metrics

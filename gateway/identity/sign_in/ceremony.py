@@ -7,6 +7,9 @@ what the browser states (the client data: what for, which challenge, on which or
 Accepted are: the gateway's own origin and no frame in another's page, its relying party, a person who was present and
 verified (by finger, face or PIN), a key of ES256, EdDSA or RS256. Attestation is neither requested nor trusted: it
 would name the authenticator's make, which nothing here depends on.
+
+webauthn is imported by the functions that need it: with all the formats of attestation that it knows, it is a sixth of
+what a worker or a command of an operator would import. The server imports it at its start (cli/processes/serve.py).
 """
 
 import hashlib
@@ -15,29 +18,18 @@ from binascii import Error as NoBase64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from webauthn import verify_authentication_response, verify_registration_response
-from webauthn.helpers import (
-    decode_credential_public_key,
-    decoded_public_key_to_cryptography,
-    parse_attestation_object,
-    parse_authenticator_data,
-)
-from webauthn.helpers.cose import COSEAlgorithmIdentifier
-from webauthn.helpers.structs import (
-    AuthenticationCredential,
-    AuthenticatorAssertionResponse,
-    AuthenticatorAttestationResponse,
-    AuthenticatorData,
-    RegistrationCredential,
-)
 
 from gateway.identity.errors import InvalidPasskey
+
+if TYPE_CHECKING:
+    from webauthn.helpers.structs import AuthenticatorData
 
 #: The signature algorithms, preferred first (IANA COSE Algorithms): EdDSA, ES256, RS256.
 ALGORITHMS = (-8, -7, -257)
@@ -142,6 +134,11 @@ def challenge_in(client_data: bytes) -> bytes:
 
 def register(registration: Registration, challenge: bytes, party: Party) -> NewKey:
     """Return the key that was created over this challenge, for this party. Raises InvalidPasskey, with the reason."""
+    from webauthn import verify_registration_response
+    from webauthn.helpers import parse_attestation_object
+    from webauthn.helpers.cose import COSEAlgorithmIdentifier
+    from webauthn.helpers.structs import AuthenticatorAttestationResponse, RegistrationCredential
+
     said = _client_data(registration.client_data)
     if len(registration.attestation) > _AUTHENTICATOR_MAX:
         raise InvalidPasskey("malformed", f"its attestation has more than {_AUTHENTICATOR_MAX} bytes")
@@ -177,6 +174,10 @@ def check(assertion: Assertion, public_key: bytes, challenge: bytes, party: Part
 
     Raises InvalidPasskey, with the reason.
     """
+    from webauthn import verify_authentication_response
+    from webauthn.helpers import parse_authenticator_data
+    from webauthn.helpers.structs import AuthenticationCredential, AuthenticatorAssertionResponse
+
     said = _client_data(assertion.client_data)
     if len(assertion.authenticator_data) > _AUTHENTICATOR_MAX or len(assertion.signature) > _SIGNATURE_MAX:
         raise InvalidPasskey("malformed", "it is longer than any browser makes it")
@@ -210,7 +211,7 @@ def is_cloned(count: int, before: int) -> bool:
     return count <= before and bool(count or before)
 
 
-def _check_ceremony(said: _ClientData, data: AuthenticatorData, kind: str, challenge: bytes, party: Party) -> None:
+def _check_ceremony(said: _ClientData, data: "AuthenticatorData", kind: str, challenge: bytes, party: Party) -> None:
     """Check what both ceremonies require. The library checks it again, but does not say which check has failed."""
     if said.type != kind:
         raise InvalidPasskey("type", f"it is of another ceremony than {kind}")
@@ -226,6 +227,8 @@ def _check_ceremony(said: _ClientData, data: AuthenticatorData, kind: str, chall
 
 def _check_key(public_key: bytes) -> None:
     """Raise InvalidPasskey unless signatures can be verified with the key, by one of the algorithms."""
+    from webauthn.helpers import decode_credential_public_key, decoded_public_key_to_cryptography
+
     try:
         decoded = decode_credential_public_key(public_key)
         key = decoded_public_key_to_cryptography(decoded)
