@@ -141,7 +141,7 @@ ROUTES = [
     approvals.change_policy,
     approvals.challenge_payment_approval,
     approvals.approve_payment,
-    approvals.refuse_payment,
+    approvals.decline_payment,
     approvals.challenge_withdrawal,
     *unauthorized.ROUTES,
     status.get_solvency,

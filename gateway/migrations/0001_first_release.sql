@@ -1461,7 +1461,7 @@ END $$;
 -- A CHECK of a table is parsed and planned again by every statement that writes to it; that of a domain is cached. So a
 -- rule about one column is in its domain.
 CREATE DOMAIN payment_state AS text CONSTRAINT payment_state_known CHECK (VALUE IN (
-    'requires_confirmation', 'held', 'queued', 'submitted', 'settled', 'failed', 'voided', 'expired', 'refused'));
+    'requires_confirmation', 'held', 'queued', 'submitted', 'settled', 'failed', 'voided', 'expired', 'declined'));
 CREATE DOMAIN payment_rail AS text CONSTRAINT payment_rail_is_a_name CHECK (VALUE ~ '^[a-z_]{1,30}$');
 CREATE DOMAIN payment_fee AS units CONSTRAINT payment_fee_not_negative CHECK (VALUE >= 0);
 
@@ -1802,7 +1802,7 @@ CREATE INDEX payment_request_waiting ON payment_request (payer, requester, id DE
 CREATE FUNCTION request_state(request payment_request, payment text, now timestamptz) RETURNS text LANGUAGE sql IMMUTABLE
     RETURN CASE
         WHEN request.paid_at IS NOT NULL THEN 'paid'
-        WHEN payment NOT IN ('failed', 'voided', 'expired', 'refused') THEN 'pending'
+        WHEN payment NOT IN ('failed', 'voided', 'expired', 'declined') THEN 'pending'
         WHEN request.declined_at IS NOT NULL THEN 'declined'
         WHEN request.cancelled_at IS NOT NULL THEN 'cancelled'
         WHEN request.expires_at <= now THEN 'expired'
@@ -2799,7 +2799,7 @@ BEGIN
     RETURN (SELECT coalesce(sum(payment.amount), 0) FROM staged_payment AS payment
             WHERE payment.payer = paid_since.payer AND payment.id >= first AND payment.asset = paid_since.asset
                 AND payment.approval IS NULL AND payment.refund_of IS NULL
-                AND payment.state NOT IN ('failed', 'voided', 'expired', 'refused'))
+                AND payment.state NOT IN ('failed', 'voided', 'expired', 'declined'))
         + (SELECT coalesce(sum(paid.amount), 0)
             FROM account AS own, LATERAL (
                 SELECT amount FROM ledger_payment

@@ -89,24 +89,24 @@ async def approve(
     return gone_on
 
 
-async def refuse(
+async def decline(
     connection: Connection, settings: PaymentSettings, caller: WalletId, id: PaymentId, by: By, now: datetime
 ) -> Payment:
     """Decline the payment: its money is available again. Raises NotFound, Forbidden, StateConflict."""
     await checks.lock(connection, settings, giving_back=[id])
     payment = _own(await records.payment_for_update(connection, settings.assets, id, caller), caller)
-    _check_waiting(payment, Event.REFUSE, now)
-    refused = replace(payment, state=after(payment.id, payment.state, Event.REFUSE))
+    _check_waiting(payment, Event.DECLINE, now)
+    declined = replace(payment, state=after(payment.id, payment.state, Event.DECLINE))
     ledger.all_done(await ledger.write(connection, [End(payment.transfer_id, transfer.Event.VOID)], now))
-    await records.update(connection, [refused])
-    await log.append(connection, payment_events.events(refused), now)
-    await audit.append(connection, [AuditEvent("payment.refused", caller, by, payment.id, {})], now)
-    return refused
+    await records.update(connection, [declined])
+    await log.append(connection, payment_events.events(declined), now)
+    await audit.append(connection, [AuditEvent("payment.declined", caller, by, payment.id, {})], now)
+    return declined
 
 
 def _own(payment: Payment, caller: WalletId) -> Payment:
     if payment.payer != caller:
-        raise Forbidden("only the payer of a payment approves or refuses it")
+        raise Forbidden("only the payer of a payment approves or declines it")
     return payment
 
 

@@ -6,7 +6,7 @@
 -- A CHECK of a table is parsed and planned again by every statement that writes to it; that of a domain is cached. So a
 -- rule about one column is in its domain.
 CREATE DOMAIN payment_state AS text CONSTRAINT payment_state_known CHECK (VALUE IN (
-    'requires_confirmation', 'held', 'queued', 'submitted', 'settled', 'failed', 'voided', 'expired', 'refused'));
+    'requires_confirmation', 'held', 'queued', 'submitted', 'settled', 'failed', 'voided', 'expired', 'declined'));
 CREATE DOMAIN payment_rail AS text CONSTRAINT payment_rail_is_a_name CHECK (VALUE ~ '^[a-z_]{1,30}$');
 CREATE DOMAIN payment_fee AS units CONSTRAINT payment_fee_not_negative CHECK (VALUE >= 0);
 

@@ -32,7 +32,7 @@ CREATE INDEX payment_request_waiting ON payment_request (payer, requester, id DE
 CREATE FUNCTION request_state(request payment_request, payment text, now timestamptz) RETURNS text LANGUAGE sql IMMUTABLE
     RETURN CASE
         WHEN request.paid_at IS NOT NULL THEN 'paid'
-        WHEN payment NOT IN ('failed', 'voided', 'expired', 'refused') THEN 'pending'
+        WHEN payment NOT IN ('failed', 'voided', 'expired', 'declined') THEN 'pending'
         WHEN request.declined_at IS NOT NULL THEN 'declined'
         WHEN request.cancelled_at IS NOT NULL THEN 'cancelled'
         WHEN request.expires_at <= now THEN 'expired'

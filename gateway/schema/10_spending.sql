@@ -261,7 +261,7 @@ BEGIN
     RETURN (SELECT coalesce(sum(payment.amount), 0) FROM staged_payment AS payment
             WHERE payment.payer = paid_since.payer AND payment.id >= first AND payment.asset = paid_since.asset
                 AND payment.approval IS NULL AND payment.refund_of IS NULL
-                AND payment.state NOT IN ('failed', 'voided', 'expired', 'refused'))
+                AND payment.state NOT IN ('failed', 'voided', 'expired', 'declined'))
         + (SELECT coalesce(sum(paid.amount), 0)
             FROM account AS own, LATERAL (
                 SELECT amount FROM ledger_payment

@@ -54,7 +54,7 @@ class Texts:
                 return say("Taken back")
             case "expired":
                 return say("Expired")
-            case "refused":
+            case "declined":
                 return say("Declined")
             case _:
                 return state

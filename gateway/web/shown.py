@@ -75,7 +75,7 @@ _KINDS: Final[Mapping[str, str | None]] = {
     "failed": "wrong",
     "voided": "",
     "expired": "",
-    "refused": "",
+    "declined": "",
 }
 
 
@@ -173,7 +173,7 @@ def words_of(state: str, reader: Reader) -> str:
             return reader.say("taken back")
         case "expired":
             return reader.say("expired")
-        case "refused":
+        case "declined":
             return reader.say("declined")
         case _:
             return reader.say("settled")

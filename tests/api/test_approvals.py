@@ -67,7 +67,7 @@ async def test_what_waits_is_found_however_many_payments_came_since_and_by_its_p
     assert page["items"][0] == asked[2]
     assert (await bob.get("/v1/payments/waiting")).json()["items"] == []
     await approve(alice, key, asked[2])
-    await alice.post(f"/v1/payments/{asked[1]['id']}/refusal", b"")
+    await alice.post(f"/v1/payments/{asked[1]['id']}/decline", b"")
     assert (await alice.get("/v1/payments/waiting")).json()["items"] == [asked[0]]
     api.clock.ahead += timedelta(minutes=16)
     assert (await alice.get("/v1/payments/waiting")).json()["items"] == []
@@ -206,8 +206,8 @@ async def test_a_payment_that_is_refused_or_left_alone_gives_the_money_back(api:
     first, second = await waiting(alice, "@bob", "10.00 EUR"), await waiting(alice, "@bob", "20.00 EUR")
     assertion = await approval(alice, key, first)
 
-    refused = await alice.post(f"/v1/payments/{first['id']}/refusal", b"")
-    assert (refused.status_code, refused.json()["state"]) == (200, "refused")
+    refused = await alice.post(f"/v1/payments/{first['id']}/decline", b"")
+    assert (refused.status_code, refused.json()["state"]) == (200, "declined")
     assert code_of(await alice.post(f"/v1/payments/{first['id']}/approval", assertion)) == (409, "state_conflict")
 
     assertion = await approval(alice, key, second)

@@ -131,7 +131,7 @@ async def test_what_was_only_held_before_the_first_passkey_is_captured_with_its_
     challenge = challenge_in(await browser.post(f"/v1/payments/{held[0]}/approval/challenge"))
     assert (await browser.post(f"/v1/payments/{held[0]}/approval", signed(key, challenge))).json()["state"] == "held"
     assert (await shop.post(f"/v1/payments/{held[0]}/capture", {})).json()["state"] == "settled"
-    assert (await browser.post(f"/v1/payments/{held[1]}/refusal")).json()["state"] == "refused"
+    assert (await browser.post(f"/v1/payments/{held[1]}/decline")).json()["state"] == "declined"
     assert await alice.balance("USDX") == ("50.000000", "0.000000", "50.000000")
     again = [await alice.pay("@shop", money, key=money[-3:], capture=False) for money in moneys]
     assert [answer.content for answer in again] == [first.content for first in firsts]

@@ -81,7 +81,7 @@ PARTIES = st.sampled_from([f"@{handle}" for handle in HANDLES] + [ADDRESS, "@nob
 QUERIES = st.fixed_dictionaries(
     {},
     optional={
-        "state": st.sampled_from(["settled", "held", "voided", "queued", "failed", "refused"]),
+        "state": st.sampled_from(["settled", "held", "voided", "queued", "failed", "declined"]),
         "rail": st.sampled_from(["ledger", "chain"]),
         "memo": st.sampled_from(["rent", "Rent"]),
         "reference": st.sampled_from(["order-1", "order-2", "order-9"]),

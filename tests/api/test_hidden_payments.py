@@ -26,7 +26,7 @@ async def seen(of: Any, payment: str) -> list[str]:
         "?from=@alice",
         "?counterparty=@alice",
         "?state=requires_confirmation",
-        "?state=refused",
+        "?state=declined",
         "?state=expired",
     ):
         if any(one["id"] == payment for one in (await of.get(f"/v1/payments{query}")).json()["items"]):
@@ -55,7 +55,7 @@ async def expire(api: Api, alice: Any, payment: str) -> None:
 
 
 async def refuse(api: Api, alice: Any, payment: str) -> None:
-    assert (await alice.post(f"/v1/payments/{payment}/refusal", b"")).status_code == 200
+    assert (await alice.post(f"/v1/payments/{payment}/decline", b"")).status_code == 200
 
 
 @pytest.mark.parametrize("end", [refuse, expire])
@@ -68,7 +68,7 @@ async def test_nor_ever_of_one_that_its_payer_did_not_approve(
 
     await end(api, alice, asked["id"])
 
-    assert (await alice.get(f"/v1/payments/{asked['id']}")).json()["state"] in ("refused", "expired")
+    assert (await alice.get(f"/v1/payments/{asked['id']}")).json()["state"] in ("declined", "expired")
     assert await seen(bob, asked["id"]) == []
     assert await api.wrong() == []
 

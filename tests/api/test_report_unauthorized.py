@@ -99,7 +99,7 @@ async def test_a_payment_that_waits_is_refused_and_its_approval_too(api: Api) ->
 
     said = await alice.post(f"/v1/payments/{theirs['id']}/report-unauthorized", b"")
 
-    assert said.json()["state"] == "refused"
+    assert said.json()["state"] == "declined"
     assert code_of(await alice.post(f"/v1/payments/{other['id']}/approval", assertion)) == (409, "wallet_frozen")
 
 

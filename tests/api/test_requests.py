@@ -162,7 +162,7 @@ async def test_a_payment_that_waits_for_an_approval_holds_the_request_and_refuse
     assert code_of(await bob.pay("@alice", "12.50 EUR", request=id)) == (409, "request_not_open")
     assert code_of(await bob.post(f"/v1/requests/{id}/decline", {})) == (409, "state_conflict")
     assert code_of(await alice.post(f"/v1/requests/{id}/cancel", {})) == (409, "state_conflict")
-    assert (await bob.post(f"/v1/payments/{first['id']}/refusal", b"")).status_code == 200
+    assert (await bob.post(f"/v1/payments/{first['id']}/decline", b"")).status_code == 200
     assert await state(bob, id) == ("open", None)
 
     second = await waiting(bob, "@alice", "12.50 EUR", request=id)

@@ -43,7 +43,7 @@ async def test_a_kind_that_there_is_not_reads_a_few_rows_of_a_long_log(database:
         await connection.execute("ANALYZE audit_event")
     async with database.transaction() as connection:
         before = await connection.fetchval(_READ)
-        assert await log.read(connection, kind="payment.refused") == []
+        assert await log.read(connection, kind="payment.declined") == []
         assert await log.read(connection, kind="wallet.froz") == []
         read = await connection.fetchval(_READ) - before
         assert read <= 10 * len(KINDS)

@@ -60,7 +60,7 @@ def test_an_audit_event_names_what_it_is_about() -> None:
         return shown
 
     assert named("payment.approved", subject) == show("pay", subject)
-    assert named("payment.refused", subject) == show("pay", subject)
+    assert named("payment.declined", subject) == show("pay", subject)
     assert named("api_key.created", subject) == show("key", subject)
     assert named("mandate.granted", subject) == show("mdt", subject)
     assert named("operator.proposed", subject) == show("pro", subject)

@@ -32,7 +32,7 @@ MONEYS = ("0.01 EUR", "0.01 USD", "1 JPY", "0.01 USDX")
 
 #: What the two sides of a payment are told of, as all of it is done in each run.
 TOLD = {
-    *(f"payment.{state}" for state in ("settled", "held", "queued", "submitted", "voided", "refused")),
+    *(f"payment.{state}" for state in ("settled", "held", "queued", "submitted", "voided", "declined")),
     *("payment.requires_confirmation", "conversion.queued", "conversion.settled"),
     *("deposit.settled", "withdrawal.settled", "api_key.created", "mandate.granted"),
 }
@@ -113,7 +113,7 @@ class Street:
 
     async def refuse(self) -> None:
         if self.waiting:
-            await self.post(self.grace, f"/v1/payments/{self.waiting.pop()}/refusal", b"")
+            await self.post(self.grace, f"/v1/payments/{self.waiting.pop()}/decline", b"")
 
     async def make_key(self) -> None:
         await self.post(self.shop, "/v1/keys", {"name": "Till", "scopes": ["read"]})

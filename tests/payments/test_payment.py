@@ -11,7 +11,7 @@ from tests.factory import NOW
 
 ALLOWED = {
     (State.REQUIRES_CONFIRMATION, Event.CONFIRM): State.HELD,
-    (State.REQUIRES_CONFIRMATION, Event.REFUSE): State.REFUSED,
+    (State.REQUIRES_CONFIRMATION, Event.DECLINE): State.DECLINED,
     (State.REQUIRES_CONFIRMATION, Event.EXPIRE): State.EXPIRED,
     (State.REQUIRES_CONFIRMATION, Event.SIGN): State.QUEUED,
     (State.REQUIRES_CONFIRMATION, Event.SETTLE): State.SETTLED,
@@ -39,7 +39,7 @@ def test_a_payment_goes_only_where_its_drawing_says(state: State, event: Event) 
         assert refusal.value.id == show("pay", ID)
 
 
-@pytest.mark.parametrize("state", [State.SETTLED, State.FAILED, State.VOIDED, State.EXPIRED, State.REFUSED])
+@pytest.mark.parametrize("state", [State.SETTLED, State.FAILED, State.VOIDED, State.EXPIRED, State.DECLINED])
 def test_a_payment_that_has_ended_stays_as_it_is(state: State) -> None:
     for event in Event:
         with pytest.raises(StateConflict):

@@ -114,7 +114,7 @@ async def test_a_payment_that_its_limit_refuses_comes_before_what_gives_room_bac
 
     async def refuse() -> None:
         async with street.database.transaction() as connection:
-            await approve.refuse(connection, street.settings, street.alice.id, first.id, ANYONE, street.now)
+            await approve.decline(connection, street.settings, street.alice.id, first.id, ANYONE, street.now)
 
     def pay() -> Any:
         return drawn(street, "15.00") if "draw" in by else street.pay(street.alice, to, "15.00 EUR", by=key)

@@ -44,7 +44,7 @@ from tests.payments.street import DAY, Street, drawn, units
 
 #: What a payment counts against caps and mandates: what was paid or is on its way, and was not given back.
 KEPT = "CASE payment.state WHEN 'settled' THEN captured ELSE amount END - refunded"
-ALIVE = "payment.state NOT IN ('failed', 'voided', 'expired', 'refused')"
+ALIVE = "payment.state NOT IN ('failed', 'voided', 'expired', 'declined')"
 
 BY_CAP = f"""SELECT coalesce(sum({KEPT}), 0) FROM payment
     WHERE id = ANY ($1) AND created_at >= $2 AND {ALIVE} AND ($3::uuid IS NULL OR payee = $3)"""
@@ -153,7 +153,7 @@ class SpendingMachine(RuleBasedStateMachine):
     @rule(payment=consumes(held))
     def give_up(self, payment: Payment) -> None:
         async def end(connection: Connection) -> None:
-            await approve.refuse(connection, self.town.settings, self.town.alice.id, payment.id, ANYONE, self.town.now)
+            await approve.decline(connection, self.town.settings, self.town.alice.id, payment.id, ANYONE, self.town.now)
 
         with suppress(GatewayError):  # it has expired
             if payment.needs_approval:

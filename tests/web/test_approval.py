@@ -89,7 +89,7 @@ async def test_sixty_payments_later_it_still_waits_on_the_page_and_is_declined_t
     await card(visitor).get_by_role("button", name="Decline").click()
 
     await state(visitor, "declined")
-    assert (await alice.get(f"/v1/payments/{asked['id']}")).json()["state"] == "refused"
+    assert (await alice.get(f"/v1/payments/{asked['id']}")).json()["state"] == "declined"
     assert await alice.balance("EUR") == ("50.60", "0.00", "50.60")
 
 

@@ -26,7 +26,7 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
         "payment",
         "The payment was not captured, approved or signed in time; the payer has the money back.",
     ),
-    "payment.refused": ("payment", "The payer declined to approve the payment."),
+    "payment.declined": ("payment", "The payer declined to approve the payment."),
     "conversion.queued": ("conversion", "A conversion was accepted and waits to be sent to the chain."),
     "conversion.submitted": ("conversion", "A conversion was put into a chain transaction that is not final yet."),
     "conversion.settled": ("conversion", "The conversion is complete and final."),

@@ -124,18 +124,18 @@ async def approve_payment(id: PaymentPath, data: AssertionRequest, services: Ser
 
 
 @post(
-    "/v1/payments/{id:str}/refusal",
+    "/v1/payments/{id:str}/decline",
     tags=["Approvals"],
-    summary="Refuse a payment",
+    summary="Decline a payment",
     status_code=200,
     needs="pay",
     problems=("not_found", "state_conflict"),
 )
-async def refuse_payment(id: PaymentPath, services: Services, credential: Credential) -> PaymentView:
+async def decline_payment(id: PaymentPath, services: Services, credential: Credential) -> PaymentView:
     """The payer does not approve it: its money is available again."""
     async with services.database.transaction() as connection:
         caller, by, now = credential.wallet.id, credential.by, services.clock()
-        payment = await approve.refuse(connection, services.settings, caller, payment_id(id), by, now)
+        payment = await approve.decline(connection, services.settings, caller, payment_id(id), by, now)
         return payment_view(payment, caller)
 
 

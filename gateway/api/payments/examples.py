@@ -102,7 +102,7 @@ REFUND = replace(
 WAITING = replace(
     VOIDED, state="requires_confirmation", approval=ApprovalView(["amount"], WEEK_LATER), expires_at=WEEK_LATER
 )
-REFUSED = replace(VOIDED, state="refused")
+DECLINED = replace(VOIDED, state="declined")
 TO_SIGN = {
     "domain": {"name": "USDX", "version": "1", "chainId": 31337, "verifyingContract": CONTRACT},
     "types": {
@@ -232,7 +232,7 @@ ANSWERS: Final[Mapping[str, Struct | list[BulkResultView]]] = {
     "change_policy": POLICY,
     "challenge_payment_approval": ASSERTION_CHALLENGE,
     "approve_payment": SETTLED,
-    "refuse_payment": REFUSED,
+    "decline_payment": DECLINED,
     "report_payment": SETTLED,
     "create_report_link": ReportLinkView("/v1/report-links/q2Zx…"),
     "get_report_link": REPORTED,

@@ -34,7 +34,7 @@ from gateway.escape import for_csv, for_shell, from_csv
 _EXACT = Context(prec=400, traps=[Inexact, InvalidOperation])
 
 #: The states that a payment ends in without the payee having the money.
-_ENDED_UNPAID = ("failed", "voided", "expired", "refused")
+_ENDED_UNPAID = ("failed", "voided", "expired", "declined")
 
 
 class Outcome(Enum):

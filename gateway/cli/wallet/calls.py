@@ -99,7 +99,7 @@ def follow(
             hint = f"it waits for its payer's approval by a passkey, on the gateway's page ({why}): {last['id']}"
         say(hint, err=True)
         sys.exit(WAITS)
-    if last["state"] in ("failed", "refused", "expired"):
+    if last["state"] in ("failed", "declined", "expired"):
         raise NotSettled(last)
 
 

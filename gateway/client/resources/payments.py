@@ -27,7 +27,7 @@ from gateway.client.resources.events import when_it_may_have_changed
 from gateway.client.sync_async import Mode, Resource, call, iterator
 
 #: The states that nothing comes after.
-ENDED: Final = frozenset({"settled", "failed", "voided", "expired", "refused"})
+ENDED: Final = frozenset({"settled", "failed", "voided", "expired", "declined"})
 
 #: How long the answer to many payments may take, in seconds.
 _MANY_SECONDS: Final = 300.0
@@ -166,7 +166,7 @@ class Payments(Resource[Mode]):
 
     @call
     async def wait(self, id: str, timeout: float | None = None) -> PaymentView:  # noqa: ASYNC109 - also where it blocks
-        """The payment once it has ended: settled, failed, voided, expired or refused. It waits by the stream of events.
+        """The payment once it has ended: settled, failed, voided, expired or declined. It waits by the event stream.
 
         Raises StillPending after `timeout` seconds; None: waits for ever. A payment that is held or waits for its
         payer's approval does not end before somebody acts.

@@ -2,7 +2,7 @@
 allows: per payment and in any twenty-four hours. Its payments need no approval, since the owner set the caps
 beforehand.
 
-Money that came back does not count: payments that failed or were voided, expired or refused, the part of a hold that
+Money that came back does not count: payments that failed or were voided, expired or declined, the part of a hold that
 was not captured, and refunds by the payee (spending.py). Refunds that the key makes do count. Payments of one key, and
 of the keys that replaced it, are decided one after the other, so a thousand concurrent payments cannot exceed a cap.
 

@@ -76,7 +76,7 @@ async def _end(
         return await records.payment(connection, settings.assets, id, caller)
     await checks.lock(connection, settings, giving_back=[id])
     payment = await records.payment_for_update(connection, settings.assets, id, caller)
-    event = Event.REFUSE if payment.needs_approval else Event.VOID if payment.state is State.HELD else None
+    event = Event.DECLINE if payment.needs_approval else Event.VOID if payment.state is State.HELD else None
     if event is None or payment.authorization_id is not None:
         return payment
     ended = replace(payment, state=after(payment.id, payment.state, event))

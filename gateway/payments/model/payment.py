@@ -17,7 +17,7 @@ from gateway.payments.model.route import Route
 from gateway.payments.model.state import State as State  # the redundant name lets others import it from here
 
 #: The ends of a payment at which its payer has all of the money.
-ENDED_UNPAID: Final = frozenset({State.FAILED, State.VOIDED, State.EXPIRED, State.REFUSED})
+ENDED_UNPAID: Final = frozenset({State.FAILED, State.VOIDED, State.EXPIRED, State.DECLINED})
 
 
 #: The states that a payment comes to only with its payer's agreement.
@@ -29,7 +29,7 @@ class Event(Enum):
 
     CONFIRM = "confirm"
     SIGN = "sign"
-    REFUSE = "refuse"
+    DECLINE = "decline"
     QUEUE = "queue"
     SUBMIT = "submit"
     SETTLE = "settle"
@@ -40,7 +40,7 @@ class Event(Enum):
 
 _AFTER = {
     (State.REQUIRES_CONFIRMATION, Event.CONFIRM): State.HELD,
-    (State.REQUIRES_CONFIRMATION, Event.REFUSE): State.REFUSED,
+    (State.REQUIRES_CONFIRMATION, Event.DECLINE): State.DECLINED,
     (State.REQUIRES_CONFIRMATION, Event.EXPIRE): State.EXPIRED,
     (State.REQUIRES_CONFIRMATION, Event.SIGN): State.QUEUED,
     (State.REQUIRES_CONFIRMATION, Event.SETTLE): State.SETTLED,

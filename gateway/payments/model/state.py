@@ -9,13 +9,13 @@ class State(Enum):
     """A payment's life. Ledger payments go from HELD to SETTLED in the transaction that accepts them.
 
     REQUIRES_CONFIRMATION ──confirm──> HELD ──settle────────────────────────────> SETTLED
-       │ │└──refuse──> REFUSED          │ └─queue─> QUEUED ─submit─> SUBMITTED ──settle──> SETTLED
+       │ │└──decline─> DECLINED         │ └─queue─> QUEUED ─submit─> SUBMITTED ──settle──> SETTLED
        │ │                              │             │ └─── fail ───────┴── fail ──> FAILED
        │ └──────────── sign ────────────┼─────────────┘
        └─────expire──> EXPIRED          └─void──> VOIDED, ─expire─> EXPIRED
 
     A payment that needs its payer's approval begins at REQUIRES_CONFIRMATION with its money set aside: an approval
-    confirms it, and in the same transaction it goes on as it would have without (approve.py); its payer may refuse it.
+    confirms it, and in the same transaction it goes on as it would have without (approve.py); its payer may decline it.
     From HELD a payment of tokens goes to QUEUED at once, or when it can be undone no more (undo_window.py).
 
     A payment of tokens whose payer keeps the key begins at REQUIRES_CONFIRMATION with its money set aside, and its
@@ -31,4 +31,4 @@ class State(Enum):
     FAILED = "failed"  #: The chain can never settle it; the payer has the money back.
     VOIDED = "voided"  #: Given back on purpose.
     EXPIRED = "expired"  #: Given back by time.
-    REFUSED = "refused"  #: Its payer did not approve it; the money never left them.
+    DECLINED = "declined"  #: Its payer did not approve it; the money never left them.

@@ -1,7 +1,7 @@
 """Payments and conversions as rows: change, find, list. Payments are inserted by their rails (payments/rails/).
 
 A payment gives back to the limits that it counts against when it changes state: all of it if it failed or was voided,
-expired or refused, the part that was not captured, or what was refunded. That is done here, in `update` and
+expired or declined, the part that was not captured, or what was refunded. That is done here, in `update` and
 `add_refunded`, and nowhere else. Both come after the accounts are locked, since they lock buckets (spending.py).
 A request whose payment settles later than it is accepted is marked as paid here, too.
 """

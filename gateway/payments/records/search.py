@@ -4,7 +4,7 @@ A page is found by an index or by a bounded walk, so it takes a few milliseconds
 
     reference                            the index of the wallet's own references
     held, failed, voided, expired,       the index of the states that few payments are in
-    refused, requires_confirmation
+    declined, requires_confirmation
     created                              payments are walked from the end of the period to its beginning: ids begin
                                          with their payment's time
     from, to                             if that is the wallet itself, only its payments of that side are walked

@@ -20,7 +20,7 @@ Kind = Literal[
     "failed",
     "voided",
     "expired",
-    "refused",
+    "declined",
     "refunded",
     "reported",
     "webhooks",

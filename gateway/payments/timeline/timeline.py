@@ -23,7 +23,7 @@ _ENDS: Final[Mapping[str, Kind]] = {
     "payment.failed": "failed",
     "payment.voided": "voided",
     "payment.expired": "expired",
-    "payment.refused": "refused",
+    "payment.declined": "declined",
 }
 
 

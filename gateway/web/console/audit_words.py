@@ -50,7 +50,7 @@ def _names(locale: str) -> Mapping[str, str]:
         "passkey.revoked": say("Passkey revoked"),
         "passkey.stopped": say("Passkey stopped: it may have been copied"),
         "payment.approved": say("Payment approved"),
-        "payment.refused": say("Payment declined"),
+        "payment.declined": say("Payment declined"),
         "policy.changed": say("Limits changed"),
         "recovery.ended": say("Recovery ended"),
         "recovery.entered": say("Recovery begun"),

@@ -11,7 +11,7 @@ const path = `/v1/payments/${id}`;
 
 const ACTS = {
   approve: () => approve(id, wallet, find("signed")),
-  decline: () => asOwner(() => post(`${path}/refusal`)),
+  decline: () => asOwner(() => post(`${path}/decline`)),
   undo: () => post(`${path}/void`, {}, { idempotencyKey: `undo-${id}` }),
   report: async () => {
     const text = words("Nothing leaves it. After a day you can unfreeze it with your passkey.");

@@ -15,7 +15,7 @@ _KINDS: Final[Mapping[str, str]] = {
     "failed": "wrong",
     "voided": "wait",
     "expired": "wait",
-    "refused": "wait",
+    "declined": "wait",
     "refunded": "digital",
     "reported": "wrong",
     "webhooks": "digital",
@@ -99,7 +99,7 @@ def _title(kind: str, details: Mapping[str, Any], asset: str, reader: Reader) ->
             return say("Voided")
         case "expired":
             return say("Expired")
-        case "refused":
+        case "declined":
             return say("Declined")
         case "refunded":
             return say("{amount} refunded", amount=reader.amount(details["amount"], asset).exact)
