@@ -1,6 +1,6 @@
 // The button that shares the receipt: the file, where the browser shares files, or else its link.
 
-import { during, find } from "./page.js";
+import { find, whileBusy } from "./page.js";
 
 const button = find("share");
 const { url, file, name, title } = button.dataset;
@@ -16,7 +16,7 @@ async function shared() {
 
 button.hidden = !navigator.share;
 button.addEventListener("click", () =>
-  during(button, async () => {
+  whileBusy(button, async () => {
     try {
       await navigator.share(await shared());
     } catch (error) {
