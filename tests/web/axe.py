@@ -1,5 +1,6 @@
 """Pages by axe-core (WCAG 2.2, A and AA, and best practices), in both themes; and what it does not look for: that
-nothing is lost at 320 px, that everything is large enough to touch, and that no id is there twice.
+nothing is lost at 320 px, that everything is large enough to touch, that no id is there twice, and that nothing is left
+in English.
 
 With --pictures each page is also photographed, as on a phone and on a desktop, in both themes and languages.
 """
@@ -11,6 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from playwright.async_api import Page
 
+from gateway.web.language import SOURCE
 from tests.running import ROOT
 from tests.web.conftest import Site, Visitor
 
@@ -46,6 +48,36 @@ TWICE = """async () => {
     const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
     document.querySelector("dialog[open]").remove();
     return ids.filter((id, place) => ids.indexOf(id) !== place).map((id) => `#${id} twice`);
+}"""
+
+#: Words that pages in other languages have: names, what is typed at the machine, and people of the tests. All others
+#: are English, unless they are in capitals (codes), stand beside a digit or a sign (ids, handles, addresses), or are
+#: what people or programs wrote (`bdi`, `code`).
+NAMES: Final = (
+    *("Ethereum", "PostgreSQL", "Chrome", "Firefox", "Linux", "macOS", "Wallet", "gateway", "doctor", "work", "nonce"),
+    *("English", "Test", "laptop", "sign-up", "alice", "sue", "sam"),
+)
+
+#: The English words of a page in another language, in its texts and in what is read out or shown on demand.
+ENGLISH = """(names) => {
+    const others = "bdi, code, script, style, [lang=en], .id, .secret, #signed, svg";
+    const found = new Set(), known = new Set(names);
+    const look = (text) => {
+        for (const word of text.split(/[\\s\\u00a0()·,;→…“”]+/)) {
+            const bare = word.replace(/[.:!?'"]+$/, "");
+            if (/^[A-Za-z]+(['’-][A-Za-z]+)*$/.test(bare) && /[a-z]{2}/.test(bare) && !/^(.)\\1+$/i.test(bare)
+                && !known.has(bare)) found.add(`${bare}: ${text.trim().slice(0, 90)}`);
+        }
+    };
+    look(document.title);
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        if (!texts.currentNode.parentElement.closest(others)) look(texts.currentNode.data);
+    }
+    for (const name of ["aria-label", "placeholder", "title", "alt"]) {
+        for (const one of document.querySelectorAll(`[${name}]:not([lang=en])`)) look(one.getAttribute(name));
+    }
+    return [...found].map((one) => `in English: ${one}`);
 }"""
 
 #: The screens of the pictures.
@@ -98,8 +130,11 @@ async def gone_over(
             await _photograph(page, pictures, path, language)
             await page.set_viewport_size({"width": 320, "height": 720})
         await page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-        if twice := await page.evaluate(TWICE):
-            found["light"][path] = twice
+        wrong = [*await page.evaluate(TWICE)]
+        if language != SOURCE and path != "/design":
+            wrong += await page.evaluate(ENGLISH, NAMES)
+        if wrong:
+            found["light"][path] = wrong
         await look(path, "light", 320)
         await look(path, "dark", 320, OF_COLOURS)
         if language in on_desktops:

@@ -12,6 +12,7 @@ from gateway.api.wallets.shapes import BalanceView
 from gateway.money import Asset
 from gateway.web.shown import left_of
 from gateway.web.wallet.total import _sum
+from tests.processes import HANG_SECONDS
 from tests.web.conftest import Site, Visitor
 from tests.web.people import owner
 from tests.web.test_pages import TRIED
@@ -45,7 +46,8 @@ EVIL = "<img src=x onerror=\"document.title='ran'\"><script>document.title='ran'
 async def get(visitor: Visitor, site: Site, path: str, **headers: str) -> httpx.Response:
     """What the gateway answers the visitor's browser."""
     cookies = {str(one["name"]): str(one["value"]) for one in await visitor.page.context.cookies()}
-    async with httpx.AsyncClient(base_url=site.url.replace("localhost", "127.0.0.1"), cookies=cookies) as client:
+    at = site.url.replace("localhost", "127.0.0.1")
+    async with httpx.AsyncClient(base_url=at, cookies=cookies, timeout=HANG_SECONDS) as client:
         return await client.get(path, headers={"Accept": "text/html", **headers})
 
 

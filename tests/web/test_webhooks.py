@@ -125,7 +125,7 @@ async def test_what_is_changed_of_a_webhook_is_sent_and_the_rest_stays(visitor: 
     await expect(page.get_by_label("Its address")).to_have_attribute("aria-invalid", "true")
     await page.get_by_label("Its address").fill("https://shop.example/other")
     await page.locator("#type-all").uncheck()
-    await page.get_by_text("payment", exact=True).click()
+    await page.locator("summary").get_by_text("Payments", exact=True).click()
     await page.get_by_label("All of these, and those to come").first.check()
 
     async with page.expect_request("**/v1/webhooks/*") as sent:

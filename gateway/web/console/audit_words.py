@@ -13,6 +13,27 @@ def audit_name(kind: str, reader: Reader) -> str:
 
 
 @cache
+def by_name(kind: str, reader: Reader) -> str:
+    """What kind of actor did something."""
+    match kind:
+        case "anyone":
+            return reader.say("anyone")
+        case "api_key":
+            return reader.say("API key")
+        case "session":
+            return reader.say("session")
+        case "passkey":
+            return reader.say("passkey")
+        case "recovery":
+            return reader.say("recovery")
+        case "operator":
+            return reader.say("operator")
+        case "worker":
+            return reader.say("worker")
+        case _:
+            return reader.say("command")
+
+
 def _names(locale: str) -> Mapping[str, str]:
     def say(text: str) -> str:
         return said(locale, text, {})

@@ -6,7 +6,7 @@ from typing import Any, Final
 from gateway.api.operators.found_shapes import FoundKind
 from gateway.operators.proposals import ProposalState
 from gateway.operators.roles import Kind, Role
-from gateway.web.console.audit_words import audit_name
+from gateway.web.console.audit_words import audit_name, by_name
 from gateway.web.reader import Reader
 
 
@@ -21,6 +21,7 @@ def helpers(reader: Reader) -> Mapping[str, Any]:
         "state_name": lambda state: state_name(state, reader),
         "found_name": lambda kind: found_name(kind, reader),
         "audit_name": lambda kind: audit_name(kind, reader),
+        "by_name": lambda kind: by_name(kind, reader),
         "found_title": lambda searched_for: found_title(searched_for, reader),
     }
 

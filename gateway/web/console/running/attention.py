@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.api.operators.running.shapes import GatewayHealthView, OperatorSolvencyPage
-from gateway.web.console.running.states import check_name
+from gateway.web.console.running.states import check_message, check_name
 from gateway.web.reader import Reader
 
 #: Token payments that wait for so long are worth a look.
@@ -41,7 +41,7 @@ def _of_health(health: GatewayHealthView, reader: Reader) -> Iterator[Matter]:
     say = reader.say
     for check in health.checks:
         if check.state != "ok":
-            yield Matter("shield", check_name(check.name, reader), check.message, "/console/health")
+            yield Matter("shield", check_name(check.name, reader), check_message(check, reader), "/console/health")
     stopped = health.relayers.stopped + health.relayers.refused
     if stopped:
         title = say("Relayers that send nothing: {number}", number=stopped)

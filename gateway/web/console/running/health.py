@@ -8,7 +8,7 @@ from gateway.api.operators.running.health import get_gateway_health
 from gateway.http.services import Services
 from gateway.operators.operators import Operator
 from gateway.web.console.page import console_answer, console_page
-from gateway.web.console.running.states import check_name, check_state
+from gateway.web.console.running.states import check_message, check_name, check_state
 from gateway.web.owned import reader_for
 
 #: How many tables are shown.
@@ -27,6 +27,7 @@ async def health_page(request: Request[Any, Any, Any], services: Services, opera
         tables=health.tables[:_TABLES],
         size=size,
         check_name=lambda name: check_name(name, reader),
+        check_message=lambda one: check_message(one, reader),
         check_state=lambda state: check_state(state, reader),
     )
 

@@ -16,9 +16,11 @@ from gateway.http.services import Services
 from gateway.operators.operators import Operator
 from gateway.payments.model.state import State
 from gateway.web.console.page import console_answer, console_page
+from gateway.web.console.running.states import event_name
 from gateway.web.console.running.steps import shown
 from gateway.web.console.running.totals import is_reconciled
 from gateway.web.owned import reader_for
+from gateway.web.problems import why_of
 from gateway.web.wallet.payments import file_of
 
 #: How many payments come at a time.
@@ -28,20 +30,20 @@ _PAGE = 30
 @console_page("/console/payments")
 async def all_payments_page(request: Request[Any, Any, Any], services: Services, operator: Operator) -> Response[bytes]:
     """The newest of all, or those of a handle; an id leads to its payment."""
-    asked = request.query_params
+    asked, reader = request.query_params, reader_for(request)
     find, state = asked.get("find", "").strip(), asked.get("state", "")
     if find.startswith("pay_"):
         return Redirect(f"/console/payments/{quote(find, safe='')}", status_code=303)
     wanted, why, items, more = find.removeprefix("@").lower() or None, "", [], ""
     try:
-        in_state = State(state) if state and wanted else None
+        in_state = State(state) if wanted and state in set(State) else None
         page = await list_all_payments.fn(services, operator, _PAGE, asked.get("cursor"), wanted, in_state)
         items = page.items
         if page.next_cursor:
             kept = {name: value for name, value in (("find", find), ("state", state)) if value}
             more = "/console/payments?" + urlencode({**kept, "cursor": page.next_cursor})
-    except (GatewayError, ValueError) as refused:
-        why = str(refused)
+    except GatewayError as refused:
+        why = why_of(refused, reader)
     return console_answer(
         request,
         operator,
@@ -51,6 +53,7 @@ async def all_payments_page(request: Request[Any, Any, Any], services: Services,
         find=find,
         state=state,
         states=[one.value for one in State],
+        event_name=lambda kind: event_name(kind, reader),
         why=why,
     )
 
@@ -74,6 +77,7 @@ async def payment_life_page(
         timeline=timeline,
         payment=timeline.payment,
         steps=shown(timeline, reader),
+        event_name=lambda kind: event_name(kind, reader),
         block=next((one.details["block"] for one in timeline.steps if one.kind == "final"), None),
         token=token,
         is_reconciled=token is not None and is_reconciled(token, solvency),

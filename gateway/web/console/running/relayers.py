@@ -10,8 +10,9 @@ from gateway.chain.errors import NodeUnavailable
 from gateway.http.services import Services
 from gateway.operators.operators import Operator
 from gateway.web.console.page import console_answer, console_page
-from gateway.web.console.running.states import relayer_state
+from gateway.web.console.running.states import relayer_reason, relayer_state
 from gateway.web.owned import reader_for
+from gateway.web.problems import why_of
 
 
 @console_page("/console/relayers")
@@ -21,7 +22,7 @@ async def relayers_page(request: Request[Any, Any, Any], services: Services, ope
     try:
         relayers = (await list_relayers.fn(services, operator)).items
     except NodeUnavailable as why:
-        relayers, away = [], str(why)
+        relayers, away = [], why_of(why, reader)
     return console_answer(
         request,
         operator,
@@ -30,6 +31,7 @@ async def relayers_page(request: Request[Any, Any, Any], services: Services, ope
         away=away,
         health=await get_gateway_health.fn(services, operator),
         coin=next(one.code for one in services.settings.assets if one.kind == "native"),
+        relayer_reason=lambda one: relayer_reason(one, reader),
         relayer_state=lambda state: relayer_state(state, reader),
         may_resume="relayers.resume" in operator.rights.does,
     )

@@ -1,5 +1,7 @@
 """Relayers, checks and outcomes of deliveries in words. Pure."""
 
+from gateway.api.operators.running.shapes import CheckView, RelayerView
+from gateway.notifications.texts.language import SOURCE
 from gateway.web.reader import Reader
 
 
@@ -15,6 +17,15 @@ def relayer_state(state: str, reader: Reader) -> str:
             return reader.say("refused by the node")
         case _:
             return reader.say("stopped")
+
+
+def relayer_reason(relayer: RelayerView, reader: Reader) -> str:
+    """Why a relayer is stopped or refused: its own sentence in English, and what follows from its state for others."""
+    if reader.locale == SOURCE or not relayer.reason:
+        return relayer.reason
+    if relayer.state == "refused":
+        return reader.say("The node refuses its transactions; gateway relayers says why.")
+    return reader.say("Its next nonce was used on the chain by a transaction that the database does not know.")
 
 
 def check_name(name: str, reader: Reader) -> str:
@@ -41,6 +52,59 @@ def check_state(state: str, reader: Reader) -> str:
             return reader.say("failed")
         case _:
             return reader.say("warning")
+
+
+def check_message(check: CheckView, reader: Reader) -> str:
+    """What a check found: its own sentence in English, and what follows from its name and state for others."""
+    if reader.locale == SOURCE:
+        return check.message
+    is_ok = check.state == "ok"
+    match check.name:
+        case "durability" if is_ok:
+            return reader.say("A payment that was answered survives a crash of the database's machine.")
+        case "durability":
+            return reader.say("The database's server may lose payments in a crash: turn on fsync and full_page_writes.")
+        case "clock" if is_ok:
+            return reader.say("This machine's clock agrees with the database's within a second.")
+        case "clock":
+            return reader.say("This machine's clock does not agree with the database's: set it right (NTP).")
+        case "worker" if is_ok:
+            return reader.say("A worker runs, and its transactions become final.")
+        case "worker":
+            return reader.say("Token payments wait: no worker runs, or its relayers send nothing. See gateway doctor.")
+        case "recovery" if is_ok:
+            return reader.say("The database is not older than the chain.")
+        case "recovery":
+            return reader.say("The database is older than the chain, as after a restore: see gateway recovery.")
+        case "checkpoints" if is_ok:
+            return reader.say("Checkpoints cover both logs.")
+        case _:
+            return reader.say("No checkpoint covers what was logged lately: start gateway work.")
+
+
+def event_name(kind: str, reader: Reader) -> str:
+    """What happened to a payment, in a word."""
+    match kind.partition(".")[2]:
+        case "requires_confirmation":
+            return reader.say("waits for its payer")
+        case "held":
+            return reader.say("held")
+        case "queued":
+            return reader.say("queued")
+        case "submitted":
+            return reader.say("submitted")
+        case "settled":
+            return reader.say("settled")
+        case "failed":
+            return reader.say("failed")
+        case "voided":
+            return reader.say("voided")
+        case "expired":
+            return reader.say("expired")
+        case "refused":
+            return reader.say("declined")
+        case other:
+            return other
 
 
 def outcome_name(outcome: str, status: int | None, reader: Reader) -> str:

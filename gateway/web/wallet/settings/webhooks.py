@@ -1,7 +1,7 @@
 """Webhooks: which there are, a new one, changing one, and what was sent to each. A session reads them as all else."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from litestar import Request, Response
@@ -27,7 +27,7 @@ async def webhooks_page(request: Request[Any, Any, Any], services: Services, cal
 @own_page("/settings/webhooks/new")
 async def new_webhook_page(request: Request[Any, Any, Any], caller: Wallet) -> Response[bytes]:
     """Where, and what. Its script adds it, and shows its secret once."""
-    return answer(request, "wallet/new-webhook.html", me=caller.handle, groups=_groups(), webhook=None)
+    return answer(request, "wallet/new-webhook.html", me=caller.handle, webhook=None, **_types(reader_for(request)))
 
 
 @own_page("/settings/webhooks/{id:str}", follows=True)
@@ -56,15 +56,40 @@ async def edit_webhook_page(
 ) -> Response[bytes]:
     """Its address, what it is called, and what is sent. Its script sends what was changed, and nothing else."""
     webhook = await get_webhook.fn(id, services, caller)
-    return answer(request, "wallet/new-webhook.html", me=caller.handle, groups=_groups(), webhook=webhook)
+    return answer(request, "wallet/new-webhook.html", me=caller.handle, webhook=webhook, **_types(reader_for(request)))
 
 
-def _groups() -> Mapping[str, Sequence[tuple[str, str]]]:
-    """The types of events, by what they are of, each with what happened."""
+def _types(reader: Reader) -> Mapping[str, Any]:
+    """What the form needs: the types of events, by what they are of, each with what happened (in English)."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for name, (_, what) in CATALOGUE.items():
         groups.setdefault(name.partition(".")[0], []).append((name, what))
-    return groups
+    return {"groups": groups, "group_name": lambda group: _group_name(group, reader)}
+
+
+def _group_name(group: str, reader: Reader) -> str:
+    """What events are of."""
+    names = {
+        "payment": reader.say("Payments"),
+        "conversion": reader.say("Conversions"),
+        "deposit": reader.say("Deposits from the bank"),
+        "withdrawal": reader.say("Withdrawals to the bank"),
+        "mandate": reader.say("Mandates"),
+        "request": reader.say("Requests"),
+        "token": reader.say("Tokens from outside"),
+        "ledger": reader.say("Corrections"),
+        "wallet": reader.say("Your wallet"),
+        "policy": reader.say("Limits"),
+        "api_key": reader.say("API keys"),
+        "passkey": reader.say("Passkeys"),
+        "session": reader.say("Sessions"),
+        "recovery_codes": reader.say("Recovery codes"),
+        "recovery_code": reader.say("Recovery codes that are used"),
+        "notification_address": reader.say("Addresses for notifications"),
+        "notification_preferences": reader.say("Notification settings"),
+        "webhook": reader.say("Webhooks"),
+    }
+    return names[group]
 
 
 def _outcome_of(last: AttemptView, reader: Reader) -> str:
