@@ -48,9 +48,9 @@ def reason_of(reason: str, reader: Reader) -> str:
     """Why a payment needs its payer's approval."""
     match reason:
         case "amount":
-            return reader.say("It is more than you let one payment be.")
+            return reader.say("It is above your limit for one payment.")
         case "day":
-            return reader.say("It is more than you let a day be.")
+            return reader.say("It is above your limit for a day.")
         case "new_payee":
             return reader.say("It is your first payment to them since you have had a passkey.")
         case "address":
