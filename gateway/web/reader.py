@@ -31,12 +31,22 @@ def exactly() -> AbstractContextManager[object]:
     return localcontext(prec=_DIGITS)
 
 
+#: Up to how many characters an amount is of each size; the longest has eighteen digits, a sign and six decimals.
+_SIZES: Final = ((11, ""), (15, "long"), (20, "longer"), (32, "longest"))
+
+
 class Shown(NamedTuple):
     """An amount as it is shown: what stands before the decimals, the rest, and the whole without anything left out."""
 
     whole: str
     rest: str
     exact: str
+
+    @property
+    def size(self) -> str:
+        """How long it is, as style.css has it: the longer, the smaller. The rest is written half as large."""
+        length = len(self.whole) + len(self.rest) / 2
+        return next((name for most, name in _SIZES if length <= most), "endless")
 
 
 @dataclass(frozen=True, slots=True)
