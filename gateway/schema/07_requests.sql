@@ -26,6 +26,10 @@ CREATE INDEX payment_request_of_requester ON payment_request (requester, id DESC
 CREATE INDEX payment_request_of_payer ON payment_request (payer, id DESC);
 CREATE INDEX payment_request_waiting ON payment_request (payer, requester, id DESC)
     WHERE declined_at IS NULL AND cancelled_at IS NULL AND paid_at IS NULL;
+CREATE INDEX payment_request_unended_of_requester ON payment_request (requester, id DESC)
+    WHERE declined_at IS NULL AND cancelled_at IS NULL AND paid_at IS NULL;
+CREATE INDEX payment_request_unended_of_payer ON payment_request (payer, id DESC)
+    WHERE declined_at IS NULL AND cancelled_at IS NULL AND paid_at IS NULL;
 
 -- The state of a request whose payment is in the state `payment` (NULL: it has none, or one that settled at once). A payment
 -- that ends without paying leaves the request as it was.

@@ -17,7 +17,7 @@ from gateway.events import log
 from gateway.ids import NEWEST, PaymentId, RequestId, WalletId, first_id, show
 from gateway.money import Assets, Money
 from gateway.payments.model.payment import Payment, State
-from gateway.payments.requests.request import DAY, PREFIX, Request, can_pay_one, event, event_of
+from gateway.payments.requests.request import DAY, OPEN_FOR_MAX, PREFIX, Request, can_pay_one, event, event_of
 from gateway.payments.requests.state import RequestState
 from gateway.postgres.pool import Connection, Record, Statements
 
@@ -114,10 +114,11 @@ async def page(
     now: datetime,
 ) -> list[Request]:
     """Up to `limit` requests that the wallet has made or is asked, newest first, older than `before`."""
-    rows = await connection.fetch(
-        *(sql.page, party, now, before or NEWEST, limit),
-        *(where.direction, where.state, where.counterparty),
-    )
+    of = (party, now, before or NEWEST, limit, where.direction)
+    if where.state == "open":
+        rows = await connection.fetch(sql.open_page, *of, where.counterparty, first_id(now - OPEN_FOR_MAX))
+    else:
+        rows = await connection.fetch(sql.page, *of, where.state, where.counterparty)
     return [_of_row(assets, row) for row in rows]
 
 

@@ -78,6 +78,31 @@ WHERE request.id IN (
 )
 ORDER BY request.id DESC LIMIT $4;
 
+-- open_page
+-- The same of open requests, among those that have not ended, however many have. Those older than the id $7 have expired.
+SELECT request.*, requester.handle AS requester_handle, payer.handle AS payer_handle,
+    paid.hidden_from_payee AS payment_hidden, request_state(request, paid.state, $2) AS state
+FROM payment_request AS request
+JOIN wallet AS requester ON requester.id = request.requester
+JOIN wallet AS payer ON payer.id = request.payer
+LEFT JOIN staged_payment AS paid ON paid.id = request.payment_id
+WHERE request.id IN (
+    (SELECT asked.id FROM payment_request AS asked
+     LEFT JOIN staged_payment AS by ON by.id = asked.payment_id LEFT JOIN wallet AS other ON other.id = asked.payer
+     WHERE asked.requester = $1 AND asked.id < $3 AND asked.id >= $7 AND $5::text IS DISTINCT FROM 'in'
+        AND asked.declined_at IS NULL AND asked.cancelled_at IS NULL AND asked.paid_at IS NULL
+        AND request_state(asked, by.state, $2) = 'open' AND ($6::text IS NULL OR other.handle = $6)
+     ORDER BY asked.id DESC LIMIT $4)
+    UNION ALL
+    (SELECT asked.id FROM payment_request AS asked
+     LEFT JOIN staged_payment AS by ON by.id = asked.payment_id LEFT JOIN wallet AS other ON other.id = asked.requester
+     WHERE asked.payer = $1 AND asked.id < $3 AND asked.id >= $7 AND $5::text IS DISTINCT FROM 'out'
+        AND asked.declined_at IS NULL AND asked.cancelled_at IS NULL AND asked.paid_at IS NULL
+        AND request_state(asked, by.state, $2) = 'open' AND ($6::text IS NULL OR other.handle = $6)
+     ORDER BY asked.id DESC LIMIT $4)
+)
+ORDER BY request.id DESC LIMIT $4;
+
 -- begin_payment
 -- Set the payments of requests, and when they settled if they have, where nothing has changed since the requests were read.
 UPDATE payment_request AS request SET payment_id = new.payment, paid_at = new.paid_at
