@@ -207,7 +207,7 @@ def test_who_has_no_gas_money_is_told_what_it_may_cost(up: Up, purse: Purse, ful
     [
         (
             "send @alice 99.00 USDX --keystore {full} --password-file {password}",
-            "USDX available and 99.000000 USDX was",
+            "USDX available, and 99.000000 USDX is needed",
         ),
         ("send @alice 1.00 USDX --keystore {full} --password-file {wrong}", "this password does not open "),
         ("send @alice 1.00 EUR --keystore {full}", "'EUR' is not a token here; there is USDX"),

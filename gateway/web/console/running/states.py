@@ -101,7 +101,7 @@ def event_name(kind: str, reader: Reader) -> str:
             return reader.say("voided")
         case "expired":
             return reader.say("expired")
-        case "refused":
+        case "declined":
             return reader.say("declined")
         case other:
             return other
