@@ -1010,9 +1010,8 @@ END $$;
 CREATE TRIGGER api_key_has_origin BEFORE INSERT ON api_key FOR EACH ROW EXECUTE FUNCTION api_key_has_origin();
 
 -- A key is `plain` if it may pay and only its existence and expiry have to be checked, and `only_caps` if its spending caps
--- have to be checked as well. settle_payments takes payments of both, hold_payments those of plain keys; all
--- other payments pass the checks first. The wallet is locked, so that it does not become guarded or frozen while a key is
--- added.
+-- have to be checked as well. settle_payments and hold_payments take payments of both; all other payments by keys pass the
+-- checks first. The wallet is locked, so that it does not become guarded or frozen while a key is added.
 CREATE FUNCTION api_key_is_checked() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     may_pay boolean; guarded boolean;
@@ -1921,8 +1920,8 @@ END $$;
 -- event, and with its authorization and nonce if it has one, or not at all. One function takes any number of payments on one rail,
 -- of any payers and any kind of caller.
 
--- Callers are plain API keys, whose payments have no fee; if `api_key_hash` is NULL, the payments have passed every check already
--- and `wallet` names their payers. `idempotency_key` is NULL if the caller stores the keys. A payment without a `payee_handle` goes to
+-- Callers are those of payment_parties, whose payments have no fee; if `wallet` names the payers, the payments have passed every
+-- check already. `idempotency_key` is NULL if the caller stores the keys. A payment without a `payee_handle` goes to
 -- an address that is nobody's. A payment and its hold share one id.
 --
 -- `state`, `approval`, `expires_at`, `undo_until`, `capture`, `hidden` (from the payee) and `route` are those of the payments'
@@ -1938,39 +1937,50 @@ END $$;
 --   short            the payer has too little: `available` says how much; the idempotency key can be used again
 --   used             the idempotency key was used before
 --   own_key          the payer keeps the key of the address, and has to sign
---   checks           as of payment_parties, or the API key has caps
+--   checks           as of payment_parties, or the policy of a session's wallet may ask
+--   caps             the payments of this API key in the call do not all fit its caps
 --   unknown          as of payment_parties. If `wallet` names the payers, nothing at all is written: the caller opens the accounts
 --                    and calls again
 --   unauthenticated  as of payment_parties
 -- Two payments with the same idempotency key must not be in one call.
 --
+-- The last arguments are those of settle_payments, and so is what is counted against limits: that of payments of named payers comes
+-- with them, that of keys with caps and of sessions is found here (payments_with_room).
+--
 -- When a wallet gets its first passkey, what it holds on the ledger rail begins to wait for an approval (wallet_has_policy). So
--- the payers' wallets are locked between the idempotency keys and the accounts, and the API keys are read again under that lock;
--- the checks lock them, too. On the chain rail API keys are not: whoever binds a wallet to another address locks accounts and
+-- the payers' wallets are locked between the idempotency keys and the accounts, and plain API keys are read again under that lock;
+-- the checks lock wallets, too. On the chain rail wallets are not locked: whoever binds one to another address locks accounts and
 -- nonces first (custody/bind.py).
 --
--- Lock order: idempotency keys, wallets, accounts, nonces, each sorted.
+-- Lock order: idempotency keys, limits and wallets (lock_limits), accounts, nonces, each sorted.
 CREATE FUNCTION hold_payments(
     at timestamptz, rail text,
-    api_key_hash bytea[], wallet uuid[], idempotency_key text[], fingerprint bytea[],
+    api_key_hash bytea[], session_hash bytea[], wallet uuid[], idempotency_key text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[], id uuid[],
     state text[], approval text[], expires_at timestamptz[], undo_until timestamptz[], capture boolean[], hidden boolean[],
     route text[], payload text[],
     authorization_id uuid[], valid_before bigint[], signed_by text[], from_address text[], to_address text[],
-    OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
+    counter_place integer[], counter_scope text[], counter_id uuid[], counter_number integer[],
+    day_since timestamptz, day_oldest timestamptz,
+    signed_in_since timestamptz, day_first uuid, first_day timestamptz,
+    usual_asset text[], usual_payment numeric[], usual_day numeric[], left_out text[],
+    OUT outcome text[], OUT payer uuid[], OUT payer_handle text[], OUT available numeric[]
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     with_addresses CONSTANT boolean := rail = 'chain' AND from_address IS NULL;
-    payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; fee_account bigint[]; idempotency_hash bytea[];
+    payee uuid[]; from_account bigint[]; to_account bigint[]; fee_account bigint[]; idempotency_hash bytea[];
     enough boolean;             -- every payer has enough for all of their payments
+    key_origin uuid[];          -- of keys with caps
+    session uuid[]; token_made_at timestamptz[];
+    with_limits boolean;        -- whether any payment is by such a key or in a session
+    met integer[];              -- of these: see payments_with_room
     good integer[];             -- the payments to accept, in order
     left_over numeric[]; one record;
 BEGIN
     SELECT array_agg(CASE
-            WHEN found.origin IS NOT NULL THEN 'checks'
             WHEN found.outcome IN ('done', 'unknown') AND giver.custody <> 'gateway' THEN 'own_key'
             ELSE found.outcome END ORDER BY n),
         array_agg(found.payer ORDER BY n), array_agg(found.payer_handle ORDER BY n), array_agg(found.payee ORDER BY n),
@@ -1978,14 +1988,16 @@ BEGIN
         array_agg(found.fee_account ORDER BY n), array_agg(found.idempotency_hash ORDER BY n),
         CASE WHEN with_addresses THEN array_agg(giver.address ORDER BY n) ELSE from_address END,
         CASE WHEN with_addresses THEN array_agg(taker.address ORDER BY n) ELSE to_address END,
-        array_agg(NULL::numeric), bool_and(found.enough) FILTER (WHERE found.outcome = 'done')
+        array_agg(NULL::numeric), bool_and(found.enough) FILTER (WHERE found.outcome = 'done'),
+        array_agg(found.origin ORDER BY n), array_agg(found.session ORDER BY n), array_agg(found.token_made_at ORDER BY n),
+        bool_or(found.origin IS NOT NULL OR found.session IS NOT NULL)
     INTO outcome, payer, payer_handle, payee, from_account, to_account, fee_account, idempotency_hash, from_address, to_address,
-        available, enough
-    FROM payment_parties(api_key_hash, NULL, wallet, idempotency_key, payee_handle, asset, amount, fee, at) AS found
+        available, enough, key_origin, session, token_made_at, with_limits
+    FROM payment_parties(api_key_hash, session_hash, wallet, idempotency_key, payee_handle, asset, amount, fee, at) AS found
     LEFT JOIN wallet AS giver ON giver.id = CASE WHEN with_addresses THEN found.payer END
     LEFT JOIN wallet AS taker ON taker.id = CASE WHEN with_addresses THEN found.payee END;
     good := array_positions(outcome, 'done');
-    IF good = '{}' OR 'unknown' = ANY (outcome) AND api_key_hash IS NULL THEN
+    IF good = '{}' OR 'unknown' = ANY (outcome) AND wallet IS NOT NULL THEN
         RETURN;
     END IF;
     IF idempotency_key IS NOT NULL THEN
@@ -1994,14 +2006,25 @@ BEGIN
             outcome[one.g] := 'used';
         END LOOP;
     END IF;
-    IF api_key_hash IS NOT NULL AND rail <> 'chain' THEN
-        PERFORM lock_limits(NULL, ARRAY(SELECT payer[g] FROM unnest(good) AS g), NULL, NULL);
-        FOR one IN
-            SELECT g FROM unnest(good) AS g JOIN api_key AS key ON key.hash = api_key_hash[g]
-            WHERE NOT key.plain OR key.revoked_at IS NOT NULL
-        LOOP
-            outcome[one.g] := 'checks';
-        END LOOP;
+    IF wallet IS NULL AND (rail <> 'chain' OR with_limits) THEN
+        PERFORM lock_limits(array_agg(key_origin[g]) FILTER (WHERE key_origin[g] IS NOT NULL),
+            CASE WHEN rail <> 'chain' THEN array_agg(payer[g]) END,
+            array_agg(payer[g]) FILTER (WHERE key_origin[g] IS NOT NULL OR session[g] IS NOT NULL), NULL)
+        FROM unnest(array_positions(outcome, 'done')) AS g;
+        IF rail <> 'chain' THEN
+            FOR one IN
+                SELECT g FROM unnest(good) AS g JOIN api_key AS key ON key.hash = api_key_hash[g]
+                WHERE key_origin[g] IS NULL AND (NOT key.plain OR key.revoked_at IS NOT NULL)
+            LOOP
+                outcome[one.g] := 'checks';
+            END LOOP;
+        END IF;
+        IF with_limits THEN
+            SELECT * INTO outcome, counter_place, counter_scope, counter_id, counter_number, met
+            FROM payments_with_room(
+                rail, outcome, api_key_hash, key_origin, session, token_made_at, payer, payee, asset, amount, at, day_since,
+                day_oldest, signed_in_since, day_first, first_day, usual_asset, usual_payment, usual_day, left_out);
+        END IF;
     END IF;
     good := array_positions(outcome, 'done');
     IF good = '{}' THEN
@@ -2052,6 +2075,16 @@ BEGIN
     FROM unnest(outcome, id, state, payer, payer_handle, payee, payload, hidden)
         AS new (outcome, id, state, payer, handle, payee, payload, hidden)
     WHERE new.outcome = 'done';
+    IF counter_place <> '{}' THEN
+        PERFORM count_spending(at, spending_bucket(at), array_agg(counter.scope), array_agg(counter.scope_id),
+            array_agg(counter.number), array_agg(asset[counter.place]), array_agg(id[counter.place]),
+            array_agg(amount[counter.place]))
+        FROM unnest(counter_place, counter_scope, counter_id, counter_number) AS counter (place, scope, scope_id, number)
+        WHERE outcome[counter.place] = 'done';
+    END IF;
+    IF met <> '{}' THEN
+        PERFORM know_payees(at, array_agg(payer[g]), array_agg(payee[g]), NULL) FROM unnest(met) AS g WHERE outcome[g] = 'done';
+    END IF;
 END $$;
 -- Who asks for payments, and from which account to which they go.
 
@@ -2184,12 +2217,12 @@ BEGIN
 
     SELECT * INTO written
     FROM settle_payments(
-        at, NULL, ARRAY(SELECT caller[g] FROM unnest(good) AS g), ARRAY(SELECT idempotency_key[g] FROM unnest(good) AS g),
+        at, NULL, NULL, ARRAY(SELECT caller[g] FROM unnest(good) AS g), ARRAY(SELECT idempotency_key[g] FROM unnest(good) AS g),
         ARRAY(SELECT fingerprint[g] FROM unnest(good) AS g), ARRAY(SELECT payee_handle[g] FROM unnest(good) AS g),
         ARRAY(SELECT asset[g] FROM unnest(good) AS g), ARRAY(SELECT units[g] FROM unnest(good) AS g),
         array_fill(0::numeric, ARRAY[cardinality(good)]), ARRAY(SELECT memo[g] FROM unnest(good) AS g),
         ARRAY(SELECT payment[g] FROM unnest(good) AS g),
-        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
     paid_at := written.paid_at;
     FOR i IN 1 .. cardinality(good) LOOP
         id[good[i]] := written.id[i];
@@ -2222,21 +2255,20 @@ END $$;
 -- Ids are UUIDv7 (RFC 9562, section 6.2, method 3) of the time of the payments (`paid_at`: `at`, or later if an account has
 -- a later entry): microseconds in `rand_a`, then the payment's place in the call, then 48 random bits.
 --
--- Payments of a key with caps are settled and counted only if all of them fit (caps_with_room). Otherwise the checks decide
--- one payment after the other, and name the reason (payments/checks/caps.py). The same holds for sessions and the policies of
--- their wallets (sessions_with_room). Payments of named payers bring the limits that they count against: one element of
+-- Payments of a key with caps are settled and counted only if all of them fit. Otherwise the checks decide one payment after the
+-- other, and name the reason (payments/checks/caps.py). The same holds for sessions and the policies of their wallets
+-- (payments_with_room). Payments of named payers bring the limits that they count against: one element of
 -- `counter_...` per payment and limit.
 --
 -- Lock order: idempotency keys, limits, accounts, each sorted, so two calls never deadlock. If every payer seems to have enough,
 -- ledger_post moves the money; if not, or if a balance has shrunk since, ledger_decide decides payment by payment who is short.
 CREATE FUNCTION settle_payments(
     at timestamptz,
-    api_key_hash bytea[], wallet uuid[], idempotency_key text[], fingerprint bytea[],
+    api_key_hash bytea[], session_hash bytea[], wallet uuid[], idempotency_key text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[],
     counter_place integer[], counter_scope text[], counter_id uuid[], counter_number integer[],
     day_since timestamptz, day_oldest timestamptz,       -- a day before `at`, and the beginning of its bucket
-    session_hash bytea[],                                -- null where there are none; then the rest is, too
-    signed_in_since timestamptz, day_first uuid, first_day timestamptz,     -- see sessions_with_room
+    signed_in_since timestamptz, day_first uuid, first_day timestamptz,     -- see sessions_with_room; NULL without a session
     usual_asset text[], usual_payment numeric[], usual_day numeric[], left_out text[],
     OUT outcome text[], OUT payer uuid[], OUT payer_handle text[], OUT available numeric[], OUT id uuid[],
     OUT paid_at timestamptz
@@ -2252,8 +2284,7 @@ DECLARE
     payee uuid[]; origin uuid[];          -- of keys with caps
     session uuid[]; token_made_at timestamptz[];
     with_limits boolean;  -- whether any of them is by such a key or in a session
-    capped integer[]; signed_in integer[];                  -- the payments by such keys, and those in sessions
-    fitting integer[]; counted integer[]; met integer[];    -- of these: see caps_with_room and sessions_with_room
+    met integer[];        -- of these: see payments_with_room
     good integer[];       -- the payments whose money moves, in order; then, by leg:
     leg_of integer[]; leg smallint[]; debit bigint[]; credit bigint[]; units numeric[]; done boolean[];
     accounts bigint[]; written record; event bigint[];
@@ -2291,41 +2322,14 @@ BEGIN
     END IF;
 
     IF with_limits THEN
-        SELECT coalesce(array_agg(g) FILTER (WHERE origin[g] IS NOT NULL), '{}'),
-            coalesce(array_agg(g) FILTER (WHERE session[g] IS NOT NULL), '{}')
-        INTO capped, signed_in
+        PERFORM lock_limits(array_agg(origin[g]) FILTER (WHERE origin[g] IS NOT NULL), NULL,
+            array_agg(payer[g]) FILTER (WHERE origin[g] IS NOT NULL OR session[g] IS NOT NULL), NULL)
         FROM unnest(good) AS g;
         -- The statements after the locks see current rows.
-        PERFORM lock_limits(
-            ARRAY(SELECT origin[g] FROM unnest(capped) AS g), NULL, ARRAY(SELECT payer[g] FROM unnest(capped || signed_in) AS g),
-            NULL);
-        IF capped <> '{}' THEN
-            SELECT * INTO fitting, counter_place, counter_scope, counter_id, counter_number
-            FROM caps_with_room(
-                capped,
-                ARRAY(SELECT api_key_hash[g] FROM unnest(capped) AS g), ARRAY(SELECT origin[g] FROM unnest(capped) AS g),
-                ARRAY(SELECT payer[g] FROM unnest(capped) AS g), ARRAY(SELECT payee[g] FROM unnest(capped) AS g),
-                ARRAY(SELECT asset[g] FROM unnest(capped) AS g), ARRAY(SELECT amount[g] FROM unnest(capped) AS g),
-                day_since, day_oldest);
-            FOR written IN SELECT g FROM unnest(capped) AS g WHERE NOT g = ANY (fitting) LOOP
-                outcome[written.g] := 'caps';
-            END LOOP;
-        END IF;
-        IF signed_in <> '{}' THEN
-            SELECT * INTO fitting, counted, met
-            FROM sessions_with_room(
-                outcome, session, token_made_at, payer, payee, asset, amount, at, signed_in_since,
-                day_first, first_day, day_since, day_oldest, usual_asset, usual_payment, usual_day, left_out);
-            IF cardinality(fitting) < cardinality(signed_in) THEN
-                FOR written IN SELECT g FROM unnest(signed_in) AS g WHERE NOT g = ANY (fitting) LOOP
-                    outcome[written.g] := 'checks';
-                END LOOP;
-            END IF;
-            counter_place := counter_place || counted;
-            counter_scope := counter_scope || array_fill('policy'::text, ARRAY[cardinality(counted)]);
-            counter_id := counter_id || ARRAY(SELECT payer[g] FROM unnest(counted) AS g);
-            counter_number := counter_number || array_fill(0, ARRAY[cardinality(counted)]);
-        END IF;
+        SELECT * INTO outcome, counter_place, counter_scope, counter_id, counter_number, met
+        FROM payments_with_room(
+            'ledger', outcome, api_key_hash, origin, session, token_made_at, payer, payee, asset, amount, at, day_since,
+            day_oldest, signed_in_since, day_first, first_day, usual_asset, usual_payment, usual_day, left_out);
         good := array_positions(outcome, 'done');
         IF good = '{}' THEN
             RETURN;
@@ -2643,13 +2647,13 @@ END $$;
 CREATE FUNCTION spending_bucket(at timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE
     RETURN date_bin(interval '10 minutes', at, timestamptz 'epoch');
 
--- Which of these payments on the ledger rail are within their caps: all payments of an origin's keys if the caps cover each
+-- Which of these payments are within their caps: all payments of an origin's keys if the caps cover each
 -- of them and allow their sum; otherwise none of them. The caller has called lock_limits.
 -- Returns the places of those that have room, and what each counts against: the day caps that cover it, and the day of a
 -- guarded wallet's policy, by which keys with caps need no approval.
 CREATE FUNCTION caps_with_room(
-    asked_place integer[], key_hash bytea[], origin uuid[], payer uuid[], payee uuid[], asset text[], amount numeric[],
-    since timestamptz, oldest timestamptz,
+    rail text, asked_place integer[], key_hash bytea[], origin uuid[], payer uuid[], payee uuid[], asset text[],
+    amount numeric[], since timestamptz, oldest timestamptz,
     OUT room integer[], OUT place integer[], OUT scope text[], OUT scope_id uuid[], OUT number integer[]
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
@@ -2673,7 +2677,7 @@ BEGIN
                     AS asked (place, key_hash, origin, payee, asset, amount)
                 JOIN api_key AS key ON key.hash = asked.key_hash
                 LEFT JOIN api_key_cap AS cap ON cap.origin = asked.origin AND cap.asset = asked.asset
-                    AND (cap.rail IS NULL OR cap.rail = 'ledger') AND (cap.payee IS NULL OR cap.payee = asked.payee)
+                    AND (cap.rail IS NULL OR cap.rail = caps_with_room.rail) AND (cap.payee IS NULL OR cap.payee = asked.payee)
                 GROUP BY asked.origin, cap.number, asked.asset, cap.day
             ) AS covered
         ) AS cap
@@ -2861,10 +2865,11 @@ BEGIN
     ORDER BY asked.place;
 END $$;
 
--- Which of these ledger payments made in sessions need no further check: the session may pay (identity/sign_in/session.py),
+-- Which of these payments made in sessions need no further check: the session may pay (identity/sign_in/session.py),
 -- the wallet is not frozen, and no approval is needed (`decide` in payments/checks/policy.py). If in doubt it leaves a payment
--- to the checks: it does not look at trusted payees, and either all payments of one payer fit into the day or none. The caller
--- has locked the policies. Arrays are those of settle_payments; payments whose outcome is not `done`, or that have no session, are
+-- to the checks: it does not look at trusted payees, either all payments of one payer fit into the day or none, and on the chain
+-- rail, where payments are not final at once, nothing goes that may be undone. The caller has locked the policies. Arrays are those
+-- of settle_payments; payments whose outcome is not `done`, or that have no session, are
 -- passed over. Each row is read once: the session, the policy (which is frozen with its wallet; where there is none, the wallet),
 -- the payee's wallet, and what was spent.
 --
@@ -2872,8 +2877,8 @@ END $$;
 -- payee may become known. A session pays only if it began after `signed_in_since`. `usual_...` are the limits where the owner
 -- has set none; payments of wallets in `left_out` are left to the checks.
 CREATE FUNCTION sessions_with_room(
-    outcome text[], session uuid[], token_made_at timestamptz[], payer uuid[], payee uuid[], asset text[], amount numeric[],
-    at timestamptz, signed_in_since timestamptz, first uuid, first_day timestamptz, since timestamptz, oldest timestamptz,
+    rail text, outcome text[], session uuid[], token_made_at timestamptz[], payer uuid[], payee uuid[], asset text[],
+    amount numeric[], at timestamptz, signed_in_since timestamptz, first uuid, first_day timestamptz, since timestamptz, oldest timestamptz,
     usual_asset text[], usual_payment numeric[], usual_day numeric[], left_out text[],
     OUT room integer[], OUT counted integer[], OUT met integer[]
 ) LANGUAGE plpgsql
@@ -2907,9 +2912,58 @@ BEGIN
                 OR asked.amount <= coalesce(own.payment, usual.payment)
                 AND (input.known OR NOT policy.approve_new_payee)
                 AND (paid.changed_at IS NULL OR paid.changed_at <= at - policy.changed_payee_days * interval '24 hours')
-                AND session.device_since <= at - policy.new_device_hours * interval '1 hour')
+                AND session.device_since <= at - policy.new_device_hours * interval '1 hour'
+                AND (rail <> 'chain' OR policy.undo_seconds = 0))
     ) AS fits
     WHERE NOT fits.guarded OR fits.spent + fits.together <= fits.day;
+END $$;
+
+-- What settle_payments and hold_payments ask of payments by keys with caps (`origin`) and in sessions whose outcome is `done`. Where
+-- one does not fit, its outcome becomes `caps` or `checks`. The caller has called lock_limits. Returns the outcomes; what those that
+-- fit count against, an element of `counter_...` per payment and limit; and the places of those whose payee may become known.
+CREATE FUNCTION payments_with_room(
+    rail text, INOUT outcome text[], api_key_hash bytea[], origin uuid[], session uuid[], token_made_at timestamptz[], payer uuid[],
+    payee uuid[], asset text[], amount numeric[], at timestamptz, day_since timestamptz, day_oldest timestamptz,
+    signed_in_since timestamptz, day_first uuid, first_day timestamptz,
+    usual_asset text[], usual_payment numeric[], usual_day numeric[], left_out text[],
+    OUT counter_place integer[], OUT counter_scope text[], OUT counter_id uuid[], OUT counter_number integer[], OUT met integer[]
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    capped integer[]; signed_in integer[];      -- the payments by such keys, and those in sessions
+    fitting integer[]; counted integer[]; one record;
+BEGIN
+    SELECT coalesce(array_agg(g) FILTER (WHERE origin[g] IS NOT NULL), '{}'),
+        coalesce(array_agg(g) FILTER (WHERE session[g] IS NOT NULL), '{}')
+    INTO capped, signed_in
+    FROM unnest(array_positions(outcome, 'done')) AS g;
+    IF capped <> '{}' THEN
+        SELECT * INTO fitting, counter_place, counter_scope, counter_id, counter_number
+        FROM caps_with_room(
+            rail, capped,
+            ARRAY(SELECT api_key_hash[g] FROM unnest(capped) AS g), ARRAY(SELECT origin[g] FROM unnest(capped) AS g),
+            ARRAY(SELECT payer[g] FROM unnest(capped) AS g), ARRAY(SELECT payee[g] FROM unnest(capped) AS g),
+            ARRAY(SELECT asset[g] FROM unnest(capped) AS g), ARRAY(SELECT amount[g] FROM unnest(capped) AS g),
+            day_since, day_oldest);
+        FOR one IN SELECT g FROM unnest(capped) AS g WHERE NOT g = ANY (fitting) LOOP
+            outcome[one.g] := 'caps';
+        END LOOP;
+    END IF;
+    IF signed_in <> '{}' THEN
+        SELECT * INTO fitting, counted, met
+        FROM sessions_with_room(
+            rail, outcome, session, token_made_at, payer, payee, asset, amount, at, signed_in_since,
+            day_first, first_day, day_since, day_oldest, usual_asset, usual_payment, usual_day, left_out);
+        IF cardinality(fitting) < cardinality(signed_in) THEN
+            FOR one IN SELECT g FROM unnest(signed_in) AS g WHERE NOT g = ANY (fitting) LOOP
+                outcome[one.g] := 'checks';
+            END LOOP;
+        END IF;
+        counter_place := counter_place || counted;
+        counter_scope := counter_scope || array_fill('policy'::text, ARRAY[cardinality(counted)]);
+        counter_id := counter_id || ARRAY(SELECT payer[g] FROM unnest(counted) AS g);
+        counter_number := counter_number || array_fill(0, ARRAY[cardinality(counted)]);
+    END IF;
 END $$;
 
 -- Adds these payees to those that the payers have paid before.

@@ -174,7 +174,7 @@ async def start_all(
     started = await _start(connection, settings, staying, now)
     both = zip(staying, started, strict=True)
     paid = [one.having(result) for one, result in both if isinstance(result, Payment)]
-    await checked.write(connection, paid)
+    await checked.write(paid)
     if refunds := [one.payment for one in paid if one.payment.refund_of is not None]:
         await records.add_refunded(connection, refunds)
     outcomes = iter(started)

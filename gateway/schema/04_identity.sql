@@ -168,9 +168,8 @@ END $$;
 CREATE TRIGGER api_key_has_origin BEFORE INSERT ON api_key FOR EACH ROW EXECUTE FUNCTION api_key_has_origin();
 
 -- A key is `plain` if it may pay and only its existence and expiry have to be checked, and `only_caps` if its spending caps
--- have to be checked as well. settle_payments takes payments of both, hold_payments those of plain keys; all
--- other payments pass the checks first. The wallet is locked, so that it does not become guarded or frozen while a key is
--- added.
+-- have to be checked as well. settle_payments and hold_payments take payments of both; all other payments by keys pass the
+-- checks first. The wallet is locked, so that it does not become guarded or frozen while a key is added.
 CREATE FUNCTION api_key_is_checked() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     may_pay boolean; guarded boolean;

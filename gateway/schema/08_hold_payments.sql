@@ -3,8 +3,8 @@
 -- event, and with its authorization and nonce if it has one, or not at all. One function takes any number of payments on one rail,
 -- of any payers and any kind of caller.
 
--- Callers are plain API keys, whose payments have no fee; if `api_key_hash` is NULL, the payments have passed every check already
--- and `wallet` names their payers. `idempotency_key` is NULL if the caller stores the keys. A payment without a `payee_handle` goes to
+-- Callers are those of payment_parties, whose payments have no fee; if `wallet` names the payers, the payments have passed every
+-- check already. `idempotency_key` is NULL if the caller stores the keys. A payment without a `payee_handle` goes to
 -- an address that is nobody's. A payment and its hold share one id.
 --
 -- `state`, `approval`, `expires_at`, `undo_until`, `capture`, `hidden` (from the payee) and `route` are those of the payments'
@@ -20,39 +20,50 @@
 --   short            the payer has too little: `available` says how much; the idempotency key can be used again
 --   used             the idempotency key was used before
 --   own_key          the payer keeps the key of the address, and has to sign
---   checks           as of payment_parties, or the API key has caps
+--   checks           as of payment_parties, or the policy of a session's wallet may ask
+--   caps             the payments of this API key in the call do not all fit its caps
 --   unknown          as of payment_parties. If `wallet` names the payers, nothing at all is written: the caller opens the accounts
 --                    and calls again
 --   unauthenticated  as of payment_parties
 -- Two payments with the same idempotency key must not be in one call.
 --
+-- The last arguments are those of settle_payments, and so is what is counted against limits: that of payments of named payers comes
+-- with them, that of keys with caps and of sessions is found here (payments_with_room).
+--
 -- When a wallet gets its first passkey, what it holds on the ledger rail begins to wait for an approval (wallet_has_policy). So
--- the payers' wallets are locked between the idempotency keys and the accounts, and the API keys are read again under that lock;
--- the checks lock them, too. On the chain rail API keys are not: whoever binds a wallet to another address locks accounts and
+-- the payers' wallets are locked between the idempotency keys and the accounts, and plain API keys are read again under that lock;
+-- the checks lock wallets, too. On the chain rail wallets are not locked: whoever binds one to another address locks accounts and
 -- nonces first (custody/bind.py).
 --
--- Lock order: idempotency keys, wallets, accounts, nonces, each sorted.
+-- Lock order: idempotency keys, limits and wallets (lock_limits), accounts, nonces, each sorted.
 CREATE FUNCTION hold_payments(
     at timestamptz, rail text,
-    api_key_hash bytea[], wallet uuid[], idempotency_key text[], fingerprint bytea[],
+    api_key_hash bytea[], session_hash bytea[], wallet uuid[], idempotency_key text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[], id uuid[],
     state text[], approval text[], expires_at timestamptz[], undo_until timestamptz[], capture boolean[], hidden boolean[],
     route text[], payload text[],
     authorization_id uuid[], valid_before bigint[], signed_by text[], from_address text[], to_address text[],
-    OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
+    counter_place integer[], counter_scope text[], counter_id uuid[], counter_number integer[],
+    day_since timestamptz, day_oldest timestamptz,
+    signed_in_since timestamptz, day_first uuid, first_day timestamptz,
+    usual_asset text[], usual_payment numeric[], usual_day numeric[], left_out text[],
+    OUT outcome text[], OUT payer uuid[], OUT payer_handle text[], OUT available numeric[]
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     with_addresses CONSTANT boolean := rail = 'chain' AND from_address IS NULL;
-    payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; fee_account bigint[]; idempotency_hash bytea[];
+    payee uuid[]; from_account bigint[]; to_account bigint[]; fee_account bigint[]; idempotency_hash bytea[];
     enough boolean;             -- every payer has enough for all of their payments
+    key_origin uuid[];          -- of keys with caps
+    session uuid[]; token_made_at timestamptz[];
+    with_limits boolean;        -- whether any payment is by such a key or in a session
+    met integer[];              -- of these: see payments_with_room
     good integer[];             -- the payments to accept, in order
     left_over numeric[]; one record;
 BEGIN
     SELECT array_agg(CASE
-            WHEN found.origin IS NOT NULL THEN 'checks'
             WHEN found.outcome IN ('done', 'unknown') AND giver.custody <> 'gateway' THEN 'own_key'
             ELSE found.outcome END ORDER BY n),
         array_agg(found.payer ORDER BY n), array_agg(found.payer_handle ORDER BY n), array_agg(found.payee ORDER BY n),
@@ -60,14 +71,16 @@ BEGIN
         array_agg(found.fee_account ORDER BY n), array_agg(found.idempotency_hash ORDER BY n),
         CASE WHEN with_addresses THEN array_agg(giver.address ORDER BY n) ELSE from_address END,
         CASE WHEN with_addresses THEN array_agg(taker.address ORDER BY n) ELSE to_address END,
-        array_agg(NULL::numeric), bool_and(found.enough) FILTER (WHERE found.outcome = 'done')
+        array_agg(NULL::numeric), bool_and(found.enough) FILTER (WHERE found.outcome = 'done'),
+        array_agg(found.origin ORDER BY n), array_agg(found.session ORDER BY n), array_agg(found.token_made_at ORDER BY n),
+        bool_or(found.origin IS NOT NULL OR found.session IS NOT NULL)
     INTO outcome, payer, payer_handle, payee, from_account, to_account, fee_account, idempotency_hash, from_address, to_address,
-        available, enough
-    FROM payment_parties(api_key_hash, NULL, wallet, idempotency_key, payee_handle, asset, amount, fee, at) AS found
+        available, enough, key_origin, session, token_made_at, with_limits
+    FROM payment_parties(api_key_hash, session_hash, wallet, idempotency_key, payee_handle, asset, amount, fee, at) AS found
     LEFT JOIN wallet AS giver ON giver.id = CASE WHEN with_addresses THEN found.payer END
     LEFT JOIN wallet AS taker ON taker.id = CASE WHEN with_addresses THEN found.payee END;
     good := array_positions(outcome, 'done');
-    IF good = '{}' OR 'unknown' = ANY (outcome) AND api_key_hash IS NULL THEN
+    IF good = '{}' OR 'unknown' = ANY (outcome) AND wallet IS NOT NULL THEN
         RETURN;
     END IF;
     IF idempotency_key IS NOT NULL THEN
@@ -76,14 +89,25 @@ BEGIN
             outcome[one.g] := 'used';
         END LOOP;
     END IF;
-    IF api_key_hash IS NOT NULL AND rail <> 'chain' THEN
-        PERFORM lock_limits(NULL, ARRAY(SELECT payer[g] FROM unnest(good) AS g), NULL, NULL);
-        FOR one IN
-            SELECT g FROM unnest(good) AS g JOIN api_key AS key ON key.hash = api_key_hash[g]
-            WHERE NOT key.plain OR key.revoked_at IS NOT NULL
-        LOOP
-            outcome[one.g] := 'checks';
-        END LOOP;
+    IF wallet IS NULL AND (rail <> 'chain' OR with_limits) THEN
+        PERFORM lock_limits(array_agg(key_origin[g]) FILTER (WHERE key_origin[g] IS NOT NULL),
+            CASE WHEN rail <> 'chain' THEN array_agg(payer[g]) END,
+            array_agg(payer[g]) FILTER (WHERE key_origin[g] IS NOT NULL OR session[g] IS NOT NULL), NULL)
+        FROM unnest(array_positions(outcome, 'done')) AS g;
+        IF rail <> 'chain' THEN
+            FOR one IN
+                SELECT g FROM unnest(good) AS g JOIN api_key AS key ON key.hash = api_key_hash[g]
+                WHERE key_origin[g] IS NULL AND (NOT key.plain OR key.revoked_at IS NOT NULL)
+            LOOP
+                outcome[one.g] := 'checks';
+            END LOOP;
+        END IF;
+        IF with_limits THEN
+            SELECT * INTO outcome, counter_place, counter_scope, counter_id, counter_number, met
+            FROM payments_with_room(
+                rail, outcome, api_key_hash, key_origin, session, token_made_at, payer, payee, asset, amount, at, day_since,
+                day_oldest, signed_in_since, day_first, first_day, usual_asset, usual_payment, usual_day, left_out);
+        END IF;
     END IF;
     good := array_positions(outcome, 'done');
     IF good = '{}' THEN
@@ -134,4 +158,14 @@ BEGIN
     FROM unnest(outcome, id, state, payer, payer_handle, payee, payload, hidden)
         AS new (outcome, id, state, payer, handle, payee, payload, hidden)
     WHERE new.outcome = 'done';
+    IF counter_place <> '{}' THEN
+        PERFORM count_spending(at, spending_bucket(at), array_agg(counter.scope), array_agg(counter.scope_id),
+            array_agg(counter.number), array_agg(asset[counter.place]), array_agg(id[counter.place]),
+            array_agg(amount[counter.place]))
+        FROM unnest(counter_place, counter_scope, counter_id, counter_number) AS counter (place, scope, scope_id, number)
+        WHERE outcome[counter.place] = 'done';
+    END IF;
+    IF met <> '{}' THEN
+        PERFORM know_payees(at, array_agg(payer[g]), array_agg(payee[g]), NULL) FROM unnest(met) AS g WHERE outcome[g] = 'done';
+    END IF;
 END $$;

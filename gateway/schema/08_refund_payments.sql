@@ -84,12 +84,12 @@ BEGIN
 
     SELECT * INTO written
     FROM settle_payments(
-        at, NULL, ARRAY(SELECT caller[g] FROM unnest(good) AS g), ARRAY(SELECT idempotency_key[g] FROM unnest(good) AS g),
+        at, NULL, NULL, ARRAY(SELECT caller[g] FROM unnest(good) AS g), ARRAY(SELECT idempotency_key[g] FROM unnest(good) AS g),
         ARRAY(SELECT fingerprint[g] FROM unnest(good) AS g), ARRAY(SELECT payee_handle[g] FROM unnest(good) AS g),
         ARRAY(SELECT asset[g] FROM unnest(good) AS g), ARRAY(SELECT units[g] FROM unnest(good) AS g),
         array_fill(0::numeric, ARRAY[cardinality(good)]), ARRAY(SELECT memo[g] FROM unnest(good) AS g),
         ARRAY(SELECT payment[g] FROM unnest(good) AS g),
-        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
     paid_at := written.paid_at;
     FOR i IN 1 .. cardinality(good) LOOP
         id[good[i]] := written.id[i];

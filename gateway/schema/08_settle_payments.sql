@@ -17,21 +17,20 @@
 -- Ids are UUIDv7 (RFC 9562, section 6.2, method 3) of the time of the payments (`paid_at`: `at`, or later if an account has
 -- a later entry): microseconds in `rand_a`, then the payment's place in the call, then 48 random bits.
 --
--- Payments of a key with caps are settled and counted only if all of them fit (caps_with_room). Otherwise the checks decide
--- one payment after the other, and name the reason (payments/checks/caps.py). The same holds for sessions and the policies of
--- their wallets (sessions_with_room). Payments of named payers bring the limits that they count against: one element of
+-- Payments of a key with caps are settled and counted only if all of them fit. Otherwise the checks decide one payment after the
+-- other, and name the reason (payments/checks/caps.py). The same holds for sessions and the policies of their wallets
+-- (payments_with_room). Payments of named payers bring the limits that they count against: one element of
 -- `counter_...` per payment and limit.
 --
 -- Lock order: idempotency keys, limits, accounts, each sorted, so two calls never deadlock. If every payer seems to have enough,
 -- ledger_post moves the money; if not, or if a balance has shrunk since, ledger_decide decides payment by payment who is short.
 CREATE FUNCTION settle_payments(
     at timestamptz,
-    api_key_hash bytea[], wallet uuid[], idempotency_key text[], fingerprint bytea[],
+    api_key_hash bytea[], session_hash bytea[], wallet uuid[], idempotency_key text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[],
     counter_place integer[], counter_scope text[], counter_id uuid[], counter_number integer[],
     day_since timestamptz, day_oldest timestamptz,       -- a day before `at`, and the beginning of its bucket
-    session_hash bytea[],                                -- null where there are none; then the rest is, too
-    signed_in_since timestamptz, day_first uuid, first_day timestamptz,     -- see sessions_with_room
+    signed_in_since timestamptz, day_first uuid, first_day timestamptz,     -- see sessions_with_room; NULL without a session
     usual_asset text[], usual_payment numeric[], usual_day numeric[], left_out text[],
     OUT outcome text[], OUT payer uuid[], OUT payer_handle text[], OUT available numeric[], OUT id uuid[],
     OUT paid_at timestamptz
@@ -47,8 +46,7 @@ DECLARE
     payee uuid[]; origin uuid[];          -- of keys with caps
     session uuid[]; token_made_at timestamptz[];
     with_limits boolean;  -- whether any of them is by such a key or in a session
-    capped integer[]; signed_in integer[];                  -- the payments by such keys, and those in sessions
-    fitting integer[]; counted integer[]; met integer[];    -- of these: see caps_with_room and sessions_with_room
+    met integer[];        -- of these: see payments_with_room
     good integer[];       -- the payments whose money moves, in order; then, by leg:
     leg_of integer[]; leg smallint[]; debit bigint[]; credit bigint[]; units numeric[]; done boolean[];
     accounts bigint[]; written record; event bigint[];
@@ -86,41 +84,14 @@ BEGIN
     END IF;
 
     IF with_limits THEN
-        SELECT coalesce(array_agg(g) FILTER (WHERE origin[g] IS NOT NULL), '{}'),
-            coalesce(array_agg(g) FILTER (WHERE session[g] IS NOT NULL), '{}')
-        INTO capped, signed_in
+        PERFORM lock_limits(array_agg(origin[g]) FILTER (WHERE origin[g] IS NOT NULL), NULL,
+            array_agg(payer[g]) FILTER (WHERE origin[g] IS NOT NULL OR session[g] IS NOT NULL), NULL)
         FROM unnest(good) AS g;
         -- The statements after the locks see current rows.
-        PERFORM lock_limits(
-            ARRAY(SELECT origin[g] FROM unnest(capped) AS g), NULL, ARRAY(SELECT payer[g] FROM unnest(capped || signed_in) AS g),
-            NULL);
-        IF capped <> '{}' THEN
-            SELECT * INTO fitting, counter_place, counter_scope, counter_id, counter_number
-            FROM caps_with_room(
-                capped,
-                ARRAY(SELECT api_key_hash[g] FROM unnest(capped) AS g), ARRAY(SELECT origin[g] FROM unnest(capped) AS g),
-                ARRAY(SELECT payer[g] FROM unnest(capped) AS g), ARRAY(SELECT payee[g] FROM unnest(capped) AS g),
-                ARRAY(SELECT asset[g] FROM unnest(capped) AS g), ARRAY(SELECT amount[g] FROM unnest(capped) AS g),
-                day_since, day_oldest);
-            FOR written IN SELECT g FROM unnest(capped) AS g WHERE NOT g = ANY (fitting) LOOP
-                outcome[written.g] := 'caps';
-            END LOOP;
-        END IF;
-        IF signed_in <> '{}' THEN
-            SELECT * INTO fitting, counted, met
-            FROM sessions_with_room(
-                outcome, session, token_made_at, payer, payee, asset, amount, at, signed_in_since,
-                day_first, first_day, day_since, day_oldest, usual_asset, usual_payment, usual_day, left_out);
-            IF cardinality(fitting) < cardinality(signed_in) THEN
-                FOR written IN SELECT g FROM unnest(signed_in) AS g WHERE NOT g = ANY (fitting) LOOP
-                    outcome[written.g] := 'checks';
-                END LOOP;
-            END IF;
-            counter_place := counter_place || counted;
-            counter_scope := counter_scope || array_fill('policy'::text, ARRAY[cardinality(counted)]);
-            counter_id := counter_id || ARRAY(SELECT payer[g] FROM unnest(counted) AS g);
-            counter_number := counter_number || array_fill(0, ARRAY[cardinality(counted)]);
-        END IF;
+        SELECT * INTO outcome, counter_place, counter_scope, counter_id, counter_number, met
+        FROM payments_with_room(
+            'ledger', outcome, api_key_hash, origin, session, token_made_at, payer, payee, asset, amount, at, day_since,
+            day_oldest, signed_in_since, day_first, first_day, usual_asset, usual_payment, usual_day, left_out);
         good := array_positions(outcome, 'done');
         IF good = '{}' THEN
             RETURN;

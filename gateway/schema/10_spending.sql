@@ -101,13 +101,13 @@ END $$;
 CREATE FUNCTION spending_bucket(at timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE
     RETURN date_bin(interval '10 minutes', at, timestamptz 'epoch');
 
--- Which of these payments on the ledger rail are within their caps: all payments of an origin's keys if the caps cover each
+-- Which of these payments are within their caps: all payments of an origin's keys if the caps cover each
 -- of them and allow their sum; otherwise none of them. The caller has called lock_limits.
 -- Returns the places of those that have room, and what each counts against: the day caps that cover it, and the day of a
 -- guarded wallet's policy, by which keys with caps need no approval.
 CREATE FUNCTION caps_with_room(
-    asked_place integer[], key_hash bytea[], origin uuid[], payer uuid[], payee uuid[], asset text[], amount numeric[],
-    since timestamptz, oldest timestamptz,
+    rail text, asked_place integer[], key_hash bytea[], origin uuid[], payer uuid[], payee uuid[], asset text[],
+    amount numeric[], since timestamptz, oldest timestamptz,
     OUT room integer[], OUT place integer[], OUT scope text[], OUT scope_id uuid[], OUT number integer[]
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
@@ -131,7 +131,7 @@ BEGIN
                     AS asked (place, key_hash, origin, payee, asset, amount)
                 JOIN api_key AS key ON key.hash = asked.key_hash
                 LEFT JOIN api_key_cap AS cap ON cap.origin = asked.origin AND cap.asset = asked.asset
-                    AND (cap.rail IS NULL OR cap.rail = 'ledger') AND (cap.payee IS NULL OR cap.payee = asked.payee)
+                    AND (cap.rail IS NULL OR cap.rail = caps_with_room.rail) AND (cap.payee IS NULL OR cap.payee = asked.payee)
                 GROUP BY asked.origin, cap.number, asked.asset, cap.day
             ) AS covered
         ) AS cap
@@ -319,10 +319,11 @@ BEGIN
     ORDER BY asked.place;
 END $$;
 
--- Which of these ledger payments made in sessions need no further check: the session may pay (identity/sign_in/session.py),
+-- Which of these payments made in sessions need no further check: the session may pay (identity/sign_in/session.py),
 -- the wallet is not frozen, and no approval is needed (`decide` in payments/checks/policy.py). If in doubt it leaves a payment
--- to the checks: it does not look at trusted payees, and either all payments of one payer fit into the day or none. The caller
--- has locked the policies. Arrays are those of settle_payments; payments whose outcome is not `done`, or that have no session, are
+-- to the checks: it does not look at trusted payees, either all payments of one payer fit into the day or none, and on the chain
+-- rail, where payments are not final at once, nothing goes that may be undone. The caller has locked the policies. Arrays are those
+-- of settle_payments; payments whose outcome is not `done`, or that have no session, are
 -- passed over. Each row is read once: the session, the policy (which is frozen with its wallet; where there is none, the wallet),
 -- the payee's wallet, and what was spent.
 --
@@ -330,8 +331,8 @@ END $$;
 -- payee may become known. A session pays only if it began after `signed_in_since`. `usual_...` are the limits where the owner
 -- has set none; payments of wallets in `left_out` are left to the checks.
 CREATE FUNCTION sessions_with_room(
-    outcome text[], session uuid[], token_made_at timestamptz[], payer uuid[], payee uuid[], asset text[], amount numeric[],
-    at timestamptz, signed_in_since timestamptz, first uuid, first_day timestamptz, since timestamptz, oldest timestamptz,
+    rail text, outcome text[], session uuid[], token_made_at timestamptz[], payer uuid[], payee uuid[], asset text[],
+    amount numeric[], at timestamptz, signed_in_since timestamptz, first uuid, first_day timestamptz, since timestamptz, oldest timestamptz,
     usual_asset text[], usual_payment numeric[], usual_day numeric[], left_out text[],
     OUT room integer[], OUT counted integer[], OUT met integer[]
 ) LANGUAGE plpgsql
@@ -365,9 +366,58 @@ BEGIN
                 OR asked.amount <= coalesce(own.payment, usual.payment)
                 AND (input.known OR NOT policy.approve_new_payee)
                 AND (paid.changed_at IS NULL OR paid.changed_at <= at - policy.changed_payee_days * interval '24 hours')
-                AND session.device_since <= at - policy.new_device_hours * interval '1 hour')
+                AND session.device_since <= at - policy.new_device_hours * interval '1 hour'
+                AND (rail <> 'chain' OR policy.undo_seconds = 0))
     ) AS fits
     WHERE NOT fits.guarded OR fits.spent + fits.together <= fits.day;
+END $$;
+
+-- What settle_payments and hold_payments ask of payments by keys with caps (`origin`) and in sessions whose outcome is `done`. Where
+-- one does not fit, its outcome becomes `caps` or `checks`. The caller has called lock_limits. Returns the outcomes; what those that
+-- fit count against, an element of `counter_...` per payment and limit; and the places of those whose payee may become known.
+CREATE FUNCTION payments_with_room(
+    rail text, INOUT outcome text[], api_key_hash bytea[], origin uuid[], session uuid[], token_made_at timestamptz[], payer uuid[],
+    payee uuid[], asset text[], amount numeric[], at timestamptz, day_since timestamptz, day_oldest timestamptz,
+    signed_in_since timestamptz, day_first uuid, first_day timestamptz,
+    usual_asset text[], usual_payment numeric[], usual_day numeric[], left_out text[],
+    OUT counter_place integer[], OUT counter_scope text[], OUT counter_id uuid[], OUT counter_number integer[], OUT met integer[]
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    capped integer[]; signed_in integer[];      -- the payments by such keys, and those in sessions
+    fitting integer[]; counted integer[]; one record;
+BEGIN
+    SELECT coalesce(array_agg(g) FILTER (WHERE origin[g] IS NOT NULL), '{}'),
+        coalesce(array_agg(g) FILTER (WHERE session[g] IS NOT NULL), '{}')
+    INTO capped, signed_in
+    FROM unnest(array_positions(outcome, 'done')) AS g;
+    IF capped <> '{}' THEN
+        SELECT * INTO fitting, counter_place, counter_scope, counter_id, counter_number
+        FROM caps_with_room(
+            rail, capped,
+            ARRAY(SELECT api_key_hash[g] FROM unnest(capped) AS g), ARRAY(SELECT origin[g] FROM unnest(capped) AS g),
+            ARRAY(SELECT payer[g] FROM unnest(capped) AS g), ARRAY(SELECT payee[g] FROM unnest(capped) AS g),
+            ARRAY(SELECT asset[g] FROM unnest(capped) AS g), ARRAY(SELECT amount[g] FROM unnest(capped) AS g),
+            day_since, day_oldest);
+        FOR one IN SELECT g FROM unnest(capped) AS g WHERE NOT g = ANY (fitting) LOOP
+            outcome[one.g] := 'caps';
+        END LOOP;
+    END IF;
+    IF signed_in <> '{}' THEN
+        SELECT * INTO fitting, counted, met
+        FROM sessions_with_room(
+            rail, outcome, session, token_made_at, payer, payee, asset, amount, at, signed_in_since,
+            day_first, first_day, day_since, day_oldest, usual_asset, usual_payment, usual_day, left_out);
+        IF cardinality(fitting) < cardinality(signed_in) THEN
+            FOR one IN SELECT g FROM unnest(signed_in) AS g WHERE NOT g = ANY (fitting) LOOP
+                outcome[one.g] := 'checks';
+            END LOOP;
+        END IF;
+        counter_place := counter_place || counted;
+        counter_scope := counter_scope || array_fill('policy'::text, ARRAY[cardinality(counted)]);
+        counter_id := counter_id || ARRAY(SELECT payer[g] FROM unnest(counted) AS g);
+        counter_number := counter_number || array_fill(0, ARRAY[cardinality(counted)]);
+    END IF;
 END $$;
 
 -- Adds these payees to those that the payers have paid before.

@@ -1,4 +1,5 @@
-"""Payments in sessions that settle_payments settles by itself: only such as the checks let through, and most of those.
+"""Payments in sessions that one statement settles or holds by itself: only such as the checks let through, and most of
+those.
 
 `sessions_with_room` (schema/10_spending.sql) says in one statement that no check has anything to say; session.py and
 the checks say it with their reasons. Hypothesis drives both over sessions, policies and days that are partly spent.
@@ -6,9 +7,9 @@ the checks say it with their reasons. Hypothesis drives both over sessions, poli
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, event, given, settings
@@ -20,20 +21,27 @@ from gateway.identity import wallet as wallets
 from gateway.identity.sign_in import session
 from gateway.identity.sign_in.session import FRESH, LASTS, ROTATES_AFTER
 from gateway.identity.wallet import Wallet
-from gateway.ids import new_id
+from gateway.ids import PaymentId, TransferId, new_id
+from gateway.ledger import account, ledger
+from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Assets, Money
 from gateway.payments import pay
 from gateway.payments.checks import caps, policy
 from gateway.payments.checks.caps import Cap
 from gateway.payments.checks.policy import DAY, FIRST_DAY
-from gateway.payments.model.payment import State
-from gateway.payments.model.plain import NeedsChecks, Undecided
+from gateway.payments.model.payment import Payment
+from gateway.payments.model.plain import NeedsChecks, NotDone, Undecided
 from gateway.payments.model.policy import Limit, Policy
+from gateway.payments.model.route import RailName
 from gateway.payments.pay import PayRequest
+from gateway.payments.rails import chain as chain_rail
 from gateway.payments.rails import ledger as ledger_rail
-from gateway.payments.rails.ledger import LedgerPayment, Settled
+from gateway.payments.rails.chain import Queued, TokenPayment
+from gateway.payments.rails.hold import HeldFirst
+from gateway.payments.rails.ledger import HeldPayment, LedgerPayment, Settled
 from gateway.postgres.pool import Connection, Database
 from gateway.secret import hash_of
+from tests.api.conftest import contracts
 from tests.databases import until_waiting
 from tests.factory import NOW
 from tests.payments.test_ledger_rail import LedgerTown
@@ -51,6 +59,27 @@ COUNTED = {
 }
 
 
+#: Everything that a payment writes whose money is held first, but for its key, its ids, and the numbers of events.
+HELD = {
+    "payment": """SELECT state, rail, payer, payee, payee_address, asset, amount, fee, memo, route::text,
+        transfer_id = id AS own_transfer, authorization_id = id AS own_authorization, created_at, expires_at, approval,
+        capture, undo_until, hidden_from_payee FROM staged_payment ORDER BY created_at, amount""",
+    "hold": "SELECT state, debit_id, credit_id, amount, purpose, leg, created_at FROM hold ORDER BY created_at, amount",
+    "account": WRITTEN["account"],
+    "authorization": """SELECT kind, asset, from_address, to_address, value, nonce, valid_before, state, signed_by
+        FROM token_authorization ORDER BY nonce""",
+    "event": WRITTEN["event"],
+}
+
+#: What a payment becomes, the asset that it is of, what it writes, and the statement.
+WAYS: dict[str, tuple[str, Any, Any]] = {
+    "settled": ("EUR", WRITTEN, ledger_rail.pay_in),
+    "held": ("EUR", HELD, ledger_rail.hold_in),
+    "queued": ("USDX", HELD, chain_rail.pay_in),
+}
+
+RAILS: tuple[RailName, ...] = get_args(RailName)
+
 KNOW = "INSERT INTO known_payee (wallet_id, payee, first_paid_at) VALUES ($1, $2, $3)"
 
 
@@ -67,9 +96,20 @@ class Avenue(LedgerTown):
 
     async def move_in(self) -> None:
         self.now = NOW - 9 * DAY
+        self.settings = replace(self.settings, contracts=contracts(self.assets))
         self.bob, self.carol = await self.person("bob", "9.00 EUR"), await self.person("carol", "9.00 EUR")
         self.alice = await self.signed_in("alice")
+        await self.has_tokens(self.bob, "9 USDX")
+        await self.has_tokens(self.alice.wallet, "900 USDX")
         self.now = NOW
+
+    async def has_tokens(self, owner: Wallet, text: str) -> None:
+        usdx, id = self.assets["USDX"], TransferId(new_id(self.now))
+        codes = account.system_account("supply", usdx), account.wallet(owner.handle, usdx)
+        async with self.database.transaction() as connection:
+            ids = await ledger.accounts(connection, [(code, usdx) for code in codes])
+            leg = Leg(*(ids[code] for code in codes), self.money(text).units)
+            await ledger.post(connection, [Transfer(id, "observation", id, (leg,), unconditional=True)], self.now)
 
     async def signed_in(self, handle: str, passkey_at: datetime | None = NOW - 9 * DAY, frozen: bool = False) -> Signed:
         """A guarded wallet nine days old, which has paid bob, and a session of a minute ago by its passkey, or without
@@ -102,6 +142,14 @@ class Avenue(LedgerTown):
             LedgerPayment(token, f"{new_id(self.now)}", b"f" * 32, to, self.money(text), "tea", of_session=True)
             for text in texts
         ]
+
+    def first(self, way: str, units: int, by: Signed | None = None) -> HeldFirst | LedgerPayment:
+        """A payment of so many hundredths that becomes this, as its statement takes it."""
+        token, id, asset = hash_of((by or self.alice).token), PaymentId(new_id(self.now)), self.assets[WAYS[way][0]]
+        shown = (token, f"{id}", b"f" * 32, "bob", Money(units * 10 ** (asset.decimals - 2), asset), "tea")
+        if way == "settled":
+            return LedgerPayment(*shown, True)
+        return (HeldPayment if way == "held" else TokenPayment)(*shown, id, True)
 
     async def pays(self, *texts: str, by: Signed | None = None, to: str = "bob", **more: Any) -> list[type]:
         done = await ledger_rail.pay_all(
@@ -190,14 +238,18 @@ cases = st.builds(
 )
 
 
-async def arranged(connection: Connection, avenue: Avenue, case: Case) -> None:
+async def arranged(connection: Connection, avenue: Avenue, case: Case, way: str) -> None:
     """The rows of the case, in the caller's transaction."""
     alice, bob = avenue.alice.wallet.id, avenue.bob.id
     run = connection.execute
-    eur = avenue.assets["EUR"]
-    await policy.write(connection, alice, Policy({"EUR": Limit(Money(10**9, eur), Money(10**9, eur))}), [])
+    asset = avenue.assets[WAYS[way][0]]
+
+    def money(units: int) -> Money:
+        return Money(units * 10 ** (asset.decimals - 2), asset)
+
+    await policy.write(connection, alice, Policy({asset.code: Limit(money(10**9), money(10**9))}), [])
     for ago, units in sorted(case.spent, reverse=True):
-        paid = PayRequest("@bob", Money(units, eur))
+        paid = PayRequest("@bob", money(units))
         await pay.pay_together(connection, avenue.settings, [(avenue.alice.wallet, paid)], NOW - ago)
     if not case.guarded:
         for table in ("policy_limit", "policy"):
@@ -206,7 +258,7 @@ async def arranged(connection: Connection, avenue: Avenue, case: Case) -> None:
     await run("DELETE FROM known_payee WHERE wallet_id = $1", alice)
     if case.known:
         await run(KNOW, alice, bob, NOW - HOUR)
-    limits = {} if case.limit is None else {"EUR": Limit(*(Money(units, eur) for units in case.limit))}
+    limits = {} if case.limit is None else {asset.code: Limit(*map(money, case.limit))}
     if case.guarded:
         of = Policy(
             limits, case.approve_new_payee, True, case.changed_payee_days, case.new_device_hours, case.undo_seconds
@@ -233,42 +285,54 @@ async def arranged(connection: Connection, avenue: Avenue, case: Case) -> None:
         await run("UPDATE wallet SET frozen_at = $2 WHERE id = $1", alice, NOW)
 
 
-async def by_the_checks(connection: Connection, avenue: Avenue, asked: Sequence[LedgerPayment]) -> list[bool]:
-    """Which of these the long way settles, in order: session.open_all, and then the checks."""
+async def by_the_checks(
+    connection: Connection, avenue: Avenue, asked: Sequence[HeldFirst | LedgerPayment], way: str
+) -> list[bool]:
+    """Which of these the long way settles, holds or queues, in order: session.open_all, and then the checks."""
     found = (await session.open_all(connection, [hash_of(avenue.alice.token)], NOW)).get(hash_of(avenue.alice.token))
     if found is None or "pay" not in found.scopes:
         return [False for _ in asked]
     requests = [
-        PayRequest("@bob", one.money, one.memo, by=found, claim=Claim(found.wallet.id, one.idempotency_key, b"f" * 32))
+        PayRequest(
+            *("@bob", one.money, one.memo, way != "held"),
+            by=found,
+            claim=Claim(found.wallet.id, one.idempotency_key, b"f" * 32),
+        )
         for one in asked
     ]
     results = await pay.pay_together(connection, avenue.settings, [(found.wallet, one) for one in requests], NOW)
-    return [getattr(one, "state", None) is State.SETTLED for one in results]
+    return [isinstance(one, Payment) and one.state.value == way for one in results]
 
 
-async def rows(connection: Connection) -> dict[str, list[dict[str, Any]]]:
-    return {name: [dict(row) for row in await connection.fetch(read)] for name, read in (WRITTEN | COUNTED).items()}
+async def rows(connection: Connection, way: str) -> dict[str, list[dict[str, Any]]]:
+    return {
+        name: [dict(row) for row in await connection.fetch(read)] for name, read in (WAYS[way][1] | COUNTED).items()
+    }
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@pytest.mark.parametrize("way", WAYS)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(case=cases)
-async def test_what_one_statement_lets_through_the_checks_do_too_with_the_same_rows(avenue: Avenue, case: Case) -> None:
+async def test_what_one_statement_lets_through_the_checks_do_too_with_the_same_rows(
+    avenue: Avenue, case: Case, way: str
+) -> None:
     async with avenue.database.reading() as connection, undone(connection):
-        await arranged(connection, avenue, case)
-        asked = avenue.asked(*(str(Money(units, avenue.assets["EUR"])) for units in case.asked))
+        await arranged(connection, avenue, case, way)
+        asked = [avenue.first(way, units) for units in case.asked]
         async with undone(connection):
-            outcomes = await ledger_rail.pay_in(connection, avenue.settings, asked, NOW)
-            left = await rows(connection)
-        settled = [one for one, outcome in zip(asked, outcomes, strict=True) if isinstance(outcome, Settled)]
+            outcomes = await WAYS[way][2](connection, avenue.settings, asked, NOW)
+            left = await rows(connection, way)
+        done = [one for one, outcome in zip(asked, outcomes, strict=True) if not isinstance(outcome, NotDone)]
         async with undone(connection):
-            assert all(await by_the_checks(connection, avenue, settled))
-            assert await rows(connection) == left
+            assert all(await by_the_checks(connection, avenue, done, way))
+            assert await rows(connection, way) == left
         async with undone(connection):
-            passed = await by_the_checks(connection, avenue, asked)
-    event(f"{len(settled)} of {len(asked)}")
+            passed = await by_the_checks(connection, avenue, asked, way)
+    event(f"{len(done)} of {len(asked)}")
     trusts = case.trusted and case.approve_new_payee and not case.known
-    if all(passed) and not trusts and case.token_after >= timedelta():
-        assert len(settled) == len(asked), "and all that the checks let through, but for whom the wallet trusts"
+    undoes = way == "queued" and case.guarded and case.undo_seconds
+    if all(passed) and not trusts and not undoes and case.token_after >= timedelta():
+        assert len(done) == len(asked), "and all that the checks let through, but for whom the wallet trusts"
 
 
 async def test_whoever_has_signed_in_pays_somebody_known_in_one_statement(avenue: Avenue) -> None:
@@ -348,6 +412,25 @@ async def test_an_idempotency_key_is_used_once_in_both_ways(avenue: Avenue) -> N
 SIGN_OUT = "UPDATE session SET ended_at = now(), ended_by = 'signed_out' WHERE wallet_id = $1"
 
 
+@pytest.mark.parametrize("way", ["held", "queued"])
+async def test_a_hold_and_tokens_in_a_session_count_and_wait_for_the_policy(avenue: Avenue, way: str) -> None:
+    async def pays(*units: int) -> list[Any]:
+        async with avenue.database.transaction() as connection:
+            asked = [avenue.first(way, one) for one in units]
+            return list(await WAYS[way][2](connection, avenue.settings, asked, NOW))
+
+    assert not any(isinstance(one, NotDone) for one in await pays(100_00, 100_00))
+    assert [type(one) for one in await pays(100_00, 1)] == [NeedsChecks] * 2, "more than the day has left"
+    async with avenue.database.transaction() as other:
+        await other.execute("SELECT FROM policy FOR UPDATE")
+        await other.execute(SIGN_OUT, avenue.alice.wallet.id)
+        paying = asyncio.create_task(pays(1))
+        async with avenue.database.reading() as connection:
+            await until_waiting(connection, 1, paying)
+    assert [type(one) for one in await paying] == [NeedsChecks]
+    assert await avenue.wrong() == []
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -411,14 +494,35 @@ async def test_keys_with_caps_and_sessions_of_two_wallets_wait_for_each_other_in
     assert await avenue.wrong() == []
 
 
-async def with_caps(avenue: Avenue, owner: Wallet) -> bytes:
+async def test_a_cap_of_a_rail_covers_tokens_only_if_it_is_the_chain(avenue: Avenue) -> None:
+    usdx = avenue.assets["USDX"]
+
+    async def pays(key: bytes, *texts: str) -> list[type]:
+        asked = [
+            TokenPayment(key, f"{id}", b"f" * 32, "bob", usdx.parse(text), None, id)
+            for text in texts
+            for id in [PaymentId(new_id(NOW))]
+        ]
+        return [type(one) for one in await chain_rail.pay_all(avenue.database, avenue.settings, asked, NOW)]
+
+    day = usdx.parse("2.00")
+    by_ledger, by_chain = [
+        await with_caps(avenue, avenue.alice.wallet, Cap("USDX", rail, None, None, day)) for rail in RAILS
+    ]
+    assert await pays(by_ledger, "1.00") == [NeedsChecks]
+    assert await pays(by_chain, "1.00", "1.00") == [Queued] * 2
+    assert await pays(by_chain, "0.01") == [NeedsChecks]
+
+
+async def with_caps(avenue: Avenue, owner: Wallet, cap: Cap | None = None) -> bytes:
     """The SHA-256 of a key with caps."""
-    id, hashed = new_id(NOW), hash_of(f"key of {owner.handle}")
+    id = new_id(NOW)
+    hashed = hash_of(f"key {id}")
     async with avenue.database.transaction() as connection:
         await connection.execute(
             "INSERT INTO api_key (id, hash, wallet_id, created_at, scopes, capped, approved)"
             " VALUES ($1, $2, $3, $4, '{pay}', true, true)",
             *(id, hashed, owner.id, NOW),
         )
-        await caps.give(connection, id, [Cap("EUR", None, None, None, avenue.money("500.00 EUR"))])
+        await caps.give(connection, id, [cap or Cap("EUR", None, None, None, avenue.money("500.00 EUR"))])
     return hashed

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
+from gateway.ids import PaymentId, new_id
 from gateway.ledger import account, ledger
 from gateway.payments.checks.spending import bucket_of
 from gateway.payments.rails import ledger as ledger_rail
-from gateway.payments.rails.ledger import LedgerPayment
+from gateway.payments.rails.ledger import HeldPayment, LedgerPayment
 from tests.databases import until_waiting
 from tests.factory import NOW
 from tests.payments.street import Street, units
@@ -18,6 +20,14 @@ from tests.payments.street import Street, units
 async def outcomes(street: Street, asked: Sequence[LedgerPayment]) -> list[str]:
     done = await ledger_rail.pay_all(street.database, street.settings, asked, street.now)
     return [type(one).__name__ for one in done]
+
+
+async def held(street: Street, asked: Sequence[LedgerPayment]) -> list[str]:
+    """The outcomes, if the money is only held."""
+    fresh = [HeldPayment(*structs.astuple(one)[:6], PaymentId(new_id(street.now))) for one in asked]
+    return [
+        type(one).__name__ for one in await ledger_rail.hold_all(street.database, street.settings, fresh, street.now)
+    ]
 
 
 @pytest.mark.anyio
@@ -59,14 +69,26 @@ async def test_a_key_of_which_more_than_caps_is_to_be_checked_is_left_to_the_che
 
 
 @pytest.mark.anyio
-async def test_a_key_that_is_revoked_while_its_payment_waits_pays_nothing(street: Street) -> None:
+@pytest.mark.parametrize("hold", [False, True])
+async def test_a_key_that_is_revoked_while_its_payment_waits_pays_nothing(street: Street, hold: bool) -> None:
+    asked = street.by_key(street.money("1.00 EUR"))
     async with street.database.transaction() as connection:
         await connection.execute("UPDATE api_key SET revoked_at = now() WHERE id = $1", street.origin)
-        paying = asyncio.create_task(outcomes(street, street.by_key(street.money("1.00 EUR"))))
+        paying = asyncio.create_task(held(street, asked) if hold else outcomes(street, asked))
         async with street.database.reading() as watching:
             await until_waiting(watching, 1, paying)
 
     assert await paying == ["NeedsChecks"]
+
+
+@pytest.mark.anyio
+async def test_holds_by_a_key_with_caps_use_its_day_and_are_left_to_the_checks_after_it(street: Street) -> None:
+    money = street.money
+
+    assert await held(street, street.by_key(money("20.00 EUR"), money("15.00 EUR"))) == ["NeedsChecks"] * 2
+    assert await held(street, street.by_key(money("20.00 EUR"), money("10.00 EUR"))) == ["Held"] * 2
+    assert await held(street, street.by_key(money("0.01 EUR"))) == ["NeedsChecks"]
+    assert [await units(street, name) for name in ("cap", "cap of bob", "policy")] == [3000] * 3
 
 
 @pytest.mark.anyio

@@ -6,7 +6,7 @@ Money that came back does not count: payments that failed or were voided, expire
 was not captured, and refunds by the payee (spending.py). Refunds that the key makes do count. Payments of one key, and
 of the keys that replaced it, are decided one after the other, so a thousand concurrent payments cannot exceed a cap.
 
-Ledger payments that settle at once are usually paid in one statement, if all payments of a key in it fit its caps
+Payments are usually made in one statement, if all payments of a key in it fit its caps
 (`caps_with_room` in schema/10_spending.sql). That statement only finds that they all fit. If they do not, this module
 decides which ones do, and why the others do not. tests/payments/test_spending.py checks that both use the same sums.
 """

@@ -70,17 +70,11 @@ class Checked:
     def _counters(self, one: Proposed) -> tuple[Counter, ...]:
         return tuple(counter for each in self._decisions for counter in each.counts(one))
 
-    async def write(self, connection: Connection, paid: Sequence[Proposed]) -> None:
-        """Count these, whose money has moved or is held, and keep what else later payments have to know of them. What a
-        rail has settled at once it has counted itself.
-        """
-        if not paid:
-            return
-        for each in self._decisions:
-            await each.write(paid)
-        waiting = [one for one in paid if one.payment.state is not State.SETTLED]
-        counted = [spending.counted(counter, one.payment) for one in waiting for counter in one.counters]
-        await spending.count(connection, counted, paid[0].payment.created_at)
+    async def write(self, paid: Sequence[Proposed]) -> None:
+        """Keep what later payments have to know of these, whose money has moved or is held."""
+        if paid:
+            for each in self._decisions:
+                await each.write(paid)
 
 
 async def check_all(

@@ -18,7 +18,7 @@ none either: the signature already approves payee and amount.
 The policy's row is locked while a payment is decided, so that concurrent payments cannot use the same part of a
 day's limit. What is paid without approval is counted at once (spending.py).
 
-Session payments that settle at once on the ledger are usually paid in one statement, if no check applies
+Session payments are usually made in one statement, if no check applies
 (`sessions_with_room` in schema/10_spending.sql). That statement only finds that no approval is needed. If one may be,
 this module decides, and says why. tests/payments/test_session_payments.py checks that both give the same answers.
 """

@@ -1,4 +1,4 @@
-"""Payments of plain API keys, to which no check applies: one statement takes many of them. Pure.
+"""Payments of API keys and sessions to which no check applies: one statement takes many of them. Pure.
 
 Each rail has its own kind and its own statement (rails/ledger.py, rails/chain.py), which finds out who is calling,
 claims the key and pays, for all who are in it.
@@ -19,8 +19,8 @@ from gateway.money import Money
 
 
 class PlainPayment(Struct, frozen=True):
-    """One request: who asks, by the SHA-256 of an API key (`token_hash`); its idempotency key; whom it pays, by handle.
-    No two in one batch may have the same `key`.
+    """One request: who asks, by the SHA-256 of an API key, or of a session's token if it is `of_session`
+    (`token_hash`); its idempotency key; whom it pays, by handle. No two in one batch may have the same `key`.
     """
 
     token_hash: bytes
@@ -75,8 +75,12 @@ def payload_of(one: PlainPayment, expires_at: datetime | None = None) -> str:
     return f'{{"to":"@{one.payee_handle}","amount":"{one.money.amount}","asset":"{one.money.asset.code}"{expires}}}'
 
 
-def not_done(money: Money, outcome: str, payer_handle: str, fee: Money, available: int | None) -> NotDone:
+def not_done(
+    money: Money, outcome: str, payer_handle: str, fee: Money, available: int | None, of_session: bool
+) -> NotDone:
     """What a statement says of a payment of `money` that it has not done."""
+    if of_session and outcome not in ("unauthenticated", "used", "own_key"):  # the checks say why, and open accounts
+        return NeedsChecks(always=False)
     if outcome == "short":
         assert available is not None
         asset = money.asset

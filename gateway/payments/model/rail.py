@@ -34,9 +34,9 @@ class Rail(Protocol):
         """Move or hold the money of payments that have passed every check, in order and each on its own, and write
         their rows and events. Per payment: as it is now, or InsufficientFunds; a refused one leaves no trace.
 
-        What is settled at once is counted against its `counters`, once its money has moved; the caller counts the
-        others. A payment with `expires_at` or `undo_until` is only held. Several statements that lock accounts lock all
-        of them first. The number of statements does not depend on how many payments there are.
+        Each is counted against its `counters`, once its money has moved or is held. A payment with `expires_at` or
+        `undo_until` is only held. Several statements that lock accounts lock all of them first. The number of
+        statements does not depend on how many payments there are.
         """
 
     def captured(

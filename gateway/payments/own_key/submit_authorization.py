@@ -28,7 +28,7 @@ from gateway.ids import new_id
 from gateway.ledger import ledger
 from gateway.money import Money
 from gateway.payments import pay
-from gateway.payments.checks import policy, spending, wallet_freeze, withdrawal_freeze
+from gateway.payments.checks import policy, wallet_freeze, withdrawal_freeze
 from gateway.payments.errors import NonceTaken
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.proposed import Proposed
@@ -185,7 +185,8 @@ async def _begin(
         await withdrawal_freeze.check(connection, money.asset)
     fresh = pay.accepted(settings, payer, payee, PayRequest(one.to_address, money), now)
     payment = replace(fresh, state=State.QUEUED, expires_at=None, authorization_id=one.id)
-    proposed = Proposed(payment, payer, payee)
+    counters = (policy.day_of(payer.id, money.asset),) if owner.guarded else ()
+    proposed = Proposed(payment, payer, payee, counters=counters)
     await ledger.lock(connection, (await hold.accounts(connection, [proposed])).values())
     if payer.signs_itself:
         await authorization.begin_nonces(connection, [(one.asset, one.from_address)])
@@ -197,7 +198,4 @@ async def _begin(
     (accepted,) = await hold.accept(connection, payment.route.rail, [proposed], now)
     if isinstance(accepted, GatewayError):
         raise accepted
-    if owner.guarded:
-        day = policy.day_of(payer.id, money.asset)
-        await spending.count(connection, [spending.counted(day, payment)], payment.created_at)
     return payment

@@ -3,6 +3,7 @@
 ledger.py    fiat, settled at once in the ledger
 chain.py     tokens, by an EIP-3009 authorization that a relayer sends to the chain
 hold.py      shared by both: payments whose money is held first
+limits.py    shared by both: what payments count against
 """
 
 from typing import Final

@@ -4,12 +4,12 @@ A payment is held from its acceptance to the final block that has its transfer (
 queued with its authorization, whose nonce is stored before anything is signed; where the payer keeps the key it waits
 for its signature (sign.py).
 
-All payments are accepted by `hold_payments` (hold.py): those of plain API keys (`pay_all`) in a PostgreSQL
-transaction of its own, which also finds who pays and uses the idempotency key; all others once they have passed the
-checks, in the caller's transaction.
+All payments are accepted by `hold_payments` (hold.py): those of plain API keys, of keys with caps, and of sessions
+that need no check (`pay_all`) in a PostgreSQL transaction of its own, which also finds who pays and uses the
+idempotency key; all others once they have passed the checks, in the caller's transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -20,7 +20,7 @@ from gateway.chain.token.authorization import Order
 from gateway.errors import GatewayError
 from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
-from gateway.ids import TransferId, new_id
+from gateway.ids import TransferId, WalletId, new_id
 from gateway.ledger import ledger, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Money
@@ -34,7 +34,7 @@ from gateway.payments.model.rail_settings import RailSettings
 from gateway.payments.model.route import Route, stored, token_route
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.rails import hold
-from gateway.payments.rails.hold import HeldFirst
+from gateway.payments.rails.hold import HeldFirst, Holder
 from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Database
 
@@ -139,7 +139,7 @@ def _valid_before(settings: RailSettings, payer: Wallet, now: datetime) -> int:
     return int(now.timestamp()) + seconds
 
 
-# ---- payments of plain API keys --------------------------------------------------------------------------------------
+# ---- payments of plain API keys, and of keys with caps and sessions --------------------------------------------------
 
 
 class TokenPayment(HeldFirst, frozen=True):
@@ -147,12 +147,15 @@ class TokenPayment(HeldFirst, frozen=True):
 
 
 class Queued(Struct, frozen=True):
-    """A request whose money is held and whose authorization is queued: the payer, the route, and since when."""
+    """A request whose money is held and whose authorization is queued: the payer, the route, and since when. `payer` is
+    the payer's wallet if a session asked.
+    """
 
     asked: TokenPayment
     payer_handle: str
     route: Route
     at: datetime
+    payer: WalletId | None = None
 
 
 #: What became of a request.
@@ -167,16 +170,38 @@ def payee_of(settings: PaymentSettings, to: str, money: Money, capture: bool) ->
 
 
 async def pay_all(
-    database: Database, settings: PaymentSettings, asked: Sequence[TokenPayment], now: datetime
+    database: Database,
+    settings: PaymentSettings,
+    asked: Sequence[TokenPayment],
+    now: datetime,
+    left_out: Collection[str] = (),
 ) -> list[Outcome]:
-    """Queue the payments, as `hold.hold_all` does."""
+    """Queue the payments, independently, in one PostgreSQL transaction that is committed when this returns. Payments in
+    sessions of the wallets `left_out` (ids) are left to the checks.
+
+    Raises DatabaseUnavailable: the outcome is unknown then; retry each payment with its idempotency key.
+    """
+    async with database.one_statement() as connection:
+        return await pay_in(connection, settings, asked, now, left_out)
+
+
+async def pay_in(
+    connection: Connection,
+    settings: PaymentSettings,
+    asked: Sequence[TokenPayment],
+    now: datetime,
+    left_out: Collection[str] = (),
+) -> list[Outcome]:
+    """`pay_all` as a part of the caller's transaction."""
     ways = [settings.route(one.money, outside=None) for one in asked]
     routes = [stored(way, Money(0, one.money.asset), outside=False) for one, way in zip(asked, ways, strict=True)]
     valid_before = int(now.timestamp()) + settings.authorization_seconds
     outcomes = await hold.hold_all(
-        database, ChainRail.name, asked, now, "queued", valid_before=valid_before, routes=routes
+        *(connection, settings, ChainRail.name, asked, now, "queued", left_out),
+        valid_before=valid_before,
+        routes=routes,
     )
     return [
-        Queued(one, outcome, way, now) if isinstance(outcome, str) else outcome
+        Queued(one, outcome.handle, way, now, outcome.payer) if isinstance(outcome, Holder) else outcome
         for one, way, outcome in zip(asked, ways, outcomes, strict=True)
     ]

@@ -1,11 +1,11 @@
 """Shared by the rails: the accounts of a payment, the hold on them, and payments whose money is held first.
 
 Those are one call of `hold_payments` (schema/08_hold_payments.sql) on each rail: `accept` takes payments that have
-passed the checks, in the caller's transaction; `hold_all` takes those of plain API keys, in a PostgreSQL transaction of
-its own, which also finds who pays and uses the idempotency keys.
+passed the checks; `hold_all` takes those of API keys and sessions, for which it also finds who pays, uses the
+idempotency keys and checks the limits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -24,9 +24,12 @@ from gateway.payments.model.payment import Payment
 from gateway.payments.model.plain import NotDone, PlainPayment, columns_of, not_done, payload_of
 from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.route import stored
+from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.resolver import Payee
+from gateway.payments.rails import limits
+from gateway.payments.rails.limits import Sessions
 from gateway.payments.records import records
-from gateway.postgres.pool import Connection, Database, Record, if_any
+from gateway.postgres.pool import Connection, Record, if_any
 
 #: Why tokens are not held for a payer who keeps the key.
 NO_HOLD = "tokens cannot be set aside at an address that only its owner signs for; pay them at once, and sign"
@@ -68,7 +71,8 @@ def _accounts(payment: Payment, payee: Payee) -> list[tuple[str, Asset]]:
 class _Columns(NamedTuple):
     """Payments as `hold_payments` takes them: an element of each column for each; None for a column that has none."""
 
-    api_key_hashes: Sequence[bytes] | None
+    api_key_hashes: Sequence[bytes | None] | None
+    session_hashes: Sequence[bytes | None] | None
     payers: Sequence[WalletId] | None
     idempotency_keys: Sequence[str] | None
     fingerprints: Sequence[bytes] | None
@@ -94,9 +98,11 @@ class _Columns(NamedTuple):
     to_addresses: Sequence[str] | None
 
 
-async def _accept(connection: Connection, rail: str, columns: _Columns, now: datetime) -> Record:
-    """The outcomes, as `hold_payments` returns them."""
-    row = await connection.fetchrow(records.sql.hold_payments, now, rail, *columns)
+async def _accept(
+    connection: Connection, rail: str, columns: _Columns, limited: tuple[object, ...], now: datetime
+) -> Record:
+    """The outcomes, as `hold_payments` returns them. `limited` are the limits (limits.py)."""
+    row = await connection.fetchrow(records.sql.hold_payments, now, rail, *columns, *limited)
     assert row is not None
     return row
 
@@ -113,13 +119,15 @@ async def accept(
 ) -> list[Payment | GatewayError]:
     """Hold the money of payments that have passed every check, in order and each on its own, and write their rows,
     notes and events as the payments are now. A payment with a time in `valid_before`, in Unix seconds, is queued with
-    its authorization, or waits for the signature by its payer's own key. Per payment: itself, or InsufficientFunds.
+    its authorization, or waits for the signature by its payer's own key. All are counted against their limits. Per
+    payment: itself, or InsufficientFunds.
 
     Accounts that are missing are opened first, as `hold_payments` needs them.
     """
     payments = [one.payment for one in asked]
     columns = _Columns(
         api_key_hashes=None,
+        session_hashes=None,
         payers=[one.payer for one in payments],
         idempotency_keys=None,
         fingerprints=None,
@@ -144,10 +152,11 @@ async def accept(
         from_addresses=[one.payer.address for one in asked],
         to_addresses=[one.payee.address for one in asked],
     )
-    row = await _accept(connection, rail, columns, now)
+    limited = limits.counters(asked)
+    row = await _accept(connection, rail, columns, limited, now)
     if "unknown" in row["outcome"]:
         await accounts(connection, asked)
-        row = await _accept(connection, rail, columns, now)
+        row = await _accept(connection, rail, columns, limited, now)
     results: list[Payment | GatewayError] = []
     for one, outcome, available in zip(payments, row["outcome"], row["available"], strict=True):
         assert outcome in ("done", "short"), f"a payment that was checked is {outcome}"
@@ -164,36 +173,49 @@ def insufficient(payment: Payment, available: int) -> InsufficientFunds:
     return InsufficientFunds(code, payment.amount + payment.fee, Money(available, asset))
 
 
-# ---- payments of plain API keys --------------------------------------------------------------------------------------
+# ---- payments of plain API keys, and of keys with caps and sessions --------------------------------------------------
 
 
 class HeldFirst(PlainPayment, frozen=True):
     """A payment to a handle, without a fee, with a fresh id: that of everything that is written for it."""
 
     payment_id: PaymentId
+    of_session: bool = False
+
+
+class Holder(NamedTuple):
+    """Whose money is held; the wallet, if a session asked."""
+
+    handle: str
+    payer: WalletId | None
 
 
 async def hold_all(
-    database: Database,
+    connection: Connection,
+    settings: PaymentSettings,
     rail: str,
     asked: Sequence[HeldFirst],
     now: datetime,
     state: str,
+    left_out: Collection[str],
     *,
     expires_at: datetime | None = None,
     valid_before: int | None = None,
     routes: Sequence[str | None] | None = None,
-) -> list[str | NotDone]:
-    """Hold the money of the payments, and queue those with `valid_before` for the chain; independently, in a
-    PostgreSQL transaction that is committed when this returns. Returns the handle of each payer, or why the payment was
+) -> list[Holder | NotDone]:
+    """Hold the money of the payments, and queue those with `valid_before` for the chain; independently. Payments in
+    sessions of the wallets `left_out` (ids) are left to the checks. Returns whose money is held, or why the payment was
     not accepted.
-
-    Raises DatabaseUnavailable: the outcome is unknown then; retry each payment with its idempotency key.
     """
     hashes, keys, fingerprints, handles, assets, amounts, memos = columns_of(asked)
     ids, count = [one.payment_id for one in asked], len(asked)
+    sessions = None
+    if any(one.of_session for one in asked):
+        sessions = Sessions([one.token_hash if one.of_session else None for one in asked], left_out)
+        hashes = [None if one.of_session else one.token_hash for one in asked]
     columns = _Columns(
         api_key_hashes=hashes,
+        session_hashes=sessions.hashes if sessions else None,
         payers=None,
         idempotency_keys=keys,
         fingerprints=fingerprints,
@@ -218,11 +240,13 @@ async def hold_all(
         from_addresses=None,
         to_addresses=None,
     )
-    async with database.one_statement() as connection:
-        row = await _accept(connection, rail, columns, now)
+    row = await _accept(connection, rail, columns, limits.rules(settings, assets, now, sessions), now)
     return [
-        handle if outcome == "done" else not_done(one.money, outcome, handle, Money(0, one.money.asset), available)
-        for one, outcome, handle, available in zip(
-            asked, row["outcome"], row["payer_handle"], row["available"], strict=True
+        Holder(handle, payer)
+        if outcome == "done"
+        else not_done(one.money, outcome, handle, Money(0, one.money.asset), available, one.of_session)
+        for one, outcome, handle, available, payer in zip(
+            *(asked, row["outcome"], row["payer_handle"], row["available"], row["payer"] or [None] * count),
+            strict=True,
         )
     ]

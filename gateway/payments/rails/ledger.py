@@ -2,46 +2,42 @@
 
 Payments that settle at once are one call of `settle_payments` (schema/08_settle_payments.sql), which finds payer and
 payee, moves the money, and writes one row per payment with its entries, event and idempotency key. Those that are held
-first are one call of `hold_payments` (hold.py). `pay_all` settles payments of plain API keys, of keys with caps, and
-of sessions that need no check, in a PostgreSQL transaction of its own; `hold_all` holds those of plain keys. All others
-pass the checks first, in the caller's transaction (checks.py), and come to the same two functions.
+first are one call of `hold_payments` (hold.py). `pay_all` and `hold_all` take those of plain API keys, of keys with
+caps, and of sessions that need no check, in a PostgreSQL transaction of its own. All others pass the checks first, in
+the caller's transaction (checks.py), and come to the same two functions.
 """
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.errors import GatewayError
-from gateway.identity.sign_in import session
-from gateway.ids import PaymentId, TransferId, WalletId, first_id
+from gateway.ids import PaymentId, TransferId, WalletId
 from gateway.ledger import ledger, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Money
-from gateway.payments.checks import caps, policy
-from gateway.payments.checks.spending import bucket_of
 from gateway.payments.errors import UnknownPayee
 from gateway.payments.model.payment import Event, Payment, after
 from gateway.payments.model.plain import (
-    NeedsChecks,
     NotDone,
     PlainPayment,
     columns_of,
     handle_of,
     not_done,
 )
-from gateway.payments.model.policy import usual_limit
 from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.rail import Rail
 from gateway.payments.model.rail_settings import RailSettings, fee
 from gateway.payments.model.route import Route, ledger_route
 from gateway.payments.model.settings import PaymentSettings
-from gateway.payments.rails import hold
-from gateway.payments.rails.hold import HeldFirst
+from gateway.payments.rails import hold, limits
+from gateway.payments.rails.hold import HeldFirst, Holder
+from gateway.payments.rails.limits import Sessions
 from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database, Record, if_any
 
@@ -119,10 +115,9 @@ async def _pay(connection: Connection, asked: Sequence[Proposed], now: datetime)
     """The outcomes, as `settle_payments` returns them."""
     payments = [one.payment for one in asked]
     claims = [one.claim for one in payments]
-    counters = [(place, counter) for place, one in enumerate(asked, 1) for counter in one.counters]
     row = await connection.fetchrow(
         records.sql.settle_payments,
-        *(now, None, [one.payer for one in payments]),
+        *(now, None, None, [one.payer for one in payments]),
         if_any([claim and claim.key for claim in claims]),
         if_any([claim and claim.fingerprint for claim in claims]),
         [one.payee_handle for one in payments],
@@ -131,12 +126,7 @@ async def _pay(connection: Connection, asked: Sequence[Proposed], now: datetime)
         [one.fee.units for one in payments],
         if_any([one.memo for one in payments]),
         if_any([one.refund_of for one in payments]),
-        [place for place, _ in counters],
-        [counter.scope for _, counter in counters],
-        [counter.id for _, counter in counters],
-        [counter.number for _, counter in counters],
-        *(None, None),
-        *_NO_SESSIONS,
+        *limits.counters(asked),
     )
     assert row is not None
     return row
@@ -159,7 +149,7 @@ def _settled(
 
 
 class LedgerPayment(PlainPayment, frozen=True):
-    """A fiat payment to a handle that settles at once. `token_hash` is of the session's token if `of_session`."""
+    """A fiat payment to a handle that settles at once."""
 
     of_session: bool = False
 
@@ -254,51 +244,28 @@ class Columns(NamedTuple):
     memos: list[str | None]
 
 
-class Sessions(NamedTuple):
-    """For payments as columns: the SHA-256 of each session's token, or None for an API key; and the ids of wallets
-    whose sessions are left to the checks.
-    """
-
-    hashes: list[bytes | None]
-    left_out: Collection[str]
-
-    def rules(self, settings: PaymentSettings, assets: Sequence[str], now: datetime) -> tuple[object, ...]:
-        """The arguments of `settle_payments` that `sessions_with_room` needs."""
-        usual = {code: usual_limit(settings.assets[code]) for code in set(assets)}
-        return (
-            self.hashes,
-            now - session.FRESH,
-            first_id(now - policy.DAY),
-            now - policy.FIRST_DAY,
-            list(usual),
-            [limit.payment.units for limit in usual.values()],
-            [limit.day.units for limit in usual.values()],
-            list(self.left_out) or None,
-        )
-
-
-#: The same arguments if no payment is in a session.
-_NO_SESSIONS: Final = (None,) * 8
-
-
 async def pay_columns(
     connection: Connection, settings: PaymentSettings, asked: Columns, now: datetime, sessions: Sessions | None = None
 ) -> tuple[list[PaymentId | NotDone], list[str], datetime, Sequence[WalletId | None]]:
     """Settle payments given as columns. Returns for each its id or why it is not settled, and the payer's handle; their
     time; and, with `sessions`, the payers' wallets.
     """
-    since = now - caps.DAY
     row = await connection.fetchrow(
         records.sql.settle_payments,
-        *(now, asked.api_key_hashes, None, asked.idempotency_keys, asked.fingerprints, asked.payee_handles),
+        *(now, asked.api_key_hashes, sessions.hashes if sessions else None, None),
+        *(asked.idempotency_keys, asked.fingerprints, asked.payee_handles),
         *(asked.assets, asked.amounts, asked.fees, if_any(asked.memos), None),
-        *(None, None, None, None, since, bucket_of(since)),
-        *(sessions.rules(settings, asked.assets, now) if sessions else _NO_SESSIONS),
+        *limits.rules(settings, asked.assets, now, sessions),
     )
     assert row is not None
     hashes = sessions.hashes if sessions else [None] * len(asked.fees)
     outcomes: list[PaymentId | NotDone] = [
-        id if outcome == "done" else _not_done(settings, code, units, cost, outcome, handle, available, of is not None)
+        id
+        if outcome == "done"
+        else not_done(
+            *(Money(units, settings.assets[code]), outcome, handle),
+            *(Money(cost, settings.assets[code]), available, of is not None),
+        )
         for id, outcome, handle, available, units, cost, code, of in zip(
             *(row["id"] or [None] * len(asked.fees), row["outcome"], row["payer_handle"], row["available"]),
             *(asked.amounts, asked.fees, asked.assets, hashes),
@@ -306,22 +273,6 @@ async def pay_columns(
         )
     ]
     return outcomes, row["payer_handle"], row["paid_at"], row["payer"] or [None] * len(asked.fees)
-
-
-def _not_done(
-    settings: PaymentSettings,
-    code: str,
-    units: int,
-    cost: int,
-    outcome: str,
-    handle: str,
-    available: int | None,
-    of_session: bool,
-) -> NotDone:
-    if of_session and outcome not in ("unauthenticated", "used"):  # the checks say why, and open accounts
-        return NeedsChecks(always=False)
-    asset = settings.assets[code]
-    return not_done(Money(units, asset), outcome, handle, Money(cost, asset), available)
 
 
 # ---- payments of plain API keys that are only held -------------------------------------------------------------------
@@ -332,12 +283,15 @@ class HeldPayment(HeldFirst, frozen=True):
 
 
 class Held(Struct, frozen=True):
-    """A request whose money is held: the payer, since when, and until when."""
+    """A request whose money is held: the payer, since when, and until when. `payer` is the payer's wallet if a session
+    asked.
+    """
 
     asked: HeldPayment
     payer_handle: str
     at: datetime
     expires_at: datetime
+    payer: WalletId | None = None
 
 
 def payee_of_hold(settings: PaymentSettings, to: str, money: Money) -> str | None:
@@ -346,12 +300,30 @@ def payee_of_hold(settings: PaymentSettings, to: str, money: Money) -> str | Non
 
 
 async def hold_all(
-    database: Database, settings: PaymentSettings, asked: Sequence[HeldPayment], now: datetime
+    database: Database,
+    settings: PaymentSettings,
+    asked: Sequence[HeldPayment],
+    now: datetime,
+    left_out: Collection[str] = (),
 ) -> list[Held | NotDone]:
-    """Hold the money of payments, as `hold.hold_all` does."""
+    """Hold the money of payments, as `pay_all` settles them."""
+    async with database.one_statement() as connection:
+        return await hold_in(connection, settings, asked, now, left_out)
+
+
+async def hold_in(
+    connection: Connection,
+    settings: PaymentSettings,
+    asked: Sequence[HeldPayment],
+    now: datetime,
+    left_out: Collection[str] = (),
+) -> list[Held | NotDone]:
+    """`hold_all` as a part of the caller's transaction."""
     expires_at = now + timedelta(seconds=settings.hold_seconds)
-    outcomes = await hold.hold_all(database, LedgerRail.name, asked, now, "held", expires_at=expires_at)
+    outcomes = await hold.hold_all(
+        connection, settings, LedgerRail.name, asked, now, "held", left_out, expires_at=expires_at
+    )
     return [
-        Held(one, outcome, now, expires_at) if isinstance(outcome, str) else outcome
+        Held(one, outcome.handle, now, expires_at, outcome.payer) if isinstance(outcome, Holder) else outcome
         for one, outcome in zip(asked, outcomes, strict=True)
     ]

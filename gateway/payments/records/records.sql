@@ -203,15 +203,15 @@ LEFT JOIN wallet AS receiver ON receiver.id = received.wallet_id;
 
 -- settle_payments
 -- Any number of payments on the ledger rail, a row each; see schema/08_settle_payments.sql.
-SELECT outcome, payer_handle, available, id, paid_at, CASE WHEN $18::bytea[] IS NOT NULL THEN payer END AS payer
+SELECT outcome, payer_handle, available, id, paid_at, CASE WHEN $3::bytea[] IS NOT NULL THEN payer END AS payer
 FROM settle_payments($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
     $24, $25);
 
 -- hold_payments
 -- Any number of payments whose money is held first, on one rail; see schema/08_hold_payments.sql.
-SELECT outcome, payer_handle, available
+SELECT outcome, payer_handle, available, CASE WHEN $4::bytea[] IS NOT NULL THEN payer END AS payer
 FROM hold_payments($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-    $24, $25, $26);
+    $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40);
 
 -- end_payments
 -- Captures and voids on the ledger rail; see schema/08_end_payments.sql.

@@ -1,7 +1,8 @@
-"""Payments of plain API keys whose money is held first: fiat for a later capture, and tokens until a final block.
+"""Payments whose money is held first: fiat for a later capture, and tokens until a final block. They are of plain API
+keys, of keys with caps, and of sessions.
 
 Each is one statement for many of them (payments/rails/). It takes payments with ids, which are made at the commit.
-Sessions are left to the checks.
+Where a cap or a policy seems to have no room for a payment, the checks decide it.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import structs
 
+from gateway.api.payments.fast.counts import LIMITED
 from gateway.api.payments.fast.handler import JSON, Answer, FastHandler
 from gateway.api.payments.fast.request import PaymentRequested
 from gateway.api.payments.fast.view import view
@@ -36,22 +38,24 @@ class Holds(FastHandler[PaymentRequested, HeldPayment, Held]):
 
     def read(self, request: PaymentRequested) -> HeldPayment | None:
         asked, head, money = request.asked, request.head, request.money
-        if asked.capture or head.of_session:
+        if asked.capture:
             return None
         handle = ledger.payee_of_hold(self.services.settings, asked.to, money)
         if handle is None:
             return None
         return HeldPayment(
-            head.token_hash, head.idempotency_key, request.fingerprint, handle, money, asked.memo, _NO_ID
+            *(head.token_hash, head.idempotency_key, request.fingerprint, handle, money, asked.memo, _NO_ID),
+            head.of_session,
         )
 
     async def commit(self, asked: Sequence[HeldPayment]) -> list[Held | NotDone]:
         now = self.services.clock()
         fresh = [structs.replace(one, payment_id=PaymentId(new_id(now))) for one in asked]
-        return await ledger.hold_all(self.services.database, self.services.settings, fresh, now)
+        over = self.services.limits.over(LIMITED, now)
+        return await ledger.hold_all(self.services.database, self.services.settings, fresh, now, over)
 
     def answer(self, request: PaymentRequested, done: Held) -> Answer:
-        self.counts.request(request.head)
+        self.counts.request(request.head, done.payer)
         self.counts.paid(request, "held")
         nothing = Money(0, done.asked.money.asset)
         shown = view(
@@ -78,19 +82,21 @@ class Tokens(FastHandler[PaymentRequested, TokenPayment, Queued]):
     def read(self, request: PaymentRequested) -> TokenPayment | None:
         asked, head = request.asked, request.head
         handle = chain.payee_of(self.services.settings, asked.to, request.money, asked.capture)
-        if handle is None or head.of_session:
+        if handle is None:
             return None
         return TokenPayment(
-            head.token_hash, head.idempotency_key, request.fingerprint, handle, request.money, asked.memo, _NO_ID
+            *(head.token_hash, head.idempotency_key, request.fingerprint, handle, request.money, asked.memo, _NO_ID),
+            head.of_session,
         )
 
     async def commit(self, asked: Sequence[TokenPayment]) -> list[chain.Outcome]:
         now = self.services.clock()
         fresh = [structs.replace(one, payment_id=PaymentId(new_id(now))) for one in asked]
-        return await chain.pay_all(self.services.database, self.services.settings, fresh, now)
+        over = self.services.limits.over(LIMITED, now)
+        return await chain.pay_all(self.services.database, self.services.settings, fresh, now, over)
 
     def answer(self, request: PaymentRequested, done: Queued) -> Answer:
-        self.counts.request(request.head)
+        self.counts.request(request.head, done.payer)
         self.counts.paid(request, "accepted")
         nothing = Money(0, done.asked.money.asset)
         shown = view(

@@ -1,0 +1,65 @@
+"""What `settle_payments` and `hold_payments` are told of the limits that payments count against.
+
+The checks have found those of payments that have passed them (`counters`). Those of API keys with caps and of sessions
+are found by `payments_with_room` (schema/10_spending.sql), which is told the time and the usual limits (`rules`).
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from gateway.identity.sign_in import session
+from gateway.ids import first_id
+from gateway.payments.checks import caps, policy
+from gateway.payments.checks.spending import bucket_of
+from gateway.payments.model.policy import usual_limit
+from gateway.payments.model.proposed import Proposed
+from gateway.payments.model.settings import PaymentSettings
+
+
+class Sessions(NamedTuple):
+    """For payments as columns: the SHA-256 of each session's token, or None for an API key; and the ids of wallets
+    whose sessions are left to the checks.
+    """
+
+    hashes: Sequence[bytes | None]
+    left_out: Collection[str]
+
+
+#: In the place of counters and rules: no payment has any.
+_NO_COUNTERS: Final = (None,) * 4
+_NO_SESSIONS: Final = (None,) * 7
+
+
+def counters(asked: Sequence[Proposed]) -> tuple[object, ...]:
+    """The limits that payments which have passed the checks count against, and no rules."""
+    each = [(place, counter) for place, one in enumerate(asked, 1) for counter in one.counters]
+    return (
+        [place for place, _ in each],
+        [counter.scope for _, counter in each],
+        [counter.id for _, counter in each],
+        [counter.number for _, counter in each],
+        *(None, None),
+        *_NO_SESSIONS,
+    )
+
+
+def rules(
+    settings: PaymentSettings, assets: Iterable[str], now: datetime, sessions: Sessions | None
+) -> tuple[object, ...]:
+    """What payments by API keys and in sessions, of the assets with these codes, are decided by."""
+    since = now - caps.DAY
+    days = (*_NO_COUNTERS, since, bucket_of(since))
+    if sessions is None:
+        return (*days, *_NO_SESSIONS)
+    usual = {code: usual_limit(settings.assets[code]) for code in set(assets)}
+    return (
+        *days,
+        now - session.FRESH,
+        first_id(now - policy.DAY),
+        now - policy.FIRST_DAY,
+        list(usual),
+        [limit.payment.units for limit in usual.values()],
+        [limit.day.units for limit in usual.values()],
+        list(sessions.left_out) or None,
+    )
