@@ -131,7 +131,7 @@ async def test_a_taken_handle_is_told_at_the_field_and_an_address_is_one_wallets
     async with visiting(browser, site) as again:
         await give_wallet(again, key)
         await sign_up(again, "bob")
-        await again.status("is a wallet's already")
+        await again.status("already belongs to a wallet")
 
 
 async def test_who_loses_the_answer_to_the_claim_is_told_to_sign_in(

@@ -199,7 +199,7 @@ async def test_a_kind_is_switched_by_keyboard_and_what_guards_the_wallet_stays_o
 
     freezes = page.get_by_role("switch", name="Freezes, by E-mail")
     await freezes.click()
-    await visitor.status("notices of the kind freeze guard the wallet")
+    await visitor.status("notifications of the kind freeze guard the wallet")
     await expect(freezes).to_be_checked()
     await page.get_by_text("At least one channel stays on").wait_for()
 

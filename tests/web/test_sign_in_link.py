@@ -23,7 +23,7 @@ async def test_the_link_opens_the_wallet_and_a_second_time_says_why_not(
     assert "gl_" not in visitor.page.url
     async with visiting(browser, site) as other:
         await other.page.goto(link)
-        await other.status("this link signs nobody in")
+        await other.status("this sign-in link is not valid")
         assert "gl_" not in other.page.url
 
 
@@ -38,4 +38,4 @@ async def test_the_link_to_the_console_opens_it_once(browser: Browser, site: Sit
     assert "gl_" not in visitor.page.url
     async with visiting(browser, site) as other:
         await other.page.goto(path)
-        await other.status("this link signs nobody in")
+        await other.status("this sign-in link is not valid")

@@ -31,6 +31,7 @@ from gateway.payments.timeline.step import KINDS as STEPS
 from gateway.reconciliation.diagnosis import State as CheckState
 from gateway.settlement.relayer_accounts import State as RelayerState
 from gateway.webhooks.vocabulary import OUTCOMES
+from gateway.webhooks.vocabulary import State as DeliveryState
 
 Json = Any
 
@@ -38,6 +39,7 @@ Json = Any
 #: The values of a text that several schemas have, under one name.
 _ENUMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "PaymentState": ("The state of a payment.", tuple(state.value for state in State)),
+    "ConversionState": ("The state of a conversion.", ("queued", "submitted", "settled", "failed")),
     "RequestState": ("The state of a request for money.", STATES),
     "RequestDirection": ("Asked of the wallet, or by it.", get_args(Direction)),
     "Rail": ("How a payment is settled.", get_args(RailName)),
@@ -52,6 +54,7 @@ _ENUMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "PaymentStepKind": ("What a step of a payment's timeline was.", STEPS),
     "RelayerState": ("How a relayer account stands.", get_args(RelayerState)),
     "CheckState": ("How a check of the gateway went.", get_args(CheckState)),
+    "WebhookDeliveryState": ("The state of a delivery.", get_args(DeliveryState)),
     "WebhookOutcome": ("What came of an attempt to deliver.", OUTCOMES),
     "ProposalState": ("What became of a proposal.", get_args(proposals.ProposalState)),
     "OperatorState": ("Whether somebody is an operator.", get_args(OperatorState)),
