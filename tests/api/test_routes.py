@@ -44,7 +44,7 @@ ROUTES = {
     *(("POST", f"/v1/{name}") for name in ("wallet/unfreeze", "wallet/unfreeze/challenge")),
     *((method, "/v1/policy") for method in ("GET", "PUT")),
     *(("POST", f"/v1/{name}/challenge") for name in ("policy", "withdrawals", "payments/{id}/approval")),
-    *(("POST", f"/v1/payments/{{id}}/{name}") for name in ("approval", "refusal")),
+    *(("POST", f"/v1/payments/{{id}}/{name}") for name in ("approval", "decline")),
     *(("GET", f"/v1/{name}") for name in ("payments/waiting", "payments/{id}/receipt.pdf")),
     ("GET", "/v1/operator/payments/{id}/receipt.pdf"),
     *(("GET", f"/v1/statement{kind}") for kind in ("", ".csv", ".pdf")),

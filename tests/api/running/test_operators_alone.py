@@ -28,4 +28,4 @@ async def test_a_wallets_key_and_session_and_nobody_are_refused(shared: Api, met
 
 
 def test_there_is_a_call_for_each_route() -> None:
-    assert len(CALLS) == len(ROUTES) == 8
+    assert len(CALLS) == len(ROUTES) == 9
