@@ -103,7 +103,7 @@ async def test_nobody_pays_the_operators_own_addresses_or_one_that_has_no_key(to
         with pytest.raises(UnknownPayee, match=why):
             await town.pay(alice, to.lower(), "1 USDX")
         async with town.database.reading() as connection:
-            wanted = policy_change.wanted(connection, town.settings, alice, Policy(), [to])
+            wanted = policy_change.resolve_payees(connection, town.settings, alice, Policy(), [to])
             with pytest.raises(UnknownPayee, match=why):
                 await wanted
     paid = await town.pay(alice, key.address, "1 USDX")

@@ -127,7 +127,7 @@ async def test_a_group_with_a_payee_whose_account_is_not_open_is_paid_once_and_i
 
 async def test_a_fee_that_is_not_covered_stops_the_payment(town: LedgerTown, alice: Wallet, bob: Wallet) -> None:
     town.charge(100)
-    with pytest.raises(Exception, match=r"101\.00 EUR was asked"):
+    with pytest.raises(Exception, match=r"101\.00 EUR is needed"):
         await town.pay(alice, "@bob", "100.00 EUR")
     assert await town.available(alice, "EUR") == "100.00 EUR"
 

@@ -25,7 +25,7 @@ GIVEN: dict[str, tuple[object, ...]] = {
     "ledger_refunds": (uuid4(), 17, 4, 1_000),
     "report": (uuid4(),),
     "webhooks": ([uuid4(), uuid4()], [1, 2]),
-    "notices": ([uuid4(), uuid4()], [1, 2]),
+    "notifications": ([uuid4(), uuid4()], [1, 2]),
     "audit_events": (uuid4(),),
     "checkpoint_of_event": (4,),
 }
