@@ -4,6 +4,7 @@ import pytest
 
 from gateway.money import Assets
 from gateway.postgres.pool import Database
+from tests.payments.avenue import Avenue
 from tests.payments.street import Street
 
 
@@ -12,3 +13,10 @@ async def street(database: Database, assets: Assets) -> Street:
     street = Street(database, assets)
     await street.move_in(0)
     return street
+
+
+@pytest.fixture
+async def avenue(database: Database, assets: Assets) -> Avenue:
+    avenue = Avenue(database, assets)
+    await avenue.move_in()
+    return avenue

@@ -5,11 +5,10 @@ those.
 the checks say it with their reasons. Hypothesis drives both over sessions, policies and days that are partly spent.
 """
 
-import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, event, given, settings
@@ -17,159 +16,26 @@ from hypothesis import strategies as st
 
 from gateway.errors import Unauthenticated
 from gateway.idempotency import Claim
-from gateway.identity import wallet as wallets
 from gateway.identity.sign_in import session
 from gateway.identity.sign_in.session import FRESH, LASTS, ROTATES_AFTER
-from gateway.identity.wallet import Wallet
-from gateway.ids import PaymentId, TransferId, new_id
-from gateway.ledger import account, ledger
-from gateway.ledger.transfer import Leg, Transfer
-from gateway.money import Assets, Money
+from gateway.money import Money
 from gateway.payments import pay
-from gateway.payments.checks import caps, policy
-from gateway.payments.checks.caps import Cap
+from gateway.payments.checks import policy
 from gateway.payments.checks.policy import DAY, FIRST_DAY
 from gateway.payments.model.payment import Payment
 from gateway.payments.model.plain import NeedsChecks, NotDone, Undecided
 from gateway.payments.model.policy import Limit, Policy
-from gateway.payments.model.route import RailName
 from gateway.payments.pay import PayRequest
-from gateway.payments.rails import chain as chain_rail
 from gateway.payments.rails import ledger as ledger_rail
-from gateway.payments.rails.chain import Queued, TokenPayment
 from gateway.payments.rails.hold import HeldFirst
-from gateway.payments.rails.ledger import HeldPayment, LedgerPayment, Settled
-from gateway.postgres.pool import Connection, Database
+from gateway.payments.rails.ledger import LedgerPayment, Settled
+from gateway.postgres.pool import Connection
 from gateway.secret import hash_of
-from tests.api.conftest import contracts
-from tests.databases import until_waiting
 from tests.factory import NOW
-from tests.payments.test_ledger_rail import LedgerTown
-from tests.payments.test_settle_payments import WRITTEN, undone
+from tests.payments.avenue import COUNTED, HOUR, KNOW, MINUTE, TICK, WAYS, Avenue, Signed
+from tests.payments.test_settle_payments import undone
 
 pytestmark = pytest.mark.anyio
-
-TICK, MINUTE, HOUR = timedelta(microseconds=1), timedelta(minutes=1), timedelta(hours=1)
-
-#: What counts, and whom the payer has paid, beside what every payment writes.
-COUNTED = {
-    "counted": "SELECT scope, scope_id, number, asset, bucket, at, amount FROM counted_payment ORDER BY at, amount",
-    "spending": "SELECT * FROM spending ORDER BY bucket",
-    "known": "SELECT * FROM known_payee ORDER BY payee",
-}
-
-
-#: Everything that a payment writes whose money is held first, but for its key, its ids, and the numbers of events.
-HELD = {
-    "payment": """SELECT state, rail, payer, payee, payee_address, asset, amount, fee, memo, route::text,
-        transfer_id = id AS own_transfer, authorization_id = id AS own_authorization, created_at, expires_at, approval,
-        capture, undo_until, hidden_from_payee FROM staged_payment ORDER BY created_at, amount""",
-    "hold": "SELECT state, debit_id, credit_id, amount, purpose, leg, created_at FROM hold ORDER BY created_at, amount",
-    "account": WRITTEN["account"],
-    "authorization": """SELECT kind, asset, from_address, to_address, value, nonce, valid_before, state, signed_by
-        FROM token_authorization ORDER BY nonce""",
-    "event": WRITTEN["event"],
-}
-
-#: What a payment becomes, the asset that it is of, what it writes, and the statement.
-WAYS: dict[str, tuple[str, Any, Any]] = {
-    "settled": ("EUR", WRITTEN, ledger_rail.pay_in),
-    "held": ("EUR", HELD, ledger_rail.hold_in),
-    "queued": ("USDX", HELD, chain_rail.pay_in),
-}
-
-RAILS: tuple[RailName, ...] = get_args(RailName)
-
-KNOW = "INSERT INTO known_payee (wallet_id, payee, first_paid_at) VALUES ($1, $2, $3)"
-
-
-@dataclass
-class Signed:
-    """Somebody with a session: what they show."""
-
-    wallet: Wallet
-    token: str
-
-
-class Avenue(LedgerTown):
-    """alice, whose wallet is guarded and who has signed in, and bob, whom she has paid before."""
-
-    async def move_in(self) -> None:
-        self.now = NOW - 9 * DAY
-        self.settings = replace(self.settings, contracts=contracts(self.assets))
-        self.bob, self.carol = await self.person("bob", "9.00 EUR"), await self.person("carol", "9.00 EUR")
-        self.alice = await self.signed_in("alice")
-        await self.has_tokens(self.bob, "9 USDX")
-        await self.has_tokens(self.alice.wallet, "900 USDX")
-        self.now = NOW
-
-    async def has_tokens(self, owner: Wallet, text: str) -> None:
-        usdx, id = self.assets["USDX"], TransferId(new_id(self.now))
-        codes = account.system_account("supply", usdx), account.wallet(owner.handle, usdx)
-        async with self.database.transaction() as connection:
-            ids = await ledger.accounts(connection, [(code, usdx) for code in codes])
-            leg = Leg(*(ids[code] for code in codes), self.money(text).units)
-            await ledger.post(connection, [Transfer(id, "observation", id, (leg,), unconditional=True)], self.now)
-
-    async def signed_in(self, handle: str, passkey_at: datetime | None = NOW - 9 * DAY, frozen: bool = False) -> Signed:
-        """A guarded wallet nine days old, which has paid bob, and a session of a minute ago by its passkey, or without
-        one. It may have been frozen before it was guarded.
-        """
-        wallet = await self.person(handle, "900.00 EUR")
-        passkey, token = new_id(self.now), f"gs_{handle}"
-        if frozen:
-            await self.change("UPDATE wallet SET frozen_at = $2 WHERE id = $1", wallet.id, NOW)
-        async with self.database.transaction() as connection:
-            await wallets.guard(connection, wallet.id)
-            await connection.execute("UPDATE policy SET since = $2 WHERE wallet_id = $1", wallet.id, NOW - 9 * DAY)
-            await connection.execute(
-                "INSERT INTO passkey (id, wallet_id, credential_id, public_key, sign_count, backed_up, name,"
-                " created_at) VALUES ($1, $2, $3, '\\x01', 0, false, 'laptop', $4)",
-                *(passkey, wallet.id, passkey.bytes, passkey_at or NOW),
-            )
-            await connection.execute(KNOW, wallet.id, self.bob.id, NOW - 8 * DAY)
-            started = NOW - MINUTE
-            id = new_id(started)
-            by = ("passkey", passkey) if passkey_at else ("ethereum", None)
-            begun = (id, wallet.id, *by, "Firefox", started, started + LASTS)
-            await connection.execute(session.sql.start_session, *begun)
-            await connection.execute(session.sql.add_token, hash_of(token), id, started)
-        return Signed(wallet, token)
-
-    def asked(self, *texts: str, by: Signed | None = None, to: str = "bob") -> list[LedgerPayment]:
-        token = hash_of((by or self.alice).token)
-        return [
-            LedgerPayment(token, f"{new_id(self.now)}", b"f" * 32, to, self.money(text), "tea", of_session=True)
-            for text in texts
-        ]
-
-    def first(self, way: str, units: int, by: Signed | None = None) -> HeldFirst | LedgerPayment:
-        """A payment of so many hundredths that becomes this, as its statement takes it."""
-        token, id, asset = hash_of((by or self.alice).token), PaymentId(new_id(self.now)), self.assets[WAYS[way][0]]
-        shown = (token, f"{id}", b"f" * 32, "bob", Money(units * 10 ** (asset.decimals - 2), asset), "tea")
-        if way == "settled":
-            return LedgerPayment(*shown, True)
-        return (HeldPayment if way == "held" else TokenPayment)(*shown, id, True)
-
-    async def pays(self, *texts: str, by: Signed | None = None, to: str = "bob", **more: Any) -> list[type]:
-        done = await ledger_rail.pay_all(
-            self.database, self.settings, self.asked(*texts, by=by, to=to), self.now, **more
-        )
-        return [type(one) for one in done]
-
-    async def change(self, statement: str, *values: object) -> None:
-        async with self.database.transaction() as connection:
-            await connection.execute(statement, *values)
-
-
-@pytest.fixture
-async def avenue(database: Database, assets: Assets) -> Avenue:
-    avenue = Avenue(database, assets)
-    await avenue.move_in()
-    return avenue
-
-
-# ---- over the whole space -------------------------------------------------------------------------------------------
 
 
 def mostly(usual: Any, *others: Any) -> st.SearchStrategy[Any]:
@@ -404,125 +270,3 @@ async def test_an_idempotency_key_is_used_once_in_both_ways(avenue: Avenue) -> N
     group = [asked]
     assert isinstance((await ledger_rail.pay_all(avenue.database, avenue.settings, group, NOW))[0], Settled)
     assert type((await ledger_rail.pay_all(avenue.database, avenue.settings, group, NOW))[0]) is Undecided
-
-
-# ---- at the same moment ---------------------------------------------------------------------------------------------
-
-
-SIGN_OUT = "UPDATE session SET ended_at = now(), ended_by = 'signed_out' WHERE wallet_id = $1"
-
-
-@pytest.mark.parametrize("way", ["held", "queued"])
-async def test_a_hold_and_tokens_in_a_session_count_and_wait_for_the_policy(avenue: Avenue, way: str) -> None:
-    async def pays(*units: int) -> list[Any]:
-        async with avenue.database.transaction() as connection:
-            asked = [avenue.first(way, one) for one in units]
-            return list(await WAYS[way][2](connection, avenue.settings, asked, NOW))
-
-    assert not any(isinstance(one, NotDone) for one in await pays(100_00, 100_00))
-    assert [type(one) for one in await pays(100_00, 1)] == [NeedsChecks] * 2, "more than the day has left"
-    async with avenue.database.transaction() as other:
-        await other.execute("SELECT FROM policy FOR UPDATE")
-        await other.execute(SIGN_OUT, avenue.alice.wallet.id)
-        paying = asyncio.create_task(pays(1))
-        async with avenue.database.reading() as connection:
-            await until_waiting(connection, 1, paying)
-    assert [type(one) for one in await paying] == [NeedsChecks]
-    assert await avenue.wrong() == []
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        SIGN_OUT,
-        "UPDATE wallet SET frozen_at = now() WHERE id = $1",
-        "UPDATE policy SET (approve_new_payee, changed_payee_days, new_device_hours) = (true, 7, 720)"
-        " WHERE wallet_id = $1",
-        "DELETE FROM known_payee WHERE wallet_id = $1",
-        "INSERT INTO policy_limit (wallet_id, asset, payment, day) VALUES ($1, 'EUR', 99, 500)",
-        "UPDATE wallet SET recovered_at = '2030-01-31' WHERE handle = 'bob' AND id <> $1",
-        "SELECT count_spending(now, now, '{policy}', ARRAY[$1::uuid], '{0}', '{EUR}', ARRAY[$1], '{29901}')"
-        " FROM (SELECT timestamptz '2030-01-31') AS clock (now)",
-    ],
-)
-async def test_what_changes_while_a_payment_waits_for_the_policy_is_seen(avenue: Avenue, change: str) -> None:
-    async with avenue.database.transaction() as other:
-        await other.execute("SELECT FROM policy FOR UPDATE")
-        await other.execute(change, avenue.alice.wallet.id)
-        paying = asyncio.create_task(avenue.pays("1.00 EUR"))
-        async with avenue.database.reading() as connection:
-            await until_waiting(connection, 1)
-    assert await paying == [NeedsChecks]
-
-
-async def test_a_freeze_waits_for_the_payment_that_is_being_made_and_lets_no_other_go(avenue: Avenue) -> None:
-    async with avenue.database.transaction() as first:
-        (paid,) = await ledger_rail.pay_in(first, avenue.settings, avenue.asked("1.00 EUR"), NOW)
-        freezing = asyncio.create_task(avenue.change("UPDATE wallet SET frozen_at = now() WHERE handle = 'alice'"))
-        async with avenue.database.reading() as connection:
-            await until_waiting(connection, 1)
-    await freezing
-    assert isinstance(paid, Settled)
-    assert await avenue.pays("1.00 EUR") == [NeedsChecks]
-
-
-async def test_fifty_groups_at_once_find_no_more_room_than_the_day_has(avenue: Avenue) -> None:
-    done = await asyncio.gather(*(avenue.pays("10.00 EUR", "10.00 EUR") for _ in range(50)))
-
-    assert sorted(done, key=str) == [[NeedsChecks] * 2] * 35 + [[Settled] * 2] * 15
-    assert await avenue.available(avenue.alice.wallet, "EUR") == "600.00 EUR"
-
-
-async def test_keys_with_caps_and_sessions_of_two_wallets_wait_for_each_other_in_no_ring(avenue: Avenue) -> None:
-    """A group with a key of one wallet and a session of the other locks the policies of both in one order."""
-    signed = [avenue.alice, await avenue.signed_in("dora")]
-    keys = [await with_caps(avenue, one.wallet) for one in signed]
-
-    def group(first: int) -> list[LedgerPayment]:
-        (by_session,) = avenue.asked("1.00 EUR", by=signed[1 - first])
-        return [LedgerPayment(keys[first], f"{new_id(NOW)}", b"f" * 32, "bob", by_session.money, None), by_session]
-
-    paying: list[asyncio.Task[list[ledger_rail.Outcome]]] = []
-    async with avenue.database.transaction() as other, avenue.database.reading() as connection:
-        await other.execute("SELECT FROM policy WHERE wallet_id = $1 FOR UPDATE", signed[1].wallet.id)
-        for n in (1, 0):
-            paying.append(asyncio.create_task(ledger_rail.pay_all(avenue.database, avenue.settings, group(n), NOW)))
-            await until_waiting(connection, len(paying))
-    done = await asyncio.gather(*paying)
-
-    assert {type(one) for outcomes in done for one in outcomes} == {Settled}
-    assert await avenue.wrong() == []
-
-
-async def test_a_cap_of_a_rail_covers_tokens_only_if_it_is_the_chain(avenue: Avenue) -> None:
-    usdx = avenue.assets["USDX"]
-
-    async def pays(key: bytes, *texts: str) -> list[type]:
-        asked = [
-            TokenPayment(key, f"{id}", b"f" * 32, "bob", usdx.parse(text), None, id)
-            for text in texts
-            for id in [PaymentId(new_id(NOW))]
-        ]
-        return [type(one) for one in await chain_rail.pay_all(avenue.database, avenue.settings, asked, NOW)]
-
-    day = usdx.parse("2.00")
-    by_ledger, by_chain = [
-        await with_caps(avenue, avenue.alice.wallet, Cap("USDX", rail, None, None, day)) for rail in RAILS
-    ]
-    assert await pays(by_ledger, "1.00") == [NeedsChecks]
-    assert await pays(by_chain, "1.00", "1.00") == [Queued] * 2
-    assert await pays(by_chain, "0.01") == [NeedsChecks]
-
-
-async def with_caps(avenue: Avenue, owner: Wallet, cap: Cap | None = None) -> bytes:
-    """The SHA-256 of a key with caps."""
-    id = new_id(NOW)
-    hashed = hash_of(f"key {id}")
-    async with avenue.database.transaction() as connection:
-        await connection.execute(
-            "INSERT INTO api_key (id, hash, wallet_id, created_at, scopes, capped, approved)"
-            " VALUES ($1, $2, $3, $4, '{pay}', true, true)",
-            *(id, hashed, owner.id, NOW),
-        )
-        await caps.give(connection, id, [cap or Cap("EUR", None, None, None, avenue.money("500.00 EUR"))])
-    return hashed
