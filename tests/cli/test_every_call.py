@@ -54,7 +54,7 @@ def called(up: Up, url: str, handle: str, *which: str) -> int:
         [
             *(SCHEMATHESIS, "run", f"{url}/openapi.json", "--header", f"Authorization: Bearer {key}", "--no-color"),
             *("--seed", "1", "--max-examples", "10", "--phases", "examples,coverage,fuzzing", "--warnings", "off"),
-            *("--workers", "2", "--checks", ",".join(CHECKS), *which),
+            *("--workers", "2", "--checks", ",".join(CHECKS), "--request-timeout", str(HANG_SECONDS), *which),
         ],
         cwd=up.folder,
         env=os.environ | {"SCHEMATHESIS_HOOKS": "lines", "PYTHONPATH": str(up.folder)},

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.async_api import Browser, CDPSession, Page, async_playwright
+from playwright.async_api import Browser, CDPSession, ConsoleMessage, Page, async_playwright, expect
 
 from gateway.api.server import Server
 from gateway.cli.processes.ports import check_port, free_port
@@ -118,6 +118,11 @@ async def visiting(browser: Browser, site: Site) -> AsyncIterator[Visitor]:
         yield visitor
 
 
+def is_left(error: str) -> bool:
+    """Whether it is the event stream of a page that was left before the stream was open."""
+    return "Failed to fetch" in error and "elt: div#stream" in error
+
+
 @asynccontextmanager
 async def window(browser: Browser, url: str) -> AsyncIterator[Visitor]:
     """One at the gateway of this URL."""
@@ -125,7 +130,12 @@ async def window(browser: Browser, url: str) -> AsyncIterator[Visitor]:
     context.set_default_timeout(HANG_SECONDS * 1_000)
     page = await context.new_page()
     complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error" and not is_left(message.text):
+            complaints.append(message.text)
+
+    page.on("console", note)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     devtools = await context.new_cdp_session(page)
     await devtools.send("WebAuthn.enable")
@@ -140,6 +150,9 @@ async def window(browser: Browser, url: str) -> AsyncIterator[Visitor]:
     added = await devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
     yield Visitor(page, devtools, added["authenticatorId"], complaints)
     await context.close()
+
+
+expect.set_options(timeout=HANG_SECONDS * 1_000)  # as whatever else a page is waited for
 
 
 @pytest.fixture(scope="session")
