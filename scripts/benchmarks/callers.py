@@ -62,9 +62,10 @@ FROM wallet
 """
 _GUARD = "UPDATE wallet SET guarded = true WHERE NOT guarded"
 _POLICIES = "UPDATE policy SET approve_new_payee = false, since = now() - interval '30 days'"
-_LIMITS = (
-    "INSERT INTO policy_limit (wallet_id, asset, payment, day) SELECT wallet_id, 'EUR', 1000_00, 1000000_00 FROM policy"
-)
+_LIMITS = """
+INSERT INTO policy_limit (wallet_id, asset, payment, day)
+SELECT wallet_id, code, 1000 * 10 ^ decimals, 1000000 * 10 ^ decimals FROM policy, asset WHERE code = $1
+"""
 
 _KEYS = """
 INSERT INTO api_key (hash, wallet_id, id, origin, name, scopes, capped, created_at, approved)
@@ -74,7 +75,8 @@ FROM (SELECT handle, guarded, wallet.id AS wallet_id, uuidv7() AS id FROM wallet
 """
 _CAPS = """
 INSERT INTO api_key_cap (origin, number, asset, rail, payee, payment, day)
-SELECT origin, 1, 'EUR', NULL, NULL, 1000_00, 1000000_00 FROM api_key WHERE capped
+SELECT origin, 1, code, NULL, NULL, 1000 * 10 ^ decimals, 1000000 * 10 ^ decimals
+FROM api_key, asset WHERE capped AND code = $1
 """
 
 _SESSIONS = """
@@ -89,19 +91,21 @@ FROM begun JOIN wallet ON wallet.id = begun.wallet_id
 """
 
 
-async def prepare(connection: Connection, caller: Caller) -> None:
-    """Give every wallet of a town what this kind of caller has. Their plain keys stay there beside it."""
+async def prepare(connection: Connection, caller: Caller, asset: str = "EUR") -> None:
+    """Give every wallet of a town what this kind of caller has, who pays in this asset. Their plain keys stay there
+    beside it.
+    """
     async with connection.transaction():
         if caller.guarded:
             await connection.execute(_PASSKEYS)
             await connection.execute(_GUARD)
             await connection.execute(_POLICIES)
-            await connection.execute(_LIMITS)
+            await connection.execute(_LIMITS, asset)
         if caller.key:
             capped = caller.key == CAPPED.key
             scopes, digits = _SCOPES[caller.key], _DIGITS - len(caller.key)
             await connection.execute(_KEYS, caller.key, digits, scopes, capped)
-            await connection.execute(_CAPS)
+            await connection.execute(_CAPS, asset)
     await connection.execute("VACUUM ANALYZE")
 
 

@@ -12,9 +12,10 @@ from statistics import median
 
 import httpx
 
-from benchmarks import machine, tokens
+from benchmarks import callers, machine, tokens
 from benchmarks.bare import bare
 from benchmarks.bench import Bench, Measured, told
+from benchmarks.callers import PLAIN, Caller
 from benchmarks.compare import Row, Target, number
 from benchmarks.legs import Leg
 from benchmarks.rig import Connection, Ledger, Rig, Served
@@ -115,15 +116,24 @@ def _rows(ours: list[Leg], spent: Spent, one_by_one: list[float], before: list[f
 
 @asynccontextmanager
 async def setup_with_tokens(
-    above: Rig, handles: int, name: str = "tokens", settings: Mapping[str, str] | None = None
+    above: Rig,
+    handles: int,
+    name: str = "tokens",
+    settings: Mapping[str, str] | None = None,
+    caller: Caller = PLAIN,
 ) -> AsyncIterator[Setup]:
-    """A gateway whose handles have tokens, with further settings. It shares only PostgreSQL with others."""
+    """A gateway whose handles have tokens and pay as this kind of caller, with further settings. It shares only
+    PostgreSQL with others.
+    """
     rig = above.below(name)
     await rig.drop_database(name)
     async with rig.chain(BLOCK_SECONDS) as anvil:
         where = Places(rig.url(name), anvil.url, chain_is_ours=True)
         assembly.run_file(rig.config(name)).write_text(json.dumps(asdict(where)))
         ledger = await tokens.settle(rig, name, handles)
+        async with rig.connected(name) as connection:
+            await callers.prepare(connection, caller, tokens.PAID_IN)
+        ledger.caller = caller
         async with (
             rig.serving(ledger, settings=settings) as gateway,
             rig.working(ledger, settings=settings) as worker,

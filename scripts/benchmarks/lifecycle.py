@@ -1,17 +1,21 @@
-"""What becomes of a payment: holds, captures, voids, refunds and batches by a key that may pay and refund, no more.
+"""What becomes of a payment: holds, captures, voids, refunds and batches by a key that may pay and refund, no more; and
+holds by keys with caps and by sessions, which are of other ledgers.
 
 Each step is as many calls over 64 connections, and plain payments by the same client are what each is measured against.
 Of what was held, half is captured by its payer and half voided; what was paid is refunded by its payee.
 """
 
 import random
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import msgspec
 
 from benchmarks import client
 from benchmarks.bench import Bench, Measured
-from benchmarks.callers import PLAIN, REFUNDING
+from benchmarks.callers import CAPPED, PLAIN, REFUNDING, SESSION, Caller
 from benchmarks.client import Answers, Call
 from benchmarks.compare import Row, microseconds_each, number
 from benchmarks.rig import Connection, Ledger, Rig, Served
@@ -20,6 +24,8 @@ from gateway.ledger import recount
 _CONNECTIONS = 64
 #: In the order in which they are done.
 STEPS = ("plain payments", "payments", "holds", "captures", "voids", "refunds", "batches of 50", "batches of 1,000")
+#: Who holds besides.
+_HOLDERS = (CAPPED, SESSION)
 _BATCH_CONNECTIONS = {50: 8, 1_000: 2}
 _STATES = "SELECT state::text, count(*) FROM payment GROUP BY state"
 
@@ -52,7 +58,7 @@ class Life:
     ledger: Ledger
     gateway: Served
     run: int = 0
-    states: dict[str, int] = field(default_factory=lambda: {"settled": 0, "voided": 0})
+    states: Counter[str] = field(default_factory=Counter)
     _draw: random.Random = field(default_factory=lambda: random.Random(1))  # nosec B311 # noqa: S311 - as in every run
 
     async def round(self, calls: int) -> list[Step]:
@@ -84,19 +90,31 @@ class Life:
         self.states["voided"] += voided.payments
         return steps
 
+    async def holds(self, calls: int) -> Step:
+        """So many holds by the ledger's callers, which nobody ends."""
+        self.run += 1
+        run = f"life{self.run}"
+        if self.ledger.caller.session:
+            await self.rig.sign_in(self.ledger, run)
+        pairs = [self._draw.sample(range(self.ledger.handles), 2) for _ in range(calls)]
+        holds = [self._pay(*pair, capture=False) for pair in pairs]
+        step, _ = await self._step(_holds_by(self.ledger.caller), holds, 201, sign_in=run)
+        self.states["held"] += step.payments
+        return step
+
     async def faults(self) -> list[str]:
         """What is wrong with the ledger after all rounds: the gateway's own recount, and payments in other states."""
         async with self.rig.connected(self.ledger.name) as connection:
             there = await _states(connection)
             found = [f"{fault.claim}: {fault.where}" for fault in await recount.recount(connection)]
         if there != self.states:
-            found.append(f"payments are {there} and should be {self.states}")
+            found.append(f"payments are {there} and should be {dict(self.states)}")
         return found
 
     async def _step(
-        self, what: str, calls: list[Call], status: int, lines: int = 1, plain: bool = False
+        self, what: str, calls: list[Call], status: int, lines: int = 1, plain: bool = False, sign_in: str = ""
     ) -> tuple[Step, list[str]]:
-        header = (PLAIN if plain else REFUNDING).header(self.gateway.origin, "")
+        header = (PLAIN if plain else self.ledger.caller).header(self.gateway.origin, sign_in)
         connections = _BATCH_CONNECTIONS.get(lines, _CONNECTIONS)
         before = self.rig.cpu({self.gateway.child.pid})
         answers = await client.send(self.gateway.url, header, calls, connections)
@@ -134,22 +152,30 @@ class Life:
 
 
 async def lifecycle(bench: Bench) -> Measured:
-    """Holds, captures, voids, refunds and batches by a scoped key, per payment, over plain payments."""
+    """Holds, captures, voids, refunds and batches, per payment, over plain payments; holds by caller."""
     measured = Measured()
-    rig, ledger = bench.rig, await bench.fresh("lifecycle", REFUNDING)
-    steps: dict[str, list[Step]] = {what: [] for what in STEPS}
-    async with rig.serving(ledger) as gateway:
-        life = Life(rig, ledger, gateway)
-        await life.round(max(calls_of(bench) // 4, 1))
+    calls, steps = calls_of(bench), defaultdict[str, list[Step]](list)
+    async with AsyncExitStack() as stack:
+        life, *others = [await _life(bench, stack, caller) for caller in (REFUNDING, *_HOLDERS)]
+        await life.round(max(calls // 4, 1))
+        for other in others:
+            await other.holds(max(calls // 4, 1))
         for _ in range(bench.rounds):
-            for step in await life.round(calls_of(bench)):
+            for step in [*await life.round(calls), *[await other.holds(calls) for other in others]]:
                 steps[step.what].append(step)
-    measured.rows += rows(steps)
-    faults = await life.faults()
-    print(f"  the ledger after it: {'; '.join(faults) or 'right'}", flush=True)
-    measured.faults += faults
-    await rig.drop_database(ledger.name)
+        measured.rows += rows(steps)
+        for one in (life, *others):
+            faults = await one.faults()
+            print(f"  {one.ledger.name} after it: {'; '.join(faults) or 'right'}", flush=True)
+            measured.faults += faults
+    for one in (life, *others):
+        await bench.rig.drop_database(one.ledger.name)
     return measured
+
+
+async def _life(bench: Bench, stack: AsyncExitStack, caller: Caller) -> Life:
+    ledger = await bench.fresh(f"lifecycle_{caller.name}", caller)
+    return Life(bench.rig, ledger, await stack.enter_async_context(bench.rig.serving(ledger)))
 
 
 def calls_of(bench: Bench) -> int:
@@ -167,11 +193,11 @@ def _check(what: str, answers: Answers, status: int, lines: int) -> None:
             raise RuntimeError(f"{what}: {missing} lines were not paid")
 
 
-def rows(steps: dict[str, list[Step]]) -> list[Row]:
+def rows(steps: Mapping[str, list[Step]]) -> list[Row]:
     """Per payment, over plain payments. A hold that is captured is one payment in two calls: the two are added, too."""
     against = "plain payments"
     made = []
-    for what in STEPS[1:]:
+    for what in [what for what in steps if what != against]:
         done, plain = steps[what], steps[against]
         made += [
             Row("lifecycle", what, "/s", tuple(one.rate for one in done), tuple(one.rate for one in plain), against),
@@ -181,6 +207,10 @@ def rows(steps: dict[str, list[Step]]) -> list[Row]:
     both = tuple(hold + capture for hold, capture in pairs)
     made.append(_cpu("hold and capture", both, _totals(steps[against]), against))
     return made
+
+
+def _holds_by(caller: Caller) -> str:
+    return f"holds, {caller.what}"
 
 
 def _cpu(what: str, ours: tuple[float, ...], theirs: tuple[float, ...], against: str) -> Row:

@@ -6,8 +6,8 @@ from pathlib import Path
 #: By name: what is measured, in one sentence. figures.py has the function of each.
 NAMES = {
     "single": "Payments one by one, uniform over 10,000 handles, over an empty Litestar POST; 64 and 256 connections.",
-    "callers": "Payments by scoped keys, keys with caps (with a passkey too) and sessions, over plain keys.",
-    "lifecycle": "Holds, captures, voids, refunds and batches by a scoped key, per payment, over plain payments.",
+    "callers": "Payments by scoped keys, keys with caps (with a passkey too) and sessions, over plain ones; tokens.",
+    "lifecycle": "Holds, captures, voids, refunds and batches, per payment, over plain payments; holds by caller.",
     "grouped": "Payments that share commits, over one PostgreSQL transaction each through a pool of 16.",
     "hot": "Everybody pays one handle, over payments between all.",
     "lone": "A lone client's median, over that of an empty POST and one sync to the disk.",

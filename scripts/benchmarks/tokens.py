@@ -23,6 +23,7 @@ from gateway.payments import convert
 from gateway.secret import hash_of
 
 USD = fiat("USD")
+PAID_IN = "USDX"  #: What every handle pays with.
 _EACH = Money(10_000_00, USD)  #: The opening balance of every handle: enough for the whole run.
 _AT_ONCE = 250
 _SETTLED_SECONDS = 120.0

@@ -17,7 +17,7 @@ from tests.running import ROOT
 sys.path.append(str(ROOT / "scripts"))  # what is there lies beside the product, not in it
 
 from benchmarks import books, callers, client, direct, in_postgres, lifecycle, peer, revision, town
-from benchmarks.callers import CALLERS, GUARDED, PLAIN, REFUNDING, SESSION
+from benchmarks.callers import CALLERS, CAPPED, GUARDED, PLAIN, REFUNDING, SESSION, Caller
 from benchmarks.client import Answers, Call
 from benchmarks.direct import Direct
 from benchmarks.lifecycle import STEPS, Life, Step
@@ -102,6 +102,25 @@ async def test_every_step_of_a_payments_life_is_measured_and_its_ledger_is_right
     assert all(step.rate > 0 and step.gateway_cpu_us > 0 for step in steps)
     assert await life.faults() == []
     life.states["voided"] += 1
+    assert len(await life.faults()) == 1
+
+
+@pytest.mark.parametrize("caller", [CAPPED, SESSION], ids=lambda caller: caller.name)
+async def test_holds_by_caller_are_measured_and_their_ledger_is_right(rig: Rig, ledger: Ledger, caller: Caller) -> None:
+    async with rig.connected(ledger.name) as connection:
+        await callers.prepare(connection, caller)
+        ledger = replace(ledger, caller=caller)
+
+        async with rig.serving(ledger) as served:
+            life = Life(rig, ledger, served)
+            step = await life.holds(3)
+
+        counted = await connection.fetchval("SELECT count(*) FROM counted_payment")
+
+    assert (step.what, step.payments) == (f"holds, {caller.what}", 3)
+    assert await life.faults() == []
+    assert counted > 0, "caps and limits are checked"
+    life.states["held"] += 1
     assert len(await life.faults()) == 1
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from gateway.embedded.children import Children
@@ -14,9 +15,11 @@ from tests.running import ROOT
 
 sys.path.append(str(ROOT / "scripts"))  # what is there lies beside the product, not in it
 
-from benchmarks import chain, tokens
+from benchmarks import chain, client, tokens
 from benchmarks.bare import bare
+from benchmarks.callers import SESSION
 from benchmarks.chain import Setup
+from benchmarks.client import Call
 from benchmarks.rig import Rig
 
 pytestmark = pytest.mark.anyio
@@ -45,6 +48,21 @@ async def test_a_lone_token_payment_is_timed_until_it_is_settled_and_its_books_a
     assert seconds > 2 * chain.BLOCK_SECONDS, "two blocks stand on top of a final one"
     assert checked.faults == ()
     assert checked.payments == checked.acknowledged == 1
+
+
+async def test_tokens_are_paid_by_sessions_that_count_against_a_limit(rig: Rig) -> None:
+    async with chain.setup_with_tokens(rig, 3, caller=SESSION) as setup:
+        await rig.sign_in(setup.ledger, "b1")
+        body = msgspec.json.encode({"to": "@h0000001", "amount": "0.20", "asset": tokens.PAID_IN})
+        header = SESSION.header(setup.gateway.origin, "b1")
+        answers = await client.send(setup.gateway.url, header, [Call("/v1/payments", 0, "one", body)], 1)
+        await tokens.until_settled(setup.connection)
+
+        assert answers.failures(202) == {}
+        assert await setup.connection.fetchval("SELECT count(*) FROM counted_payment") > 0
+        setup.lone_ids.write_text(f"{answers.ids()[0]}\n")
+        setup.ledger.asked = setup.ledger.acknowledged = 1
+        assert (await tokens.check(setup.rig, setup.ledger)).faults == ()
 
 
 async def test_what_was_acknowledged_and_is_not_settled_on_the_chain_is_a_fault(setup: Setup) -> None:
