@@ -5,7 +5,7 @@
     ├── Conflict       the state has changed, or is not there yet: read it again, then decide
     └── Unavailable    nothing was decided: retry later
 
-An error is a noun of the field with its values; `says` is the sentence that it prints with them. Errors that concern
+An error is a noun of the field with its values; `message` is the sentence that it prints with them. Errors that concern
 several packages are here; each package has its own in its errors.py. Errors know nothing of HTTP: the table from error
 to status and problem type is http/answer/problems.py. This module is at the bottom, below money, so that parsing an
 amount raises errors of the same tree.
@@ -17,9 +17,9 @@ from typing import ClassVar
 
 @dataclass(eq=False)
 class GatewayError(Exception):
-    """The root. `says` is a format string over the fields of the error."""
+    """The root. `message` is a format string over the fields of the error."""
 
-    says: ClassVar[str] = "the gateway refused"
+    message: ClassVar[str] = "the gateway refused"
     sqlstate: ClassVar[str] = ""  # The SQLSTATE with which a function of the schema raises it, if one does.
 
     @classmethod
@@ -28,7 +28,7 @@ class GatewayError(Exception):
         return cls(*detail)
 
     def __str__(self) -> str:
-        return self.says.format(**{name: _plain(value) for name, value in vars(self).items()})
+        return self.message.format(**{name: _plain(value) for name, value in vars(self).items()})
 
 
 def kinds(root: type[GatewayError] = GatewayError) -> list[type[GatewayError]]:
@@ -71,7 +71,7 @@ class InvalidRequest(Refused):
 
     kind: str
     reason: str
-    says = "{reason}"
+    message = "{reason}"
 
 
 @dataclass(eq=False)
@@ -79,35 +79,35 @@ class PreconditionFailed(Refused):
     """A condition on the state of a resource that is false, so that nothing was done (RFC 9110, 13)."""
 
     header: str
-    says = "the condition in {header} does not hold, so nothing was done; send the request without it"
+    message = "the condition in {header} does not hold, so nothing was done; send the request without it"
 
 
 class Unauthenticated(Refused):
-    says = "send a valid API key as 'Authorization: Bearer <api key>', or sign in"
+    message = "send a valid API key as 'Authorization: Bearer <api key>', or sign in"
 
 
 @dataclass(eq=False)
 class Forbidden(Refused):
     reason: str
-    says = "{reason}"
+    message = "{reason}"
 
 
 @dataclass(eq=False)
 class NotFound(Refused):
     what: str
-    says = "there is no {what}"
+    message = "there is no {what}"
 
 
 @dataclass(eq=False)
 class IdempotencyKeyReused(Refused):
     key: str
-    says = "the Idempotency-Key {key!r} was used for another request; make a new key for a new request"
+    message = "the Idempotency-Key {key!r} was used for another request; make a new key for a new request"
 
 
 @dataclass(eq=False)
 class IdempotencyKeyInProgress(Conflict):
     key: str
-    says = "the first request with the Idempotency-Key {key!r} is still in progress; send it again in a moment"
+    message = "the first request with the Idempotency-Key {key!r} is still in progress; send it again in a moment"
 
 
 # ---- money ----------------------------------------------------------------------------------------------------------
@@ -119,13 +119,13 @@ class InvalidAmount(Refused):
 
     kind: str
     amount: str
-    says = "{amount!r} is not an amount ({kind}): write a positive decimal as a string, such as '12.50'"
+    message = "{amount!r} is not an amount ({kind}): write a positive decimal as a string, such as '12.50'"
 
 
 class AmountNotString(InvalidAmount):
     """`amount` is what was sent instead, in JSON's words, such as "a number"."""
 
-    says = 'amount is {amount} in JSON: write it as a string, in quotes, such as "12.50"'
+    message = 'amount is {amount} in JSON: write it as a string, in quotes, such as "12.50"'
 
 
 @dataclass(eq=False)
@@ -133,14 +133,14 @@ class AmountTooPrecise(Refused):
     amount: str
     asset: str
     decimals: int
-    says = "{amount} has more decimals than {asset} has, which is {decimals}; nothing is rounded for you"
+    message = "{amount} has more decimals than {asset} has, which is {decimals}; nothing is rounded for you"
 
 
 @dataclass(eq=False)
 class UnknownAsset(Refused):
     asset: str
     known: tuple[str, ...] = ()
-    says = "{asset!r} is not an asset of this gateway; it has {known}"
+    message = "{asset!r} is not an asset of this gateway; it has {known}"
 
 
 @dataclass(eq=False)
@@ -149,7 +149,7 @@ class AssetClosed(Refused):
 
     asset: str
     open: tuple[str, ...]
-    says = (
+    message = (
         "this gateway takes no new {asset}: what there is of it can be paid, withdrawn or redeemed; new money comes in "
         "as {open}"
     )
@@ -163,7 +163,7 @@ class StateConflict(Conflict):
     id: str
     state: str
     event: str
-    says = "{id} is {state}: {event} does not follow from there"
+    message = "{id} is {state}: {event} does not follow from there"
 
 
 # ---- running the gateway --------------------------------------------------------------------------------------------
@@ -174,4 +174,4 @@ class Misconfigured(Refused):
     """A fault of the machine or the settings. The sentence says what to do about it."""
 
     reason: str
-    says = "{reason}"
+    message = "{reason}"

@@ -32,8 +32,8 @@ class GroupCommit(Generic[Asked, Answer]):
     """Passes what is submitted to `commit`, many at a time, and each answer back to its caller.
 
     `commit` takes a list and returns an answer each, in order, having committed; or it raises, having committed
-    nothing, or with an unknown outcome. Up to `at_once` commits run side by side, of up to `most` each: one is as fast
-    as two, because two wait for each other's accounts, and its slowest answers come in half the time. `most` is far
+    nothing, or with an unknown outcome. Up to `at_once` commits run side by side, of at most `maximum`: one is as fast
+    as two, because two wait for each other's accounts, and its slowest answers come in half the time. `maximum` is far
     below what waits when many callers ask at once; otherwise PostgreSQL would idle while everybody is answered and asks
     again.
     """
@@ -41,13 +41,13 @@ class GroupCommit(Generic[Asked, Answer]):
     def __init__(
         self,
         commit: Callable[[list[Asked]], Awaitable[Sequence[Answer]]],
-        most: int = 64,
+        maximum: int = 64,
         at_once: int = 1,
         after_commit: AfterCommit[Asked, Answer] | None = None,
     ) -> None:
         self._commit = commit
         self._after_commit = after_commit
-        self._most = most
+        self._most = maximum
         self._free = at_once
         self._waiting: deque[tuple[Asked, Callback[Answer]]] = deque()
         self._running: set[asyncio.Task[None]] = set()

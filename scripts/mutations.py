@@ -173,7 +173,7 @@ def _function(name: str) -> str:
 
 async def mutate(chosen: Sequence[Mutation]) -> int:
     """Try them one after the other; how many were not caught."""
-    begun, caught = time.monotonic(), 0  # one that was not tried, as after Ctrl-C, was not caught
+    started, caught = time.monotonic(), 0  # one that was not tried, as after Ctrl-C, was not caught
     folder = Path(tempfile.mkdtemp(prefix="gateway-mutate-"))
     os.chmod(folder, 0o755)  # nosec B103 # noqa: S103 - PostgreSQL may run as another user, who must pass
     try:
@@ -191,7 +191,7 @@ async def mutate(chosen: Sequence[Mutation]) -> int:
                 click.echo(f"{outcome:7} {mutation.name} ({time.monotonic() - since:.0f} s)")
     finally:
         shutil.rmtree(folder)
-    click.echo(f"{caught} of {len(chosen)} caught in {time.monotonic() - begun:.0f} s")
+    click.echo(f"{caught} of {len(chosen)} caught in {time.monotonic() - started:.0f} s")
     return len(chosen) - caught
 
 

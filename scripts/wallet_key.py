@@ -25,7 +25,7 @@ class Refused(GatewayError):
         self.reason = reason
         super().__init__()
 
-    says = "{reason}"
+    message = "{reason}"
 
 
 def place(given: Path | None) -> Path:

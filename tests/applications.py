@@ -15,9 +15,9 @@ from gateway.cli.processes.serve import routes_of
 from gateway.http.services import Services
 
 
-def application(services: Services, most: int = 64, at_once: int = 1) -> Gateway:
+def application(services: Services, maximum: int = 64, at_once: int = 1) -> Gateway:
     """As gateway.api.app has it, without pages."""
-    return over(copy(_routed(services.public_url)), services, most, at_once)
+    return over(copy(_routed(services.public_url)), services, maximum, at_once)
 
 
 def gateway_of(services: Services) -> Gateway:

@@ -95,9 +95,9 @@ async def test_a_pool_is_closed_though_the_server_is_stopped(server: Postgres, t
             await connection.fetchval("SELECT 1")
         stop = stopped(server)
         stop.__enter__()
-        begun = asyncio.get_running_loop().time()
+        started = asyncio.get_running_loop().time()
     stop.__exit__(None, None, None)
-    assert asyncio.get_running_loop().time() - begun < 9  # by itself the pool would wait for ten
+    assert asyncio.get_running_loop().time() - started < 9  # by itself the pool would wait for ten
 
 
 async def test_a_task_that_is_cancelled_in_a_statement_ends_at_once_as_cancelled(
@@ -181,11 +181,11 @@ async def test_a_commit_that_waits_for_a_standby_is_given_up_but_not_cut_short(
 async def test_a_host_that_takes_connections_and_says_nothing_is_given_up_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://x@127.0.0.1:{silent.getsockname()[1]}/x?connect_timeout=2"
-        begun = asyncio.get_running_loop().time()
+        started = asyncio.get_running_loop().time()
         with pytest.raises(DatabaseUnavailable, match="no connection within 2 s"):
             async with asyncio.timeout(HANGS_SECONDS), connect(url, 1, deadlines=Deadlines(connect=HANGS_SECONDS)):
                 pass
-        assert asyncio.get_running_loop().time() - begun >= 2
+        assert asyncio.get_running_loop().time() - started >= 2
 
 
 async def test_a_peer_that_is_gone_without_a_word_is_noticed_by_tcp(server: Postgres) -> None:

@@ -70,7 +70,7 @@ async def test_requests_that_arrive_during_a_commit_share_the_next_one() -> None
 async def test_no_batch_is_larger_than_it_may_be() -> None:
     disk = Disk()
     disk.may_commit.set()
-    group = GroupCommit(disk.commit, most=20, at_once=1)
+    group = GroupCommit(disk.commit, maximum=20, at_once=1)
 
     await asyncio.gather(*(group.submit(n) for n in range(100, 150)))
 
@@ -105,7 +105,7 @@ async def test_when_the_database_is_away_those_who_wait_for_the_next_commit_are_
     disk = Disk()
     disk.away = True
     disk.may_commit.set()
-    group = GroupCommit(disk.commit, most=2, at_once=1)
+    group = GroupCommit(disk.commit, maximum=2, at_once=1)
 
     answers = await asyncio.gather(*(group.submit(n) for n in range(7)), return_exceptions=True)
 

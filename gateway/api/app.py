@@ -161,16 +161,16 @@ async def well_formed(request: ASGIConnection[Any, Any, Any, Any], handler: Base
 
 def application(
     services: Services,
-    most: int = 64,
+    maximum: int = 64,
     at_once: int = 1,
     pages: Sequence[HTTPRouteHandler] = (),
     missing: Callable[[Request[Any, Any, Any]], Response[bytes] | None] = lambda _: None,
 ) -> Gateway:
-    """The ASGI application over these services. Up to `most` payments of a rail share a commit, `at_once` of them run
+    """The ASGI application over these services. Up to `maximum` payments of a rail share a commit; `at_once` run
     side by side (group_commit.py); scripts/bench measures other values. `pages` are the routes of pages for people, and
     `missing` is the page that they see, instead of a problem, if there is none at a path.
     """
-    return over(routed(services.public_url, pages, missing), services, most, at_once)
+    return over(routed(services.public_url, pages, missing), services, maximum, at_once)
 
 
 def routed(
@@ -211,7 +211,7 @@ def routed(
     return gateway
 
 
-def over(gateway: Gateway, services: Services, most: int = 64, at_once: int = 1) -> Gateway:
+def over(gateway: Gateway, services: Services, maximum: int = 64, at_once: int = 1) -> Gateway:
     """The application, now over these services."""
     assets = services.settings.assets
     gateway.state = State(
@@ -232,7 +232,7 @@ def over(gateway: Gateway, services: Services, most: int = 64, at_once: int = 1)
         }
     )
     gateway.traffic = gateway.state.traffic
-    gateway.fast_payments = FastPayments(services, most, at_once, gateway.traffic)
+    gateway.fast_payments = FastPayments(services, maximum, at_once, gateway.traffic)
     return gateway
 
 

@@ -165,10 +165,10 @@ async def _next(connection: Connection, name: str, after: int, complete_to: int)
     return Part(after, numbers(leaves)[-1] if leaves else after, leaves)
 
 
-async def leaves_of(connection: Connection, name: str, after: int, to: int, most: int | None = None) -> bytes:
-    """Return the leaves of a log's rows numbered above `after`, up to `to`: of these, the first `most`."""
+async def leaves_of(connection: Connection, name: str, after: int, to: int, maximum: int | None = None) -> bytes:
+    """Return the leaves of a log's rows numbered above `after`, up to `to`: of these, the first `maximum`."""
     leaves = Leaves()
-    limit = f"LIMIT {most:d}" if most is not None else ""
+    limit = f"LIMIT {maximum:d}" if maximum is not None else ""
     first = f"WHERE id > {after:d} AND id <= {to:d} ORDER BY id {limit}"
     sources = (f"(SELECT {columns} FROM {source} {first})" for source, columns in SOURCES[name].items())  # noqa: S608
     rows = " UNION ALL ".join(sources)

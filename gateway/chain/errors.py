@@ -10,25 +10,25 @@ class NodeUnavailable(Unavailable):
     """The node gave no answer, or none that can be used."""
 
     reason: str
-    says = "the Ethereum node does not answer: {reason}"
+    message = "the Ethereum node does not answer: {reason}"
 
 
 class NodeRefused(NodeUnavailable):
     """The node answered with an error; `reason` is in its words."""
 
-    says = "the Ethereum node answers with an error: {reason}"
+    message = "the Ethereum node answers with an error: {reason}"
 
 
 class NodeBehind(NodeUnavailable):
     """The node has not reached the block it is asked about."""
 
-    says = "the Ethereum node is behind: {reason}"
+    message = "the Ethereum node is behind: {reason}"
 
 
 class NodeContradiction(NodeUnavailable):
     """Two answers of the node contradict each other: its chain changed between them, or two backends gave them."""
 
-    says = "the Ethereum node's answers do not agree: {reason}"
+    message = "the Ethereum node's answers do not agree: {reason}"
 
 
 @dataclass(eq=False)
@@ -36,7 +36,7 @@ class ChainReplaced(Refused):
     """A block that was final is not on this chain: never continue the old ledger on it automatically."""
 
     reason: str
-    says = (
+    message = (
         "this is not the chain the ledger was kept with: {reason}. Nothing was changed. Point GATEWAY_RPC_URL at the "
         "right node, restore the chain's state, or start over with another GATEWAY_HOME and database"
     )
@@ -46,7 +46,7 @@ class ChainReplaced(Refused):
 class RelayerStopped(Refused):
     relayer: str
     reason: str
-    says = "the relayer {relayer} is stopped: {reason}"
+    message = "the relayer {relayer} is stopped: {reason}"
 
 
 @dataclass(eq=False)
@@ -54,18 +54,18 @@ class NoRelayer(Unavailable):
     """No relayer whose key this process has can carry anything until an operator has acted."""
 
     reasons: tuple[str, ...]
-    says = "no relayer can submit payments, so they stay queued: {reasons}"
+    message = "no relayer can submit payments, so they stay queued: {reasons}"
 
 
 @dataclass(eq=False)
 class RelayerNotResumable(Conflict):
     relayer: str
     reason: str
-    says = "the relayer {relayer} cannot be resumed: {reason}"
+    message = "the relayer {relayer} cannot be resumed: {reason}"
 
 
 @dataclass(eq=False)
 class InvalidSignature(Refused):
     signer: str
     reason: str
-    says = "the signature is not {signer}'s: {reason}"
+    message = "the signature is not {signer}'s: {reason}"

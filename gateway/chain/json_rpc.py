@@ -70,10 +70,10 @@ class Slow(NodeUnavailable):
 
 
 class Portion:
-    """How much is requested at once: as much as the node has been seen to accept, at first `most`."""
+    """How much is requested at once: as much as the node has been seen to accept, at first `maximum`."""
 
-    def __init__(self, most: int, now: Callable[[], float] = time.monotonic) -> None:
-        self.most = self.now = most
+    def __init__(self, maximum: int, now: Callable[[], float] = time.monotonic) -> None:
+        self.maximum = self.now = maximum
         self._time = now
         self._last, self._last_size, self._last_at = "", 0, 0.0
         self._alone: dict[str, float] = {}
@@ -83,8 +83,8 @@ class Portion:
         """Return the results of `ask(start, size)` for all of `total` things, in order, in portions. Raises its error
         once the portion cannot be made smaller.
         """
-        if self.now < self.most and self._time() - self._shrunk_at >= _LARGER_AFTER:
-            self.now, self._shrunk_at = min(2 * self.now, self.most), self._time()
+        if self.now < self.maximum and self._time() - self._shrunk_at >= _LARGER_AFTER:
+            self.now, self._shrunk_at = min(2 * self.now, self.maximum), self._time()
         found: list[T] = []
         start, size = 0, self.now
         while start < total:

@@ -155,7 +155,7 @@ def _retryable(kinds: list[type[GatewayError]]) -> str:
 def _error_section(code: str, kinds: list[type[GatewayError]]) -> Iterator[str]:
     yield f"## `{code}`"
     yield fill(f"Status {_status(kinds)}. {DESCRIPTIONS[code]}", _WIDTH, break_on_hyphens=False)
-    said = {_sentence(kind): _values(kind) for kind in kinds if kind.says not in (GatewayError.says, "{reason}")}
+    said = {_sentence(kind): _values(kind) for kind in kinds if kind.message not in (GatewayError.message, "{reason}")}
     if said:
         rows = [(sentence, ", ".join(f"`{name}`" for name in values)) for sentence, values in said.items()]
         yield _table(("detail", "values"), rows)
@@ -163,7 +163,7 @@ def _error_section(code: str, kinds: list[type[GatewayError]]) -> Iterator[str]:
 
 def _sentence(kind: type[GatewayError]) -> str:
     """Its sentence, with the names of its values in italics."""
-    return re.sub(r"\{(\w+)[^}]*\}", r"*\1*", kind.says)
+    return re.sub(r"\{(\w+)[^}]*\}", r"*\1*", kind.message)
 
 
 def _values(kind: type[GatewayError]) -> list[str]:

@@ -32,7 +32,7 @@ class ProblemError(GatewayError):
     type: str = ""
     request_id: str | None = None
     idempotency_key: str | None = None
-    says = "{detail} ({code})"
+    message = "{detail} ({code})"
 
 
 @dataclass(eq=False)
@@ -44,7 +44,7 @@ class OutcomeUnknown(Unavailable):
     url: str
     key: str
     reason: str
-    says = (
+    message = (
         "the gateway at {url} was asked and its answer was lost ({reason}), so it is not known whether money moved: "
         "repeat the call with idempotency_key={key!r}, which cannot move it twice"
     )
@@ -59,7 +59,7 @@ class NoAnswer(Unavailable):
     url: str
     reason: str
     lost: bool = False
-    says = "no gateway answers at {url} ({reason})"
+    message = "no gateway answers at {url} ({reason})"
 
 
 @dataclass(eq=False)
@@ -76,4 +76,4 @@ class StillPending(GatewayError):
 @dataclass(eq=False)
 class WebhookNotVerified(Refused):
     reason: str
-    says = "this webhook cannot be trusted: {reason}"
+    message = "this webhook cannot be trusted: {reason}"

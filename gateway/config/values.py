@@ -10,10 +10,10 @@ from gateway.errors import Misconfigured
 Network = IPv4Network | IPv6Network
 
 
-def whole(name: str, text: Mapping[str, str], least: int, most: int) -> int:
+def whole(name: str, text: Mapping[str, str], minimum: int, maximum: int) -> int:
     digits = text[name]
-    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18 and least <= int(digits) <= most):
-        raise Misconfigured(f"{name}={digits[:80]!r}: set it to a whole number from {least} to {most}")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18 and minimum <= int(digits) <= maximum):
+        raise Misconfigured(f"{name}={digits[:80]!r}: set it to a whole number from {minimum} to {maximum}")
     return int(digits)
 
 
@@ -70,13 +70,13 @@ def schemes(name: str, text: Mapping[str, str]) -> tuple[str, ...]:
     return schemes
 
 
-def seconds(name: str, text: Mapping[str, str], least: float) -> float:
+def seconds(name: str, text: Mapping[str, str], minimum: float) -> float:
     try:
         seconds = float(text[name])
     except ValueError:
         seconds = -1.0
-    if not least <= seconds <= 60:
-        raise Misconfigured(f"{name}={text[name]!r}: set it to a number of seconds from {least:g} to 60")
+    if not minimum <= seconds <= 60:
+        raise Misconfigured(f"{name}={text[name]!r}: set it to a number of seconds from {minimum:g} to 60")
     return seconds
 
 

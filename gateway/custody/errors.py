@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 class AddressNotEmpty(Conflict):
     address: str
     left: "Money"
-    says = "{address} still holds {left}: send it to your new address or elsewhere first, and wait until that is final"
+    message = (
+        "{address} still holds {left}: send it to your new address or elsewhere first, and wait until that is final"
+    )
 
 
 @dataclass(eq=False)
 class PaymentsUnderWay(Conflict):
     address: str
     count: int
-    says = "{count} token payments or conversions from {address} are not settled yet: ask again when they are"
+    message = "{count} token payments or conversions from {address} are not settled yet: ask again when they are"
 
 
 @dataclass(eq=False)
@@ -28,4 +30,4 @@ class WalletNotEmpty(Conflict):
     account: str
     posted: "Money"
     pending: "Money"
-    says = "{account} has {posted}, and {pending} pending: move it out, and wait until nothing is pending"
+    message = "{account} has {posted}, and {pending} pending: move it out, and wait until nothing is pending"

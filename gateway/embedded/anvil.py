@@ -247,7 +247,7 @@ class Anvil:
     async def _snapshot(self, kept: int | None = None) -> None:
         """Write everything that anvil knows; only the newest `kept` blocks if that is given."""
         assert self._rpc is not None
-        begun = time.monotonic()
+        started = time.monotonic()
         packed = bytes.fromhex((await self._rpc("anvil_dumpState"))[2:])
         try:
             state: Iterable[bytes] = unpacked(packed) if kept is None else [restored(packed, [], kept)]
@@ -255,7 +255,7 @@ class Anvil:
         except zlib.error as error:
             raise NodeUnavailable(f"its state does not unpack ({error})") from error
         self._snapshot_at = time.monotonic()
-        self._snapshot_seconds = self._snapshot_at - begun
+        self._snapshot_seconds = self._snapshot_at - started
         self._snapshot_head = self._head.number
 
     # ---- anvil itself -----------------------------------------------------------------------------------------------

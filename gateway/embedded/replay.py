@@ -75,15 +75,15 @@ def restored(packed: bytes, blocks: list[Block], kept: int) -> bytes:
     state = msgspec.json.decode(b"".join(unpacked(packed)), type=dict[str, msgspec.Raw])
     inside = [msgspec.json.decode(one, type=dict[str, msgspec.Raw]) for one in _list(state["blocks"])]
     numbers = [int(msgspec.json.decode(one["header"])["number"], 16) for one in inside]
-    least = max(numbers) - kept
-    held = [one for one, number in zip(inside, numbers, strict=True) if number == 0 or number > least]
+    minimum = max(numbers) - kept
+    held = [one for one, number in zip(inside, numbers, strict=True) if number == 0 or number > minimum]
 
     mined = []
     hashes = {block.number: block.hash for block in blocks}
     for one in _list(state["transactions"]):
         transaction = msgspec.json.decode(one, type=dict[str, msgspec.Raw])
         number = msgspec.json.decode(transaction["block_number"])
-        if number <= least:
+        if number <= minimum:
             continue
         if true_hash := hashes.get(number):
             transaction["block_hash"] = msgspec.Raw(msgspec.json.encode(true_hash))

@@ -9,5 +9,5 @@ from gateway.errors import Conflict
 class TooManyStreams(Conflict):
     """The wallet, or the process, has its limit of open streams."""
 
-    most: int
-    says = "{most} event streams are open already, which is the limit: close one, or retry later"
+    maximum: int
+    message = "{maximum} event streams are open already, which is the limit: close one, or retry later"

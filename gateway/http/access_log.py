@@ -21,15 +21,15 @@ _IN_ANSWER: Final = re.compile(rb'\{"id":"(%b)"' % _PAYMENT.encode())
 
 
 def write(
-    scope: Any, method: str, route: str, status: int, begun: float, answer: bytes, wallet: str | None = None
+    scope: Any, method: str, route: str, status: int, started: float, answer: bytes, wallet: str | None = None
 ) -> None:
-    """Log a request. `begun` is by the monotonic clock; `answer` is the beginning of the answer's body."""
+    """Log a request. `started` is by the monotonic clock; `answer` is the beginning of the answer's body."""
     fields: dict[str, object] = {
         "request_id": request_id(scope).decode(),
         "method": method,
         "route": route,
         "status": status,
-        "duration_seconds": round(monotonic() - begun, 6),
+        "duration_seconds": round(monotonic() - started, 6),
     }
     if wallet is not None:
         fields["wallet_id"] = wallet

@@ -8,7 +8,7 @@ from gateway.errors import NotFound, Refused, Unavailable
 @dataclass(eq=False)
 class BodyTooLarge(Refused):
     bytes_max: int
-    says = "the body is larger than {bytes_max} bytes; send a smaller one"
+    message = "the body is larger than {bytes_max} bytes; send a smaller one"
 
 
 @dataclass(eq=False)
@@ -20,13 +20,13 @@ class UnsupportedMediaType(Refused):
     kind: str
     reason: str
     accepted: tuple[str, ...]
-    says = "{reason}"
+    message = "{reason}"
 
 
 class NoSuchRoute(NotFound):
     """`what` is the requested path."""
 
-    says = "there is no route {what}; /openapi.json lists the routes"
+    message = "there is no route {what}; /openapi.json lists the routes"
 
 
 @dataclass(eq=False)
@@ -36,12 +36,12 @@ class MethodNotAllowed(Refused):
     method: str
     path: str
     allowed: tuple[str, ...]
-    says = "{path} does not take {method}; it takes {allowed}"
+    message = "{path} does not take {method}; it takes {allowed}"
 
 
 class ShuttingDown(Unavailable):
-    says = "this gateway process is shutting down; send requests to another"
+    message = "this gateway process is shutting down; send requests to another"
 
 
 class IdempotencyKeyMissing(Refused):
-    says = "this call moves money: send an Idempotency-Key header of your own making, 1 to 255 visible characters"
+    message = "this call moves money: send an Idempotency-Key header of your own making, 1 to 255 visible characters"

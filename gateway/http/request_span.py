@@ -43,7 +43,7 @@ def record(
     method: str,
     route: str,
     status: int,
-    begun: float,
+    started: float,
     answer: bytes,
     wallet: str | None = None,
     steps: Steps | None = None,
@@ -75,7 +75,7 @@ def record(
         attributes["gateway.wallet.id"] = wallet
     attributes |= {"http.request.method": method, "http.route": route, "http.response.status_code": status}
     error = str(status) if status >= 500 else None
-    start, end = tracer.at(begun), tracer.at(monotonic())
+    start, end = tracer.at(started), tracer.at(monotonic())
     tracer.record(Span(f"{method} {route}", context, start, end, parent, "server", attributes, links, error))
     if steps is not None:
         tracer.below(context, steps.parts)

@@ -16,13 +16,13 @@ class SignInAgain(Forbidden):
 class InvalidHandle(Refused):
     handle: str
     reason: str
-    says = "{handle!r} is not a handle: {reason}"
+    message = "{handle!r} is not a handle: {reason}"
 
 
 @dataclass(eq=False)
 class HandleTaken(Conflict):
     handle: str
-    says = "@{handle} is taken; choose another handle"
+    message = "@{handle} is taken; choose another handle"
 
 
 @dataclass(eq=False)
@@ -31,7 +31,7 @@ class LooksAlike(HandleTaken):
 
     like: str
     kind: str = "look_alike"
-    says = "@{handle} could be taken for @{like}, which somebody has; choose another handle"
+    message = "@{handle} could be taken for @{like}, which somebody has; choose another handle"
 
 
 @dataclass(eq=False)
@@ -40,14 +40,14 @@ class HandleReserved(HandleTaken):
 
     word: str
     kind: str = "reserved"
-    says = "@{handle} is the reserved word {word}, or looks like it; choose another handle"
+    message = "@{handle} is the reserved word {word}, or looks like it; choose another handle"
 
 
 @dataclass(eq=False)
 class HandleLost(HandleTaken):
     sqlstate = "GWR03"
     kind: str = "lost"
-    says = (
+    message = (
         "@{handle} was somebody's before this gateway's database was restored, and tokens may lie at its address; its "
         "operators give it back: see 'gateway recovery'"
     )
@@ -56,7 +56,7 @@ class HandleLost(HandleTaken):
 @dataclass(eq=False)
 class UnknownHandle(Refused):
     handle: str
-    says = "there is no handle @{handle}"
+    message = "there is no handle @{handle}"
 
 
 @dataclass(eq=False)
@@ -65,13 +65,13 @@ class InvalidChallenge(Refused):
 
     kind: str
     reason: str
-    says = "this message does not bind an address: {reason}"
+    message = "this message does not bind an address: {reason}"
 
 
 @dataclass(eq=False)
 class AddressTaken(Conflict):
     address: str
-    says = "{address} already belongs to a wallet and cannot move to another one: bind another address"
+    message = "{address} already belongs to a wallet and cannot move to another one: bind another address"
 
 
 @dataclass(eq=False)
@@ -82,7 +82,7 @@ class InvalidPasskey(Refused):
 
     kind: str
     reason: str
-    says = "this passkey is not accepted: {reason}"
+    message = "this passkey is not accepted: {reason}"
 
 
 @dataclass(eq=False)
@@ -90,13 +90,13 @@ class ClonedPasskey(InvalidPasskey):
     """`passkey` is its id. The signature is valid, but the signature count went back: the passkey is to be stopped."""
 
     passkey: str
-    says = "the passkey {passkey} is disabled: {reason}. Revoke it and make another"
+    message = "the passkey {passkey} is disabled: {reason}. Revoke it and make another"
 
 
 @dataclass(eq=False)
 class LastPasskey(Conflict):
     passkey: str
-    says = (
+    message = (
         "{passkey} is the last passkey of this wallet, and no recovery code is left: add another passkey or make "
         "recovery codes first, or nobody could sign in any more"
     )
@@ -105,7 +105,7 @@ class LastPasskey(Conflict):
 @dataclass(eq=False)
 class LastOwnerKey(Conflict):
     key: str
-    says = (
+    message = (
         "{key} is the only key that acts as this wallet's owner, and the wallet has no passkey: replace the key or add "
         "a passkey first, or nobody could act as the owner any more"
     )
@@ -114,15 +114,15 @@ class LastOwnerKey(Conflict):
 class InvalidSignIn(InvalidChallenge):
     """`kind` is one of InvalidChallenge's, or `no_own_address`."""
 
-    says = "this message does not sign you in: {reason}"
+    message = "this message does not sign you in: {reason}"
 
 
 class InvalidLink(Refused):
-    says = "this sign-in link is not valid: a link works once, within a day; run `gateway up` again for a new one"
+    message = "this sign-in link is not valid: a link works once, within a day; run `gateway up` again for a new one"
 
 
 class InvalidRecoveryCode(Refused):
-    says = "this is not a valid recovery code of this wallet"
+    message = "this is not a valid recovery code of this wallet"
 
 
 @dataclass(eq=False)
@@ -131,4 +131,4 @@ class TooManyTries(Conflict):
 
     kind: str
     seconds: int
-    says = "too many {kind}: try again in {seconds} seconds"
+    message = "too many {kind}: try again in {seconds} seconds"

@@ -42,7 +42,7 @@ HANDLE_TIMES: Final = 10
 class Rate:
     """At most so many in a window of that length."""
 
-    most: int
+    maximum: int
     within: timedelta
 
 
@@ -62,8 +62,8 @@ class Rates:
         if kind == "requests":
             return self.requests
         if kind == "codes":
-            return self.codes if who.startswith("wal_") else Rate(self.codes.most * HANDLE_TIMES, self.codes.within)
-        return Rate(self.tries.most * HANDLE_TIMES, self.tries.within) if who.startswith("@") else self.tries
+            return self.codes if who.startswith("wal_") else Rate(self.codes.maximum * HANDLE_TIMES, self.codes.within)
+        return Rate(self.tries.maximum * HANDLE_TIMES, self.tries.within) if who.startswith("@") else self.tries
 
 
 class Limits:
@@ -107,7 +107,7 @@ class Limits:
 
     def note(self, database: Database, kind: Kind, who: str, now: datetime, times: int = 1) -> None:
         """Note one or more actions, to be counted later."""
-        one, most = (kind, who), self.rates.of(kind, who).most
+        one, maximum = (kind, who), self.rates.of(kind, who).maximum
         self._forgotten_at, self._written_at = self._forgotten_at or now, self._written_at or now
         if now - self._forgotten_at >= _FORGET_AFTER:
             self._noted, self._forgotten_at = (
@@ -115,10 +115,10 @@ class Limits:
                 now,
             )
         self._noted[one] += times
-        if self._noted[one] * _WRITTEN_SHARE < most:
+        if self._noted[one] * _WRITTEN_SHARE < maximum:
             return
         self._frequent.add(one)
-        due = now - self._written_at >= _WRITE_EVERY or self._noted[one] >= most
+        due = now - self._written_at >= _WRITE_EVERY or self._noted[one] >= maximum
         if due and (self._writing is None or self._writing.done()):
             self._writing = asyncio.create_task(self._write_noted(database, now))
 
@@ -141,7 +141,7 @@ class Limits:
         over = {
             (row["kind"], row["who"]): row["ends_at"]
             for row in rows
-            if row["count"] > rates[row["kind"], row["who"]].most
+            if row["count"] > rates[row["kind"], row["who"]].maximum
         }
         self._over = {one: until for one, until in self._over.items() if until > now} | over
         async with database.one_statement() as connection:

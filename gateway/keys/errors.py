@@ -10,7 +10,7 @@ class MasterKeyMissing(Unavailable):
     """The master key that a key is or is to be encrypted under is not known to this process yet."""
 
     fingerprint: str
-    says = (
+    message = (
         "the file that GATEWAY_MASTER_KEY_FILE names lacks the master key {fingerprint}, which is in use: copy it from "
         "the machine where the key was rotated"
     )
@@ -21,7 +21,7 @@ class EncryptedKeyUnreadable(Refused):
     """A key that was encrypted under another master key or for another wallet."""
 
     wallet: str
-    says = (
+    message = (
         "the encrypted key of wallet {wallet} cannot be decrypted: GATEWAY_MASTER_KEY_FILE is not the one it was "
         "encrypted with, or the ciphertext was changed"
     )

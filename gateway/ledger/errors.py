@@ -17,7 +17,7 @@ class InsufficientFunds(Conflict):
     asked: "Money"
     available: "Money"
     holder: str = field(init=False)
-    says = "{holder} has {available} available, and {asked} is needed: use a smaller amount, or put money in first"
+    message = "{holder} has {available} available, and {asked} is needed: use a smaller amount, or put money in first"
 
     def __post_init__(self) -> None:
         kind, _, rest = self.account.partition(":")
@@ -30,17 +30,17 @@ class TransferEnded(Conflict):
 
     state: str
     event: str
-    says = "a transfer that is {state} cannot be ended by {event}"
+    message = "a transfer that is {state} cannot be ended by {event}"
 
 
 @dataclass(eq=False)
 class TransferNotFound(Refused):
     id: str
-    says = "there is no transfer {id}"
+    message = "there is no transfer {id}"
 
 
 @dataclass(eq=False)
 class CaptureExceedsHold(Conflict):
     asked: "Money"
     held: "Money"
-    says = "{asked} cannot be captured: {held} is held"
+    message = "{asked} cannot be captured: {held} is held"

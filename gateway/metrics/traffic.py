@@ -29,10 +29,10 @@ class Route:
         self.statuses: defaultdict[int, int] = defaultdict(int)
         self.seconds = Histogram(SECONDS)
 
-    def answered(self, status: int, begun: float) -> None:
+    def answered(self, status: int, started: float) -> None:
         """Count an answer to a request that began at that time, by the monotonic clock."""
         self.statuses[status] += 1
-        self.seconds.observe(monotonic() - begun)
+        self.seconds.observe(monotonic() - started)
 
 
 class Traffic:

@@ -125,10 +125,10 @@ async def take_in(connection: Connection, now: datetime) -> bool:
     return to < complete_to
 
 
-async def claim(connection: Connection, channel: str, most: int, now: datetime) -> list[Claimed]:
-    """Claim up to `most` deliveries by this channel that are due, the longest due first."""
+async def claim(connection: Connection, channel: str, maximum: int, now: datetime) -> list[Claimed]:
+    """Claim up to `maximum` deliveries by this channel that are due, the longest due first."""
     lease = uuid4()
-    rows = await connection.fetch(sql.claim, channel, now, lease, now + LEASE, most)
+    rows = await connection.fetch(sql.claim, channel, now, lease, now + LEASE, maximum)
     return [
         Claimed(
             *(row["id"], WalletId(row["wallet_id"]), row["event"], row["address_id"], channel, row["kind"]),

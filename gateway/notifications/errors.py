@@ -11,4 +11,4 @@ class InvalidCode(Refused):
 
     kind: str
     reason: str
-    says = "{reason}"
+    message = "{reason}"

@@ -6,7 +6,7 @@ from gateway.errors import Unauthenticated
 class OperatorSignedOut(Unauthenticated):
     """No operator's session: none was sent, it has ended, or it is a wallet's API key."""
 
-    says = (
+    message = (
         "send the token of an operator's session as 'Authorization: Bearer <token>': operators sign in with their "
         "passkey (POST /v1/operator/session/challenge, then /session); an API key is a wallet's"
     )

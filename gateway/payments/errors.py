@@ -16,7 +16,7 @@ class NotConvertible(UnknownAsset):
     """An asset of the gateway, but not one that `given` can be converted into; `known` are those."""
 
     given: str = ""
-    says = "{given} cannot be converted into {asset}: convert it into {known}"
+    message = "{given} cannot be converted into {asset}: convert it into {known}"
 
 
 @dataclass(eq=False)
@@ -24,7 +24,7 @@ class NothingConverts(NotConvertible):
     """`pairs` are the conversions that there are, each in both directions."""
 
     pairs: tuple[str, ...] = ()
-    says = (
+    message = (
         "{given} cannot be converted into {asset}, for no token of this gateway is backed by {given}; it converts, in "
         "both directions: {pairs}"
     )
@@ -34,13 +34,13 @@ class NothingConverts(NotConvertible):
 class InvalidAddress(Refused):
     address: str
     reason: str
-    says = "{address!r} cannot be bound: {reason}"
+    message = "{address!r} cannot be bound: {reason}"
 
 
 @dataclass(eq=False)
 class NonceTaken(Conflict):
     nonce: str
-    says = "the nonce {nonce} is used by another authorization of this address: sign with another nonce"
+    message = "the nonce {nonce} is used by another authorization of this address: sign with another nonce"
 
 
 @dataclass(eq=False)
@@ -49,27 +49,27 @@ class OwnKey(Refused):
 
     handle: str
     reason: str
-    says = "the owner of @{handle} keeps its key: {reason}"
+    message = "the owner of @{handle} keeps its key: {reason}"
 
 
 @dataclass(eq=False)
 class UnknownPayee(Refused):
     to: str
     reason: str
-    says = "{to!r} cannot be paid: {reason}"
+    message = "{to!r} cannot be paid: {reason}"
 
 
 @dataclass(eq=False)
 class SelfPayment(Refused):
     handle: str
-    says = "payer and payee are both @{handle}: name another handle"
+    message = "payer and payee are both @{handle}: name another handle"
 
 
 @dataclass(eq=False)
 class WalletFrozen(Conflict):
     handle: str
     since: str
-    says = "the wallet of @{handle} is frozen since {since}: nothing leaves until its owner or operators unfreeze it"
+    message = "the wallet of @{handle} is frozen since {since}: nothing leaves until its owner or operators unfreeze it"
 
 
 @dataclass(eq=False)
@@ -77,7 +77,7 @@ class ApprovalRequired(Refused):
     """An operation that needs a passkey's approval with its request. (Payments wait for theirs instead.)"""
 
     reasons: tuple[str, ...]
-    says = "this needs an approval by a passkey ({reasons}): ask for a challenge, and send what was signed along"
+    message = "this needs an approval by a passkey ({reasons}): ask for a challenge, and send what was signed along"
 
 
 @dataclass(eq=False)
@@ -85,7 +85,7 @@ class PolicyChanged(Conflict):
     """`version` is the one that there is."""
 
     version: str
-    says = "the policy has changed since it was read: read it again, and send the change with its version, {version}"
+    message = "the policy has changed since it was read: read it again, and send the change with its version, {version}"
 
 
 @dataclass(eq=False)
@@ -93,7 +93,7 @@ class GrantNotApproved(Refused):
     """A key with caps, or a mandate, from before the wallet's first passkey. `id` is its own."""
 
     id: str
-    says = (
+    message = (
         "{id} is from before this wallet had a passkey and pays nothing until the wallet's owner approves it: sign in "
         "with a passkey, and approve or revoke it"
     )
@@ -103,19 +103,19 @@ class GrantNotApproved(Refused):
 class RefundExceedsPayment(Conflict):
     asked: "Money"
     left: "Money"
-    says = "{asked} is more than the {left} that can still be refunded"
+    message = "{asked} is more than the {left} that can still be refunded"
 
 
 class NothingLeftToRefund(RefundExceedsPayment):
-    says = "this payment is fully refunded already"
+    message = "this payment is fully refunded already"
 
 
 class HeldPaymentRefund(StateConflict):
-    says = "{id} is {state}, so there is nothing to refund yet: void it, or capture it first"
+    message = "{id} is {state}, so there is nothing to refund yet: void it, or capture it first"
 
 
 class MandateEnded(StateConflict):
-    says = "{id} is {state}, so nothing is drawn by it any more: ask its payer to grant a new mandate"
+    message = "{id} is {state}, so nothing is drawn by it any more: ask its payer to grant a new mandate"
 
 
 @dataclass(eq=False)
@@ -124,7 +124,7 @@ class WithdrawalsFrozen(Conflict):
 
     asset: str
     since: str
-    says = (
+    message = (
         "withdrawals of {asset} are stopped since {since}, while a difference in the books is looked into; what stays "
         "in the gateway goes on, and the same request may be sent again later"
     )
@@ -132,7 +132,7 @@ class WithdrawalsFrozen(Conflict):
 
 class InRecovery(Unavailable):
     sqlstate = "GWR01"
-    says = (
+    message = (
         "this gateway's database was restored from a copy that is older than the chain: token payments, conversions, "
         "withdrawals and new handles wait until its operators have confirmed; send the same request again later"
     )
@@ -144,7 +144,7 @@ class PaymentRestored(Conflict):
 
     restored_id: str
     tx_hash: str
-    says = (
+    message = (
         "the same was paid in transaction {tx_hash}, before this gateway's database was restored: if this request "
         "repeats that one, it is done; if it is another, send it with a new Idempotency-Key"
     )
@@ -162,7 +162,7 @@ class MandateExceeded(Conflict):
 
     asked: "Money"
     left: "Money"
-    says = "this mandate is for another rail than {asked} would take"
+    message = "this mandate is for another rail than {asked} would take"
 
 
 @dataclass(eq=False)
@@ -171,7 +171,7 @@ class MandateDrawExceeded(MandateExceeded):
 
     cap: "Money"
     kind: str = "draw"
-    says = "this mandate allows {cap} at most in one draw, and {asked} was asked"
+    message = "this mandate allows {cap} at most in one draw, and {asked} was asked"
 
 
 @dataclass(eq=False)
@@ -180,7 +180,7 @@ class MandateTotalExceeded(MandateExceeded):
 
     left_in_all: "Money"
     kind: str = "total"
-    says = "{left_in_all} is left of all that may ever be drawn by this mandate, and {asked} was asked"
+    message = "{left_in_all} is left of all that may ever be drawn by this mandate, and {asked} was asked"
 
 
 @dataclass(eq=False)
@@ -190,11 +190,11 @@ class MandatePeriodTooSmall(MandateExceeded):
     cap: "Money"
     days: int
     kind: str = "period"
-    says = "this mandate allows {cap} at most in any {days} days, and {asked} was asked"
+    message = "this mandate allows {cap} at most in any {days} days, and {asked} was asked"
 
 
 class MandatePeriodExceeded(MandatePeriodTooSmall):
-    says = (
+    message = (
         "{left} is left of the {cap} that this mandate allows in any {days} days, and {asked} was asked; there is more "
         "room when earlier draws are {days} days old"
     )
@@ -208,7 +208,7 @@ class CapExceeded(Conflict):
 
     asked: "Money"
     left: "Money"
-    says = (
+    message = (
         "no cap of this API key covers such a payment of {asked}: pay with another key, or have the wallet's owner "
         "make one whose caps name its asset, rail and payee"
     )
@@ -217,7 +217,7 @@ class CapExceeded(Conflict):
 @dataclass(eq=False)
 class PaymentCapExceeded(CapExceeded):
     kind: str = "payment"
-    says = (
+    message = (
         "a cap of this API key allows {left} at most in one payment, and {asked} was asked: pay less at once, or with "
         "another key"
     )
@@ -229,7 +229,7 @@ class DayCapTooSmall(CapExceeded):
 
     cap: "Money"
     kind: str = "day"
-    says = "a cap of this API key allows {cap} at most in any 24 hours, and {asked} was asked: pay with another key"
+    message = "a cap of this API key allows {cap} at most in any 24 hours, and {asked} was asked: pay with another key"
 
 
 @dataclass(eq=False)
@@ -241,7 +241,7 @@ class DayCapExceeded(CapExceeded):
     cap: "Money"
     again_at: str
     kind: str = "day"
-    says = (
+    message = (
         "{left} is left of the {cap} that a cap of this API key allows in any 24 hours, and {asked} was asked: there "
         "is room for it at {again_at}"
     )
@@ -253,13 +253,13 @@ class LineRefused(GatewayError):
 
     index: int
     cause: GatewayError
-    says = "nothing was paid, since payment {index} was refused: {cause}"
+    message = "nothing was paid, since payment {index} was refused: {cause}"
 
 
 @dataclass(eq=False)
 class TokenNotDeployed(Unavailable):
     asset: str
-    says = (
+    message = (
         "{asset} has no contract on the chain yet: send the same request again once the gateway's operator has run "
         "'gateway deploy'"
     )
@@ -273,7 +273,7 @@ class RequestMismatch(Refused):
     field: str
     wanted: str
     given: str
-    says = "{id} asks for the {field} {wanted}, and the payment has {given}: pay what it asks for, or pay without it"
+    message = "{id} asks for the {field} {wanted}, and the payment has {given}: pay what it asks for, or pay without it"
 
 
 @dataclass(eq=False)
@@ -282,21 +282,23 @@ class RequestNotOpen(Conflict):
 
     id: str
     state: str
-    says = "{id} is {state}: only an open request can be paid"
+    message = "{id} is {state}: only an open request can be paid"
 
 
 @dataclass(eq=False)
 class RequestLimit(Conflict):
-    """Too many requests: `most` may be open to one wallet."""
+    """Too many requests: `maximum` may be open to one wallet."""
 
-    most: int
+    maximum: int
     kind: str = "pair"
-    says = "{most} of your requests to this wallet are open: wait until it has paid or declined, or cancel one of them"
+    message = (
+        "{maximum} of your requests to this wallet are open: wait until it has paid or declined, or cancel one of them"
+    )
 
 
 @dataclass(eq=False)
 class RequestDayLimit(RequestLimit):
-    """`most` may be made in twenty-four hours."""
+    """`maximum` may be made in twenty-four hours."""
 
     kind: str = "day"
-    says = "a wallet can make {most} requests in 24 hours at most; try again later"
+    message = "a wallet can make {maximum} requests in 24 hours at most; try again later"

@@ -162,13 +162,13 @@ def _check_port(text: str) -> None:
         _refuse(f"a port should be a whole number from 1 to 65535; {_ESCAPES}")
 
 
-def _whole(query: dict[str, str], name: str, least: int, most: int) -> int | None:
+def _whole(query: dict[str, str], name: str, minimum: int, maximum: int) -> int | None:
     """Remove a parameter from the query and return its value."""
     text = query.pop(name, "")
     if not text:
         return None
-    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and least <= int(text) <= most):
-        _refuse(f"{name}={text[:40]!r} should be a whole number from {least} to {most}")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and minimum <= int(text) <= maximum):
+        _refuse(f"{name}={text[:40]!r} should be a whole number from {minimum} to {maximum}")
     return int(text)
 
 

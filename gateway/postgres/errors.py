@@ -8,11 +8,11 @@ from gateway.errors import Unavailable
 @dataclass(eq=False)
 class DatabaseUnavailable(Unavailable):
     reason: str
-    says = "the database does not answer: {reason}"
+    message = "the database does not answer: {reason}"
 
 
 class DatabaseNotWritable(DatabaseUnavailable):
-    says = "nothing can be written to the database: {reason}"
+    message = "nothing can be written to the database: {reason}"
 
 
 class Contended(Unavailable):
@@ -20,7 +20,7 @@ class Contended(Unavailable):
     deadlock.
     """
 
-    says = "the same accounts are in use at the moment; send the request again"
+    message = "the same accounts are in use at the moment; send the request again"
 
 
 class LockTimeout(Contended):

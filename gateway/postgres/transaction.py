@@ -14,15 +14,15 @@ from gateway.postgres.errors import DatabaseUnavailable
 @asynccontextmanager
 async def transaction(connection: DatabaseConnection, **how: Any) -> AsyncIterator[None]:
     """The driver's transaction, without a rollback if the server failed: then the connection is closed."""
-    begun = connection.transaction(**how)
-    await begun.start()
+    started = connection.transaction(**how)
+    await started.start()
     try:
         yield
     except BaseException as error:
         if not (has_ended(connection) or isinstance(error, (*SPOILS_ALL, *ABANDONS))):
-            await begun.rollback()
+            await started.rollback()
         raise
-    await begun.commit()
+    await started.commit()
 
 
 @asynccontextmanager

@@ -119,5 +119,5 @@ def relayers(rows: Sequence[Row]) -> Result:
             f"{row.address} is {row.state}{f' ({row.reason})' if row.reason else ''}" for row in wrong or low
         )
         return (failed if wrong else warning)(f"{told}: send gas money to it, or see 'gateway relayers'")
-    least = min(row.payments for row in rows)
-    return ok(f"{len(rows)} run; the lowest gas balance is good for {least:,} payments")
+    minimum = min(row.payments for row in rows)
+    return ok(f"{len(rows)} run; the lowest gas balance is good for {minimum:,} payments")

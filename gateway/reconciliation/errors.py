@@ -9,10 +9,10 @@ from gateway.errors import Conflict, Unavailable
 class FreezeStays(Conflict):
     asset: str
     reasons: tuple[str, ...]
-    says = "withdrawals of {asset} stay frozen, since the books do not add up: {reasons}"
+    message = "withdrawals of {asset} stay frozen, since the books do not add up: {reasons}"
 
 
 @dataclass(eq=False)
 class ClockOff(Unavailable):
     seconds: float
-    says = "the clock of the gateway's machine differs from the database's by {seconds} seconds"
+    message = "the clock of the gateway's machine differs from the database's by {seconds} seconds"

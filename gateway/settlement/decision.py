@@ -43,7 +43,7 @@ class Decision:
     steps: list[Transfer | End] = field(default_factory=list)
     observed: list[tuple[Movement, TransferId]] = field(default_factory=list)
     changed: list[tuple[Settles[Any], Any]] = field(default_factory=list)  # Things that settled or failed.
-    begun: list[tuple[Settles[Any], Any]] = field(default_factory=list)  # Things that a movement started.
+    started: list[tuple[Settles[Any], Any]] = field(default_factory=list)  # Things that a movement started.
     own_nonces: list[message.Key] = field(default_factory=list)  # Used by owners, without the gateway.
     settled: list[UUID] = field(default_factory=list)  # Authorizations, by id.
     failed: dict[UUID, str] = field(default_factory=dict)  # Authorizations, and why they failed.
@@ -165,10 +165,10 @@ def _name_at(known: Known, address: str) -> str:
 
 def _notice(kinds: Kinds, known: Known, movement: Movement, decision: Decision, now: datetime) -> None:
     for kind in kinds:
-        for begun in kind.notice(movement, known, now):
-            decision.begun.append((kind, begun.thing))
-            decision.steps += begun.steps
-            decision.events += begun.events
+        for started in kind.notice(movement, known, now):
+            decision.started.append((kind, started.thing))
+            decision.steps += started.steps
+            decision.events += started.events
 
 
 def _note_nonce(known: Known, expected: Expected, key: message.Key, decision: Decision) -> None:

@@ -203,8 +203,8 @@ async def _write(connection: Connection, kinds: Kinds, chain_id: int, decision: 
         ledger.all_done(await ledger.write(connection, decision.steps, now))
     # Lock nonces after accounts, as payments do.
     for kind in kinds:
-        if begun := [thing for by, thing in decision.begun if by is kind]:
-            await kind.start(connection, begun, now)
+        if started := [thing for by, thing in decision.started if by is kind]:
+            await kind.start(connection, started, now)
     await authorization.skip_nonces(connection, decision.own_nonces)
     # Then write the things, which count against limits.
     for kind in kinds:

@@ -10,9 +10,11 @@ class StatementTooLong(Refused):
     """The period has more entries than a PDF can have. Programs read longer statements as CSV."""
 
     entries: int
-    most: int
-    says = "the period has {entries} entries, and a PDF at most {most}: ask for a shorter period, one asset, or CSV"
+    maximum: int
+    message = (
+        "the period has {entries} entries, and a PDF at most {maximum}: ask for a shorter period, one asset, or CSV"
+    )
 
 
 class TooManyPdfs(Unavailable):
-    says = "too many PDFs are being made, for this gateway or for this wallet; try again in a moment"
+    message = "too many PDFs are being made, for this gateway or for this wallet; try again in a moment"

@@ -99,9 +99,11 @@ async def summaries(connection: Connection, handle: str, assets: Sequence[Asset]
     return found
 
 
-async def lines(connection: Connection, assets: Assets, handle: str, of: Summary, after: int, most: int) -> list[Line]:
-    """Return up to `most` lines of the period, oldest first, of the entries numbered above `after`."""
-    before = min(after + most, of.last) + 1
+async def lines(
+    connection: Connection, assets: Assets, handle: str, of: Summary, after: int, maximum: int
+) -> list[Line]:
+    """Return up to `maximum` lines of the period, oldest first, of the entries numbered above `after`."""
+    before = min(after + maximum, of.last) + 1
     if before <= after + 1:
         return []
     code = account.wallet(handle, of.asset)

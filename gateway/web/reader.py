@@ -46,7 +46,7 @@ class Shown(NamedTuple):
     def size(self) -> str:
         """How long it is, as style.css has it: the longer, the smaller. The rest is written half as large."""
         length = len(self.whole) + len(self.rest) / 2
-        return next((name for most, name in _SIZES if length <= most), "endless")
+        return next((name for maximum, name in _SIZES if length <= maximum), "endless")
 
 
 @dataclass(frozen=True, slots=True)

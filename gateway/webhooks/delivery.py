@@ -196,15 +196,15 @@ async def anything(connection: Connection, now: datetime) -> bool:
     )
 
 
-async def claim(connection: Connection, now: datetime, most: int, failing_max: int) -> tuple[list[Claimed], bool]:
-    """Up to `most` deliveries of the endpoints whose turn it is: first of those that are not failing, then up to
+async def claim(connection: Connection, now: datetime, maximum: int, failing_max: int) -> tuple[list[Claimed], bool]:
+    """Up to `maximum` deliveries of the endpoints whose turn it is: first of those that are not failing, then up to
     `failing_max` of those that have failed several times in a row, one each. And whether the first may have been as
     many as were allowed, so that more are due.
     """
-    rows = {row["id"]: row for row in await connection.fetch(sql.due_endpoints, *_due(now, failing_max > 0), most)}
+    rows = {row["id"]: row for row in await connection.fetch(sql.due_endpoints, *_due(now, failing_max > 0), maximum)}
     lease, claimed, full = uuid4(), list[Claimed](), False
     for failing in (False, True):
-        free = min(most - len(claimed), failing_max) if failing else most
+        free = min(maximum - len(claimed), failing_max) if failing else maximum
         of = [id for id, row in rows.items() if row["failing"] == failing]
         if not of or free <= 0:
             continue
@@ -212,7 +212,7 @@ async def claim(connection: Connection, now: datetime, most: int, failing_max: i
         claimed += [_claimed(rows[one["endpoint_id"]], one["event"], lease) for one in taken]
         if not failing:
             each = Counter(one["endpoint_id"] for one in taken)
-            full = len(taken) >= most or any(each[one["endpoint_id"]] >= one["room"] for one in taken)
+            full = len(taken) >= maximum or any(each[one["endpoint_id"]] >= one["room"] for one in taken)
     return claimed, full
 
 

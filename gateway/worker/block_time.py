@@ -75,8 +75,8 @@ class BlockTime:
             pause = rest if shortest is None else max(min(rest, _MAX_QUICK), shortest / _QUESTIONS)
         return min(max(pause, _MIN), _MAX)
 
-    def rounds(self, least: timedelta) -> timedelta:
-        """Return how often relayers are maintained: at most twice a block, and every `least` if blocks are quick."""
+    def rounds(self, minimum: timedelta) -> timedelta:
+        """Return how often relayers are maintained: at most twice a block, and every `minimum` if blocks are quick."""
         if self._always or self.seconds is None:
-            return least
-        return max(least, min(timedelta(seconds=self.seconds / _ROUNDS), _ROUND_MAX))
+            return minimum
+        return max(minimum, min(timedelta(seconds=self.seconds / _ROUNDS), _ROUND_MAX))

@@ -176,10 +176,10 @@ class WorkerMetrics:
 
             exporter.register(f"gateway_relayer_{name}", samples)
 
-        coin, least = gas.coin_of(self._worker.settings.assets), self._worker.gas_batches_min
+        coin, minimum = gas.coin_of(self._worker.settings.assets), self._worker.gas_batches_min
         register("gas_balance_coins", lambda relayer, _: float(Money(max(relayer.left_wei, 0), coin).amount))
         register("payments_left", gas_balance.payments_left)
-        register("low", lambda relayer, fees: gas_balance.is_low(relayer, fees, least))
+        register("low", lambda relayer, fees: gas_balance.is_low(relayer, fees, minimum))
         register("stopped", lambda relayer, _: relayer.stopped is not None)
         register("refused", lambda relayer, _: relayer.refused is not None)
         register("transactions_open", lambda relayer, _: relayer.open)

@@ -66,7 +66,7 @@ async def _run(asked: Namespace) -> int:
             sync_ms, load = median(machine.sync_seconds(home, 200)) * 1e3, os.getloadavg()[0]
             print(f"\n{name}: {NAMES[name]}")
             print(f"  a sync of 8 KiB takes {sync_ms:.3f} ms here now; load average {load:.2f}", flush=True)
-            begun = time.monotonic()
+            started = time.monotonic()
             try:
                 done[name] = measured = await FIGURES[name](bench)
             except _FAILED as failed:
@@ -77,7 +77,7 @@ async def _run(asked: Namespace) -> int:
             plain = measured.plain() | {
                 "sync_ms": sync_ms,
                 "load_average": load,
-                "took_seconds": time.monotonic() - begun,
+                "took_seconds": time.monotonic() - started,
             }
             results["figures"][name] = plain
             results["left_out"] = left_out

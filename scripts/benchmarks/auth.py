@@ -61,10 +61,10 @@ def in_gateway(count: int) -> float:
     limits, last_used, now = Limits(), LastUsed(), datetime.now(UTC)
     nobody: Any = None  # no caller sends enough here for the counts to be written to the database
     headers = [f"Bearer gw_{n:043}".encode() for n in range(1_000)]
-    begun = time.process_time()
+    started = time.process_time()
     for n in range(count):
         key = hash_of(headers[n % 1_000][7:].strip().decode("latin-1"))
         assert not limits.is_over("requests", key.hex(), now)
         limits.note(nobody, "requests", key.hex(), now)
         last_used.note(key, now)
-    return (time.process_time() - begun) / count * 1e6
+    return (time.process_time() - started) / count * 1e6

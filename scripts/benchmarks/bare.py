@@ -74,9 +74,9 @@ class Bare:
         """Payments per second in so many full batches, all signed before the first is sent."""
         made = [self._batch() for _ in range(count)]
         raws = [self._call(message.settle_data(one), batches.gas_limit("settle", one)) for one in made]
-        begun = time.monotonic()
+        started = time.monotonic()
         await self._send(raws)
-        return sum(len(one) for one in made) / (time.monotonic() - begun)
+        return sum(len(one) for one in made) / (time.monotonic() - started)
 
     async def one_at_a_time(self, seconds: float) -> float:
         """Transfers per second by web3.py, each sent when the receipt of the one before is there."""

@@ -100,10 +100,10 @@ class Bench:
     async def lived(self, measured: Measured, past: Past) -> Ledger:
         """A ledger with a history, made once and kept for all figures."""
         if past.name not in self._lived:
-            begun = time.monotonic()
+            started = time.monotonic()
             print(f"  loading {past} …", flush=True)
             ledger = await town.settle(self.rig, past.name, past.handles)
-            settled = time.monotonic() - begun
+            settled = time.monotonic() - started
             lived = await town.live(self.rig, ledger, past.entries)
             async with self.rig.connected(ledger.name) as connection:
                 size = await connection.fetchval("SELECT pg_database_size(current_database())") / 2**30
@@ -147,9 +147,9 @@ class Bench:
     async def checks(self, measured: Measured, *of: Ledger) -> None:
         """Check the ledger. One without a history is dropped afterwards."""
         for ledger in of:
-            begun = time.monotonic()
+            started = time.monotonic()
             checked = await books.check(self.rig, ledger)
-            print(f"  {checked} ({time.monotonic() - begun:.0f} s)", flush=True)
+            print(f"  {checked} ({time.monotonic() - started:.0f} s)", flush=True)
             measured.checked.append(checked)
             if ledger.name not in self._lived:
                 await self.rig.drop_database(ledger.name)

@@ -148,9 +148,9 @@ async def setup_with_tokens(
 async def leg_until_settled(setup: Setup, seconds: float, spent: Spent) -> Leg:
     """Send payments for so long, then wait until all are settled. Rate and processor time cover both."""
     since = await setup.connection.fetchval("SELECT now()")
-    before, begun = setup.cpu(), time.monotonic()
+    before, started = setup.cpu(), time.monotonic()
     asked = await setup.rig.load("token payments", [setup.gateway], setup.ledger, _CONNECTIONS, seconds, "token")
-    took = await tokens.until_settled(setup.connection) - begun
+    took = await tokens.until_settled(setup.connection) - started
     used = [(after - then) * 1e6 / asked.acknowledged for after, then in zip(setup.cpu(), before, strict=True)]
     gateway, postgres, worker, anvil = used
     gas, payments = await fullest(setup, since)
@@ -179,7 +179,7 @@ async def lone(setup: Setup) -> float:
     headers = {"Authorization": f"Bearer gw_{payer:043}", "Idempotency-Key": f"alone-{setup.ledger.asked}"}
     body = {"to": f"@h{(payer + 1) % setup.ledger.handles:07}", "amount": "0.01", "asset": "USDX"}
     async with httpx.AsyncClient(base_url=setup.gateway.url, headers=headers, trust_env=False) as http:
-        begun = time.monotonic()
+        started = time.monotonic()
         paid = (await http.post("/v1/payments", json=body)).raise_for_status().json()
         setup.ledger.acknowledged += 1
         with setup.lone_ids.open("a") as ids:
@@ -187,4 +187,4 @@ async def lone(setup: Setup) -> float:
         while paid["state"] != "settled":
             await asyncio.sleep(_LOOK_SECONDS)
             paid = (await http.get(f"/v1/payments/{paid['id']}")).raise_for_status().json()
-        return time.monotonic() - begun
+        return time.monotonic() - started

@@ -62,17 +62,17 @@ async def send(url: str, header: str, calls: Sequence[Call], connections: int) -
         reader, writer = await asyncio.open_connection(host, port)
         try:
             for place, request in calls:
-                begun = time.monotonic()
+                started = time.monotonic()
                 writer.write(request)
                 statuses[place], bodies[place] = await _answer(reader)
-                took[place] = time.monotonic() - begun
+                took[place] = time.monotonic() - started
         finally:
             writer.close()
             await writer.wait_closed()
 
-    begun = time.monotonic()
+    started = time.monotonic()
     await asyncio.gather(*(work(waiting) for _ in range(min(connections, len(calls)))))
-    return Answers(time.monotonic() - begun, statuses, bodies, took)
+    return Answers(time.monotonic() - started, statuses, bodies, took)
 
 
 def _request(header: str, call: Call) -> bytes:

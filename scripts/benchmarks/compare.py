@@ -14,7 +14,7 @@ class Spread:
     """The median, the lowest and the highest of some numbers."""
 
     median: float
-    least: float
+    minimum: float
     greatest: float
 
     @staticmethod

@@ -26,10 +26,10 @@ def sync_seconds(folder: Path, count: int) -> list[float]:
         os.fsync(handle)
         page, took = os.urandom(_PAGE_BYTES), []
         for n in range(count):
-            begun = time.perf_counter()
+            started = time.perf_counter()
             os.pwrite(handle, page, n * _PAGE_BYTES % _FILE_BYTES)
             os.fdatasync(handle)
-            took.append(time.perf_counter() - begun)
+            took.append(time.perf_counter() - started)
         return took
     finally:
         os.close(handle)

@@ -36,12 +36,12 @@ def main(url: str, contract: str, seconds: float) -> None:
     web3.middleware_onion.inject(SignAndSendRawMiddlewareBuilder.build(sender), layer=0)
     web3.eth.default_account = sender.address
     token = web3.eth.contract(address=Web3.to_checksum_address(contract), abi=_ABI)
-    sent, begun = 0, time.monotonic()
-    while time.monotonic() - begun < seconds:
+    sent, started = 0, time.monotonic()
+    while time.monotonic() - started < seconds:
         hash_ = token.functions.transfer(Web3.to_checksum_address(_PAYEE), 1).transact()
         assert web3.eth.wait_for_transaction_receipt(hash_, poll_latency=0.01)["status"] == 1
         sent += 1
-    print(sent, time.monotonic() - begun)
+    print(sent, time.monotonic() - started)
 
 
 if __name__ == "__main__":

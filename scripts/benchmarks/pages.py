@@ -68,9 +68,9 @@ async def _milliseconds(served: Served, token: str) -> tuple[float, int]:
     took = []
     async with httpx.AsyncClient(base_url=served.origin, cookies={"session": token}, trust_env=False) as browser:
         for _ in range(_CALLS):
-            begun = time.perf_counter()
+            started = time.perf_counter()
             answer = await browser.get("/", headers={"Accept": "text/html"})
-            took.append((time.perf_counter() - begun) * 1e3)
+            took.append((time.perf_counter() - started) * 1e3)
             assert answer.status_code == 200, answer.text[:200]
             assert 'id="balances"' in answer.text, answer.text[:200]
     return median(took), len(answer.content)
@@ -87,11 +87,11 @@ async def _seen(bench: Bench, measured: Measured, ledger: Ledger, cookies: dict[
         took = []
         for number in range(_PAYMENTS):
             memo = f"coffee-{number}-at-{time.time()}"
-            begun = time.perf_counter()
+            started = time.perf_counter()
             refused = await payer.evaluate(_PAY, [memo, memo])
             assert refused == "", refused
             await payee.locator("#payments li").first.get_by_text(memo).wait_for(timeout=10_000)
-            took.append(time.perf_counter() - begun)
+            took.append(time.perf_counter() - started)
         await browser.close()
     measured.rows.append(Row("pages", "a payment in the payee's browser", "s", tuple(took), target=Target(below=1)))
     measured.notes["seconds until a payee's browser shows it, at the most"] = max(took)

@@ -92,9 +92,9 @@ async def milliseconds(connection: Connection, read: Read) -> tuple[float, float
         await prepared.fetch(*asked)
     took = []
     for asked in read.asked[_PLANNED:]:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         await prepared.fetch(*asked)
-        took.append((time.perf_counter() - begun) * 1e3)
+        took.append((time.perf_counter() - started) * 1e3)
     return median(took), quantiles(took, n=100)[-1]
 
 

@@ -58,7 +58,7 @@ def _nothing(_: Services) -> Litestar:
 
 
 VARIANTS: dict[str, Callable[[Services], Litestar]] = {
-    "one_each": partial(application, most=1, at_once=16),
+    "one_each": partial(application, maximum=1, at_once=16),
     "empty": _nothing,
 }
 

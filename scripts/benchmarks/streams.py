@@ -108,17 +108,17 @@ async def _paced(
     """So many payments a second from streamed handles to others: an event each for the streams."""
     rate = min(_RATE, streams * 5)
     header, sent, ids = PLAIN.header(gateway.origin, ""), 0, list[str]()
-    begun = time.monotonic()
+    started = time.monotonic()
     cpu = rig.cpu({gateway.child.pid})
-    while time.monotonic() - begun < seconds:
+    while time.monotonic() - started < seconds:
         part = range(sent, sent + rate // 20)
         calls = [_pay(ledger, number % streams, f"paced-{number}") for number in part]
         answers = await client.send(gateway.url, header, calls, 16)
         measured.failures += answers.failures(201).total()
         ids += answers.ids()
         sent += len(part)
-        await asyncio.sleep(max(begun + sent / rate - time.monotonic(), 0))
-    took = time.monotonic() - begun
+        await asyncio.sleep(max(started + sent / rate - time.monotonic(), 0))
+    took = time.monotonic() - started
     ledger.asked += sent
     ledger.acknowledged += sent
     folder = rig.home / "ids"
@@ -144,35 +144,37 @@ async def _paced(
 async def _over_a_kill(measured: Measured, bench: Bench) -> None:
     """Payments to one handle while the gateway is killed: its stream must have all of them, in order and once."""
     ledger = await bench.fresh("killed")
-    most = 1_000 if bench.quick else _OVER_A_RESTART
+    maximum = 1_000 if bench.quick else _OVER_A_RESTART
     seen: list[str] = []
     async with bench.rig.serving(ledger) as first:
         port = urlsplit(first.url).port or 0
         await _pay_one(first, ledger, 0, 100)
         begin = (await _listed(first))[-1]  # so that nothing is paid before the stream is there
-        follower = asyncio.create_task(_follow(port, seen, most, begin))
-        await _pay_one(first, ledger, 100, 100 + most // 2)
+        follower = asyncio.create_task(_follow(port, seen, maximum, begin))
+        await _pay_one(first, ledger, 100, 100 + maximum // 2)
         os.kill(first.child.pid, signal.SIGKILL)
     async with bench.rig.serving(ledger, port=port) as second:
-        await _pay_one(second, ledger, 100 + most // 2, 100 + most)
+        await _pay_one(second, ledger, 100 + maximum // 2, 100 + maximum)
         async with asyncio.timeout(120):
             await follower
         listed = await _listed(second)
-    wanted = listed[-most:]
+    wanted = listed[-maximum:]
     if seen != wanted:
         measured.faults.append(
-            f"over a kill {len(seen)} of {most} events came: {len(set(wanted) - set(seen))} are missing"
+            f"over a kill {len(seen)} of {maximum} events came: {len(set(wanted) - set(seen))} are missing"
         )
-    measured.rows.append(Row("events", f"missed of {most:,} over a kill", "", (float(len(set(wanted) - set(seen))),)))
+    measured.rows.append(
+        Row("events", f"missed of {maximum:,} over a kill", "", (float(len(set(wanted) - set(seen))),))
+    )
 
 
-async def _follow(port: int, seen: list[str], most: int, begin: str) -> None:
+async def _follow(port: int, seen: list[str], maximum: int, begin: str) -> None:
     """Read handle 1's stream from the event after `begin`, and reconnect with the last id, until all have arrived."""
-    while len(seen) < most:
+    while len(seen) < maximum:
         with suppress(OSError, asyncio.IncompleteReadError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
             writer.write(_asked(1, seen[-1] if seen else begin))
-            while len(seen) < most and (line := await reader.readline()):
+            while len(seen) < maximum and (line := await reader.readline()):
                 if line.startswith(b"id: "):
                     seen.append(line[4:].strip().decode())
             writer.close()

@@ -87,14 +87,14 @@ async def live(rig: Rig, ledger: Ledger, entries: int) -> float:
 
     Two loaders side by side, of which one has the even handles and the other the odd: neither waits for the other.
     """
-    begun = time.monotonic()
+    started = time.monotonic()
     payments = entries // 2 - ledger.handles  # every deposit has two entries, and so has every payment
     loaders = (_load(rig, ledger, payments // 2, remainder) for remainder in (0, 1))
     await asyncio.gather(*loaders)
     ledger.loaded += payments // 2 * 2
     async with rig.connected(ledger.name) as connection:
         await connection.execute("VACUUM ANALYZE")
-    return time.monotonic() - begun
+    return time.monotonic() - started
 
 
 async def _load(rig: Rig, ledger: Ledger, payments: int, remainder: int) -> None:

@@ -81,8 +81,8 @@ async def _by_the_ledger(bench: Bench, measured: Measured) -> None:
         what, against = f"traces of {ratio} of the payments", "payments without traces"
         measured.rows.append(rate_row("traces", what, ours, theirs, against, None))
         cpu = (by_part(legs)["gateway"] for legs in (ours, theirs))
-        most = Target(below=1.03) if ratio == _RATIOS[0] else None
-        measured.rows.append(Row("traces", f"gateway CPU each, {what}", "µs", *cpu, against, most))
+        maximum = Target(below=1.03) if ratio == _RATIOS[0] else None
+        measured.rows.append(Row("traces", f"gateway CPU each, {what}", "µs", *cpu, against, maximum))
         measured.rows += [row for row in cpu_rows("traces", what, ours, theirs, against) if "PostgreSQL" in row.what]
         await bench.checks(measured, watched)
     await bench.checks(measured, ledger)

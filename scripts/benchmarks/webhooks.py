@@ -93,9 +93,9 @@ async def _drain(measured: Measured, bench: Bench) -> None:
             await _be(shop, "take")
             async with _delivering(bench.rig, busy):
                 await _until(shop, lambda told: told.taken > 0)
-                before, begun = (await _told(shop)).taken, time.monotonic()
+                before, started = (await _told(shop)).taken, time.monotonic()
                 leg = await bench.rig.load("while webhooks are sent", [gateway], busy, 64, seconds, argument=argument)
-                beside.append(((await _told(shop)).taken - before) / (time.monotonic() - begun))
+                beside.append(((await _told(shop)).taken - before) / (time.monotonic() - started))
                 print(f"  meanwhile {beside[-1]:,.0f} deliveries a second", flush=True)
                 return leg
 
@@ -149,20 +149,20 @@ async def _over_kills(measured: Measured, bench: Bench) -> None:
         await _be(shop, "fail")
         connection = await stack.enter_async_context(bench.rig.connected(ledger.name))
         workers = [await stack.enter_async_context(_delivering(bench.rig, ledger)) for _ in range(2)]
-        begun, kills = time.monotonic(), [2 * held // 3, 4 * held // 3]
+        started, kills = time.monotonic(), [2 * held // 3, 4 * held // 3]
         paying = asyncio.create_task(_hold_and_end(measured, ledger, gateway, held))
         while (told := await _told(shop)).taken < 2 * held:
             if kills and told.taken >= kills[0]:
                 os.kill(workers[-len(kills)].pid, signal.SIGKILL)
                 kills.pop(0)
                 await stack.enter_async_context(_delivering(bench.rig, ledger))
-            if time.monotonic() - begun > _GIVE_UP_SECONDS:
+            if time.monotonic() - started > _GIVE_UP_SECONDS:
                 measured.faults.append(f"only {told.taken} of {2 * held} webhooks came")
                 break
             await connection.execute(_DUE_NOW)
             await connection.execute(_RESUMED)
             await asyncio.sleep(0.2)
-        took = time.monotonic() - begun
+        took = time.monotonic() - started
         ids = await paying
         rows = await connection.fetch(_STATES, [read("pay", id) for id in ids])
         wanted = {show("pay", row["id"]): row["state"] for row in rows}

@@ -46,7 +46,7 @@ class Observer:
             f"  another primary: {replaced}; its standby confirms a commit: {confirmed}",
             *(f"  {name} left the old one: {at - fault:.1f} s" for name, at in self.left.items()),
             *(f"  {name} did not leave the old one" for name in stays),
-            *(f"  /health/ready with {name}: {most:.2f} s at most" for name, most in self.ready_seconds.items()),
+            *(f"  /health/ready with {name}: {maximum:.2f} s at most" for name, maximum in self.ready_seconds.items()),
         ]
 
     async def _watch_ready(self, name: str, url: str) -> None:

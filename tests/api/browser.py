@@ -42,9 +42,9 @@ def cookie_of(answer: httpx.Response) -> str:
 class Browser:
     """Somebody signed in: their cookie goes with what they ask, and the next one replaces it."""
 
-    def __init__(self, api: Api, begun: httpx.Response) -> None:
-        assert begun.status_code == 201, begun.text
-        self.api, self.cookie, self.id = api, cookie_of(begun), begun.json()["id"]
+    def __init__(self, api: Api, started: httpx.Response) -> None:
+        assert started.status_code == 201, started.text
+        self.api, self.cookie, self.id = api, cookie_of(started), started.json()["id"]
 
     async def call(self, method: str, path: str, headers: dict[str, str] = OWN, **more: Any) -> httpx.Response:
         answer = await self.api.call(method, path, headers={**headers, "Cookie": self.cookie}, **more)

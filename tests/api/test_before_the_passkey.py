@@ -148,14 +148,14 @@ async def test_whom_the_sign_up_key_has_paid_is_new_to_the_policy(alice: Person)
 async def test_recovery_codes_from_before_the_first_passkey_end_with_it(api: Api, alice: Person) -> None:
     codes = (await alice.post("/v1/recovery-codes", b"")).json()["codes"]
     recover = [{"handle": "alice", "code": code} for code in codes[:2]]
-    begun = await api.call("POST", "/v1/sessions/recovery-code", json=recover[0], headers=OWN)
-    thief = Browser(api, begun)
+    started = await api.call("POST", "/v1/sessions/recovery-code", json=recover[0], headers=OWN)
+    thief = Browser(api, started)
     _, browser = await guarded(alice)
 
     assert (await browser.call("GET", "/v1/passkeys")).json()["recovery_codes_left"] == 0
     again = await api.call("POST", "/v1/sessions/recovery-code", json=recover[1], headers=OWN)
     assert code_of(again) == (422, "invalid_recovery_code")
-    refused = await api.call("POST", "/v1/passkeys/challenge", headers={**OWN, "Cookie": cookie_of(begun)})
+    refused = await api.call("POST", "/v1/passkeys/challenge", headers={**OWN, "Cookie": cookie_of(started)})
     assert code_of(refused) == (401, "unauthenticated"), "the session that a code began has ended"
     assert thief.id not in {one["id"] for one in (await browser.call("GET", "/v1/sessions")).json()["items"]}
 

@@ -41,9 +41,9 @@ _AFTERWARDS = ("98.00", "3.00", "95.00")
 
 async def ready(api: Api) -> httpx.Response:
     """What readiness says, within two seconds."""
-    begun = time.monotonic()
+    started = time.monotonic()
     answer = await api.call("GET", "/health/ready")
-    assert time.monotonic() - begun < 3  # two, and some for a machine that is busy
+    assert time.monotonic() - started < 3  # two, and some for a machine that is busy
     return answer
 
 
@@ -165,10 +165,10 @@ async def test_a_node_that_hangs_keeps_nobody_waiting_for_readiness(database_url
             answer = await ready(api)
             assert (answer.status_code, answer.json()["node"]) == (200, "away")
             await database.close()
-            begun = time.monotonic()
+            started = time.monotonic()
             while (await ready(api)).status_code == 200:
                 pass
-            assert time.monotonic() - begun < 6  # what is known of the database is no older than the node may take
+            assert time.monotonic() - started < 6  # what is known of the database is no older than the node may take
         await node.close()
 
 

@@ -61,8 +61,8 @@ async def live(seed: int, server: Postgres, template: str, assets: Assets) -> Li
         crowd = await founded(base, assets)
         copies = [fresh_database(server.dsn, name_of(base)) for _ in range(2)]
         first, second = [await stack.enter_async_context(copy) for copy in copies]
-        most, at_once = chance.choice([(64, 1), (64, 1), (8, 1), (16, 3)])
-        together = await stack.enter_async_context(world(first, assets, crowd, most, at_once))
+        maximum, at_once = chance.choice([(64, 1), (64, 1), (8, 1), (16, 3)])
+        together = await stack.enter_async_context(world(first, assets, crowd, maximum, at_once))
         alone = await stack.enter_async_context(world(second, assets, crowd))
         both = Both(together, alone, Draw(chance, crowd, await model_of(crowd, together)))
         await both.live(GROUPS)

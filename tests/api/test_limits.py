@@ -109,7 +109,7 @@ async def test_a_caller_sends_so_many_requests_payments_among_them(tight: Api) -
     states = [answer.status_code for answer in answers]
     paid = states.count(201)
     assert states == [201] * paid + [429] * (10 - paid)
-    assert RATES.requests.most - 2 <= paid <= RATES.requests.most  # the deposit was one of them
+    assert RATES.requests.maximum - 2 <= paid <= RATES.requests.maximum  # the deposit was one of them
     assert held_off(answers[-1], "requests")
     assert (await bob.get("/v1/wallet")).status_code == 200
     tight.clock.ahead += MINUTE
@@ -163,7 +163,7 @@ async def test_lines_after_too_many_wrong_names_are_not_read(
         seen = [one["status"] for one in (await alice.post("/v1/payments/batch", lines)).json()]
     assert set(seen) == {404, 429}
     assert seen == sorted(seen)
-    assert seen.count(404) <= 4 * RATES.tries.most
+    assert seen.count(404) <= 4 * RATES.tries.maximum
 
 
 async def test_requests_that_are_refused_count_as_well(tight: Api) -> None:
@@ -173,7 +173,7 @@ async def test_requests_that_are_refused_count_as_well(tight: Api) -> None:
         states.append((await alice.pay("@bob", "1.00 EUR")).status_code)
         await told(tight)
     assert (states[0], states[-1]) == (409, 429)
-    assert states.count(409) <= RATES.requests.most + 1
+    assert states.count(409) <= RATES.requests.maximum + 1
 
 
 async def test_payments_in_a_session_count_as_its_wallets_requests(tight: Api) -> None:

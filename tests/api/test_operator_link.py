@@ -22,12 +22,12 @@ async def code_for(api: Api) -> str | None:
 async def test_of_one_link_opened_many_times_at_once_one_begins_a_session(api: Api) -> None:
     body = {"code": await code_for(api)}
     answers = await asyncio.gather(*(api.call("POST", PATH, json=body, headers=OWN) for _ in range(10)))
-    begun = [one for one in answers if one.status_code == 201]
-    assert len(begun) == 1
-    assert {code_of(one) for one in answers if one is not begun[0]} == {(422, "invalid_link")}
-    seen = await api.call("GET", "/v1/operator/proposals", headers={"Cookie": cookie_of(begun[0])})
+    started = [one for one in answers if one.status_code == 201]
+    assert len(started) == 1
+    assert {code_of(one) for one in answers if one is not started[0]} == {(422, "invalid_link")}
+    seen = await api.call("GET", "/v1/operator/proposals", headers={"Cookie": cookie_of(started[0])})
     assert seen.status_code == 200
-    assert (await api.call("GET", "/v1/wallet", headers={"Cookie": cookie_of(begun[0])})).status_code == 401
+    assert (await api.call("GET", "/v1/wallet", headers={"Cookie": cookie_of(started[0])})).status_code == 401
 
 
 async def test_a_link_ends_with_the_next_one_and_is_no_wallet_s(api: Api) -> None:

@@ -116,11 +116,11 @@ async def test_what_somebody_proposed_is_not_approved_once_their_role_does_not_p
 async def test_a_role_is_given_at_the_machine_and_both_are_in_the_audit_log(api: Api) -> None:
     ann = await operator(api, "ann", "support")
     await give(api, "ann", "finance")
-    begun = await ann.sign_in()
+    started = await ann.sign_in()
     async with api.services.database.reading() as connection:
         (changed,) = await audit.read(connection, kind="operator.role_changed")
         (added,) = await audit.read(connection, kind="operator.added")
-    assert begun.json()["role"] == "finance"
+    assert started.json()["role"] == "finance"
     assert (changed.by, changed.details) == (AT_MACHINE, {"operator": "ann", "from": "support", "to": "finance"})
     assert added.details == {"operator": "ann", "role": "support"}
 
@@ -142,17 +142,17 @@ async def test_the_database_knows_the_same_roles(api: Api) -> None:
 async def test_a_browsers_session_is_in_a_cookie_alone_and_signing_out_takes_it_away(api: Api) -> None:
     ann = await operator(api, "ann", "support")
     asked = challenge_in(await api.call("POST", "/v1/operator/session/challenge"))
-    begun = await api.call("POST", "/v1/operator/session/cookie", json=signed(ann.key, asked), headers=OWN)
-    headers = {"Cookie": cookie_of(begun)}
+    started = await api.call("POST", "/v1/operator/session/cookie", json=signed(ann.key, asked), headers=OWN)
+    headers = {"Cookie": cookie_of(started)}
 
     listed = await api.call("GET", "/v1/operator/proposals", headers=headers)
     forged = await api.call("DELETE", "/v1/operator/session", headers=headers)
     ended = await api.call("DELETE", "/v1/operator/session", headers={**headers, **OWN})
     after = await api.call("GET", "/v1/operator/proposals", headers=headers)
 
-    assert begun.json() == {"name": "ann", "role": "support", "seconds": 1800}
-    assert begun.headers["set-cookie"].partition("=")[0] == "operator"
-    assert "HttpOnly" in begun.headers["set-cookie"]
+    assert started.json() == {"name": "ann", "role": "support", "seconds": 1800}
+    assert started.headers["set-cookie"].partition("=")[0] == "operator"
+    assert "HttpOnly" in started.headers["set-cookie"]
     assert (listed.status_code, code_of(forged)) == (200, (403, "forbidden"))
     assert (ended.status_code, "Max-Age=0" in ended.headers["set-cookie"]) == (200, True)
     assert code_of(after) == (401, "unauthenticated")
@@ -161,8 +161,8 @@ async def test_a_browsers_session_is_in_a_cookie_alone_and_signing_out_takes_it_
 async def test_a_token_and_a_cookie_together_count_as_the_token(api: Api) -> None:
     ann = await operator(api, "ann")
     asked = challenge_in(await api.call("POST", "/v1/operator/session/challenge"))
-    begun = await api.call("POST", "/v1/operator/session/cookie", json=signed(ann.key, asked), headers=OWN)
-    both = {"Cookie": cookie_of(begun), "Authorization": "Bearer gop_guessed"}
+    started = await api.call("POST", "/v1/operator/session/cookie", json=signed(ann.key, asked), headers=OWN)
+    both = {"Cookie": cookie_of(started), "Authorization": "Bearer gop_guessed"}
     assert code_of(await api.call("GET", "/v1/operator/proposals", headers=both)) == (401, "unauthenticated")
 
 

@@ -33,9 +33,9 @@ class Person:
 
     async def sign_in(self) -> httpx.Response:
         asked = challenge_in(await self.api.call("POST", "/v1/operator/session/challenge"))
-        begun = await self.api.call("POST", "/v1/operator/session", json=signed(self.key, asked))
-        self.token = begun.json().get("token", "")
-        return begun
+        started = await self.api.call("POST", "/v1/operator/session", json=signed(self.key, asked))
+        self.token = started.json().get("token", "")
+        return started
 
     async def propose(
         self, kind: str, handle: str, reason: str = "reported as stolen", limit: dict[str, str] | None = None
@@ -95,11 +95,11 @@ async def test_an_operator_enrols_with_a_code_of_the_machine_once_and_signs_in(a
 
     enrolled = await enrol(api, "ann", code, key)
     again = await enrol(api, "ann", code, Authenticator())
-    begun = await Person(api, "ann", key).sign_in()
+    started = await Person(api, "ann", key).sign_in()
 
     assert (enrolled.status_code, enrolled.json()["name"]) == (201, "ann")
     assert code_of(again) == (422, "invalid_passkey")
-    assert (begun.status_code, begun.headers["cache-control"]) == (201, "no-store")
+    assert (started.status_code, started.headers["cache-control"]) == (201, "no-store")
     assert await audit_events(api) == [
         ("operator.added", "root"),
         ("operator.enrolled", "ann"),

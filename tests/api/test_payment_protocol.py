@@ -300,10 +300,10 @@ async def test_a_body_that_is_too_large_is_refused_before_its_end_and_once(
     reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
 
     writer.write(request(payer) * before_it + large + b"%x\r\n%b" % (size, PAYMENT.ljust(size - 1)))
-    begun = [await one(reader) for _ in range(before_it + 1)]
+    started = [await one(reader) for _ in range(before_it + 1)]
     writer.write(b" \r\n0\r\n\r\n" + request(payer, CLOSE))
 
-    assert [answer.status for answer in [*begun, *await rest(reader)]] == [201] * before_it + [413, 201]
+    assert [answer.status for answer in [*started, *await rest(reader)]] == [201] * before_it + [413, 201]
 
 
 async def test_a_client_that_reads_no_answers_is_paid_no_further(wire: Wire, payer: Person) -> None:

@@ -223,7 +223,7 @@ async def test_ten_requests_to_one_wallet_are_open_at_once_however_many_are_made
     made = [one.json()["id"] for one in answers if one.status_code == 201]
     refused = [one for one in answers if one.status_code != 201]
     assert (len(made), {code_of(one) for one in refused}) == (10, {(409, "request_limit")})
-    assert (refused[0].json()["kind"], refused[0].json()["most"]) == ("pair", 10)
+    assert (refused[0].json()["kind"], refused[0].json()["maximum"]) == ("pair", 10)
     await api.person("carol")
     assert (await ask(alice, "@carol")).status_code == 201
     assert (await bob.post(f"/v1/requests/{made[0]}/decline", {})).status_code == 200

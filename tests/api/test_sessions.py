@@ -156,9 +156,9 @@ async def test_a_recovery_code_adds_one_passkey_and_does_nothing_else(api: Api) 
     _, _, browser = await browsing(api)
     codes = (await browser.call("POST", "/v1/recovery-codes")).json()["codes"]
     body = {"handle": "alice", "code": codes[0]}
-    begun = await api.call("POST", "/v1/sessions/recovery-code", json=body, headers=OWN)
-    found, key = Browser(api, begun), Authenticator()
-    assert begun.json()["fresh_until"] is None
+    started = await api.call("POST", "/v1/sessions/recovery-code", json=body, headers=OWN)
+    found, key = Browser(api, started), Authenticator()
+    assert started.json()["fresh_until"] is None
 
     refused = await found.call("POST", "/v1/recovery-codes")
     challenge = await found.call("POST", "/v1/passkeys/challenge")
@@ -174,11 +174,11 @@ async def test_a_recovery_code_adds_one_passkey_and_does_nothing_else(api: Api) 
 async def test_a_recovery_session_is_good_for_minutes(api: Api) -> None:
     _, _, browser = await browsing(api)
     codes = (await browser.call("POST", "/v1/recovery-codes")).json()["codes"]
-    begun = await api.call(
+    started = await api.call(
         "POST", "/v1/sessions/recovery-code", json={"handle": "alice", "code": codes[0]}, headers=OWN
     )
     api.clock.ahead += FRESH
-    late = Browser(api, begun)
+    late = Browser(api, started)
     assert code_of(await late.call("POST", "/v1/passkeys/challenge")) == (403, "forbidden")
 
 
@@ -210,13 +210,13 @@ async def test_a_session_from_before_the_sign_in_is_never_kept(api: Api, planted
     await registered(alice, key)
     cookie = eve.cookie if planted == "another's" else "session=gs_" + "A" * 43
 
-    begun = await signed_in(api, key, Cookie=cookie)
+    started = await signed_in(api, key, Cookie=cookie)
 
-    assert begun.json()["handle"] == "alice"
-    assert cookie_of(begun) != cookie
+    assert started.json()["handle"] == "alice"
+    assert cookie_of(started) != cookie
     with_planted = await api.call("GET", "/v1/wallet", headers={**OWN, "Cookie": cookie})
     assert code_of(with_planted) == (401, "unauthenticated")
-    assert (await Browser(api, begun).call("GET", "/v1/wallet")).json()["handle"] == "alice"
+    assert (await Browser(api, started).call("GET", "/v1/wallet")).json()["handle"] == "alice"
 
 
 async def test_an_ethereum_wallet_that_is_not_bound_signs_nobody_in(api: Api) -> None:

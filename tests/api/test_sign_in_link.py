@@ -25,14 +25,14 @@ async def test_it_begins_a_session_of_the_owner_that_pays_and_is_used_up(api: Ap
     await api.person("bob")
     code = await code_for(api, "alice")
 
-    begun = await api.call("POST", PATH, json={"code": code}, headers=OWN)
+    started = await api.call("POST", PATH, json={"code": code}, headers=OWN)
     again = await api.call("POST", PATH, json={"code": code}, headers=OWN)
 
-    assert (begun.status_code, begun.json()["sign_in_method"], begun.json()["handle"]) == (201, "link", "alice")
-    assert begun.json()["fresh_until"] == begun.json()["expires_at"]
+    assert (started.status_code, started.json()["sign_in_method"], started.json()["handle"]) == (201, "link", "alice")
+    assert started.json()["fresh_until"] == started.json()["expires_at"]
     assert code_of(again) == (422, "invalid_link")
     assert "set-cookie" not in again.headers
-    paid = await Browser(api, begun).call(
+    paid = await Browser(api, started).call(
         "POST",
         "/v1/payments",
         {**OWN, "Idempotency-Key": "one"},

@@ -16,16 +16,16 @@ async def test_a_passkey_is_made_listed_and_signed_in_with(api: Api) -> None:
     alice, key = await api.person("alice"), Authenticator()
 
     made = await registered(alice, key)
-    begun = await signed_in(api, key)
+    started = await signed_in(api, key)
 
     assert made.status_code == 201
     shown: Any = (await alice.get("/v1/passkeys")).json()
     assert [one["name"] for one in shown["items"]] == ["Laptop"]
     assert shown["items"][0]["last_used_at"] is not None
-    assert begun.status_code == 201
-    session = begun.json()
+    assert started.status_code == 201
+    session = started.json()
     assert (session["handle"], session["device"], session["sign_in_method"]) == ("alice", "Firefox", "passkey")
-    assert begun.headers["cache-control"] == "no-store"
+    assert started.headers["cache-control"] == "no-store"
 
 
 async def test_the_challenge_names_the_relying_party_the_owner_and_what_is_there_already(api: Api) -> None:
@@ -120,10 +120,10 @@ async def test_the_last_passkey_goes_once_there_are_recovery_codes_and_one_of_th
     assert code_of(await browser.call("GET", "/v1/wallet")) == (401, "unauthenticated")
 
     path, body = "/v1/sessions/recovery-code", {"handle": "@alice", "code": codes[0]}
-    begun = await api.call("POST", path, json=body, headers=OWN)
+    started = await api.call("POST", path, json=body, headers=OWN)
     again = await api.call("POST", path, json=body, headers=OWN)
 
-    assert (begun.status_code, begun.json()["sign_in_method"]) == (201, "recovery_code")
+    assert (started.status_code, started.json()["sign_in_method"]) == (201, "recovery_code")
     assert code_of(again) == (422, "invalid_recovery_code")
     assert (await alice.get("/v1/passkeys")).json()["recovery_codes_left"] == 9
 

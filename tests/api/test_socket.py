@@ -117,7 +117,7 @@ async def test_fields_behind_the_body_are_refused(client: httpx.AsyncClient) -> 
 
 
 @pytest.mark.parametrize(
-    "begun",
+    "started",
     [
         b"",
         b"GET /health/live HTTP/1.1\r\nHost: h",
@@ -126,13 +126,13 @@ async def test_fields_behind_the_body_are_refused(client: httpx.AsyncClient) -> 
     ids=["nothing", "half a head", "half a body"],
 )
 async def test_who_stops_in_the_middle_is_hung_up_on(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, begun: bytes
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, started: bytes
 ) -> None:
     for patience in ("_IDLE_SECONDS", "_HEAD_SECONDS", "_BODY_SECONDS"):
         monkeypatch.setattr(server, patience, 0.05)
     reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
 
-    writer.write(begun)
+    writer.write(started)
 
     assert await asyncio.wait_for(reader.read(), HANG_SECONDS) == b""
 

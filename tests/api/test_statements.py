@@ -213,7 +213,7 @@ async def test_a_period_with_too_many_entries_is_no_pdf(api: Api, monkeypatch: p
     assert (await file(alice, path.partition("?")[2], "pdf")).status_code == 200
     await alice.pay("@bob", "0.50 EUR")
     refused = (await alice.get(path)).json()
-    assert (refused["code"], refused["entries"], refused["most"]) == ("statement_too_long", 3, 2)
+    assert (refused["code"], refused["entries"], refused["maximum"]) == ("statement_too_long", 3, 2)
 
 
 async def test_statements_that_take_long_leave_connections_to_everybody_else(api: Api) -> None:

@@ -104,10 +104,10 @@ class Setup:
             await authorization.enqueue(connection, orders, self.now)
             return [(await authorization.one(connection, order.id)).authorization for order in orders]
 
-    async def form(self, kind: BatchKind = "settle", most: int = 300) -> Batch | None:
+    async def form(self, kind: BatchKind = "settle", maximum: int = 300) -> Batch | None:
         fees = await self.node.fees()
         async with self.database.transaction() as connection:
-            return await batches.form(connection, self.contract, kind, self.signer, fees, self.sign, self.now, most)
+            return await batches.form(connection, self.contract, kind, self.signer, fees, self.sign, self.now, maximum)
 
     async def send(self) -> None:
         async with self.database.reading() as connection:

@@ -134,7 +134,7 @@ async def test_each_authorization_is_in_one_batch_whatever_runs_at_once(setup: S
     alice, bob = await setup.rich(1000), setup.purse()
     queued = await setup.enqueue(*(setup.order("transfer", alice, bob.address, 1) for _ in range(60)))
 
-    formed = [batch for batch in await gather(*(setup.form(most=10) for _ in range(12))) if batch is not None]
+    formed = [batch for batch in await gather(*(setup.form(maximum=10) for _ in range(12))) if batch is not None]
 
     submitted = [one.id for batch in formed for one in batch.submitted]
     assert sorted(submitted) == sorted(one.id for one in queued)
@@ -190,20 +190,20 @@ async def test_a_batch_is_ripe_when_it_is_full_or_its_oldest_has_waited(setup: S
     alice, bob = setup.purse(), setup.purse()
     accepted_at = setup.now
 
-    async def is_ripe(most: int, seconds: float) -> bool:
+    async def is_ripe(maximum: int, seconds: float) -> bool:
         now = accepted_at + timedelta(seconds=seconds)
         async with setup.database.reading() as connection:
-            ripe = await batches.due(connection, now, timedelta(seconds=1), now - timedelta(minutes=1), most)
+            ripe = await batches.due(connection, now, timedelta(seconds=1), now - timedelta(minutes=1), maximum)
             assert ripe in ([], [Due("USDX", "settle", 2, 0)])
             return bool(ripe)
 
-    assert not await is_ripe(most=1, seconds=2), "nothing is queued"
+    assert not await is_ripe(maximum=1, seconds=2), "nothing is queued"
     await setup.enqueue(*(setup.order("transfer", alice, bob.address, 1) for _ in range(2)))
 
-    assert await is_ripe(most=2, seconds=0)
-    assert not await is_ripe(most=3, seconds=0.9)
-    assert await is_ripe(most=3, seconds=1)
-    assert not await is_ripe(most=2, seconds=3601), "none is in time for a batch any more"
+    assert await is_ripe(maximum=2, seconds=0)
+    assert not await is_ripe(maximum=3, seconds=0.9)
+    assert await is_ripe(maximum=3, seconds=1)
+    assert not await is_ripe(maximum=2, seconds=3601), "none is in time for a batch any more"
 
 
 async def test_a_mint_whose_time_is_over_is_never_put_into_a_batch(setup: Setup) -> None:

@@ -139,23 +139,23 @@ async def test_receipts_that_no_hash_finds_are_read_with_their_block(setup: Setu
 
 
 @pytest.mark.parametrize(
-    ("most", "refusal"),
-    [*((most, "error") for most in (1, 10, 20, 50, 99)), *((20, how) for how in ("entry", "status", "cut"))],
+    ("maximum", "refusal"),
+    [*((maximum, "error") for maximum in (1, 10, 20, 50, 99)), *((20, how) for how in ("entry", "status", "cut"))],
 )
 async def test_batches_become_as_small_as_the_node_takes_them_and_stay_so(
-    chain: Chain, most: int, refusal: Any
+    chain: Chain, maximum: int, refusal: Any
 ) -> None:
     chain.rpc("anvil_mine", hex(120))
-    async with in_front_of(chain, batch_most=most, batch_refusal=refusal) as other:
+    async with in_front_of(chain, batch_most=maximum, batch_refusal=refusal) as other:
         node = HttpNode(other.url)
         assert [block.number for block in await node.blocks(0, 120)] == list(range(121))
-        learnt = len([size for size in other.sizes if size > most])
+        learnt = len([size for size in other.sizes if size > maximum])
         other.sizes.clear()
         assert [block.number for block in await node.blocks(0, 120)] == list(range(121))
         await node.close()
 
     assert 2 <= learnt <= 8
-    assert max(other.sizes, default=1) <= most  # nothing is refused any more
+    assert max(other.sizes, default=1) <= maximum  # nothing is refused any more
 
 
 async def test_a_lone_refusal_that_passes_makes_no_batch_smaller(chain: Chain) -> None:

@@ -31,8 +31,8 @@ async def cursor_of(setup: Setup) -> Cursor:
     return cursor
 
 
-async def read(setup: Setup, cursor: Cursor, most: int = 500, finality: int | None = FINALITY) -> BlockRange | None:
-    return await watch.read(setup.node, [setup.contract], cursor, finality, {}, most)
+async def read(setup: Setup, cursor: Cursor, maximum: int = 500, finality: int | None = FINALITY) -> BlockRange | None:
+    return await watch.read(setup.node, [setup.contract], cursor, finality, {}, maximum)
 
 
 async def test_a_block_is_read_when_enough_stand_on_top_of_it_and_once(setup: Setup) -> None:
@@ -79,10 +79,10 @@ async def test_spans_cut_anywhere_say_the_same(setup: Setup) -> None:
     whole = await read(setup, start)
     assert whole is not None
     assert [moved.value for moved in whole.movements] == [1, 2, 3, 4]
-    for most in (1, 2, 3):
+    for maximum in (1, 2, 3):
         pieces: list[Movement] = []
         cursor = start
-        while (block_range := await read(setup, cursor, most)) is not None:
+        while (block_range := await read(setup, cursor, maximum)) is not None:
             pieces += block_range.movements
             cursor = Cursor(31337, block_range.last.number, block_range.last.hash, block_range.last.timestamp)
         assert pieces == whole.movements
@@ -298,11 +298,11 @@ async def test_a_receipt_counts_when_its_block_is_final_even_if_that_was_read_be
     cursor = await cursor_of(setup)
     not_yet = await watch.read(setup.node, [setup.contract], cursor, FINALITY, {hash_: False})
     setup.chain.mine(3)
-    block_range = await watch.read(setup.node, [setup.contract], cursor, FINALITY, {}, most=2)
+    block_range = await watch.read(setup.node, [setup.contract], cursor, FINALITY, {}, maximum=2)
     assert block_range is not None
     after = Cursor(31337, block_range.last.number, block_range.last.hash, block_range.last.timestamp)
 
-    final = await watch.read(setup.node, [setup.contract], cursor, FINALITY, {hash_: False}, most=2)
+    final = await watch.read(setup.node, [setup.contract], cursor, FINALITY, {hash_: False}, maximum=2)
     later = await watch.read(setup.node, [setup.contract], after, FINALITY, {hash_: True})
 
     assert not_yet is None or not_yet.receipts == []

@@ -236,9 +236,9 @@ def test_totals_are_shown_with_the_decimals_of_their_asset() -> None:
 
 def test_totals_are_exact_however_large() -> None:
     tally = Tally(CHECKED)
-    most = str(2**256 - 1)
+    maximum = str(2**256 - 1)
 
-    for line, amount in enumerate((most, "0." + "0" * 76 + "1", most), start=2):
+    for line, amount in enumerate((maximum, "0." + "0" * 76 + "1", maximum), start=2):
         tally.add(answered(line, SETTLED, amount, "BIG"))
 
     assert tally.shown_totals()[0][1] == f"{tally.totals['BIG']:f}" == str(2 * (2**256 - 1)) + "." + "0" * 76 + "1"

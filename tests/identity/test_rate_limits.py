@@ -44,7 +44,7 @@ async def test_what_is_counted_is_done_as_often_as_may_be_by_all_processes_toget
 
     done = await asyncio.gather(*(sign_up(one) for one in limits * 10))
 
-    assert done.count(True) == RATES.sign_ups.most
+    assert done.count(True) == RATES.sign_ups.maximum
     await limits[0].count(database, "sign-ups", "192.0.2.2", NOW)  # another address has its own
 
 
@@ -52,7 +52,7 @@ async def test_who_is_told_to_wait_is_told_for_how_long_and_may_go_on_then(
     database: Database, limits: list[Limits]
 ) -> None:
     one, *_ = limits
-    for _ in range(RATES.sign_ups.most):
+    for _ in range(RATES.sign_ups.maximum):
         await one.count(database, "sign-ups", "a", NOW)
     with pytest.raises(TooManyTries) as refused:
         await one.count(database, "sign-ups", "a", NOW + timedelta(minutes=59))
@@ -76,7 +76,7 @@ async def test_whoever_has_done_too_much_costs_the_database_nothing_more(
             await one.count(database, "sign-ups", "a", NOW)
         except TooManyTries:
             continue
-    assert await counted() == RATES.sign_ups.most + 1
+    assert await counted() == RATES.sign_ups.maximum + 1
 
 
 async def test_what_is_noted_in_one_process_is_known_in_the_others_within_a_second(
@@ -101,7 +101,7 @@ async def test_what_is_noted_in_one_process_is_known_in_the_others_within_a_seco
 
 async def test_a_burst_within_the_second_is_seen_at_once(database: Database, limits: list[Limits]) -> None:
     one, *_ = limits
-    for _ in range(RATES.requests.most + 1):
+    for _ in range(RATES.requests.maximum + 1):
         one.note(database, "requests", "a", NOW)
     assert not one.is_over("requests", "a", NOW)
     await told(one)

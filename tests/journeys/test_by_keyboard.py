@@ -91,11 +91,11 @@ async def test_a_newcomer_pays_on_both_rails_gives_back_and_freezes_by_keyboard(
     api = urlsplit(up.place("api_url"))
     async with window(browser, f"http://localhost:{api.port}") as visitor:
         page = visitor.page
-        begun = time.monotonic()
+        started = time.monotonic()
         await sign_up(visitor, "keys_alice")
         await bring(page, "Top up", "50", "EUR")
         await pay(page, payee, "12.50", "EUR")
-        assert time.monotonic() - begun < FIRST_PAYMENT_SECONDS
+        assert time.monotonic() - started < FIRST_PAYMENT_SECONDS
 
         await bring(page, "Top up", "30", "USD")
         await bring(page, "Convert", "25", "USD → USDX", "Way")

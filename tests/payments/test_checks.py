@@ -21,8 +21,8 @@ pytestmark = pytest.mark.anyio
 
 @dataclass(eq=False)
 class TooManyPayments(Conflict):
-    most: int
-    says = "this rule lets {most} payments pass"
+    maximum: int
+    message = "this rule lets {maximum} payments pass"
 
 
 @dataclass

@@ -130,8 +130,8 @@ CALLS, TRANSACTIONS, SIGNATURES = 40, 4, 2
 _IN_ONE_TOWN = 12
 
 
-def cuts(most: int) -> list[range]:
-    return [range(first, min(first + _IN_ONE_TOWN, most + 1)) for first in range(1, most + 1, _IN_ONE_TOWN)]
+def cuts(maximum: int) -> list[range]:
+    return [range(first, min(first + _IN_ONE_TOWN, maximum + 1)) for first in range(1, maximum + 1, _IN_ONE_TOWN)]
 
 
 async def test_every_call_every_transaction_and_every_signature_of_a_journey_is_cut_below(town: Town) -> None:

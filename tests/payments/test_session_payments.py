@@ -136,16 +136,16 @@ async def arranged(connection: Connection, avenue: Avenue, case: Case, way: str)
     if case.moved_ago is not None:
         moved = "INSERT INTO wallet_address (address, wallet_id, custody, since) VALUES ($1, $2, 'owner', $3)"
         await run(moved, "0x" + "b0" * 20, bob, NOW - case.moved_ago)
-    begun = NOW - case.begun_ago
+    started = NOW - case.begun_ago
     await run(
         "UPDATE session SET sign_in_method = $2, passkey_id = CASE WHEN $2 = 'passkey' THEN passkey_id END,"
         " created_at = $3, expires_at = $4, ended_at = $5, ended_by = $6 WHERE wallet_id = $1",
-        *(alice, case.sign_in_method, begun, NOW + case.expires_in),
+        *(alice, case.sign_in_method, started, NOW + case.expires_in),
         *((NOW, "signed_out") if case.ended else (None, None)),
     )
     made = "UPDATE session_token SET made_at = $1, replaced_at = $2"
-    await run(made, begun + case.token_after, NOW if case.token_replaced else None)
-    device_since = NOW - case.passkey_ago if case.sign_in_method == "passkey" else begun
+    await run(made, started + case.token_after, NOW if case.token_replaced else None)
+    device_since = NOW - case.passkey_ago if case.sign_in_method == "passkey" else started
     await run("UPDATE session SET device_since = $2 WHERE wallet_id = $1", alice, device_since)
     if case.frozen:
         await run("UPDATE wallet SET frozen_at = $2 WHERE id = $1", alice, NOW)

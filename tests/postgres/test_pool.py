@@ -234,16 +234,16 @@ async def test_one_connection_is_kept_for_single_statements_until_the_server_end
 
 
 async def test_a_statement_under_way_does_not_keep_the_database_from_closing(server: Postgres) -> None:
-    begun = asyncio.Event()
+    started = asyncio.Event()
 
     async def statement(database: Database) -> int:
         async with database.one_statement() as connection:
-            begun.set()
+            started.set()
             return int(await connection.fetchval("SELECT 1 FROM pg_sleep(0.2)"))
 
     async with connect(server.dsn, 1) as database:
         under_way = asyncio.create_task(statement(database))
-        await begun.wait()
+        await started.wait()
     assert await under_way == 1
 
 

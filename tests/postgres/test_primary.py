@@ -61,7 +61,7 @@ async def test_where_no_host_takes_writes_each_is_named_with_what_it_does(silent
 async def test_the_host_that_takes_writes_is_found_and_followed(
     servers: Replicated, silent: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    begun = time.monotonic()
+    started = time.monotonic()
     async with (
         connect(servers.at(silent, servers.standby_socket, servers.socket), 4, deadlines=PATIENT) as one,
         connect(servers.at(servers.socket, servers.standby_socket, silent), 4, deadlines=PATIENT) as other,
@@ -79,7 +79,7 @@ async def test_the_host_that_takes_writes_is_found_and_followed(
 
         assert [await timeline(one), await timeline(other), await waiting] == [2, 2, 2]
         assert await timeline(alone) == 1  # it was told of one host only
-        assert time.monotonic() - begun < PATIENT.connect
+        assert time.monotonic() - started < PATIENT.connect
 
         # Nor does anybody go back who has seen the new one, also where that one is silent.
         with servers.cut_off():

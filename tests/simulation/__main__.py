@@ -82,13 +82,13 @@ async def _server() -> AsyncIterator[tuple[str, str, Path]]:
 
 async def _live(seed: int, payments: int | None) -> tuple[Report, float]:
     async with _server() as (dsn, template, home):
-        begun = time.monotonic()
-        return await day(dsn, template, home, seed, payments), time.monotonic() - begun
+        started = time.monotonic()
+        return await day(dsn, template, home, seed, payments), time.monotonic() - started
 
 
 async def _live_through_all(seeds: range, payments: int | None) -> int:
     """Live through one day after the other; 0 when all ended well."""
-    broken, begun = 0, time.monotonic()
+    broken, started = 0, time.monotonic()
     async with _server() as (dsn, template, home):
         for seed in seeds:
             since = time.monotonic()
@@ -100,7 +100,7 @@ async def _live_through_all(seeds: range, payments: int | None) -> int:
                 print(violation, file=sys.stderr, flush=True)
             else:
                 print(_line(report, time.monotonic() - since), flush=True)
-    print(f"{len(seeds)} days in {time.monotonic() - begun:.0f} s; {broken} did not end well")
+    print(f"{len(seeds)} days in {time.monotonic() - started:.0f} s; {broken} did not end well")
     return 1 if broken else 0
 
 

@@ -153,8 +153,8 @@ class Customers:
         payer, payee = rng.sample(world.people, 2)
         to = rng.choice(world.strangers + world.unbound) if rng.random() < 0.15 else f"@{payee.handle}"
         code = rng.choice(world.tokens)
-        most = 500_000 if rng.random() < 0.03 else 3_000  # some have nothing like that
-        body = {"to": to, "amount": f"{rng.randint(1, most)}.{rng.randint(0, 99):02}", "asset": code}
+        maximum = 500_000 if rng.random() < 0.03 else 3_000  # some have nothing like that
+        body = {"to": to, "amount": f"{rng.randint(1, maximum)}.{rng.randint(0, 99):02}", "asset": code}
         if not capture:
             body["capture"] = False  # type: ignore[assignment] # JSON
         return self.note(payer, "/v1/payments", body)
@@ -168,8 +168,8 @@ class Customers:
         token = world.town.assets[rng.choice(world.tokens)]
         pair = [str(token.backing), token.code]
         rng.shuffle(pair)
-        most = 500_000 if rng.random() < 0.1 else 3_000
-        body = {"amount": f"{rng.randint(1, most)}.{rng.randint(0, 99):02}", "asset": pair[0], "to_asset": pair[1]}
+        maximum = 500_000 if rng.random() < 0.1 else 3_000
+        body = {"amount": f"{rng.randint(1, maximum)}.{rng.randint(0, 99):02}", "asset": pair[0], "to_asset": pair[1]}
         asked = self.note(rng.choice(world.people), "/v1/conversions", body)
         world.say(self._words(asked))
         await self.ask(asked)

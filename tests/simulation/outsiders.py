@@ -41,9 +41,9 @@ class Outsiders:
         data = _TRANSFER + encode(["address", "uint256"], [receiver, units])
         self._send(kind, sender, self.world.token_at(code), data, **fields)
 
-    def _some(self, code: str, most: int) -> int:
+    def _some(self, code: str, maximum: int) -> int:
         """Units of up to so many whole tokens."""
-        return self.world.rng.randint(1, most * 10 ** self.world.town.assets[code].decimals)
+        return self.world.rng.randint(1, maximum * 10 ** self.world.town.assets[code].decimals)
 
     # ---- strangers --------------------------------------------------------------------------------------------------
 

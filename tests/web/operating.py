@@ -29,8 +29,8 @@ async def signed_in(visitor: Visitor, site: Site, name: str, role: str = "securi
     enrolment = {"name": name, "code": code, **made(key, asked)}
     assert (await api.call("POST", "/v1/operator/enrolment", json=enrolment)).status_code == 201
     challenge = challenge_in(await api.call("POST", "/v1/operator/session/challenge"))
-    begun = await api.call("POST", "/v1/operator/session/cookie", json=signed(key, challenge), headers=OWN)
-    await hand_over(visitor, site, key, asked, begun)
+    started = await api.call("POST", "/v1/operator/session/cookie", json=signed(key, challenge), headers=OWN)
+    await hand_over(visitor, site, key, asked, started)
 
 
 @asynccontextmanager

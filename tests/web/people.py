@@ -42,10 +42,10 @@ async def owner(visitor: Visitor, site: Site, handle: str = "alice", *moneys: st
     key = Authenticator()
     asked = await site.api.call("POST", "/v1/sign-ups/challenge", json={"handle": handle})
     body = {"handle": handle, "user_id": asked.json()["user_id"], "name": DEVICE, **made(key, asked)}
-    begun = await site.api.call("POST", "/v1/sign-ups", json=body, headers=OWN)
-    await hand_over(visitor, site, key, asked, begun)
-    mine = begun.json()
-    one = Owner(site.api, handle, mine["api_key"], mine["wallet_id"], mine["address"], cookie_of(begun))
+    started = await site.api.call("POST", "/v1/sign-ups", json=body, headers=OWN)
+    await hand_over(visitor, site, key, asked, started)
+    mine = started.json()
+    one = Owner(site.api, handle, mine["api_key"], mine["wallet_id"], mine["address"], cookie_of(started))
     for money in moneys:
         await one.receive(money)
     return one
@@ -65,10 +65,10 @@ def made(key: Authenticator, asked: httpx.Response) -> dict[str, str]:
 
 
 async def hand_over(
-    visitor: Visitor, site: Site, key: Authenticator, asked: httpx.Response, begun: httpx.Response
+    visitor: Visitor, site: Site, key: Authenticator, asked: httpx.Response, started: httpx.Response
 ) -> None:
     """Give the browser the passkey that was made as `asked`, and the session that has begun."""
-    assert begun.status_code == 201, begun.text
+    assert started.status_code == 201, started.text
     private = key.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     user = asked.json()["user_id"]
     credential: dict[str, Any] = {
@@ -81,7 +81,7 @@ async def hand_over(
     }
     added = {"authenticatorId": visitor.authenticator, "credential": credential}
     await visitor.devtools.send("WebAuthn.addCredential", added)
-    name, _, value = cookie_of(begun).partition("=")
+    name, _, value = cookie_of(started).partition("=")
     await visitor.page.context.add_cookies(
         [{"name": name, "value": value, "url": site.url, "httpOnly": True, "sameSite": "Strict"}]
     )

@@ -221,5 +221,5 @@ async def start_session(
     """A session, and the cookie that it lies in. The answer is sent once all is committed."""
     party, device = party_of(services.public_url), request.headers.get("user-agent", "")
     before = token_of(request.scope["headers"], party)
-    begun, token = await session.start(connection, of.id, by, signed_by, device, before, now)
-    return session_view(begun, of, True, now), holding(token, party, begun.expires_at, now)
+    started, token = await session.start(connection, of.id, by, signed_by, device, before, now)
+    return session_view(started, of, True, now), holding(token, party, started.expires_at, now)

@@ -13,9 +13,9 @@ from litestar.handlers import HTTPRouteHandler
 
 from gateway.api.events.catalogue import TYPES
 from gateway.api.fields import CustodyText, MetadataObject, TypedData
-from gateway.api.operators.found_shapes import FoundKind, SearchedFor
 from gateway.api.operators.running.shapes import StepDetails
 from gateway.api.operators.shapes import OperatorState
+from gateway.api.operators.views import FoundKind, SearchedFor
 from gateway.api.payments.shapes import BulkPaymentRequest, BulkResultView
 from gateway.http.answer.problems import INTERNAL, PROBLEMS, Problem
 from gateway.identity.credential import SCOPES

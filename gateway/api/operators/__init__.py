@@ -7,6 +7,6 @@ wallets.py       a wallet, as operators see it
 audit_log.py     who did what
 withdrawals.py   frozen withdrawals, and unfreezing them
 shapes.py        what comes in and goes out
-found_shapes.py  what is found and looked at
+views.py         wallets, payments, withdrawals and audit events as operators see them
 examples.py      examples of both in the OpenAPI document
 """

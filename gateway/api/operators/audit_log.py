@@ -8,7 +8,7 @@ from litestar import get, post
 from litestar.params import QueryParameter
 
 from gateway.api.fields import HandleText
-from gateway.api.operators.found_shapes import AuditEventsPage, AuditEventView, DetailView, HeadView, VerificationView
+from gateway.api.operators.views import AuditEventsPage, AuditEventView, DetailView, HeadView, VerificationView
 from gateway.audit import checkpoint, log, verify
 from gateway.audit.log import LoggedAuditEvent
 from gateway.clock import rfc3339

@@ -8,21 +8,6 @@ from msgspec.structs import replace
 
 from gateway.api.example_values import ALICE, ALICE_ADDRESS, NOW
 from gateway.api.identity.examples import ANY_PASSKEY, ASSERTION, BYTES, KEY, LINK, NEW_PASSKEY_CHALLENGE
-from gateway.api.operators.found_shapes import (
-    AuditEventsPage,
-    AuditEventView,
-    DetailView,
-    DifferenceView,
-    FoundPage,
-    FoundView,
-    FrozenWithdrawalsPage,
-    FrozenWithdrawalsView,
-    HeadView,
-    OperatorPaymentView,
-    OperatorWalletView,
-    UnfrozenWithdrawalsView,
-    VerificationView,
-)
 from gateway.api.operators.shapes import (
     EnrolmentChallengeRequest,
     EnrolmentRequest,
@@ -37,6 +22,21 @@ from gateway.api.operators.shapes import (
     ProposalsPage,
     ProposalView,
     ProposedLimitRequest,
+)
+from gateway.api.operators.views import (
+    AuditEventsPage,
+    AuditEventView,
+    DetailView,
+    DifferenceView,
+    FoundPage,
+    FoundView,
+    FrozenWithdrawalsPage,
+    FrozenWithdrawalsView,
+    HeadView,
+    OperatorPaymentView,
+    OperatorWalletView,
+    UnfrozenWithdrawalsView,
+    VerificationView,
 )
 from gateway.api.payments.shapes import LimitShape
 from gateway.api.wallets.examples import WALLET

@@ -9,7 +9,7 @@ from litestar import get
 from litestar.params import QueryParameter
 
 from gateway import address
-from gateway.api.operators.found_shapes import FoundPage, FoundView
+from gateway.api.operators.views import FoundPage, FoundView
 from gateway.chain.errors import NodeUnavailable
 from gateway.errors import InvalidRequest
 from gateway.http.services import Services

@@ -8,8 +8,8 @@ from litestar.params import PathParameter
 
 from gateway.api.identity.api_keys import key_view
 from gateway.api.operators.audit_log import audit_event_views
-from gateway.api.operators.found_shapes import OperatorPaymentView, OperatorWalletView
 from gateway.api.operators.operators import freeze_view
+from gateway.api.operators.views import OperatorPaymentView, OperatorWalletView
 from gateway.api.payments.approvals import policy_view
 from gateway.api.payments.views import mandate_view
 from gateway.api.wallets.wallets import get_wallet

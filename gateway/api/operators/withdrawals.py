@@ -5,7 +5,7 @@ from typing import Annotated
 from litestar import get, post
 from litestar.params import PathParameter
 
-from gateway.api.operators.found_shapes import (
+from gateway.api.operators.views import (
     DifferenceView,
     FrozenWithdrawalsPage,
     FrozenWithdrawalsView,

@@ -74,13 +74,13 @@ class Due:
 
 
 async def due(
-    connection: Connection, now: datetime, wait: timedelta, reverted_after: datetime, most: int = BATCH_MAX
+    connection: Connection, now: datetime, wait: timedelta, reverted_after: datetime, maximum: int = BATCH_MAX
 ) -> list[Due]:
-    """Return the batches that are due: `most` authorizations are queued, so that the batch is full, or the oldest has
+    """Return the batches that are due: `maximum` authorizations are queued, so the batch is full, or the oldest has
     waited for `wait`, by the clock of the process that accepted it. None for a token with a batch that was found after
     `reverted_after` to have finally reverted.
     """
-    rows = await connection.fetch(sql.due, int(now.timestamp()), most, now - wait, reverted_after)
+    rows = await connection.fetch(sql.due, int(now.timestamp()), maximum, now - wait, reverted_after)
     return [Due(row["asset"], row["kind"], row["count"], row["by_contracts"]) for row in rows]
 
 
@@ -100,14 +100,14 @@ async def form(
     fees: Fees,
     sign: Sign,
     now: datetime,
-    most: int = BATCH_MAX,
+    maximum: int = BATCH_MAX,
 ) -> Batch | None:
-    """Put up to `most` queued authorizations, oldest first, into a stored transaction. Returns None if none is queued.
+    """Put up to `maximum` queued authorizations, oldest first, into a stored transaction. None if none is queued.
 
     Any number of workers may call it at once: each authorization is claimed by one. Raises RelayerStopped; then nothing
     is claimed.
     """
-    rows = await connection.fetch(sql.claim, contract.asset.code, kind, int(now.timestamp()), most)
+    rows = await connection.fetch(sql.claim, contract.asset.code, kind, int(now.timestamp()), maximum)
     claimed = [authorizations.from_row(row) for row in rows]
     if not claimed:
         return None
@@ -211,10 +211,10 @@ def fitting(kind: BatchKind, batch: list[Authorization]) -> list[Authorization]:
     That is at least 238 payments, 303 mints, and 340 payments if payers and payees repeat; of payments that contracts
     have signed, at least 80.
     """
-    most = min(len(batch), DATA_BYTES_MAX // (_MINT_BYTES if kind == "mint" else _PAYMENT_BYTES))
+    maximum = min(len(batch), DATA_BYTES_MAX // (_MINT_BYTES if kind == "mint" else _PAYMENT_BYTES))
 
     def too_much(count: int) -> bool:
         part = batch[:count]
         return gas_limit(kind, part) > GAS_MAX or data_bytes(kind, part) > DATA_BYTES_MAX
 
-    return batch[: bisect_left(range(1, most + 1), True, key=too_much) if too_much(most) else most]
+    return batch[: bisect_left(range(1, maximum + 1), True, key=too_much) if too_much(maximum) else maximum]

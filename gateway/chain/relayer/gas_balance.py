@@ -34,8 +34,8 @@ def is_low(relayer: Relayer, fees: Fees, batches_min: int) -> bool:
     """Return whether the relayer has less than so many full batches may cost. One that was low stays low until it has a
     quarter more, so that fees that go up and down are reported once.
     """
-    least = batches_min * cost_wei(batches.GAS_MAX, fees)
-    return relayer.left_wei < (least + least // 4 if relayer.low else least)
+    minimum = batches_min * cost_wei(batches.GAS_MAX, fees)
+    return relayer.left_wei < (minimum + minimum // 4 if relayer.low else minimum)
 
 
 async def take_due(connection: Connection, wanted: Sequence[str], every: timedelta) -> list[str]:

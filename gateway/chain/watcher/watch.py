@@ -27,7 +27,7 @@ async def read(
     cursor: Cursor,
     finality: int | None,
     open_hashes: Mapping[bytes, bool],
-    most: int = 500,
+    maximum: int = 500,
 ) -> BlockRange | None:
     """Read the next final blocks after the cursor, at most so many. Returns None if there are none. Network only.
 
@@ -44,7 +44,7 @@ async def read(
         await same_chain.check_cursor(node, cursor)
         return None
 
-    headers = await _follow(node, cursor, min(final.number, cursor.number + most))
+    headers = await _follow(node, cursor, min(final.number, cursor.number + maximum))
     by_number = {header.number: header.hash for header in headers}
     if by_number.get(final.number, final.hash) != final.hash:
         raise NodeContradiction("its blocks changed while they were read")

@@ -250,20 +250,20 @@ def _stopped(fault: BaseException, tally: Tally) -> "Stopped":
 class NotPayable(Refused):
     path: Path
     reason: str
-    says = "{path}: {reason}; nothing was sent"
+    message = "{path}: {reason}; nothing was sent"
 
 
 @dataclass(eq=False)
 class Changed(Refused):
     path: Path
-    says = "{path} was changed while it was paid; put it back as it was"
+    message = "{path} was changed while it was paid; put it back as it was"
 
 
 @dataclass(eq=False)
 class AnotherRun(Refused):
     path: Path
     reason: str
-    says = "{path} is about {reason}; nothing was sent"
+    message = "{path} is about {reason}; nothing was sent"
 
 
 @dataclass(eq=False)
@@ -271,7 +271,7 @@ class NothingDecided(Unavailable):
     """A part was answered without deciding any of its rows, so the next part would be, too."""
 
     reason: str
-    says = "{reason}"
+    message = "{reason}"
 
 
 @dataclass(eq=False)
@@ -281,7 +281,7 @@ class Stopped(Unavailable):
     answered: int
     rows: int
     reason: str
-    says = (
+    message = (
         "stopped with {answered} of {rows} rows answered ({reason}): say the same command again, and it goes on there; "
         "what was sent and not answered is found, and nothing is paid twice"
     )
@@ -337,13 +337,13 @@ def _say_what_was_answered(tally: Tally, wanted: set[Outcome], answered: int) ->
 @contextmanager
 def _progress(rows: int, done: int) -> Iterator[Callable[[int], None]]:
     """Show progress: a bar on a terminal, else a line for each part. What it yields is told of the rows done."""
-    begun, earlier = time.monotonic(), done
+    started, earlier = time.monotonic(), done
     if not sys.stderr.isatty():
 
         def line(more: int) -> None:
             nonlocal done
             done += more
-            rate = (done - earlier) / max(time.monotonic() - begun, 1e-6)
+            rate = (done - earlier) / max(time.monotonic() - started, 1e-6)
             _say(f"{done} of {rows} rows, {rate:.0f} rows/s, {left(rows - done, rate)} left")
 
         yield line
@@ -356,7 +356,7 @@ def _progress(rows: int, done: int) -> Iterator[Callable[[int], None]]:
         def move(more: int) -> None:
             nonlocal done
             done += more
-            bar.update(task, completed=done, rate=(done - earlier) / max(time.monotonic() - begun, 1e-6))
+            bar.update(task, completed=done, rate=(done - earlier) / max(time.monotonic() - started, 1e-6))
 
         yield move
 

@@ -314,19 +314,23 @@ def _text(records: Iterable[tuple[object, ...]]) -> bytes:
 class Unwritable(Refused):
     path: Path
     reason: str
-    says = "the results cannot be kept in {path} ({reason}), so nothing was sent; mend that, or give another --results"
+    message = (
+        "the results cannot be kept in {path} ({reason}), so nothing was sent; mend that, or give another --results"
+    )
 
 
 @dataclass(eq=False)
 class InUse(Refused):
     path: Path
-    says = "another pay-many is writing {path}; wait until it has ended"
+    message = "another pay-many is writing {path}; wait until it has ended"
 
 
 @dataclass(eq=False)
 class NotAResultFile(Refused):
     path: Path
-    says = "{path} exists and is not a result file of pay-many, so it is not overwritten; name another with --results"
+    message = (
+        "{path} exists and is not a result file of pay-many, so it is not overwritten; name another with --results"
+    )
 
 
 @dataclass(eq=False)
@@ -335,7 +339,7 @@ class Damaged(Refused):
 
     path: Path
     line: int
-    says = (
+    message = (
         "line {line} of {path} is not as pay-many wrote it, so nothing was sent; put it back, or give another "
         "--results and, with --key, the key in the second line of this one: what was paid is found"
     )
@@ -348,4 +352,4 @@ class NotKept(Refused):
     path: Path
     reason: str
     key: str
-    says = "the answers cannot be kept in {path} any more ({reason}); mend that, and if it is lost, add --key {key}"
+    message = "the answers cannot be kept in {path} any more ({reason}); mend that, and if it is lost, add --key {key}"

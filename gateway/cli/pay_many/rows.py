@@ -61,7 +61,7 @@ class Unreadable(Refused):
 
     line: int
     reason: str
-    says = "line {line}: {reason}"
+    message = "line {line}: {reason}"
 
 
 def check(file: BinaryIO, run_key: str | None = None) -> Checked:
@@ -163,10 +163,10 @@ def _told(fault: str) -> str:
     return f"it is not CSV as RFC 4180 has it ({fault})"
 
 
-def _without_blanks(fields: Sequence[str], least: int) -> Sequence[str]:
-    """The fields without blank ones at the end, as long as more than the `least` are there."""
+def _without_blanks(fields: Sequence[str], minimum: int) -> Sequence[str]:
+    """The fields without blank ones at the end, as long as more than the `minimum` are there."""
     end = len(fields)
-    while end > least and not fields[end - 1].strip():
+    while end > minimum and not fields[end - 1].strip():
         end -= 1
     return fields[:end]
 

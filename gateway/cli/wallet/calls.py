@@ -40,13 +40,13 @@ def ask(handle: str, url: str | None, question: Callable[[Client], Awaitable[T]]
     return asyncio.run(asked())
 
 
-async def every(items: AsyncGenerator[T, None], most: int | None = None) -> list[T]:
-    """All items of a list of the client's, or the first `most`."""
+async def every(items: AsyncGenerator[T, None], maximum: int | None = None) -> list[T]:
+    """All items of a list of the client's, or the first `maximum`."""
     async with aclosing(items):
         found: list[T] = []
         async for one in items:
             found.append(one)
-            if len(found) == most:
+            if len(found) == maximum:
                 break
         return found
 
@@ -68,7 +68,7 @@ def follow(
     """
 
     async def followed() -> dict[str, Any]:
-        begun = time.monotonic()
+        started = time.monotonic()
         async with _client(handle, url) as client:
             first = await start(client)
             found: dict[str, Any] = first
@@ -79,7 +79,7 @@ def follow(
                 with _spinner(wait and not as_json):
                     async for found in client.follow(kind, first, look):
                         if not as_json:
-                            say(printout.state_line(found, time.monotonic() - begun))
+                            say(printout.state_line(found, time.monotonic() - started))
                         if not wait:
                             break
             except asyncio.CancelledError:

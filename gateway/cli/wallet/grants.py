@@ -81,10 +81,10 @@ def create_key(
     Example:
       gateway api-keys create "Web shop" --handle @shop --scope read --scope pay --cap EUR:50.00:200.00 --days 90
     """
-    most, expires_in = [_cap(text) for text in caps], days * 86_400 if days else None
+    limits, expires_in = [_cap(text) for text in caps], days * 86_400 if days else None
 
     def making(client: Client) -> Awaitable[NewKeyView]:
-        return client.api.api_keys.create(name, scopes, caps=most, networks=networks, expires_in=expires_in)
+        return client.api.api_keys.create(name, scopes, caps=limits, networks=networks, expires_in=expires_in)
 
     made = ask(handle, url, making)
     show(made, as_json, fields([("API key", made.api_key), ("id", made.id)]))
@@ -158,15 +158,15 @@ def _until(grant: KeyView | MandateView) -> str:
 
 
 def _cap(text: str) -> CapView:
-    asset, _, most = text.partition(":")
-    payment, _, day = most.partition(":")
+    asset, _, limits = text.partition(":")
+    payment, _, day = limits.partition(":")
     if not asset or ":" in day or not (payment or day):
         raise InvalidRequest("cap", f"--cap {text!r}: write ASSET:PAYMENT:DAY, such as EUR:50.00:200.00 or EUR::200.00")
     return CapView(asset, payment=payment or None, day=day or None)
 
 
 def _cap_text(cap: CapView) -> str:
-    parts = [f"{most} {words}" for most, words in ((cap.payment, "at once"), (cap.day, "a day")) if most]
+    parts = [f"{amount} {words}" for amount, words in ((cap.payment, "at once"), (cap.day, "a day")) if amount]
     where = [f"to {cap.payee}"] if cap.payee else []
     return f"{cap.asset}: " + ", ".join([*parts, *where, *([f"by the {cap.rail}"] if cap.rail else [])])
 
@@ -278,7 +278,9 @@ def mandates_lines(found: Sequence[MandateView]) -> list[str]:
             one.from_,
             one.to,
             f"{one.period} {one.asset} in {one.period_days} days",
-            "; ".join(f"{most} {words}" for most, words in ((one.draw, "at once"), (one.total, "in all")) if most),
+            "; ".join(
+                f"{amount} {words}" for amount, words in ((one.draw, "at once"), (one.total, "in all")) if amount
+            ),
             "revoked" if one.revoked_at else _until(one),
         ]
         for one in found

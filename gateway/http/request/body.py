@@ -113,15 +113,15 @@ async def read_limited(request: Request[Any, Any, Any], bytes_max: int) -> bytes
     return b"".join(parts)
 
 
-def read_array(body: bytes, most: int) -> list[bytes]:
+def read_array(body: bytes, maximum: int) -> list[bytes]:
     """Return the elements of a JSON array, each as its own bytes, to be read one by one. Raises InvalidRequest."""
     try:
         elements = msgspec.json.decode(body, type=list[msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError):
         refuse_encoding(body)
         raise InvalidRequest("array", "the body should be a JSON array") from None
-    if not 1 <= len(elements) <= most:
-        raise InvalidRequest("array", f"the array should have 1 to {most} elements; it has {len(elements)}")
+    if not 1 <= len(elements) <= maximum:
+        raise InvalidRequest("array", f"the array should have 1 to {maximum} elements; it has {len(elements)}")
     return [bytes(element) for element in elements]
 
 
@@ -138,19 +138,19 @@ async def lines(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
     """The lines of an NDJSON body as they arrive, without empty ones. Raises BodyTooLarge for a line that is too large,
     and UnsupportedMediaType, before the first line, if the body is not in UTF-8.
     """
-    rest, begun = b"", False
+    rest, started = b"", False
     async for part in request.stream():
         *whole, rest = (rest + part).split(b"\n")
-        if whole and not begun:
+        if whole and not started:
             refuse_encoding(whole[0])
-            begun = True
+            started = True
         for line in whole:
             if line.strip():
                 yield line
         if len(rest) > _LINE_BYTES_MAX:
             raise BodyTooLarge(_LINE_BYTES_MAX)
     if rest.strip():
-        if not begun:
+        if not started:
             refuse_encoding(rest)
         yield rest
 

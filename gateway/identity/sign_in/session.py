@@ -121,17 +121,17 @@ async def start(
     await connection.execute(sql.forget_tokens, wallet, now)
     id, token = SessionId(new_id(now)), new_secret("gs")
     label = "".join(letter for letter in device if letter.isprintable())[:_DEVICE_MAX]
-    begun = Session(id, wallet, by, passkey, label, now, now, now + LASTS)
-    await connection.execute(sql.start_session, id, wallet, by, passkey, label, now, begun.expires_at)
+    started = Session(id, wallet, by, passkey, label, now, now, now + LASTS)
+    await connection.execute(sql.start_session, id, wallet, by, passkey, label, now, started.expires_at)
     await connection.execute(sql.add_token, hash_of(token), id, now)
     shown = {
         "passkey": By("passkey", show("psk", passkey) if passkey else ""),
         "recovery_code": By("recovery"),
-        "ethereum": By("session", begun.shown_id),
-        "link": By("session", begun.shown_id),
+        "ethereum": By("session", started.shown_id),
+        "link": By("session", started.shown_id),
     }
     await _record(connection, "session.started", wallet, id, {"sign_in_method": by}, shown[by], now)
-    return begun, token
+    return started, token
 
 
 async def open(database: Database, token: str, now: datetime) -> Open:

@@ -11,13 +11,13 @@ _LEADING: Final = frozenset("เแโใไ")
 _TRAILING: Final = frozenset("ะาำๅๆฯ")
 
 
-def wrap(text: str, width: float, width_of: Callable[[str], float], most: int) -> list[str]:
-    """Return the text in at most `most` lines of this width; the last one ends in … if there is more."""
+def wrap(text: str, width: float, width_of: Callable[[str], float], maximum: int) -> list[str]:
+    """Return the text in at most `maximum` lines of this width; the last one ends in … if there is more."""
     lines, line, used = list[str](), list[str](), 0.0
     for cluster in clusters(text):
         wide = width_of(cluster)
         if line and used + wide > width:
-            if len(lines) == most - 1:
+            if len(lines) == maximum - 1:
                 while line and used + width_of("…") > width:
                     used -= width_of(line.pop())
                 return [*lines, "".join(line).rstrip() + "…"]

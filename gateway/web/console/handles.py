@@ -6,8 +6,8 @@ from litestar import Request, Response
 from litestar.params import PathParameter
 from litestar.response import Redirect
 
-from gateway.api.operators.found_shapes import FoundKind, FoundView
 from gateway.api.operators.search import LONGEST, search
+from gateway.api.operators.views import FoundKind, FoundView
 from gateway.api.operators.wallets import get_wallet_as_operator
 from gateway.http.services import Services
 from gateway.operators.operators import Operator

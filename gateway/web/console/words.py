@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.api.operators.found_shapes import FoundKind
+from gateway.api.operators.views import FoundKind
 from gateway.operators.proposals import ProposalState
 from gateway.operators.roles import Kind, Role
 from gateway.web.console.audit_words import audit_name, by_name

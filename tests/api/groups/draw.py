@@ -71,8 +71,8 @@ class Draw:
         if kind in ("capped", "beyond the cap", "draw"):
             limit = "the mandate" if kind == "draw" else chance.choice(tills)
             of = crowd.capped[limit]
-            most = of.once if kind == "capped" or chance.random() < 0.8 else of.once * 2
-            units, asset = str(self._cents(of.asset, 1, int(most * 100))), of.asset
+            maximum = of.once if kind == "capped" or chance.random() < 0.8 else of.once * 2
+            units, asset = str(self._cents(of.asset, 1, int(maximum * 100))), of.asset
             if kind == "beyond the cap":
                 units = str(of.once + self._cents(of.asset, 1, 50))
             asked = replace(asked, who=of.who, credential=of.credential, limit=limit)
@@ -116,8 +116,8 @@ class Draw:
         (asset,) = self.chance.choices(["EUR", "JPY", "USDX", "HRK"], [12, 2, 2, 1 if who == "ann" else 0])
         return str(self._cents(asset, 1, 350)), asset
 
-    def _cents(self, asset: str, least: int, most: int) -> Decimal:
-        units = self.chance.randint(least, most)
+    def _cents(self, asset: str, minimum: int, maximum: int) -> Decimal:
+        units = self.chance.randint(minimum, maximum)
         return Decimal(units) if asset == "JPY" else Decimal(units) / 100
 
     def _refund(self, asked: Asked) -> Asked:

@@ -111,7 +111,7 @@ class World:
 
 
 @asynccontextmanager
-async def world(dsn: str, assets: Assets, crowd: Crowd, most: int = 64, at_once: int = 1) -> AsyncIterator[World]:
+async def world(dsn: str, assets: Assets, crowd: Crowd, maximum: int = 64, at_once: int = 1) -> AsyncIterator[World]:
     """A copy of the crowd, a minute and a second later: a key has expired, and nobody can do too much."""
     async with connect(dsn, connections=24) as database:
         async with database.reading() as connection:
@@ -122,7 +122,7 @@ async def world(dsn: str, assets: Assets, crowd: Crowd, most: int = 64, at_once:
             apps: dict[int, Gateway] = {}
             for fee in FEES:
                 settings = replace(api.services.settings, ledger_fee_basis_points=fee)
-                app = application(replace(api.services, settings=settings), most, at_once)
+                app = application(replace(api.services, settings=settings), maximum, at_once)
                 apps[fee] = Gateway(app, Front(app))
             found = World(api, crowd, apps)
             await found.news()

@@ -52,4 +52,4 @@ async def test_every_table_has_its_size(gateway: RunningGateway, ann: Operator) 
     found = (await ann.call("GET", "/health")).json()
     assert {"ledger_payment", "staged_payment", "solvency_point"} <= {one["name"] for one in found["tables"]}
     assert found["cache_bytes"] > found["working_set_bytes"] > 0
-    assert found["pool"]["most"] >= found["pool"]["in_use"] >= 0
+    assert found["pool"]["maximum"] >= found["pool"]["in_use"] >= 0

@@ -46,10 +46,10 @@ async def test_the_totals_and_a_point_of_them_are_told(gateway: RunningGateway, 
 async def test_a_point_is_noted_once_an_hour_and_kept_for_so_long(gateway: RunningGateway, ann: Operator) -> None:
     await gateway.person("alice", "100 USDX")
     settings, database = gateway.town.settings, gateway.town.database
-    begun = gateway.api.clock()
+    started = gateway.api.clock()
 
     async def noted(after: timedelta) -> int:
-        return await history.record(database, settings, begun + after)
+        return await history.record(database, settings, started + after)
 
     tokens = len(settings.assets.tokens())
     assert await noted(timedelta()) == tokens

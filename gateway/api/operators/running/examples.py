@@ -6,7 +6,6 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.api.example_values import NOW, SECOND_LATER
-from gateway.api.operators.found_shapes import DifferenceView
 from gateway.api.operators.running.shapes import (
     ChainProgressView,
     CheckpointView,
@@ -31,6 +30,7 @@ from gateway.api.operators.running.shapes import (
     TableView,
     WaitingView,
 )
+from gateway.api.operators.views import DifferenceView
 from gateway.api.payments.examples import REFUND, SETTLED
 
 RELAYER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"

@@ -6,7 +6,7 @@ from typing import Annotated, get_args
 from msgspec import Meta, Struct
 
 from gateway.api.fields import Address, AssetCode, Decimal, Handle, NextCursor, Time
-from gateway.api.operators.found_shapes import DifferenceView
+from gateway.api.operators.views import DifferenceView
 from gateway.api.payments.shapes import PaymentView
 from gateway.api.status.shapes import FrozenView
 from gateway.api.webhooks.shapes import DescriptionText, TypesText, WebhookIdText
@@ -196,7 +196,7 @@ class PoolView(Struct):
 
     in_use: int
     idle: int
-    most: int
+    maximum: int
     timeouts: Annotated[int, Meta(description="How many requests waited in vain for a connection since the start.")]
 
 

@@ -61,9 +61,9 @@ class Call:
 
 
 class FastPayments:
-    """Pays. Up to `most` requests of one handler share a commit, and `at_once` commits run concurrently."""
+    """Pays. Up to `maximum` requests of one handler share a commit, and `at_once` commits run concurrently."""
 
-    def __init__(self, services: Services, most: int, at_once: int, traffic: Traffic) -> None:
+    def __init__(self, services: Services, maximum: int, at_once: int, traffic: Traffic) -> None:
         self.security = security_headers(services.public_url)
         self._settings, self._party = services.settings, party_of(services.public_url)
         self._logs_requests, self._tracer = services.logs_requests, services.tracer
@@ -76,7 +76,7 @@ class FastPayments:
         self._groups: dict[AnyHandler, GroupCommit[Any, Any]] = {
             handler: GroupCommit(
                 handler.commit,
-                most,
+                maximum,
                 handler.at_once or at_once,
                 partial(self._trace, handler) if self._tracer else None,
             )
@@ -156,12 +156,12 @@ class FastPayments:
         if len(self._need_checks) > _KEYS_REMEMBERED:
             del self._need_checks[next(iter(self._need_checks))]
 
-    def answered(self, call: Call, scope: Any, status: int, begun: float, body: bytes) -> None:
+    def answered(self, call: Call, scope: Any, status: int, started: float, body: bytes) -> None:
         """Count, log and trace a call whose time began then, by the monotonic clock, and that is being answered."""
-        call.route.answered.answered(status, begun)
+        call.route.answered.answered(status, started)
         if not self._is_told:
             return
-        told = (scope, "POST", call.route.template, status, begun, body)
+        told = (scope, "POST", call.route.template, status, started, body)
         if self._logs_requests:
             access_log.write(*told)
         if (tracer := self._tracer) is not None and (status >= 300 or tracer.takes_answer(body)):

@@ -73,7 +73,6 @@ async def relayers(one: Installation) -> Result:
         signers = assembly.relayers(one.config, one.places)
     except Misconfigured as missing:
         return warning(f"nothing can be relayed from this machine, which only a worker needs: {missing}")
-    least = min(row.payments for row in rows)
-    return ok(
-        f"{len(rows)} run, {len(signers)} of them with keys here; the lowest gas balance is good for {least:,} payments"
-    )
+    fewest = min(row.payments for row in rows)
+    here = f"{len(rows)} run, {len(signers)} of them with keys here"
+    return ok(f"{here}; the lowest gas balance is good for {fewest:,} payments")

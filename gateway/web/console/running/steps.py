@@ -39,25 +39,25 @@ class Shown:
 
 def shown(timeline: PaymentTimelineView, reader: Reader) -> list[Shown]:
     """All steps, in their order."""
-    begun = timeline.steps[0].at
-    return [_shown(step, begun, timeline.payment.asset, reader) for step in timeline.steps]
+    started = timeline.steps[0].at
+    return [_shown(step, started, timeline.payment.asset, reader) for step in timeline.steps]
 
 
-def _shown(step: StepView, begun: str, asset: str, reader: Reader) -> Shown:
+def _shown(step: StepView, started: str, asset: str, reader: Reader) -> Shown:
     details: Mapping[str, Any] = step.details
     return Shown(
         title=_title(step.kind, details, asset, reader),
         details=list(_details(step.kind, details, asset, reader)),
-        since=reader.clock_exact(step.at) if step.kind == "requested" else after(begun, step.at, reader),
+        since=reader.clock_exact(step.at) if step.kind == "requested" else after(started, step.at, reader),
         at=step.at,
         kind=_KINDS.get(step.kind, ""),
         link=f"/console/payments/{details['payment']}" if step.kind == "refunded" else "",
     )
 
 
-def after(begun: str, at: str, reader: Reader) -> str:
+def after(started: str, at: str, reader: Reader) -> str:
     """How long after the begin, in the unit that fits."""
-    say, passed = reader.say, datetime.fromisoformat(at) - datetime.fromisoformat(begun)
+    say, passed = reader.say, datetime.fromisoformat(at) - datetime.fromisoformat(started)
     seconds = passed.total_seconds()
     if passed < timedelta(seconds=1):
         return say("+ {number} ms", number=f"{seconds * 1_000:.0f}")

@@ -44,11 +44,11 @@ def _over_time(token: OperatorSolvencyView, now: datetime) -> tuple[str, str, st
     """The first point's time, the line and the marks."""
     if not token.points or now - datetime.fromisoformat(token.points[0].at) < _LEAST:
         return "", "", ""
-    begun = token.points[0].at
-    at = [(_place(one.at, begun, now), Decimal(one.supply)) for one in token.points]
+    started = token.points[0].at
+    at = [(_place(one.at, started, now), Decimal(one.supply)) for one in token.points]
     wrong = [one for one in token.points if is_some(one.difference) or is_some(one.unreconciled)]
-    marks = " ".join(f"M{_place(one.at, begun, now):.2f} 0 V100" for one in wrong)
-    return begun, _line([*at, (100.0, Decimal(token.supply))]), marks
+    marks = " ".join(f"M{_place(one.at, started, now):.2f} 0 V100" for one in wrong)
+    return started, _line([*at, (100.0, Decimal(token.supply))]), marks
 
 
 def _line(points: Sequence[tuple[float, Decimal]]) -> str:
@@ -58,7 +58,7 @@ def _line(points: Sequence[tuple[float, Decimal]]) -> str:
     return "M" + " L".join(f"{place:.2f} {92 - 84 * float((amount - low) / spread):.2f}" for place, amount in points)
 
 
-def _place(at: str, begun: str, now: datetime) -> float:
+def _place(at: str, started: str, now: datetime) -> float:
     """Where on the line a time is: at 0 at the begin, at 100 now."""
-    first = datetime.fromisoformat(begun)
+    first = datetime.fromisoformat(started)
     return 100 * ((datetime.fromisoformat(at) - first) / (now - first))
