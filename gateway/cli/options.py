@@ -70,7 +70,7 @@ a_payment = click.argument("payment_id", help="The payment's id, pay_….")
 
 def moving(command: Command) -> Command:
     """The option of every command that moves money."""
-    about = "An idempotency key: repeating the command with the same key moves no more money."
+    about = "An idempotency key: repeated with the same key, the command does nothing more."
     return click.option("--key", metavar="TEXT", callback=_checked_key, help=about)(command)
 
 

@@ -112,9 +112,9 @@ async def _prepare(config: Config, parts: Parts, url: str, steps: Steps) -> None
         api_url=url,
     )
     _write_privately(assembly.run_file(config), json.dumps(asdict(where)))
-    with steps.step("migrated the database"):
+    with steps.step("brought the schema up to date"):
         await operations.migrate(config)
-    with steps.step("deployed the contracts"):
+    with steps.step("brought the contracts up to date"):
         contracts = await operations.deploy(config)
     for code, contract in contracts.items():
         steps.say(f"  {code} is at {contract.address} on chain {contract.chain_id}")
