@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks import books, callers, town
 from benchmarks.books import Checked
 from benchmarks.callers import PLAIN, Caller
-from benchmarks.compare import Row, number
+from benchmarks.compare import Row, number, ratio_error
 from benchmarks.legs import Leg
 from benchmarks.revision import Revision
 from benchmarks.rig import Ledger, Rig
@@ -37,6 +37,9 @@ def past(name: str, payments: int) -> Past:
 
 
 _FEWEST_HANDLES = 1_000
+
+#: How exact a ratio is to be that is compared with something close to 1, and how many rounds that takes.
+_RATIO_ERROR, _ROUNDS_MIN, _ROUNDS_MAX = 0.03, 11, 30
 
 #: What the others are compared with.
 SMALL = past("small", 10_000)
@@ -133,6 +136,26 @@ class Bench:
         for _ in range(self.rounds):
             for side, done in zip(sides, legs, strict=True):
                 done.append(await self.turn(measured, side))
+        return legs
+
+    async def turns_for_a_ratio(
+        self,
+        measured: Measured,
+        theirs: Callable[[float], Awaitable[Leg]],
+        ours: Callable[[float], Awaitable[Leg]],
+    ) -> list[list[Leg]]:
+        """As `turns`, with as many more rounds as it takes until the median of the pairwise ratios of the rates has a
+        standard error of less than `_RATIO_ERROR`, up to `_ROUNDS_MAX`: single rounds of two sides that do almost the
+        same differ more than the two do.
+        """
+        legs: list[list[Leg]] = [[], []]
+        while len(legs[0]) < (self.rounds if self.quick else _ROUNDS_MAX):
+            for side, done in zip((theirs, ours), legs, strict=True):
+                done.append(await self.turn(measured, side))
+            rates = [[leg.rate for leg in done] for done in legs]
+            error = ratio_error(rates[1], rates[0])
+            if len(legs[0]) >= _ROUNDS_MIN and error is not None and error < _RATIO_ERROR:
+                break
         return legs
 
     async def turn(self, measured: Measured, side: Callable[[float], Awaitable[Leg]]) -> Leg:

@@ -1,7 +1,8 @@
 """Comparisons: medians, spreads, ratios, and whether targets are met. Pure.
 
 Ours and theirs are measured in turns, so the n-th of ours goes with the n-th of theirs. `pairwise` has the ratio of
-each such pair, which other load on the machine disturbs less than it does the two medians.
+each such pair, which other load on the machine disturbs less than it does the two medians. `error` says how far the
+median of those may be off by chance.
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,6 +62,11 @@ class Row:
         return tuple(our / their for our, their in zip(self.ours, self.theirs, strict=True)) if self.theirs else ()
 
     @property
+    def error(self) -> float | None:
+        """The standard error of the median of the pairwise ratios; None of fewer than `_ROUNDS_MIN` pairs."""
+        return ratio_error(self.ours, self.theirs) if self.theirs else None
+
+    @property
     def met(self) -> bool | None:
         """None if there is no target."""
         if self.target is None:
@@ -80,9 +86,30 @@ class Row:
             "theirs": self.theirs,
             "ratio_of_medians": self.ratio_of_medians,
             "pairwise_ratios": self.pairwise,
+            "pairwise_error": self.error,
             "target": str(self.target) if self.target else None,
             "met": self.met,
         }
+
+
+def ratio_error(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
+    """The standard error of the median of pairwise ratios; None of fewer than `_ROUNDS_MIN` pairs, of which too little
+    is known. It is estimated from their median absolute deviation, as of a normal distribution, so a few rounds that
+    something else disturbed do not count.
+    """
+    ratios = [our / their for our, their in zip(ours, theirs, strict=True)]
+    if len(ratios) < _ROUNDS_MIN:
+        return None
+    middle = median(ratios)
+    deviation = _OF_MAD * median(abs(ratio - middle) for ratio in ratios)
+    return _OF_MEDIAN * deviation / len(ratios) ** 0.5
+
+
+_ROUNDS_MIN = 5
+
+#: Of a normal distribution: its standard deviation by its median absolute deviation, and the standard error of a median
+#: by that of a mean.
+_OF_MAD, _OF_MEDIAN = 1.4826, 1.2533
 
 
 def microseconds_each(seconds: float, payments: int) -> float:
@@ -96,7 +123,9 @@ _HEAD = ("figure", "what", "measured", "(range)", "against", "there", "(range)",
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows for people: medians, their spread, the ratio of the medians, the median of the pairwise ratios."""
+    """The rows for people: medians, their spread, the ratio of the medians, and the median of the pairwise ratios with
+    its standard error, where there are enough of them.
+    """
     lines = [_HEAD, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
     padded = ([cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines)
@@ -129,10 +158,17 @@ def _cells(row: Row) -> tuple[str, ...]:
         number(theirs.median) if theirs else "",
         f"({number(theirs.least)} to {number(theirs.greatest)})" if theirs else "",
         f"{row.ratio_of_medians:.2f}" if row.ratio_of_medians is not None else "",
-        f"{median(row.pairwise):.2f}" if row.pairwise else "",
+        _pairwise(row),
         str(row.target) if row.target else "",
         {True: "met", False: "NOT MET", None: ""}[row.met],
     )
+
+
+def _pairwise(row: Row) -> str:
+    if not row.pairwise:
+        return ""
+    error = f" ± {row.error:.2f}" if row.error is not None else ""
+    return f"{median(row.pairwise):.2f}{error}"
 
 
 def number(value: float) -> str:

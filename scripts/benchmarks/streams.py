@@ -87,7 +87,7 @@ async def events(bench: Bench) -> Measured:
             measured.rows.append(Row("events", f"memory a stream, {streams:,} of them", "KiB", (each,)))
             await _paced(measured, rig, watched, gateway, readers, streams, bench.seconds)
         async with reading(gateway, beside) as readers:
-            theirs, ours = await bench.turns(
+            theirs, ours = await bench.turns_for_a_ratio(
                 measured,
                 partial(rig.load, "no streams", [without], ledger, 64),
                 partial(rig.load, f"{beside} streams", [gateway], watched, 64),

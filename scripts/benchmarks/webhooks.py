@@ -129,7 +129,7 @@ async def _beside(measured: Measured, bench: Bench) -> None:
         _delivering(bench.rig, watched),
         reading(gateway, streams),
     ):
-        theirs, ours = await bench.turns(
+        theirs, ours = await bench.turns_for_a_ratio(
             measured,
             partial(bench.rig.load, "nobody listens", [without], quiet, 64),
             partial(bench.rig.load, "endpoints and streams", [gateway], watched, 64),

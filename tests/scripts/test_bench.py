@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,6 +19,7 @@ from tests.running import ROOT
 sys.path.append(str(ROOT / "scripts"))  # what is there lies beside the product, not in it
 
 from benchmarks import books, town
+from benchmarks.bench import Bench, Measured
 from benchmarks.compare import Row, Target, microseconds_each, summary, table
 from benchmarks.figures import FIGURES
 from benchmarks.legs import Leg, cpu_rows
@@ -158,6 +159,37 @@ def test_the_ratio_is_of_the_medians_and_one_wild_leg_does_not_move_it() -> None
     wild = Row("hot", "64", "/s", (900.0, 1000.0, 9_999.0), (500.0, 500.0, 1.0), "all pay all")
 
     assert calm.ratio_of_medians == wild.ratio_of_medians == 2.0
+
+
+def test_the_error_of_a_ratio_is_told_where_there_are_enough_rounds_for_it() -> None:
+    theirs = (1000.0,) * 9
+    ours = (880.0, 920.0, 860.0, 940.0, 900.0, 880.0, 920.0, 860.0, 10.0)
+    few = Row("events", "200 streams", "/s", ours[:4], theirs[:4], "no streams")
+    many = Row("events", "200 streams", "/s", ours, theirs, "no streams")
+
+    assert few.error is None
+    assert many.error == pytest.approx(1.2533 * 1.4826 * 0.02 / 3, rel=0.01), "one wild round does not count"
+    assert table([many]).endswith("0.88 ± 0.01")
+
+
+async def test_a_ratio_is_measured_in_turn_until_it_is_exact_enough(rig: Rig) -> None:
+    turns: list[str] = []
+    rates = iter(range(1_000, 1_000_000, 1_700))
+
+    def side(name: str, exact: bool) -> Callable[[float], Awaitable[Leg]]:
+        async def leg(seconds: float) -> Leg:
+            turns.append(name)
+            paid = 10_000 if exact else next(rates)
+            return Leg(name, 64, 1.0, paid, paid, 0, 0, "", 1.0, 2.0, 1.0, 1.0, 1.0)
+
+        return leg
+
+    bench = Bench(rig, 1, warm_seconds=1, rounds=3, quick=False)
+    alike = await bench.turns_for_a_ratio(Measured(), side("a", exact=True), side("b", exact=True))
+    unlike = await bench.turns_for_a_ratio(Measured(), side("a", exact=True), side("b", exact=False))
+
+    assert [len(legs) for legs in (*alike, *unlike)] == [11, 11, 30, 30]
+    assert turns == ["a", "a", "b", "b"] * 41, "each is warmed up, then measured"
 
 
 def test_time_per_payment_is_divided_by_the_payments_and_never_by_none() -> None:
