@@ -2,10 +2,10 @@
 article 5, dynamic linking), or refuse it.
 
 What the passkey signs is a hash over the payment's id, its payee by name and by wallet or address, amount, asset and
-rail, as they are in the payment's row when it is asked for, and made again from the row when the answer comes. So an
-approval is valid for that payment only, once. The payment then continues in the same transaction as it would have
-without the check: on the ledger rail it is settled, on the chain rail queued; or it is held, where the request says
-so or it can be undone.
+rail, as they are in the payment's row. The hash is computed when the challenge is created, and again when the signature
+comes. So an approval is valid for that payment only, once. The payment then continues in the same transaction as if no
+approval had been needed: on the ledger rail it is settled, on the chain rail queued; it is held if the request said so
+or if it has an undo window.
 
 Lock order: the policy, the payment, as for every payment, and the request that it pays; then the challenge and the
 passkey.
@@ -33,12 +33,12 @@ from gateway.payments.records import records
 from gateway.payments.requests import rows as requests
 from gateway.postgres.pool import Connection
 
-#: What these challenges are for.
+#: The purpose of the challenges made here.
 PURPOSE = "payment.approve"
 
 
 def details(payment: Payment) -> tuple[str, ...]:
-    """What the approval signs, in order."""
+    """The details that the approval signs, in order."""
     payee = show("wal", payment.payee) if payment.payee else str(payment.payee_address)
     money = payment.amount
     return (show("pay", payment.id), payment.payee_name, payee, money.amount, money.asset.code, payment.route.rail)
@@ -47,9 +47,10 @@ def details(payment: Payment) -> tuple[str, ...]:
 async def create_challenge(
     connection: Connection, settings: PaymentSettings, party: Party, caller: WalletId, id: PaymentId, now: datetime
 ) -> tuple[Payment, PasskeyChallenge, list[bytes]]:
-    """A challenge for the caller's payment, which waits for approval, and the passkeys that can sign it.
+    """Create a challenge for the caller's payment, which waits for approval; return it with the passkeys that can sign
+    it.
 
-    Raises NotFound, Forbidden (the payee asks), StateConflict.
+    Raises NotFound, Forbidden (the caller is the payee), StateConflict.
     """
     payment = _own(await records.payment(connection, settings.assets, id, caller), caller)
     _check_waiting(payment, Event.CONFIRM, now)
@@ -65,8 +66,8 @@ async def approve(
     assertion: Assertion,
     now: datetime,
 ) -> Payment:
-    """Approve the payment, and return it as it is then. Raises what `ask` raises, InvalidPasskey, ClonedPasskey,
-    WalletFrozen and WithdrawalsFrozen.
+    """Approve the payment, and return it as it is afterwards. Raises what `create_challenge` raises, InvalidPasskey,
+    ClonedPasskey, WalletFrozen and WithdrawalsFrozen.
     """
     policies = await policy.policies(connection, settings.assets, [caller], lock=True)
     payment = _own(await records.payment_for_update(connection, settings.assets, id, caller), caller)
@@ -79,7 +80,7 @@ async def approve(
 
     confirmed = replace(payment, state=after(payment.id, payment.state, Event.CONFIRM), expires_at=None)
     (inputs,) = await policy.inputs(connection, [payment], [None], now)
-    gone_on = await _go_on(connection, settings, confirmed, policy.undo_seconds(policies[caller], inputs), now)
+    gone_on = await _continue(connection, settings, confirmed, policy.undo_seconds(policies[caller], inputs), now)
     await policy.known(connection, [gone_on], now)
     await records.update(connection, [gone_on])
     await log.append(connection, payment_events.events(gone_on), now)
@@ -117,7 +118,7 @@ def _check_waiting(payment: Payment, event: Event, now: datetime) -> None:
         raise StateConflict(show("pay", payment.id), State.EXPIRED.value, event.value)
 
 
-async def _go_on(
+async def _continue(
     connection: Connection, settings: PaymentSettings, payment: Payment, undo_seconds: int, now: datetime
 ) -> Payment:
     """Continue a payment that was just approved."""
@@ -128,5 +129,5 @@ async def _go_on(
 
 
 async def send(connection: Connection, settings: PaymentSettings, payment: Payment, now: datetime) -> Payment:
-    """Pay all of a held payment, whose row is locked; the caller writes it."""
+    """Pay a held payment in full. Its row is locked; the caller updates it."""
     return await settings.rail(payment.route.rail).capture(connection, settings, payment, payment.amount, now)

@@ -1,4 +1,4 @@
-"""Convert fiat into the token that it backs, and back: one unit across both rails, at par, without a fee.
+"""Convert fiat into the token that it backs, and back, at par and without a fee.
 
 mint     hold the fiat for the reserve ─> mint on the chain ─> final: capture the hold, credit the tokens
 redeem   hold the tokens ─> authorize their burn ─> final: capture the hold, pay the fiat out of the reserve
@@ -27,11 +27,11 @@ from gateway.postgres.pool import Connection
 async def convert(
     connection: Connection, settings: PaymentSettings, owner: Wallet, money: Money, into: Asset, now: datetime
 ) -> Conversion:
-    """Accept a conversion: hold what is given and queue the mint or the redemption. It settles when that is final.
+    """Accept a conversion: hold the given amount and queue the mint or the redemption. It settles when that is final.
 
-    Raises NotConvertible (the two are not a token and its currency), AssetClosed (a mint), AmountTooPrecise (what is
-    given cannot be said exactly in the other), OwnKey (a redemption: its owner redeems at the contract, and the ledger
-    pays out what it sees there), WithdrawalsFrozen (a redemption), WalletFrozen, InsufficientFunds.
+    Raises NotConvertible (the two are not a token and its currency), AssetClosed (a mint), AmountTooPrecise (the target
+    asset has too few decimals for the amount), OwnKey (a redemption: the owner redeems at the contract, and the ledger
+    pays out when it sees that), WithdrawalsFrozen (a redemption), WalletFrozen, InsufficientFunds.
     """
     kind = _kind(settings, money.asset, into)
     if kind == "redemption" and owner.signs_itself:
@@ -90,7 +90,7 @@ def _kind(settings: PaymentSettings, given: Asset, into: Asset) -> Literal["mint
 async def _hold(
     connection: Connection, kind: Literal["mint", "redemption"], conversion: Conversion, now: datetime
 ) -> None:
-    """Set aside what is given: fiat for the reserve, tokens for the burn."""
+    """Hold the given amount: fiat for the reserve, tokens for the burn."""
     asset = conversion.amount.asset
     sender, receiver = (
         account.wallet(conversion.handle, asset),

@@ -25,7 +25,7 @@ async def draw(
     now: datetime,
     note: Note | None = None,
 ) -> Payment:
-    """Pay the holder this amount of the mandate's asset, from the wallet that granted it.
+    """Pay the mandate's payee (the holder) this amount of its asset, from the wallet that granted it.
 
     The mandate's limits are a check (checks/mandate.py), which locks its row. Raises NotFound (no
     such mandate), Forbidden (the holder granted it), InvalidAmount, AmountTooPrecise, and what `pay` raises, such as

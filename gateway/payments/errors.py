@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class NotConvertible(UnknownAsset):
-    """An asset of the gateway, but not one that `given` can be converted into; `known` are those."""
+    """An asset of the gateway, but not one that `given` can be converted into; `known` are the assets that it can be
+    converted into.
+    """
 
     given: str = ""
     message = "{given} cannot be converted into {asset}: convert it into {known}"
@@ -82,7 +84,7 @@ class ApprovalRequired(Refused):
 
 @dataclass(eq=False)
 class PolicyChanged(Conflict):
-    """`version` is the one that there is."""
+    """`version` is the current one."""
 
     version: str
     message = "the policy has changed since it was read: read it again, and send the change with its version, {version}"
@@ -90,7 +92,7 @@ class PolicyChanged(Conflict):
 
 @dataclass(eq=False)
 class GrantNotApproved(Refused):
-    """A key with caps, or a mandate, from before the wallet's first passkey. `id` is its own."""
+    """A key with caps, or a mandate, from before the wallet's first passkey. `id` is the key's or the mandate's."""
 
     id: str
     message = (
@@ -140,7 +142,7 @@ class InRecovery(Unavailable):
 
 @dataclass(eq=False)
 class PaymentRestored(Conflict):
-    """`restored_id` is of a payment whose record a restore has lost, and that the chain has."""
+    """`restored_id` is that of a payment which is on the chain, but whose record was lost by a restore."""
 
     restored_id: str
     tx_hash: str
@@ -158,7 +160,7 @@ class PaymentRestored(Conflict):
 
 @dataclass(eq=False)
 class MandateExceeded(Conflict):
-    """`left` is what may be drawn by the mandate now. This one, and its kinds but the last, never change by waiting."""
+    """`left` can be drawn by the mandate now. This refusal is permanent, as are its subclasses except the last."""
 
     asked: "Money"
     left: "Money"
@@ -202,8 +204,8 @@ class MandatePeriodExceeded(MandatePeriodTooSmall):
 
 @dataclass(eq=False)
 class CapExceeded(Conflict):
-    """`left` is what the key's caps leave for such a payment now. This one, and its kinds but the last, never change by
-    waiting: a key's caps are for good.
+    """`left` is what the key's caps leave for such a payment now. This refusal is permanent, as are its subclasses
+    except the last: a key's caps never change.
     """
 
     asked: "Money"
@@ -249,7 +251,7 @@ class DayCapExceeded(CapExceeded):
 
 @dataclass(eq=False)
 class LineRefused(GatewayError):
-    """The payment of an all-or-none batch that was refused, counted from 0; `cause` is its refusal."""
+    """The payment of an all-or-none batch that was refused. Its index counts from 0; `cause` is its refusal."""
 
     index: int
     cause: GatewayError
@@ -267,7 +269,7 @@ class TokenNotDeployed(Unavailable):
 
 @dataclass(eq=False)
 class RequestMismatch(Refused):
-    """A payment that is not what the request asks for. `field` is the payment's field that differs."""
+    """A payment that does not match its request. `field` is the payment's field that differs."""
 
     id: str
     field: str
@@ -278,7 +280,7 @@ class RequestMismatch(Refused):
 
 @dataclass(eq=False)
 class RequestNotOpen(Conflict):
-    """`state` is what the request is: `pending`, `paid`, `declined`, `cancelled` or `expired`."""
+    """`state` is the state of the request: `pending`, `paid`, `declined`, `cancelled` or `expired`."""
 
     id: str
     state: str

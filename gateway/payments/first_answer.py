@@ -1,4 +1,6 @@
-"""First answers that are not stored, since they follow from the payment's row and its events."""
+"""Original answers of retried calls that are not stored, since they can be derived from the payment's row and its
+events.
+"""
 
 from typing import Final
 
@@ -10,15 +12,16 @@ from gateway.payments.model.payment import Payment, as_accepted
 from gateway.payments.records import records
 from gateway.postgres.pool import Connection
 
-#: What captures and voids are answered with; new payments with others.
+#: The HTTP status of captures and voids; new payments have others.
 _ENDED: Final = 200
 
 
 async def as_answered(connection: Connection, assets: Assets, id: PaymentId, party: WalletId, status: int) -> Payment:
-    """The payment as it was after the call that was answered with this status. Raises NotFound for a stranger.
+    """The payment as it was after the call that was answered with this status. Raises NotFound for anybody but payer
+    and payee.
 
-    A payment that was settled or queued at once follows from its row. The row of one that was held, captured or voided
-    may have changed since, so its event tells what it was: the first of that kind, since a hold that waited for an
+    A payment that was settled or queued at once is derived from its row. The row of a payment that was held, captured
+    or voided may have changed since, so its event is used: the first of its kind, since a hold that waited for an
     approval is held a second time.
     """
     payment = await records.payment(connection, assets, id, party)

@@ -1,4 +1,4 @@
-"""Pay somebody, or see what it would be like. Both rails begin here; the ledger's also ends here."""
+"""Pay somebody, or preview a payment. Payments on both rails begin here; those on the ledger rail also settle here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,16 +38,16 @@ class PayRequest(Struct, frozen=True):
     money: Money
     memo: str | None = None
     capture: bool = True
-    by: Credential | None = None  #: Who asks, where the payer's policy wants to know.
+    by: Credential | None = None  #: The credential of the caller, for the payer's policy.
     note: Note | None = None
-    claim: Claim | None = None  #: The caller's idempotency key, for a payment that settles at once to keep.
+    claim: Claim | None = None  #: The caller's idempotency key, which is stored with a payment that settles at once.
     request: RequestId | None = None  #: The request for money that it pays.
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a payment would be like: its route, its fee, what the payer would have available after it, and why it would
-    have to be approved first. `refusal`: it would be refused with this; the rest says what it would have been like.
+    """The preview of a payment: its route, its fee, the payer's available balance after it, and why it would need an
+    approval. With `refusal` it would be refused; the other fields are as if it were not.
     """
 
     route: Route
@@ -61,9 +61,9 @@ async def pay(
     connection: Connection, settings: PaymentSettings, payer: Wallet, request: PayRequest, now: datetime
 ) -> Payment:
     """Accept a payment. On the ledger rail it is settled when this commits; on the chain rail it is queued, its money
-    held and its EIP-3009 nonce stored; where the payer keeps the key, it waits for its signature first (sign.py), and
-    where the payer's policy requires one, for an approval (approve.py), its money held. The payment, its money and its
-    event are one transaction.
+    held and its EIP-3009 nonce stored; if the payer keeps the key, it first waits for a signature (sign.py), and if the
+    payer's policy requires an approval, for that (approve.py), its money held. The payment, its money and its event are
+    one transaction.
 
     Raises UnknownPayee, SelfPayment, InvalidRequest (the memo), OwnKey (a hold of tokens), WithdrawalsFrozen,
     WalletFrozen, InsufficientFunds; for a request, NotFound, RequestMismatch, RequestNotOpen.
@@ -75,9 +75,9 @@ async def pay(
 async def pay_together(
     connection: Connection, settings: PaymentSettings, asked: Sequence[tuple[Wallet, PayRequest]], now: datetime
 ) -> list[Payment | GatewayError | Unbatched]:
-    """`pay` for many payers at once, in order and each on its own: one that is refused moves nothing and does not
-    disturb the others. The number of statements does not depend on how many they are. Unbatched and Contended mean what
-    they do for `start_together`.
+    """`pay` for many payers at once, in order and independently: a refused payment moves nothing and does not affect
+    the others. The number of statements does not depend on how many there are. For Unbatched and Contended see
+    `start_together`.
     """
     payees = await find_payees(connection, settings, [(payer, request.to) for payer, request in asked])
     results: list[Payment | GatewayError | Unbatched] = []
@@ -102,11 +102,11 @@ async def pay_together(
 async def start_together(
     connection: Connection, settings: PaymentSettings, asked: Sequence[Proposed], now: datetime
 ) -> list[Payment | GatewayError | Unbatched]:
-    """`start_all`, with the answer that each payment would get on its own.
+    """`start_all`, with the outcome that each payment would have on its own.
 
     Checks decide before balances are read, so a payment with insufficient funds has used up limits that its payer's
-    next payments need. Where that may be why one of them is refused, it is Unbatched. Raises Contended where that may
-    be why one waits for an approval: then each is tried again on its own.
+    next payments need. If one of those may have been refused for that reason, it is Unbatched. If one may need an
+    approval for that reason, Contended is raised, and each payment is retried on its own.
     """
     results: list[Payment | GatewayError | Unbatched] = []
     short: set[WalletId] = set()
@@ -126,8 +126,8 @@ async def start_together(
 async def preview(
     connection: Connection, settings: PaymentSettings, payer: Wallet, request: PayRequest, now: datetime
 ) -> Preview:
-    """The same answers as `pay`, moving nothing; raises what it raises but InsufficientFunds. That is in the answer:
-    a payer who has too little still wants to know the rail, the fee, and how much is missing.
+    """The same decisions as `pay`, without moving money. Raises what `pay` raises, except InsufficientFunds, which is
+    in the answer: a payer with too little money still wants to know the rail, the fee, and how much is missing.
     """
     payee = await find_payee(connection, settings, payer, request.to)
     payment = accepted(settings, payer, payee, request, now)
@@ -153,7 +153,7 @@ async def start(
     now: datetime,
     refund_of: PaymentId | None = None,
 ) -> Payment:
-    """`pay`, with the payee found."""
+    """`pay`, with the payee already resolved."""
     payment = accepted(settings, payer, payee, request, now, refund_of)
     proposed = Proposed(payment, payer, payee, request.by, request=request.request)
     (result,) = await start_all(connection, settings, [proposed], now)
@@ -166,8 +166,8 @@ async def start_all(
     connection: Connection, settings: PaymentSettings, asked: Sequence[Proposed], now: datetime
 ) -> list[Payment | GatewayError]:
     """Move or hold the money of accepted payments, in order and each on its own, and write their rows, authorizations
-    and events. Per payment: as it is now, or InsufficientFunds, or why a check has refused it (checks.py). A refused
-    one moved nothing; it may have opened an account, which is empty.
+    and events. Per payment: as it is now, or InsufficientFunds, or the refusal of a check (checks.py). A refused
+    payment moved nothing; it may have opened an account, which is empty.
     """
     checked = await checks.check_all(connection, settings, asked, now)
     staying = checked.passed(asked)
@@ -184,7 +184,7 @@ async def start_all(
 async def _start(
     connection: Connection, settings: PaymentSettings, asked: Sequence[Proposed], now: datetime
 ) -> list[Payment | GatewayError]:
-    """Hand payments that have passed the checks to their rails."""
+    """Pass payments that have passed the checks to their rails."""
     by_rail: dict[str, list[int]] = {}
     for place, one in enumerate(asked):
         by_rail.setdefault(one.payment.route.rail, []).append(place)
@@ -206,7 +206,7 @@ def accepted(
     now: datetime,
     refund_of: PaymentId | None = None,
 ) -> Payment:
-    """The payment that a request asks for, before any money moved. A refund has no fee.
+    """The payment that a call describes, before any money moves. A refund has no fee.
 
     Raises UnknownPayee (fiat to an address), InvalidRequest (the memo), OwnKey (a hold of tokens that cannot be held).
     """
@@ -242,6 +242,6 @@ def accepted(
         settled_at=None,
         capture=request.capture,
         note=request.note,
-        hidden_from_payee=request.by is None or request.by.kind != "mandate",  # a draw is asked for by the payee
+        hidden_from_payee=request.by is None or request.by.kind != "mandate",  # the payee of a draw requests it
         claim=request.claim if request.claim is not None and request.claim.wallet == payer.id else None,
     )

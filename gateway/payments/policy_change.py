@@ -1,7 +1,8 @@
-"""Change a wallet's policy. Tightening it takes the owner's request; loosening it a passkey that signs the new one.
+"""Change a wallet's policy. The owner's request is enough to tighten it; loosening it needs a passkey that signs the
+new policy.
 
-A policy is replaced as a whole. A change may name the version that it was made of, and is refused where there is
-another one by now: no tab or program undoes what another one has set meanwhile.
+A policy is replaced as a whole. A change may name the version that it is based on, and is refused if that is no longer
+the current one: so no tab or program overwrites a change by another.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ from gateway.payments.payees.lookup import find_payees
 from gateway.payments.payees.resolver import Payee
 from gateway.postgres.pool import Connection
 
-#: What these challenges are for.
+#: The purpose of the challenges made here.
 PURPOSE = "policy.change"
 
 
@@ -52,8 +53,8 @@ async def current(connection: Connection, assets: Assets, wallet: WalletId) -> t
 async def resolve_payees(
     connection: Connection, settings: PaymentSettings, owner: Wallet, new: Policy, trusted: Sequence[str]
 ) -> NewPolicy:
-    """The policy, with its trusted payees as the wallets that their handles name now. Raises UnknownPayee, SelfPayment,
-    and InvalidRequest for an invalid policy.
+    """The policy, with the handles of trusted payees resolved to their present wallets. Raises UnknownPayee,
+    SelfPayment, and InvalidRequest for an invalid policy.
     """
     payees = []
     for found in await find_payees(connection, settings, [(owner, to) for to in trusted]):
@@ -72,13 +73,13 @@ def limits_of(of: Policy, assets: Assets) -> dict[str, Limit]:
 
 
 def version_of(of: Policy, assets: Assets) -> str:
-    """A policy's version: 16 hex digits of the SHA-256 of what it says, so that equal policies have the same."""
+    """A policy's version: 16 hex digits of the SHA-256 of its content, so that equal policies have the same version."""
     whole = replace(of, limits=limits_of(of, assets))
     return hashlib.sha256("".join(details(whole)).encode()).hexdigest()[:16]
 
 
 def details(of: Policy) -> tuple[str, ...]:
-    """What the approval signs: the whole policy, in canonical form."""
+    """The details that the approval signs: the whole policy, in canonical form."""
     limits = {code: [one.payment.amount, one.day.amount] for code, one in sorted(of.limits.items())}
     flags = [of.approve_new_payee, of.approve_address, of.changed_payee_days, of.new_device_hours, of.undo_seconds]
     return (msgspec.json.encode([limits, flags, sorted(of.trusted)]).decode(),)
@@ -94,9 +95,8 @@ async def change(
     by: By,
     now: datetime,
 ) -> None:
-    """Set the policy in the place of the version `replaces`; None: of whatever there is. Raises PolicyChanged where it
-    is another one by now, ApprovalRequired where the new one is looser and not approved, InvalidPasskey, ClonedPasskey,
-    NotFound.
+    """Replace the policy of version `replaces` (None: any version). Raises PolicyChanged if the current version is
+    another one, ApprovalRequired if the new policy is looser and not approved, InvalidPasskey, ClonedPasskey, NotFound.
     """
     before = (await policy.policies(connection, assets, [wallet], lock=True)).get(wallet)
     if before is None:

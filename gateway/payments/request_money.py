@@ -1,9 +1,9 @@
-"""Ask another wallet for money, decline what is asked, or cancel it.
+"""Request money from another wallet; decline or cancel a request.
 
 Invariants:
-  - a request is asked of one wallet, and only those two wallets know of it;
+  - a request is addressed to one wallet, and only the two wallets can see it;
   - it ends once: paid, declined, cancelled or expired;
-  - while a payment of it is under way it is neither declined nor cancelled;
+  - while a payment of it is pending it cannot be declined or cancelled;
   - no money moves here: a request is paid by an ordinary payment (checks/request.py).
 
 Lock order: the requester's requests, the two wallets in id order; to decline or cancel, the request.
@@ -38,7 +38,7 @@ async def create(
     expires_at: datetime | None,
     now: datetime,
 ) -> Request:
-    """Ask the wallet with the handle `payer` for an amount.
+    """Request an amount from the wallet with the handle `payer`.
 
     Raises InvalidHandle, UnknownHandle (nobody has it, or one of the two wallets is closed), SelfPayment,
     InvalidRequest (the memo, the expiry), WalletFrozen (of the requester), RequestLimit, RequestDayLimit.
@@ -82,7 +82,9 @@ async def create(
 
 
 async def decline(connection: Connection, assets: Assets, caller: WalletId, id: RequestId, now: datetime) -> Request:
-    """Decline what the caller is asked; idempotent. Raises NotFound, Forbidden (the requester asks), StateConflict."""
+    """Decline a request to the caller; idempotent. Raises NotFound, Forbidden (the caller is the requester),
+    StateConflict.
+    """
     found = await rows.one(connection, assets, id, caller, now, for_update=True)
     if found.payer != caller:
         raise Forbidden("only the wallet that is asked can decline a request; to withdraw your own, cancel it")
@@ -90,7 +92,7 @@ async def decline(connection: Connection, assets: Assets, caller: WalletId, id: 
 
 
 async def cancel(connection: Connection, assets: Assets, caller: WalletId, id: RequestId, now: datetime) -> Request:
-    """Cancel what the caller asks; idempotent. Raises NotFound, Forbidden (who is asked asks), StateConflict."""
+    """Cancel the caller's request; idempotent. Raises NotFound, Forbidden (the caller is the payer), StateConflict."""
     found = await rows.one(connection, assets, id, caller, now, for_update=True)
     if found.requester != caller:
         raise Forbidden("only the wallet that made a request can cancel it; to refuse to pay, decline it")
@@ -98,7 +100,9 @@ async def cancel(connection: Connection, assets: Assets, caller: WalletId, id: R
 
 
 async def cancel_all(connection: Connection, assets: Assets, ids: Sequence[UUID], now: datetime) -> None:
-    """Cancel those of these requests that are open, as one of their wallets is being closed. Their rows are locked."""
+    """Cancel those of these requests that are open, because one of their wallets is being closed. Their rows are
+    locked.
+    """
     cancelled = await rows.cancel_open(connection, assets, ids, now)
     await log.append(connection, [event("request.cancelled", one) for one in cancelled], now)
 

@@ -1,7 +1,7 @@
 """Requests that repeat a payment that the chain has and a restored database has lost.
 
 reconciliation/recovery.py keeps what the chain has (`restored_payment`). The first request for the same payment gets it
-as its answer, which is kept under the request's key, and moves nothing.
+as its answer, which is stored under the request's idempotency key, and moves no money.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ from gateway.postgres.pool import Connection, Database, Statements
 
 sql = Statements(__package__, "restored.sql")
 
-#: What the ids of restored payments begin with.
+#: The prefix of restored payments' ids.
 PREFIX: Final = "rst"
 
 
@@ -30,8 +30,8 @@ async def meet(connection: Connection, wallet: WalletId, key: str, refusal: Paym
 
 
 async def keep_met(database: Database, claim: Claim, refusal: PaymentRestored, now: datetime) -> None:
-    """Like `meet`, in a transaction of its own, since everything else that the request did is rolled back. From then on
-    the request is answered with that payment. Raises Contended as `meet` does.
+    """Like `meet`, in a transaction of its own, since everything else that the request did is rolled back. Retries of
+    the request are answered with that payment. Raises Contended as `meet` does.
     """
     async with database.transaction() as connection:
         answer = await idempotency.claim(connection, claim.wallet, claim.key, claim.fingerprint, now)
@@ -41,6 +41,6 @@ async def keep_met(database: Database, claim: Claim, refusal: PaymentRestored, n
 
 
 async def met(connection: Connection, wallet: WalletId, key: str) -> PaymentRestored | None:
-    """The restored payment that answered the wallet's request with this key before, if any."""
+    """The restored payment that the wallet's request with this key was answered with before, if any."""
     row = await connection.fetchrow(sql.met, wallet, key)
     return None if row is None else PaymentRestored(show(PREFIX, row["id"]), "0x" + row["transaction_hash"].hex())

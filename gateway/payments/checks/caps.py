@@ -32,7 +32,7 @@ from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "caps.sql")
 
-#: What a cap of a day counts.
+#: The window of a day cap.
 DAY: Final = timedelta(days=1)
 
 #: The most caps of a key.
@@ -40,8 +40,9 @@ _CAPS_MAX = 50
 
 
 class Cap(Struct, frozen=True):
-    """Covers payments of its asset, and only those by its rail and to its payee if it names them. `payment` is the most
-    in one payment and `day` the most in a day; None: no limit. `number` is its place among the caps of its key, from 1.
+    """A cap covers payments of its asset; if it names a rail or a payee, only payments on that rail or to that payee.
+    `payment` is the most in one payment and `day` the most in a day; None: no limit. `number` is its index among the
+    caps of its key, from 1.
     """
 
     asset: str
@@ -59,7 +60,7 @@ class Cap(Struct, frozen=True):
 
 
 class Paid(Struct, frozen=True):
-    """What caps see of a requested payment."""
+    """The fields of a requested payment that caps decide by."""
 
     amount: Money
     rail: str
@@ -67,8 +68,8 @@ class Paid(Struct, frozen=True):
 
 
 def refusal(asked: Paid, caps: Sequence[Cap], spent: Mapping[int, Spent]) -> CapExceeded | None:
-    """Return why the caps refuse this, or None. `spent` is what was paid in the day before, by cap number. A permanent
-    refusal takes precedence; otherwise the cap that will have room last is named. Pure.
+    """Why the caps refuse this payment, or None. `spent` is what was paid in the last 24 hours, by cap number. A
+    permanent refusal takes precedence; otherwise the error names the cap that will have room last. Pure.
     """
     covering = [cap for cap in caps if cap.covers(asked)]
     if not covering:
@@ -91,7 +92,9 @@ def refusal(asked: Paid, caps: Sequence[Cap], spent: Mapping[int, Spent]) -> Cap
 
 
 class SpendingCaps(Check):
-    """Refuses what an API key pays beyond its caps. Keys are locked by origin, so payments of one key come in turn."""
+    """Refuses payments that exceed the caps of their API key. Keys are locked by origin, so payments of one key are
+    decided one after the other.
+    """
 
     def locks(self, asked: Sequence[Proposed]) -> Locks:
         return {"api_keys": _origins(asked)}
@@ -112,7 +115,7 @@ class SpendingCaps(Check):
 
 
 class _Capped(Decisions):
-    """The caps of keys by origin, and what was spent of the day caps, by cap number."""
+    """Caps by the origin of their key, and the spending that counts against day caps, by cap number."""
 
     def __init__(self, caps: dict[UUID, list[Cap]], spent: dict[UUID, dict[int, Spent]]) -> None:
         self.caps = caps

@@ -24,7 +24,7 @@ from gateway.postgres.pool import Connection
 
 
 class Payer(Struct, frozen=True):
-    """A payer's wallet as it is now: why no money leaves it, and the policy of a wallet that has a passkey."""
+    """A payer's wallet as it is now: its freeze, if any, and its policy, if it has a passkey."""
 
     refusal: WalletFrozen | None
     policy: Policy | None
@@ -36,7 +36,7 @@ class Payer(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """What every check gets: the caller's transaction, the payment settings, the payers' wallets as read under all
+    """The input of every check: the caller's transaction, the payment settings, the payers' wallets as read under all
     locks, and the time.
     """
 
@@ -55,11 +55,11 @@ class Passed(Struct, frozen=True):
     undo_seconds: int = 0
 
 
-#: By itself and at once, as most go.
+#: Passed without an approval and without an undo window, like most payments.
 PASSED: Final = Passed()
 
 
-#: What is locked, by kind, and the ids of it that are locked together.
+#: The ids of rows to lock, by kind.
 Lockable = Literal["api_keys", "wallets", "policies", "mandates", "requests"]
 Locks = Mapping[Lockable, Sequence[UUID]]
 

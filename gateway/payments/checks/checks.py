@@ -2,14 +2,14 @@
 
 Invariants:
   - every payment that is accepted has passed every check, in this order; the first refusal is the answer;
-  - the payments of a group are decided one after the other, and what one uses of a limit is not left for the next;
+  - the payments of a group are decided one after the other, and each reduces the limits that the next is decided by;
   - locks are taken in one order and before anything is read, so two groups cannot deadlock and what was read cannot
     change. One statement takes the locks of all kinds that it knows.
 
 Lock order: API keys by origin (spending caps), the payers' wallets and policies in id order (policy), mandates and
 requests in id order (`lock_limits` in schema/10_spending.sql). Then come payments, accounts, and what is counted: the
 buckets of spending.py, in the order of their keys. Captures, voids, refunds, refusals and expiry lock what the payment
-counts against in the same way (`lock`) before they lock the payment. Only settlement by the chain does not: it locks
+counts against in the same way (`lock`) before they lock the payment. Settlement by the chain is the exception: it locks
 authorizations first, and gives back as if it came after every payment that is being decided.
 
 A preview runs the same checks, and locks and writes nothing.
@@ -48,7 +48,7 @@ CHECKS: Final[Sequence[Check]] = (
     WalletFreeze(),
     WalletPolicy(),
     MandateLimits(),
-    GrantApproval(),  # of a mandate that was revoked nobody is told that it waits for an approval
+    GrantApproval(),  # so that a revoked mandate is refused as revoked, not as waiting for an approval
 )
 
 
@@ -71,7 +71,7 @@ class Checked:
         return tuple(counter for each in self._decisions for counter in each.counts(one))
 
     async def write(self, paid: Sequence[Proposed]) -> None:
-        """Keep what later payments have to know of these, whose money has moved or is held."""
+        """Store the state that later checks need about these payments, whose money has moved or is held."""
         if paid:
             for each in self._decisions:
                 await each.write(paid)
@@ -95,8 +95,8 @@ async def lock(
     giving_back: Iterable[PaymentId] = (),
 ) -> None:
     """Lock the rows that decide these payments, and the limits that the payments may give back to. The caller locks
-    payments next. So a decision sees everything given back before it, and nothing is given back between a decision and
-    its payment.
+    payments next. So a decision sees everything given back before it, and no limit changes between a decision and its
+    payment.
     """
     limits = await spending.limits_of(connection, list(giving_back))
     locks = _union([await _lock_others(connection, asked), limits])
@@ -112,7 +112,9 @@ async def preview(
 
 
 async def _lock_others(connection: Connection, asked: Sequence[Proposed]) -> Locks:
-    """Lock what single rules lock by their own statements; return what one statement locks for all of them."""
+    """Take the locks that single checks take by their own statements; return the rows that one statement locks for all
+    checks.
+    """
     for check in CHECKS:
         await check.lock(connection, asked)
     return _union([check.locks(asked) for check in CHECKS])
@@ -163,7 +165,7 @@ def _decide(
             reasons += answer.reasons
             undo_seconds = max(undo_seconds, answer.undo_seconds)
     if one.payment.state is State.REQUIRES_CONFIRMATION:
-        return one.payment  # the signature of its payer's own key, which it waits for, approves payee and amount
+        return one.payment  # it waits for the signature by its payer's own key, which approves payee and amount
     if reasons:
         return _waiting(settings, one.payment, tuple(reasons), now)
     return undoable(settings, one.payment, undo_seconds, now)
@@ -175,7 +177,7 @@ def _waiting(settings: PaymentSettings, payment: Payment, reasons: tuple[str, ..
 
 
 def undoable(settings: PaymentSettings, payment: Payment, seconds: int, now: datetime) -> Payment:
-    """The payment, held for the undo window if it is irreversible afterwards."""
+    """The payment; held for the undo window if it could not be stopped otherwise."""
     if not seconds or not payment.capture or settings.rail(payment.route.rail).final_at_once:
         return payment
     return replace(payment, undo_until=now + timedelta(seconds=seconds))

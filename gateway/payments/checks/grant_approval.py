@@ -1,7 +1,7 @@
-"""In a guarded wallet every grant (an API key with caps, a mandate) was approved with a passkey.
+"""Grants (API keys with caps, mandates) of a guarded wallet pay only once a passkey has approved them.
 
-What a grant pays needs no approval by the policy. So one from before the wallet's first passkey pays nothing until its
-owner has approved it. An approval is never withdrawn, so it may be read before the transaction.
+Payments by a grant need no approval under the policy. So a grant from before the wallet's first passkey pays nothing
+until the owner has approved it. An approval is never withdrawn, so it may be read before the transaction.
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ frozen wallet pays no draw, and neither does one with insufficient funds. A mand
 passkey waits until the owner approves it with a passkey (grant_approval.py).
 
 The mandate's row is locked while a draw is checked and paid, so fifty concurrent draws cannot exceed it.
-A revocation waits for a draw under way, and none follows it.
+A revocation waits for a draw in progress, and no draw follows it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,17 +44,17 @@ from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "mandate.sql")
 
-#: What the ids of mandates begin with, and what their challenges are for.
+#: The prefix of mandate ids, and the purpose of their challenges.
 PREFIX, PURPOSE, APPROVAL = "mdt", "mandate.grant", "mandate.approve"
 
 
-#: What a mandate's payee does with it, as a StateConflict says it.
+#: The operation that a StateConflict names.
 DRAW = "draw"
 
 
 @dataclass(frozen=True, slots=True)
 class NewMandate:
-    """What is granted to `payee`: the most per draw, per period of that many days, and in all; None: no limit."""
+    """A mandate to grant to `payee`: the most per draw, per period of `days` days, and in all; None: no limit."""
 
     payee: Wallet
     rail: RailName | None
@@ -82,7 +82,7 @@ class Mandate:
     created_at: datetime
     expires_at: datetime | None
     ended_at: datetime | None
-    approved: bool  #: A passkey of the payer's stands behind it.
+    approved: bool  #: Whether a passkey of the payer has approved it.
     payer_guarded: bool
 
     @property
@@ -114,7 +114,7 @@ class MandateLimits(Check):
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What was drawn and not given back, in the period that ends now and in total."""
+    """The amounts drawn and not given back, in the period that ends now and in total."""
 
     period: Money
     total: Money
@@ -192,9 +192,9 @@ def details(new: NewMandate) -> list[str]:
 async def grant(
     connection: Connection, owner: Wallet, new: NewMandate, assertion: Assertion | None, by: By, now: datetime
 ) -> Mandate:
-    """Grant a mandate: from now on its payee may draw.
+    """Grant a mandate. Its payee may draw from now on.
 
-    Raises ApprovalRequired where the wallet is guarded and no passkey has signed just this, InvalidPasskey,
+    Raises ApprovalRequired if the wallet is guarded and no passkey signed exactly these details, InvalidPasskey,
     ClonedPasskey, InvalidRequest.
     """
     if new.payee.id == owner.id:
@@ -280,8 +280,8 @@ async def end(connection: Connection, assets: Assets, caller: WalletId, id: UUID
 
 
 async def one(connection: Connection, assets: Assets, id: UUID, party: WalletId, for_update: bool = False) -> Mandate:
-    """The mandate, for who granted it and who draws; `for_update`: its row is locked until the transaction ends. Raises
-    NotFound.
+    """The mandate, for its payer or its payee; `for_update`: its row is locked until the transaction ends. Raises
+    NotFound for anybody else.
     """
     if for_update:
         await connection.execute(sql.lock_mandates, [id])
@@ -297,15 +297,15 @@ async def by_ids(connection: Connection, assets: Assets, ids: Iterable[UUID]) ->
 
 
 def at_event(mandate: Mandate, kind: str, at: datetime) -> Mandate:
-    """The mandate as it was when an event of that kind told of it, from what it is now. Pure.
+    """The mandate as it was at its event of this kind, reconstructed from what it is now. Pure.
 
-    Who has a passkey grants with it, so none waits for an approval when it is granted.
+    A new mandate never waits for an approval: the owner of a guarded wallet grants it with the passkey.
     """
     return replace(mandate, ended_at=at if kind == "mandate.revoked" else None, payer_guarded=False)
 
 
 async def mandates(connection: Connection, assets: Assets, party: WalletId) -> list[Mandate]:
-    """The newest two hundred mandates that the wallet granted or was granted."""
+    """The newest two hundred mandates that the wallet has granted or that were granted to it."""
     return [_mandate(assets, row) for row in await connection.fetch(sql.mandates, party)]
 
 

@@ -1,16 +1,16 @@
 """Which payments of a guarded wallet need its owner's approval, and why. `decide` is pure.
 
-    amount         more than the policy lets one payment be
-    day            with what went without approval in the last 24 hours, more than it lets a day be
+    amount         over the policy's limit for one payment
+    day            over its limit for a day, together with what was paid without approval in the last 24 hours
     new_payee      never paid before
-    address        to an address that is nobody's handle
-    changed_payee  the payee's wallet got another address lately, or its owner a recovery code: it may be taken over
-    new_device     by a session whose passkey is new, or that was begun without one
-    before_passkey the money was set aside before the wallet's first passkey (schema/10_controls.sql)
+    address        to an address outside the gateway
+    changed_payee  the payee's wallet changed its address lately, or its owner used a recovery code
+    new_device     by a session whose passkey is new, or that was started without one
+    before_passkey the money was held before the wallet had its first passkey (schema/10_controls.sql)
 
 A trusted payee is neither new nor just an address. Limits still apply to it, and a payment to it needs an approval if
-the payee has changed: trust is in a wallet's id, never in its name. An unguarded wallet has no policy, and no passkey
-to approve with.
+the payee has changed: trust belongs to a wallet's id, never to its handle. An unguarded wallet has no policy, and no
+passkey to approve with.
 
 Refunds need no approval: they go back to the payer, up to what was paid. Payments that the payer's own key signs need
 none either: the signature already approves payee and amount.
@@ -44,21 +44,21 @@ from gateway.postgres.pool import Connection, Record, Statements, if_any
 
 sql = Statements(__package__, "policy.sql")
 
-#: Over how long a day's limit is counted.
+#: The window of the day limit.
 DAY: Final = timedelta(hours=24)
 
-#: For how long after it became guarded a wallet's day is summed over its history, since nobody has counted what it paid
-#: before: a day, and an hour for what was being paid in that moment.
+#: How long after its first passkey a wallet's spending of the day is summed over its history, since earlier payments
+#: were not counted: a day, and an hour for payments in progress at that moment.
 FIRST_DAY: Final = DAY + timedelta(hours=1)
 
-#: The undo window where there is one, in seconds.
+#: The range of the undo window, in seconds, where there is one.
 UNDO_SECONDS: Final = range(10, 61)
 
 _CHANGED_DAYS_MAX, _DEVICE_HOURS_MAX, _TRUSTED_MAX = 365, 720, 100
 
 
 class Inputs(Struct, frozen=True):
-    """What `decide` needs to know of one payment. `spent` went without approval in the last 24 hours; `payee` is a
+    """The input of `decide` for one payment. `spent` was paid without approval in the last 24 hours; `payee` is a
     wallet, or an address or a wallet's id as in `trusted`.
     """
 
@@ -100,7 +100,7 @@ def undo_seconds(policy: Policy, inputs: Inputs) -> int:
 
 
 def loosens(before: Policy, after: Policy, assets: Assets) -> bool:
-    """Whether after the change something needs no approval that needed one before, or has a shorter undo window."""
+    """Whether the change lets a payment pass without an approval that it needed before, or shortens the undo window."""
     more = any(
         after.limit(asset).payment > before.limit(asset).payment or after.limit(asset).day > before.limit(asset).day
         for asset in assets
@@ -134,12 +134,13 @@ def check(policy: Policy) -> None:
 # ---- the check ------------------------------------------------------------------------------------------------------
 
 
-#: A payer, and whom it pays.
+#: A payer and a payee.
 _Pair = tuple[WalletId, WalletId | str | None]
 
 
 class WalletPolicy(Check):
-    """Requires an approval for payments outside a guarded wallet's policy, and gives the others their undo window.
+    """Requires an approval for payments that a guarded wallet's policy does not cover, and gives the others their undo
+    window.
 
     Policies are locked in the order of their wallets. For payments that are only held the wallets are locked as well:
     so either the first passkey sees the hold, or the hold sees the passkey.
@@ -161,8 +162,8 @@ class WalletPolicy(Check):
 
 
 class _Judged(Decisions):
-    """`known` are payers and payees who have paid before. `spent` is what the payments of the group so far have used of
-    their payers' days.
+    """`known` are the pairs of payer and payee that have paid before. `spent` is how much of their payers' day limits
+    the payments of the group have used so far.
     """
 
     def __init__(self, context: CheckContext, inputs: Mapping[PaymentId, Inputs], known: Set[_Pair]) -> None:
@@ -215,7 +216,7 @@ def _is_exempt(one: Proposed) -> bool:
 async def policies(
     connection: Connection, assets: Assets, wallets: Sequence[WalletId], lock: bool = False
 ) -> dict[WalletId, Policy]:
-    """The policies of the guarded ones among these wallets; locked in id order if asked."""
+    """The policies of those of these wallets that are guarded; with `lock`, locked in id order."""
     asked = list(set(wallets))
     locks = [asked if kind == "policies" else None for kind in LOCKED]
     rows = await (connection.fetch(sql.locked_payers, asked, *locks) if lock else connection.fetch(sql.payers, asked))
@@ -263,8 +264,8 @@ async def write(
 async def inputs(
     connection: Connection, payments: Sequence[Payment], sessions: Sequence[UUID | None], now: datetime
 ) -> list[Inputs]:
-    """What the policy needs to know of each of these payments of guarded wallets, in order. The caller that decides by
-    it has locked the policies.
+    """The input of `decide` for each of these payments of guarded wallets, in order. A caller that decides by it has
+    locked the policies.
     """
     if not payments:
         return []
@@ -299,7 +300,7 @@ async def count_withdrawal(connection: Connection, owner: WalletId, id: UUID, mo
 
 
 def day_of(owner: WalletId, asset: Asset) -> Counter:
-    """What goes out of a guarded wallet without approval."""
+    """The counter of what a guarded wallet pays without approval."""
     return Counter("policy", owner, asset.code)
 
 
@@ -320,7 +321,7 @@ async def _inputs(
 
 
 async def known(connection: Connection, payments: Sequence[Payment], now: datetime) -> None:
-    """Remember the payees of these payments, which are accepted: they are known from now on."""
+    """Mark the payees of these accepted payments as known to their payers."""
     if payments:
         await connection.execute(
             sql.know,

@@ -1,7 +1,7 @@
-"""A payment of a request for money pays just what an open request asks for, and a request is paid once.
+"""A payment of a request for money must match an open request exactly, and a request is paid once.
 
-The request's row is locked while the payment is decided, so of fifty payments of one request at once one is accepted,
-and none is while the request is being declined or cancelled.
+The request's row is locked while the payment is decided, so of fifty concurrent payments of one request one is
+accepted, and none while the request is being declined or cancelled.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from gateway.payments.requests.request import PREFIX, Request
 
 
 class OpenRequest(Check):
-    """Refuses payments of requests that are not the payer's, not open, or ask for something else."""
+    """Refuses a payment whose request is addressed to another wallet, is not open, or does not match the payment."""
 
     def locks(self, asked: Sequence[Proposed]) -> Locks:
         return {"requests": _ids(asked)}
@@ -55,7 +55,7 @@ class _Requests(Decisions):
 
 
 def refusal(request: Request, payment: Payment) -> GatewayError | None:
-    """Why this payment does not pay the request. Pure."""
+    """Why this payment cannot pay the request. Pure."""
     asks = (
         ("to", f"@{request.requester_handle}", payment.payee_name, request.requester == payment.payee),
         ("asset", request.amount.asset.code, payment.amount.asset.code, request.amount.asset == payment.amount.asset),

@@ -30,13 +30,13 @@ from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "spending.sql")
 
-#: The span of a bucket: small, since a sum reads the payments of one, and not so small that a day has too many of them.
+#: The length of a bucket: short, since a sum reads the payments of one, and not so short that a day has too many.
 BUCKET: Final = timedelta(minutes=10)
 
-#: The bucket of what counts for ever.
+#: The bucket of amounts that count without a time limit.
 FOR_EVER: Final = datetime.fromtimestamp(0, UTC)
 
-#: The scopes that count no longer than a day, how long their rows are kept, and the longest period of a mandate.
+#: The scopes whose window is a day, how long their rows are kept, and the longest period of a mandate.
 _DAYS, _KEEP_DAYS, _KEEP_PERIODS = ("cap", "policy"), timedelta(hours=25), timedelta(days=367)
 
 
@@ -50,7 +50,7 @@ class Counted(Struct, frozen=True):
 
 @dataclass(slots=True)
 class Spent:
-    """What counts against one limit now: units by bucket. Pure."""
+    """The spending that counts against one limit now: units by bucket. Pure."""
 
     buckets: dict[datetime, int] = field(default_factory=dict)
 
@@ -83,7 +83,7 @@ def bucket_of(at: datetime) -> datetime:
 
 
 async def spent(connection: Connection, since: Mapping[Counter, datetime | None]) -> dict[Counter, Spent]:
-    """What counts against each of these since a time; None: since the beginning."""
+    """The spending that counts against each of these limits since a time; None: since the beginning."""
     counters = list(since)
     starts = [since[one] or FOR_EVER - BUCKET for one in counters]
     found = {one: Spent() for one in counters}
@@ -96,7 +96,7 @@ async def spent(connection: Connection, since: Mapping[Counter, datetime | None]
 
 
 async def count(connection: Connection, counted: Sequence[Counted], at: datetime) -> None:
-    """Count these accepted payments as of that time. The caller decided about them and has locked their limits."""
+    """Count these accepted payments at that time. The caller has decided them and holds the locks of their limits."""
     if counted:
         await connection.execute(
             sql.count,
@@ -108,7 +108,7 @@ async def count(connection: Connection, counted: Sequence[Counted], at: datetime
 
 
 async def limits_of(connection: Connection, payments: Sequence[PaymentId]) -> Locks:
-    """What these payments count against, by what is locked to decide by it."""
+    """The limits that these payments count against, as the rows to lock, by kind."""
     if not payments:
         return {}
     row = await connection.fetchrow(sql.limits_of, payments)
@@ -119,7 +119,7 @@ async def limits_of(connection: Connection, payments: Sequence[PaymentId]) -> Lo
 async def give_back(connection: Connection, units: Mapping[UUID, int | None]) -> None:
     """Stop counting this many units of each payment; None: all that still count. Negative units count again.
 
-    A returned part makes no room in a policy's day, which counts the requested amount.
+    A returned part makes no room under a policy's day limit, which counts the requested amount.
     """
     if units:
         await connection.execute(sql.give_back, list(units), list(units.values()))

@@ -1,6 +1,7 @@
-"""A frozen wallet: no money leaves it, on any path. Incoming payments continue.
+"""Wallet freeze: no money leaves a frozen wallet, on any path. Incoming payments continue.
 
-A freeze waits for payments that are being decided (by the policy's row, where there is one); later ones see it.
+A freeze waits for payments that are being decided (by locking the policy's row, if there is one); later payments see
+it.
 """
 
 from collections.abc import Collection, Sequence
@@ -44,7 +45,7 @@ async def payers(
 
 
 async def frozen(connection: Connection, wallets: Collection[WalletId]) -> dict[WalletId, WalletFrozen]:
-    """Why no money leaves these wallets; one that is not frozen is absent."""
+    """Why these wallets are frozen; a wallet that is not frozen is absent."""
     rows = await connection.fetch(policy.sql.payers, list(wallets))
     return {WalletId(row["id"]): refusal for row in rows if (refusal := _refusal(row)) is not None}
 

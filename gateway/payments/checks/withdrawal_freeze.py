@@ -1,8 +1,8 @@
 """Withdrawal freezes: per asset, from a confirmed reconciliation difference until an operator unfreezes it.
 
-A withdrawal takes money out of the gateway: of a token, a payment to an address that is nobody's handle, and a
-redemption; of a currency, a payout by the bank. Nothing else is stopped: the right balance is not known
-yet, but as long as money stays in the gateway, it can be corrected.
+A withdrawal takes money out of the gateway: of a token, a payment to an address outside the gateway, or a redemption;
+of a currency, a payout by the bank. Everything else continues: the correct balance is not known yet, but money that
+stays in the gateway can be corrected.
 
 A withdrawal that was accepted but not sent is frozen too: its authorization goes into no batch, its money stays held,
 and it does not expire. Once unfrozen it continues, or fails if its payer's own signature has expired by then. It is
@@ -29,7 +29,7 @@ sql = Statements(__package__, "withdrawal_freeze.sql")
 
 
 class WithdrawalFreeze(Check):
-    """Refuses payments to an address that is nobody's handle while withdrawals of their asset are stopped."""
+    """Refuses payments to an address outside the gateway while withdrawals of their asset are frozen."""
 
     async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:
         leaving = {one.payment.amount.asset for one in asked if one.payment.payee is None}

@@ -1,8 +1,8 @@
-"""How payments end, and what becomes of them afterwards.
+"""The ends of payments: capture, void, expiry, refund, and the report of an unauthorized one.
 
 capture_void.py          capture, void, expire: the ends of a held payment
-refund.py                give a settled payment back, whole or in part
-plain_ends.py            captures, voids and refunds about which no rule has anything to say, many in one statement
-undo_window.py           the end of the time in which a token payment can be stopped
-report_unauthorized.py   a payment that was somebody else's doing: its wallet is frozen
+refund.py                refund a settled payment, in full or in part
+plain_ends.py            captures, voids and refunds to which no check applies, many in one statement
+undo_window.py           queues token payments whose undo window has ended
+report_unauthorized.py   report a payment as unauthorized, which freezes the wallet
 """

@@ -44,14 +44,15 @@ class EndRequest:
 async def end_all(
     connection: Connection, settings: PaymentSettings, asked: Sequence[EndRequest], now: datetime
 ) -> list[Payment | GatewayError | Unbatched]:
-    """Capture and void, in order and each on its own, in a number of statements that does not depend on how many.
+    """Capture and void these, in order and independently. The number of statements does not depend on how many there
+    are.
 
     A capture pays what is held, or a part of it, and returns the rest to the payer in the same transaction; the rail
     decides whether the payment is settled then. A void returns all of it.
 
     Per request: the payment as it is now, or NotFound, InvalidAmount, AmountTooPrecise, StateConflict (not held, held
-    past its time, about to go by itself, or ended by an earlier one of these), CaptureExceedsHold, or WalletFrozen (the
-    payer's). A capture that needs statements of its own is Unbatched in a group. A single capture raises its refusal.
+    past its expiry, in its undo window, or ended by an earlier one of these), CaptureExceedsHold, or WalletFrozen (the
+    payer's). In a group, a capture that needs statements of its own is Unbatched. A single capture raises its refusal.
 
     Lock order: what the payments count against (checks.py); the payments, all in one statement and in id order, as
     refunds, the relay, settling and expiry lock theirs; then their transfers, then the accounts, each in id order, in
@@ -80,7 +81,7 @@ async def end_all(
             results.append(Unbatched())
             continue
         ended, end = done
-        held[payment.id] = ended  # what a later request for the same payment finds
+        held[payment.id] = ended  # so that a later request for the same payment sees this
         results.append(ended)
         ends.append(end)
     await _write(connection, [result for result in results if isinstance(result, Payment)], ends, now)
@@ -88,7 +89,7 @@ async def end_all(
 
 
 async def expire_due(connection: Connection, settings: PaymentSettings, now: datetime, limit: int = 100) -> int:
-    """Expire up to `limit` payments that have been held past their time; returns how many."""
+    """Expire up to `limit` payments that have been held past their expiry; return how many."""
     ids = [row["id"] for row in await connection.fetch(records.sql.due_payments, now, limit)]
     await checks.lock(connection, settings, giving_back=ids)
     rows = await connection.fetch(records.sql.due_for_update, now, ids)
@@ -96,8 +97,8 @@ async def expire_due(connection: Connection, settings: PaymentSettings, now: dat
 
 
 async def expire_unsigned(connection: Connection, settings: PaymentSettings, now: datetime, limit: int = 100) -> int:
-    """Expire payments that were not signed in time; returns how many. In a transaction of its own, since it locks
-    authorizations. If the owner relays such an authorization later, it is a transfer from outside like any other.
+    """Expire payments that were not signed in time; return how many. Uses a transaction of its own, since it locks
+    authorizations. If the owner relays such an authorization later, it is an external transfer like any other.
     """
     rows = await connection.fetch(records.sql.due_unsigned, now, limit)
     due = await records.by_authorizations(connection, settings.assets, [row["id"] for row in rows])

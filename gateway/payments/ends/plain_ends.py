@@ -1,11 +1,11 @@
 """Captures, voids and refunds of API keys to which no check applies, many in one statement.
 
-Only payments on the ledger rail, without a fee and without a limit that they count against. The statement finds out who
-is calling, uses the idempotency key and writes all there is to write (schema/08_end_payments.sql,
-schema/08_refund_payments.sql), in a PostgreSQL transaction of its own. What it does not do comes back as NeedsChecks:
-capture_void.py and refund.py decide it, and say why where it is refused.
+Only for payments on the ledger rail, without a fee, that count against no limit. The statement authenticates the
+caller, claims the idempotency key and writes every row (schema/08_end_payments.sql, schema/08_refund_payments.sql), in
+a PostgreSQL transaction of its own. A request that it does not handle comes back as NeedsChecks: capture_void.py and
+refund.py decide it, and give the reason if they refuse it.
 
-The answers of captures and voids are not kept with their keys: they follow from the payment (first_answer.py).
+The answers of captures and voids are not stored with their keys: they are derived from the payment (first_answer.py).
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database, if_any
 
-#: What may become of a payment.
+#: The operations that end a payment here.
 EndKind = Literal["capture", "void", "refund"]
 
 _NEEDS_CHECKS: Final = NeedsChecks(always=False)
@@ -33,7 +33,7 @@ _NEEDS_CHECKS: Final = NeedsChecks(always=False)
 
 class PlainEnd(Struct, frozen=True):
     """One request of an API key, by its SHA-256 (`token_hash`). `amount` is the part, as text that `money.is_decimal`
-    takes; None is all. No two in one batch may have the same `key`.
+    accepts; None is all. No two in one batch may have the same `key`.
     """
 
     token_hash: bytes
@@ -48,7 +48,7 @@ class PlainEnd(Struct, frozen=True):
         return self.token_hash, self.idempotency_key
 
 
-#: What became of a request: the payment as it is now, or the refund; or nothing yet.
+#: The outcome of a request: the payment as it is now, or the refund; or NeedsChecks.
 Outcome = Payment | NeedsChecks
 
 
@@ -57,7 +57,7 @@ async def end_all(
 ) -> list[Outcome]:
     """Capture and void, each on its own, in one PostgreSQL transaction that is committed when this returns.
 
-    Raises DatabaseUnavailable: then nobody knows, and each is asked again with its key.
+    Raises DatabaseUnavailable: the outcome is unknown then; retry each request with its idempotency key.
     """
     async with database.one_statement() as connection:
         return await end_in(connection, settings, asked, now)

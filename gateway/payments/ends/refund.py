@@ -49,17 +49,18 @@ async def refund(connection: Connection, settings: PaymentSettings, asked: Refun
 async def refund_all(
     connection: Connection, settings: PaymentSettings, asked: Sequence[Refund], now: datetime
 ) -> list[Payment | GatewayError | Unbatched]:
-    """Refund these payments, in order and each on its own, in a number of statements that does not depend on how many
-    they are. A refund takes the rail of the original payment, and has a note of its own (note.py).
+    """Refund these payments, in order and independently. The number of statements does not depend on how many there
+    are. A refund takes the rail of the original payment, and has a note of its own (note.py).
 
     Concurrent refunds never exceed what was paid: the row that counts what is refunded of the original payment is
     locked before what is left is read, and refunds under way count already (records.py).
 
-    Per request: the refund, or NotFound, Forbidden (the payer asks), InvalidAmount, AmountTooPrecise, StateConflict
-    (not settled), RefundExceedsPayment, InsufficientFunds, or why a check refuses it. Of two refunds of one payment the
-    later is Unbatched.
+    Per request: the refund, or NotFound, Forbidden (the caller is the payer), InvalidAmount, AmountTooPrecise,
+    StateConflict (not settled), RefundExceedsPayment, InsufficientFunds, or the refusal of a check. Of two refunds of
+    one payment the later is Unbatched.
 
-    Lock order: what the checks lock and what the original payments count against, then those payments, then accounts.
+    Lock order: the rows that the checks lock and the limits of the original payments, then those payments, then
+    accounts.
     """
     found = await records.payments_of(connection, settings.assets, [one.payment for one in asked])
     payers = await wallet.by_handles(connection, sorted({one.payer_handle for one in found.values()}))
@@ -95,7 +96,7 @@ def _proposed(
     asked: Refund,
     now: datetime,
 ) -> Proposed | GatewayError:
-    """The refund as a payment before any money moves, or why there is none."""
+    """The refund as a payment before any money moves, or its refusal."""
     try:
         first = records.of_party(firsts, asked.payment, asked.caller.id)
         money = _left(first, asked)

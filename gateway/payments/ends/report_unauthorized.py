@@ -8,8 +8,8 @@ A link in a notification reports it too, without signing in: 256 random bits, st
 days and for nothing else. Opening it only shows a question; a second request reports the payment.
 
 The owner unfreezes the wallet after a day or more, with a passkey that is older than the freeze, so a thief with a
-session or a new passkey cannot. Two operators can do it together (operators/approvals.py); only they can end a freeze
-of theirs.
+session or a new passkey cannot. Two operators can do it together (operators/approvals.py); a freeze by operators can
+only be ended by operators.
 """
 
 from datetime import datetime, timedelta
@@ -50,9 +50,9 @@ LINK_GOOD_FOR: Final = timedelta(days=30)
 async def report(
     database: Database, settings: PaymentSettings, caller: WalletId, id: PaymentId, by: By, now: datetime
 ) -> Payment:
-    """Freeze the caller's wallet, and end the payment if possible; idempotent. Returns the payment as it is then.
+    """Freeze the caller's wallet, and end the payment if possible; idempotent. Returns the payment as it is afterwards.
 
-    Raises NotFound, and Forbidden (the payee asks).
+    Raises NotFound, and Forbidden (the caller is the payee).
     """
     async with database.transaction() as connection:
         payment = await records.payment(connection, settings.assets, id, caller)
@@ -66,7 +66,7 @@ async def report(
 async def _end(
     connection: Connection, settings: PaymentSettings, caller: WalletId, id: PaymentId, now: datetime
 ) -> Payment:
-    """The authorization is locked first, then the payment, as settling locks them."""
+    """Locks the authorization first, then the payment, like settlement."""
     seen = await records.payment(connection, settings.assets, id, caller)
     if seen.authorization_id is not None:
         tracked = await authorization.one(connection, seen.authorization_id, for_update=True)
@@ -89,7 +89,7 @@ async def _end(
 async def link(
     connection: Connection, settings: PaymentSettings, caller: WalletId, id: PaymentId, now: datetime
 ) -> str:
-    """A token for a link that reports the caller's payment. Raises NotFound, and Forbidden (the payee asks)."""
+    """A token for a link that reports the caller's payment. Raises NotFound, Forbidden (the caller is the payee)."""
     payment = await records.payment(connection, settings.assets, id, caller)
     if payment.payer != caller:
         raise Forbidden("only the payer of a payment is sent such a link")
@@ -116,8 +116,8 @@ async def create_challenge(
 
 
 async def unfreeze(connection: Connection, caller: WalletId, assertion: Assertion, now: datetime) -> None:
-    """End the owner's own freeze. Raises InvalidPasskey, ClonedPasskey, and Forbidden: there is no freeze that old, or
-    the passkey is too new.
+    """End the owner's own freeze. Raises InvalidPasskey, ClonedPasskey, and Forbidden (there is no freeze that old, or
+    the passkey is too new).
     """
     signed_by = await passkey.verify(connection, caller, PURPOSE, (), assertion, now)
     if now - signed_by.created_at < DELAY:

@@ -1,12 +1,12 @@
 """A caller's note on a payment, for its own systems: a reference, such as an order number, and metadata. Pure.
 
-A note is shown only to the wallet that wrote it. What the other side should read goes into the memo. Other payment
-APIs do the same: Stripe's `metadata` and Adyen's `reference` are the merchant's alone, and what the customer reads has
-a field of its own (`description`, `referenceForBeneficiary`). GoCardless prints its `reference` on the payer's bank
-statement: that is the memo here. The author is the payer, or the payee where it draws on a mandate.
+A note is shown only to the wallet that wrote it. What the other side should read goes into the memo. Other payment APIs
+do the same: Stripe's `metadata` and Adyen's `reference` are visible to the merchant only, and the text for the customer
+is another field (`description`, `referenceForBeneficiary`). GoCardless prints its `reference` on the payer's bank
+statement: that is the memo here. The author is the payer, or the payee if it draws on a mandate.
 
 A note is written once, with its payment, and never changed. A refund has a note of its own, written by its
-payer; the note of the original payment (`refund_of`) is somebody else's.
+payer; the note of the original payment (`refund_of`) belongs to the other side.
 """
 
 from collections.abc import Mapping
@@ -24,10 +24,10 @@ Metadata: TypeAlias = dict[str, str | int | float | bool]
 REFERENCE_MAX: Final = 64
 KEY_MAX: Final = 40
 
-#: The most that metadata takes as JSON in UTF-8, without blanks, in bytes.
+#: The largest size of metadata in bytes, as JSON in UTF-8 without whitespace.
 METADATA_BYTES_MAX: Final = 2048
 
-#: The largest whole number that every JSON reader has exactly (RFC 8259, section 6).
+#: The largest integer that every JSON reader represents exactly (RFC 8259, section 6).
 INTEGER_MAX: Final = 2**53 - 1
 
 

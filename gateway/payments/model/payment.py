@@ -1,4 +1,4 @@
-"""A payment, and what it may become. Pure: no clock, no database."""
+"""A payment and its state machine. Pure: no clock, no database."""
 
 from datetime import datetime
 from enum import Enum
@@ -16,11 +16,11 @@ from gateway.payments.model.note import Note
 from gateway.payments.model.route import Route
 from gateway.payments.model.state import State as State  # the redundant name lets others import it from here
 
-#: The ends of a payment at which its payer has all of the money.
+#: The final states in which the payer has all of the money.
 ENDED_UNPAID: Final = frozenset({State.FAILED, State.VOIDED, State.EXPIRED, State.DECLINED})
 
 
-#: The states that a payment comes to only with its payer's agreement.
+#: The states that a payment reaches only with its payer's agreement.
 _AGREED: Final = frozenset({State.HELD, State.QUEUED, State.SUBMITTED, State.SETTLED})
 
 
@@ -58,9 +58,9 @@ _AFTER = {
 
 
 def after(id: UUID, state: State, event: Event, prefix: str = "pay") -> State:
-    """The state that `event` leads to. Raises StateConflict when `state` has no such way on.
+    """The state that `event` leads to. Raises StateConflict if `state` has no such transition.
 
-    A conversion lives the part of the same life that begins at QUEUED; its `prefix` is `cnv`.
+    A conversion has the same state machine from QUEUED on; its `prefix` is `cnv`.
     """
     try:
         return _AFTER[state, event]
@@ -71,8 +71,8 @@ def after(id: UUID, state: State, event: Event, prefix: str = "pay") -> State:
 class Payment(Struct, frozen=True):
     """A request that money moves from a payer to a payee.
 
-    `captured` is what was paid in the end, `refunded` what of it was or is being refunded. The payer pays `fee` on top
-    of the amount. The payee is a wallet, or an address outside the gateway.
+    `captured` is the amount that was paid in the end, `refunded` the part of it that was or is being refunded. The
+    payer pays `fee` on top of the amount. The payee is a wallet, or an address outside the gateway.
     """
 
     id: PaymentId
@@ -96,11 +96,11 @@ class Payment(Struct, frozen=True):
     created_at: datetime
     expires_at: datetime | None
     settled_at: datetime | None
-    approval: tuple[str, ...] | None = None  #: Why it needs its payer's approval, or needed it; None: it did not.
-    capture: bool = True  #: False: once it is approved it is only held.
-    undo_until: datetime | None = None  #: Held until then, for its payer to stop it, and then queued.
-    claim: Claim | None = None  #: The payer's idempotency key that it is asked for with, until it is written.
-    note: Note | None = None  #: What a caller wrote on it; None too where it was read for nobody to see.
+    approval: tuple[str, ...] | None = None  #: Why it needs or needed its payer's approval; None: it did not.
+    capture: bool = True  #: False: once approved, it is only held.
+    undo_until: datetime | None = None  #: Held until then, so that its payer can stop it; then queued.
+    claim: Claim | None = None  #: The payer's idempotency key, until the payment is written.
+    note: Note | None = None  #: The caller's note; also None where the payment was read without it.
     hidden_from_payee: bool = False  #: Until its payer has agreed to it (`visible_to_payee`).
 
     @property
@@ -112,7 +112,7 @@ class Payment(Struct, frozen=True):
 
     @property
     def has_its_key(self) -> bool:
-        """Whether it was settled at once and its key is in its own row (schema/01_ledger.sql)."""
+        """Whether it was settled at once, so that its idempotency key is in its own row (schema/01_ledger.sql)."""
         return self.claim is not None and self.state is State.SETTLED and self.transfer_id == self.id
 
     @property
@@ -129,8 +129,8 @@ class Payment(Struct, frozen=True):
 
 
 def as_accepted(payment: Payment) -> Payment:
-    """What a payment was that was settled, or queued, when it was accepted. All that changes of the first kind are its
-    refunds. The second kind (rails/chain.py) has its own id for its authorization, too.
+    """A payment that was settled or queued at once, as it was when it was accepted. A settled one changes only by its
+    refunds. A queued one (rails/chain.py) has an authorization with the payment's own id.
     """
     nothing = Money(0, payment.amount.asset)
     if payment.authorization_id != payment.id:

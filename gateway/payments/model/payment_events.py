@@ -20,7 +20,9 @@ from gateway.payments.model.route import ledger_route
 
 
 def events(payment: Payment) -> list[Event]:
-    """The event of a payment's present state: for both wallets, or the payer's only while the payee may not see it."""
+    """The event of a payment's present state: for both wallets, or for the payer only while the payment is hidden from
+    the payee.
+    """
     payee = payment.payee if payment.visible_to_payee else None
     whole = {"from": payment.payer_name, **payload(payment)}
     return [Event(f"payment.{payment.state.value}", payment.payer, payment.id, whole, other=payee)]
@@ -51,11 +53,11 @@ def payload(payment: Payment) -> dict[str, object]:
 
 
 def at_event(payment: Payment, kind: str, payload: Mapping[str, Any], at: datetime) -> Payment:
-    """The payment as it was at an event, from what it is now. Pure."""
+    """The payment as it was at an event, reconstructed from what it is now. Pure."""
     state, asset = State(kind.removeprefix("payment.")), payment.amount.asset
     nothing = Money(0, asset)
     fee = asset.parse(payload["fee"]) if "fee" in payload else nothing
-    follows = payment.route == ledger_route(payment.fee)  # a capture of a part changes the fee, and so the route
+    follows = payment.route == ledger_route(payment.fee)  # a partial capture changes the fee, and so the route
     return replace(
         payment,
         state=state,
@@ -88,7 +90,7 @@ def conversion_event(conversion: Conversion) -> Event:
 
 
 def conversion_at_event(conversion: Conversion, kind: str, payload: Mapping[str, Any], at: datetime) -> Conversion:
-    """The conversion as it was at an event, from what it is now. Pure."""
+    """The conversion as it was at an event, reconstructed from what it is now. Pure."""
     state = State(kind.removeprefix("conversion."))
     return dataclasses.replace(
         conversion,

@@ -1,7 +1,7 @@
-"""Payments of API keys and sessions to which no check applies: one statement takes many of them. Pure.
+"""Payments by API keys and sessions to which no check applies: one statement processes many of them. Pure.
 
-Each rail has its own kind and its own statement (rails/ledger.py, rails/chain.py), which finds out who is calling,
-claims the key and pays, for all who are in it.
+Each rail has its own class and its own statement (rails/ledger.py, rails/chain.py), which authenticates the callers,
+claims the idempotency keys and pays.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ from gateway.money import Money
 
 
 class PlainPayment(Struct, frozen=True):
-    """One request: who asks, by the SHA-256 of an API key, or of a session's token if it is `of_session`
-    (`token_hash`); its idempotency key; whom it pays, by handle. No two in one batch may have the same `key`.
+    """One request. `token_hash` is the SHA-256 of the caller's API key, or of a session's token if `of_session`; `key`
+    is the idempotency key, and no two requests in one batch may have the same; the payee is a handle.
     """
 
     token_hash: bytes
@@ -36,28 +36,28 @@ class PlainPayment(Struct, frozen=True):
 
 
 class Undecided:
-    """Not for this path: nothing was written, and `pay` decides."""
+    """Not handled on this path: nothing was written, and `pay` decides."""
 
 
 class NeedsChecks(Undecided):
-    """The payment has to pass the checks, which `pay` asks. `always`: every payment of this API key has to."""
+    """The payment has to pass the checks, which `pay` runs. `always`: every payment of this API key has to."""
 
     def __init__(self, always: bool) -> None:
         self.always = always
 
 
-#: Why a request was not done here: it is refused, or to be decided by `pay`.
+#: Why a request was not carried out here: it is refused, or left to `pay`.
 NotDone = InsufficientFunds | Unauthenticated | Undecided
 
 
 def handle_of(to: str) -> str | None:
-    """The handle that `to` says in the way it is kept; None for addresses and odd spellings, which are `pay`'s."""
+    """The handle in `to` if it is in its stored spelling; None for addresses and other spellings, left to `pay`."""
     handle = to.removeprefix("@")
     return handle if is_folded(handle) and not to.startswith("0x") else None
 
 
 def columns_of(asked: Sequence[PlainPayment]) -> tuple[list[Any], ...]:
-    """What the statements that take many payments have in common, as they take it: a column for each field."""
+    """The parameters that the statements for many payments have in common: a column for each field."""
     return (
         [one.token_hash for one in asked],
         [one.idempotency_key for one in asked],
@@ -70,7 +70,7 @@ def columns_of(asked: Sequence[PlainPayment]) -> tuple[list[Any], ...]:
 
 
 def payload_of(one: PlainPayment, expires_at: datetime | None = None) -> str:
-    """The payload of its event without the payer, as in `payment_events.events`. No value needs escaping."""
+    """The payload of the payment's event without the payer, as in `payment_events.events`. No value needs escaping."""
     expires = "" if expires_at is None else f',"expires_at":"{rfc3339(expires_at)}"'
     return f'{{"to":"@{one.payee_handle}","amount":"{one.money.amount}","asset":"{one.money.asset.code}"{expires}}}'
 
@@ -78,8 +78,8 @@ def payload_of(one: PlainPayment, expires_at: datetime | None = None) -> str:
 def not_done(
     money: Money, outcome: str, payer_handle: str, fee: Money, available: int | None, of_session: bool
 ) -> NotDone:
-    """What a statement says of a payment of `money` that it has not done."""
-    if of_session and outcome not in ("unauthenticated", "used", "own_key"):  # the checks say why, and open accounts
+    """The reason that a statement gives for a payment of `money` that it has not carried out."""
+    if of_session and outcome not in ("unauthenticated", "used", "own_key"):  # the path with checks gives the reason
         return NeedsChecks(always=False)
     if outcome == "short":
         assert available is not None

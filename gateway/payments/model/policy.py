@@ -1,7 +1,7 @@
-"""The policy of a wallet, as its owner has set it: which payments need an approval, and why. Pure.
+"""A wallet's policy, as its owner has set it: which payments need an approval, and why. Pure.
 
-checks/policy.py decides by it. Where the owner has set no limit, there is a usual one for each currency: about a
-hundred euros a payment. These are round numbers, not rates: each was worth 40 to 140 EUR in 2025. A token counts as the
+checks/policy.py decides by it. Where the owner has set no limit, the currency's default applies: about a hundred euros
+a payment. The defaults are round numbers, not rates: each was worth 40 to 140 EUR in 2025. A token counts as the
 currency that backs it. A currency that is not in the table gets the lowest number, and so needs an approval sooner.
 """
 
@@ -13,10 +13,10 @@ from msgspec import Struct, field
 
 from gateway.money import Asset, Money
 
-#: Why a payment needs its payer's approval. checks/policy.py says what each means and decides which apply.
+#: Why a payment needs its payer's approval. checks/policy.py explains and decides them.
 Reason = Literal["amount", "day", "new_payee", "address", "changed_payee", "new_device", "before_passkey"]
 
-#: In whole ones of the currency (ISO 4217).
+#: The default limits of one payment, in whole units of the currency (ISO 4217).
 _WHOLE: Final = {
     20: "KWD",
     50: "BHD OMR",
@@ -39,20 +39,20 @@ _WHOLE: Final = {
 
 _BY_CODE: Final = {code: whole for whole, codes in _WHOLE.items() for code in codes.split()}
 
-#: How many such payments a day is.
+#: The default day limit, as a multiple of the payment limit.
 DAYS_PAYMENTS: Final = 3
 
 
 class Limit(Struct, frozen=True):
-    """The most that goes without approval: in one payment, and in 24 hours."""
+    """The most that can be paid without approval: in one payment, and in 24 hours."""
 
     payment: Money
     day: Money
 
 
 class Policy(Struct, frozen=True):
-    """A wallet's own. `limits` are those that its owner has set, by asset code. `trusted` are wallets' ids as they are
-    shown, and addresses. Zero days, hours or seconds: no approval, and no window.
+    """A wallet's policy. `limits` are set by the owner, by asset code. `trusted` are wallets' ids as the API shows
+    them, and addresses. Zero days, hours or seconds mean no approval and no window.
     """
 
     limits: Mapping[str, Limit] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Policy(Struct, frozen=True):
 
 
 def usual_limit(asset: Asset) -> Limit:
-    """Where the owner has set none: about a hundred euros a payment, and three times that a day."""
+    """The default limit of an asset: about a hundred euros a payment, and three times that a day."""
     units = usual_whole(asset.backing or asset.code) * 10**asset.decimals
     return Limit(Money(units, asset), Money(DAYS_PAYMENTS * units, asset))
 

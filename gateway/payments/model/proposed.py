@@ -1,4 +1,4 @@
-"""A payment that is proposed: what the checks decide about, and the rails accept. Pure."""
+"""A proposed payment: the input of the checks and of the rails. Pure."""
 
 from typing import Literal
 from uuid import UUID
@@ -14,7 +14,9 @@ from gateway.payments.payees.resolver import Payee
 
 
 class Counter(Struct, frozen=True, order=True):
-    """What a payment counts against. `id` is of the key's origin, the wallet or the mandate; `number` is the cap's."""
+    """A limit that a payment counts against. `id` is that of the key's origin, the wallet or the mandate; `number` is
+    the cap's.
+    """
 
     scope: Literal["cap", "policy", "mandate", "mandate_total"]
     id: UUID
@@ -23,9 +25,9 @@ class Counter(Struct, frozen=True, order=True):
 
 
 class Proposed(Struct, frozen=True):
-    """A payment before any money moves, its two sides, and who asks for it. `request` is the request for money that it
-    is to pay. `counters` are the limits over time that it counts against once it is accepted: the checks say so of a
-    payment that has passed them.
+    """A payment before any money moves, its two sides, and its caller. `request` is the request for money that it pays.
+    `counters` are the limits over time that it counts against once it is accepted; the checks set them on a payment
+    that has passed.
     """
 
     payment: Payment

@@ -20,12 +20,12 @@ class Rail(Protocol):
     """A way to move money. Each rail gets its own payments of a group, in the order of `PaymentSettings.rails`."""
 
     name: str  #: As in `Route.rail`, and in a payment's row.
-    final_at_once: bool  #: Whether what is accepted is settled, so that there is nothing left to stop.
-    signed: bool  #: Whether each payment takes a signature by the key of its payer's address.
+    final_at_once: bool  #: Whether an accepted payment is settled at once, so that it cannot be stopped.
+    signed: bool  #: Whether each payment needs a signature by the key of its payer's address.
 
     def quote(self, settings: RailSettings, money: Money, outside: str | None) -> Route | None:
-        """How this rail would move `money` to a handle, or to `outside`, an address that is nobody's handle; None where
-        it does not carry such money. Pure. Raises UnknownPayee where it does, but not there.
+        """The route of `money` on this rail to a handle, or to `outside`, an address outside the gateway; None if the
+        rail does not carry the asset. Pure. Raises UnknownPayee if it carries the asset, but not to such an address.
         """
 
     async def accept(
@@ -35,20 +35,20 @@ class Rail(Protocol):
         their rows and events. Per payment: as it is now, or InsufficientFunds; a refused one leaves no trace.
 
         Each is counted against its `counters`, once its money has moved or is held. A payment with `expires_at` or
-        `undo_until` is only held. Several statements that lock accounts lock all of them first. The number of
-        statements does not depend on how many payments there are.
+        `undo_until` is only held. A rail that locks accounts in several statements locks all of them first. The number
+        of statements does not depend on how many payments there are.
         """
 
     def captured(
         self, settings: RailSettings, payment: Payment, money: Money, now: datetime
     ) -> tuple[Payment, End] | None:
-        """What capturing `money` of a held payment makes of it and of its hold, where no more is to be written than
-        that; None where it takes statements of its own (`capture`). Pure.
+        """The payment and its hold after a capture of `money`, if nothing else has to be written; None if the capture
+        needs statements of its own (`capture`). Pure.
         """
 
     async def capture(
         self, connection: Connection, settings: RailSettings, payment: Payment, money: Money, now: datetime
     ) -> Payment:
-        """Pay `money` of what is held for a payment, whose row is locked, and give the rest back: the payment as it is
-        now, which the caller writes.
+        """Pay `money` out of a payment's hold, and return the rest to the payer. The payment's row is locked. Returns
+        the payment as it is now, which the caller writes.
         """

@@ -1,7 +1,7 @@
-"""What every rail gets of the configuration: assets, contracts, rates and durations; and the fee. Pure.
+"""The configuration that every rail gets: assets, contracts, rates and durations; and the fee. Pure.
 
-It knows no rail, so that rails, routes and payments need no circular import; `PaymentSettings` adds the kinds that
-are registered.
+It imports no rail, so that rails, routes and payments need no circular import; `PaymentSettings` adds the registered
+rails.
 """
 
 from collections.abc import Mapping
@@ -21,8 +21,8 @@ class RailSettings:
     ledger_fee_basis_points: int
     hold_seconds: int
     authorization_seconds: int
-    finality_seconds: float  #: What a chain payment is expected to take, from accepted to final.
-    signature_seconds: int = 900  #: How long a payment waits for the signature of a payer with a key of their own.
+    finality_seconds: float  #: The expected time of a chain payment from accepted to final.
+    signature_seconds: int = 900  #: How long a payment waits for the signature of a payer who keeps the key.
     approval_seconds: int = 900  #: How long a payment waits for its payer's approval.
 
     def contract(self, token: Asset) -> Contract:
@@ -33,12 +33,12 @@ class RailSettings:
             raise TokenNotDeployed(token.code) from None
 
     def backing(self, token: Asset) -> Asset:
-        """The currency that the token is issued against."""
+        """The currency that backs the token."""
         return self.assets.backing(token)
 
 
 def fee(settings: RailSettings, money: Money) -> Money:
-    """The payer's fee on top of `money`. It is rounded down to a whole unit, so that 1% of 0.01 is nothing."""
+    """The payer's fee on top of `money`. It is rounded down to a whole unit, so 1% of 0.01 is 0."""
     if money.asset.kind == "token":
         return Money(0, money.asset)
     return basis_points_floor(money, settings.ledger_fee_basis_points)

@@ -17,7 +17,7 @@ RailName = Literal["ledger", "chain"]
 
 
 class Route(msgspec.Struct, frozen=True):
-    """The way a payment takes. `fee` is a decimal string in the payment's asset."""
+    """The route of a payment. `fee` is a decimal string in the payment's asset."""
 
     rail: Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(get_args(RailName))})]
     reasons: Annotated[tuple[str, ...], msgspec.Meta(description="Why this way, in sentences for people.")]
@@ -32,7 +32,7 @@ def rail_of(asset: Asset) -> RailName:
 
 
 def rails_of(assets: Iterable[Asset]) -> dict[str, RailName]:
-    """The rail of every asset that wallets hold, by code."""
+    """The rail of every asset that wallets can hold, by code."""
     return {asset.code: rail_of(asset) for asset in assets if asset.kind != "native"}
 
 
@@ -69,8 +69,8 @@ def ledger_route(fee: Money) -> Route:
 
 
 def stored(route: Route, fee: Money, outside: bool) -> str | None:
-    """What is kept, as JSON, of the route of a payment with this fee. None: it follows from the rest of the row. Of a
-    chain route only the expected seconds do not, so the number is all of it.
+    """The stored part, as JSON, of the route of a payment with this fee. None: the route follows from the rest of the
+    row. Of a chain route only the expected seconds do not follow, so that number is stored.
     """
     if route == ledger_route(fee):
         return None
@@ -80,7 +80,9 @@ def stored(route: Route, fee: Money, outside: bool) -> str | None:
 
 @lru_cache(maxsize=1024)
 def restored(kept: str | None, fee: Money, outside: bool) -> Route:
-    """The route of a payment whose row has `kept` of it. Few differ."""
+    """The route of a payment, from the part of it that is `kept` in its row. There are few distinct routes, so they are
+    cached.
+    """
     if kept is None:
         return ledger_route(fee)
     found = msgspec.json.decode(kept, type=float | Route)

@@ -1,4 +1,4 @@
-"""Payment settings, and the kinds that are registered, in one value that every function of the package takes. Pure."""
+"""Payment settings, and the registered kinds, in one value that every function of the package takes. Pure."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +13,8 @@ from gateway.settlement.settles import Settles
 
 @dataclass(frozen=True, slots=True)
 class PaymentSettings(RailSettings):
-    """`rails` are what money moves by, and `payees` the ways to name a payee, both in the order in which they are
-    asked; `settles` are the kinds of things that final blocks settle, in the order in which they lock their rows.
+    """`rails` and `payees` (the payee resolvers) are in the order in which they are tried; `settles` are the kinds of
+    things that final blocks settle, in the order in which they lock their rows.
     """
 
     rails: tuple[Rail, ...] = field(kw_only=True)
@@ -22,11 +22,11 @@ class PaymentSettings(RailSettings):
     settles: tuple[Settles[Any], ...] = field(kw_only=True)
 
     def rail(self, name: str) -> Rail:
-        """The rail of this name, which a payment goes by."""
+        """The rail with this name."""
         return next(rail for rail in self.rails if rail.name == name)
 
     def route(self, money: Money, outside: str | None) -> Route:
-        """The route of `money` to a handle, or to `outside`, an address that is nobody's handle: by the first rail that
+        """The route of `money` to a handle, or to `outside`, an address outside the gateway: on the first rail that
         carries it.
 
         Raises UnknownPayee for fiat to such an address: there is no account it could be put on.

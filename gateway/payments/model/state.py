@@ -1,4 +1,4 @@
-"""The states of a payment, in a module that imports nothing: clients of the API have them too. What follows which is in
+"""The states of a payment, in a module that imports nothing: API clients use them too. The transitions are in
 payment.py.
 """
 
@@ -15,8 +15,8 @@ class State(Enum):
        └─────expire──> EXPIRED          └─void──> VOIDED, ─expire─> EXPIRED
 
     A payment that needs its payer's approval begins at REQUIRES_CONFIRMATION with its money set aside: an approval
-    confirms it, and in the same transaction it goes on as it would have without (approve.py); its payer may decline it.
-    From HELD a payment of tokens goes to QUEUED at once, or when it can be undone no more (undo_window.py).
+    confirms it, and in the same transaction it continues as if none had been needed (approve.py); its payer may decline
+    it. From HELD a token payment goes to QUEUED at once, or when its undo window ends (undo_window.py).
 
     A payment of tokens whose payer keeps the key begins at REQUIRES_CONFIRMATION with its money set aside, and its
     signature queues it. From there and from QUEUED it may settle or fail too: whoever has the signed authorization can
@@ -26,9 +26,9 @@ class State(Enum):
     REQUIRES_CONFIRMATION = "requires_confirmation"  #: Waits for its payer: to confirm it, or to sign it.
     HELD = "held"  #: The payer's money is set aside for it.
     QUEUED = "queued"  #: Its authorization waits to be sent to the chain.
-    SUBMITTED = "submitted"  #: Its authorization is in a chain transaction; what became of it is not final.
-    SETTLED = "settled"  #: The money is the payee's, for good.
-    FAILED = "failed"  #: The chain can never settle it; the payer has the money back.
-    VOIDED = "voided"  #: Given back on purpose.
-    EXPIRED = "expired"  #: Given back by time.
-    DECLINED = "declined"  #: Its payer did not approve it; the money never left them.
+    SUBMITTED = "submitted"  #: Its authorization is in a chain transaction, whose outcome is not final.
+    SETTLED = "settled"  #: Final: the payee has the money.
+    FAILED = "failed"  #: Final: the chain can never settle it; the payer has the money back.
+    VOIDED = "voided"  #: Returned to the payer by a void.
+    EXPIRED = "expired"  #: Returned to the payer because its time ran out.
+    DECLINED = "declined"  #: Its payer declined to approve it, and has the money back.

@@ -1,8 +1,8 @@
 """Sign a payment with the payer's own key: it was accepted, its money set aside, and it waits for a signature.
 
 What is to be signed is EIP-712 typed data (eth_signTypedData_v4), which any wallet shows and signs. With the signature
-the payment is queued and goes on like any other. The owner does not depend on the gateway for it: whoever relays
-the signed authorization, final logs decide (gateway/settlement/), also for a payment that still waits.
+the payment is queued and goes on like any other. The owner does not depend on the gateway: anybody may relay the signed
+authorization. Final logs decide (gateway/settlement/), also for a payment that still waits.
 """
 
 from datetime import datetime
@@ -46,11 +46,11 @@ async def sign(
 ) -> Payment:
     """Queue the caller's payment with its signature. The same signature again finds the payment as it is.
 
-    A key's signature is checked here; a contract is called for its own, before the transaction. `node` may be missing
-    for keys.
+    A key's signature is checked here. For a contract wallet's signature the contract is called, before the transaction.
+    `node` may be None for keys.
 
-    Raises NotFound, Forbidden (the payee asks), InvalidSignature, StateConflict (it waits for no signature, or its time
-    is over), WithdrawalsFrozen, WalletFrozen, NodeUnavailable (a contract cannot be asked).
+    Raises NotFound, Forbidden (the caller is the payee), InvalidSignature, StateConflict (it waits for no signature, or
+    its time is over), WithdrawalsFrozen, WalletFrozen, NodeUnavailable (a contract cannot be called).
     """
     async with database.reading() as connection:
         payment, tracked = await _payment(connection, settings, caller, id)

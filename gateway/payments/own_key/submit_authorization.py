@@ -40,14 +40,15 @@ from gateway.payments.records import records
 from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Database
 
-#: For how long at least, and at the most, one has to be good: time to be put into a block, and money held in vain.
+#: The shortest and longest remaining validity of an authorization: there must be time to get it into a block, and the
+#: money should not stay held for too long.
 _GOOD_FOR_MIN, _GOOD_FOR_MAX = timedelta(seconds=30), timedelta(days=30)
 
-#: A nonce as far as this from those that the gateway gives out at the address is never given out by it.
+#: The distance from the gateway's own nonces at an address, beyond which the gateway never uses a nonce.
 _NONCES_APART: Final = 1 << 32
 
-#: How often it is checked whether the same one was submitted meanwhile.
-_LOOKS = 3
+#: How often a submission is tried, if the same authorization was submitted concurrently.
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +69,16 @@ class SignedAuthorization:
 async def submit(
     database: Database, node: Node | None, settings: PaymentSettings, asked: SignedAuthorization, now: datetime
 ) -> Payment:
-    """Hold its money and queue it. Before the transaction the contract is asked whether the nonce was used, as of the
-    block that the ledger has read: a payment whose nonce was used before would never settle. Later uses are read from
-    the chain.
+    """Hold the money and queue the authorization. Before the transaction the contract is called to see whether the
+    nonce was used, as of the block that the ledger has read: a payment whose nonce was used before would never settle.
+    Later uses are read from the chain.
 
     Raises NotFound (the payer is not a wallet's address), InvalidRequest (an invalid nonce or time), NonceTaken,
     InvalidSignature, NodeUnavailable, UnknownPayee, SelfPayment, WalletFrozen, WithdrawalsFrozen, InsufficientFunds.
     """
-    for look in range(_LOOKS):
+    for look in range(_ATTEMPTS):
         async with database.reading() as connection:
-            there = await _there(connection, settings, asked)
+            there = await _existing(connection, settings, asked)
             if there is not None:
                 return there
             payer = await _payer(connection, asked)
@@ -94,13 +95,13 @@ async def submit(
                     return await _begin(connection, settings, payer, one, asked.money, now)
                 raise Contended
         except Contended:
-            if look == _LOOKS - 1:
+            if look == _ATTEMPTS - 1:
                 raise
     raise AssertionError("the last look ends it")
 
 
-async def _there(connection: Connection, settings: PaymentSettings, asked: SignedAuthorization) -> Payment | None:
-    """Its payment, if it was submitted before."""
+async def _existing(connection: Connection, settings: PaymentSettings, asked: SignedAuthorization) -> Payment | None:
+    """The payment of this authorization, if it was submitted before."""
     key = (asked.money.asset.code, _address(asked.payer), asked.nonce)
     tracked = (await authorization.find(connection, [key])).get(key)
     if tracked is None:
@@ -161,7 +162,7 @@ def _authorization(
 
 
 async def _checked(node: Node, settings: PaymentSettings, one: Authorization) -> Authorization:
-    """The authorization, with its signature as the token takes it. Network, where the payer is a contract."""
+    """The authorization, with its signature as the token takes it. Calls the node if the payer is a contract."""
     digest = message.digest(settings.contract(settings.assets[one.asset]), one)
     if one.by == "owner":
         return structs.replace(one, signature=signature.check(one.from_address, digest, one.signature))
@@ -172,8 +173,8 @@ async def _checked(node: Node, settings: PaymentSettings, one: Authorization) ->
 async def _begin(
     connection: Connection, settings: PaymentSettings, payer: Wallet, one: Authorization, money: Money, now: datetime
 ) -> Payment:
-    """The payment, its money held and its authorization queued. Raises Contended where that was done meanwhile, or the
-    payer has left the address.
+    """The payment, its money held and its authorization queued. Raises Contended if another call did so meanwhile, or
+    if the payer's wallet has changed its address.
 
     Lock order: the cursor, which the caller holds; accounts; nonces.
     """

@@ -12,7 +12,9 @@ from gateway.postgres.pool import Connection
 
 
 class AddressResolver(PayeeResolver):
-    """Resolves an address to the wallet that it belongs to, or to itself. Spelled in the case of EIP-55."""
+    """Resolves an address to the wallet that it belongs to, or to itself. Addresses are written with their EIP-55
+    checksum.
+    """
 
     def recognizes(self, to: str) -> bool:
         return to.startswith(("0x", "0X"))

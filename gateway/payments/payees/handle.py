@@ -12,10 +12,10 @@ from gateway.postgres.pool import Connection
 
 
 class HandleResolver(PayeeResolver):
-    """Resolves a handle to its wallet. Spelled as it is stored, with its `@`."""
+    """Resolves a handle to its wallet. Handles are written as they are stored, with their `@`."""
 
     def recognizes(self, to: str) -> bool:
-        """Any text may be meant as a handle."""
+        """Always true: any text may be meant as a handle."""
         return True
 
     def read(self, to: str) -> str:

@@ -1,4 +1,4 @@
-"""Look up who is paid, for many requests at once. The number of statements does not depend on how many they are."""
+"""Find the payees of many requests at once. The number of statements does not depend on how many there are."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from gateway.postgres.pool import Connection
 
 
 async def find_payee(connection: Connection, settings: PaymentSettings, payer: Wallet, to: str) -> Payee:
-    """Who `to` names. Raises UnknownPayee, and SelfPayment when it is the payer."""
+    """The payee that `to` names. Raises UnknownPayee, and SelfPayment if it is the payer."""
     (found,) = await find_payees(connection, settings, [(payer, to)])
     if isinstance(found, GatewayError):
         raise found
@@ -22,8 +22,8 @@ async def find_payee(connection: Connection, settings: PaymentSettings, payer: W
 async def find_payees(
     connection: Connection, settings: PaymentSettings, asked: Sequence[tuple[Wallet, str]]
 ) -> list[Payee | GatewayError]:
-    """Whom each payer's `to` names, in order: a payee, or UnknownPayee, or SelfPayment where it is the payer. Each
-    resolver is asked once, for all names that it recognizes.
+    """The payee that each payer's `to` names, in order: a payee, or UnknownPayee, or SelfPayment if it is the payer.
+    Each resolver is called once, for all names that it recognizes.
     """
     names = [read(settings.payees, to) for _, to in asked]
     found = {

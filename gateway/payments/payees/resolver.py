@@ -12,12 +12,12 @@ from gateway.money import Asset
 from gateway.payments.errors import UnknownPayee
 from gateway.postgres.pool import Connection
 
-#: Why nobody is paid under the name of a wallet that its owner has closed.
+#: The reason why a closed wallet cannot be paid.
 WALLET_CLOSED: Final = "its owner has closed this wallet"
 
 
 class Payee(Struct, frozen=True):
-    """Who is paid: a wallet, or an address that is nobody's handle."""
+    """A payee: a wallet, or an address outside the gateway."""
 
     wallet: Wallet | None
     address: str
@@ -30,25 +30,25 @@ class PayeeResolver(Protocol):
     """One way to name a payee."""
 
     def recognizes(self, to: str) -> bool:
-        """Whether `to` is written in this way, well formed or not. Pure."""
+        """Whether `to` is meant in this way, well formed or not. Pure."""
 
     def read(self, to: str) -> str:
-        """The one spelling of what `to` names. Pure.
+        """The canonical spelling of `to`. Pure.
 
-        Idempotency fingerprints are made of it and kept for ever, so a spelling never changes. Raises UnknownPayee
-        where `to` is malformed.
+        It is part of idempotency fingerprints, which are stored, so a spelling must never change. Raises UnknownPayee
+        if `to` is malformed.
         """
 
     async def find(
         self, connection: Connection, contracts: Mapping[str, Contract], names: Collection[str]
     ) -> Mapping[str, Payee | str]:
-        """Who is paid under each of these names, spelled as `read` returns them, or the reason why nobody is. One
+        """The payee of each of these names, spelled as `read` returns them, or the reason why there is none. One
         look-up for all names. `contracts` are those of the tokens, by asset code.
         """
 
 
 def spelling(resolvers: Sequence[PayeeResolver], to: str) -> str:
-    """The one spelling of what `to` names; a text that names nobody stays as it is. Pure."""
+    """The canonical spelling of `to`; a text that is not a name stays as it is. Pure."""
     for resolver in resolvers:
         if resolver.recognizes(to):
             try:
@@ -59,14 +59,14 @@ def spelling(resolvers: Sequence[PayeeResolver], to: str) -> str:
 
 
 class Name(Struct, frozen=True):
-    """A well-formed `to`, in its one spelling, and who read it."""
+    """A well-formed `to` in its canonical spelling, and the resolver that read it."""
 
     resolver: PayeeResolver
     name: str
 
 
 def read(resolvers: Sequence[PayeeResolver], to: str) -> Name | UnknownPayee:
-    """The name in `to`, or why it is not a name. Pure."""
+    """The name in `to`, or the reason why it is not a name. Pure."""
     for resolver in resolvers:
         if resolver.recognizes(to):
             try:

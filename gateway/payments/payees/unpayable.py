@@ -10,8 +10,8 @@ from gateway.chain.relayer import relayers
 from gateway.chain.token.contract import Contract
 from gateway.postgres.pool import Connection
 
-#: Below it there is no account of anybody: the zero address, the precompiled contracts (EIP-1352 keeps 0x0 to 0xffff
-#: for them), and 0x…dEaD, which is where tokens are sent to be rid of them.
+#: No address up to this one is anybody's account: the zero address, the precompiled contracts (EIP-1352 reserves 0x0 to
+#: 0xffff for them), and 0x…dEaD, the customary burn address.
 _RESERVED: Final = 0x10000
 
 

@@ -64,7 +64,7 @@ class ChainRail(Rail):
         until = [_valid_before(settings, one.payer, now) if one.payment.authorization_id else None for one in going]
         results = await hold.accept(connection, self.name, going, now, until)
         if None in until and await wallet.have_moved(connection, [one.payer for one in asked]):
-            raise Contended  # nothing takes a nonce of what is only held, which would see that the address was left
+            raise Contended  # a held payment has no nonce yet, and so no check that the address is still the wallet's
         for one in results:
             if isinstance(one, Payment) and one.authorization_id:
                 settings.contract(one.amount.asset)  # refused here rather than queued for a contract that is not there
@@ -78,8 +78,9 @@ class ChainRail(Rail):
     async def capture(
         self, connection: Connection, settings: RailSettings, payment: Payment, money: Money, now: datetime
     ) -> Payment:
-        """Hold just what is captured until the chain has settled it. Raises WithdrawalsFrozen, where it would leave,
-        and OwnKey where the payer has taken the key meanwhile: nobody can sign what was only held.
+        """Hold the captured amount only, until the chain has settled it. Raises WithdrawalsFrozen if the payee is
+        outside the gateway, and OwnKey if the payer has exported the key meanwhile: the gateway can no longer sign the
+        payment.
         """
         payer = await wallet.by_handle(connection, payment.payer_handle)
         payee = await hold.payee_of(connection, payment)
@@ -116,8 +117,8 @@ class ChainRail(Rail):
 
 
 def _queued(one: Proposed) -> Proposed:
-    """The payment with the authorization that it is queued with or that its payer signs; without one, if it is only
-    held or waits for an approval.
+    """The payment with the authorization that is queued or that its payer has to sign; without one, if it is only held
+    or waits for an approval.
     """
     payment = one.payment
     if _is_to_be_signed(payment):
@@ -134,7 +135,7 @@ def _is_to_be_signed(payment: Payment) -> bool:
 
 
 def _valid_before(settings: RailSettings, payer: Wallet, now: datetime) -> int:
-    """Until when an authorization of the payer is good, in Unix seconds."""
+    """The `validBefore` of an authorization by the payer, in Unix seconds."""
     seconds = settings.authorization_seconds + (settings.signature_seconds if payer.signs_itself else 0)
     return int(now.timestamp()) + seconds
 
@@ -147,8 +148,8 @@ class TokenPayment(HeldFirst, frozen=True):
 
 
 class Queued(Struct, frozen=True):
-    """A request whose money is held and whose authorization is queued: the payer, the route, and since when. `payer` is
-    the payer's wallet if a session asked.
+    """A request whose money is held and whose authorization is queued: the payer, the route, and the time. `payer` is
+    the payer's wallet if the caller used a session.
     """
 
     asked: TokenPayment
@@ -158,12 +159,12 @@ class Queued(Struct, frozen=True):
     payer: WalletId | None = None
 
 
-#: What became of a request.
+#: The outcome of a request.
 Outcome = Queued | NotDone
 
 
 def payee_of(settings: PaymentSettings, to: str, money: Money, capture: bool) -> str | None:
-    """The handle that this path would pay; None for what it does not do: fiat, holds, addresses, odd spellings, and
+    """The payee's handle if this path can take the payment; None for fiat, holds, addresses, other spellings, and
     tokens that are not deployed.
     """
     return handle_of(to) if capture and money.asset.code in settings.contracts else None

@@ -1,8 +1,8 @@
-"""Shared by the rails: the accounts of a payment, the hold on them, and payments whose money is held first.
+"""Shared by the rails: a payment's accounts, its hold, and payments whose money is held first.
 
-Those are one call of `hold_payments` (schema/08_hold_payments.sql) on each rail: `accept` takes payments that have
-passed the checks; `hold_all` takes those of API keys and sessions, for which it also finds who pays, uses the
-idempotency keys and checks the limits.
+On each rail, payments whose money is held first are one call of `hold_payments` (schema/08_hold_payments.sql): `accept`
+takes payments that have passed the checks; `hold_all` takes those of API keys and sessions, for which it also finds the
+payer, claims the idempotency keys and checks the limits.
 """
 
 from collections.abc import Collection, Sequence
@@ -60,7 +60,7 @@ async def payee_of(connection: Connection, payment: Payment) -> Payee:
 
 
 def _accounts(payment: Payment, payee: Payee) -> list[tuple[str, Asset]]:
-    """The payer's, the payee's and, where there is a fee, the gateway's."""
+    """The codes of the payer's, the payee's and, if there is a fee, the gateway's account."""
     asset = payment.amount.asset
     codes = [account.wallet(payment.payer_handle, asset), payee.account_code(asset)]
     if payment.fee.units:
@@ -69,7 +69,7 @@ def _accounts(payment: Payment, payee: Payee) -> list[tuple[str, Asset]]:
 
 
 class _Columns(NamedTuple):
-    """Payments as `hold_payments` takes them: an element of each column for each; None for a column that has none."""
+    """The parameters of `hold_payments`: one element per payment in each column; None for a column without values."""
 
     api_key_hashes: Sequence[bytes | None] | None
     session_hashes: Sequence[bytes | None] | None
@@ -120,7 +120,7 @@ async def accept(
     """Hold the money of payments that have passed every check, in order and each on its own, and write their rows,
     notes and events as the payments are now. A payment with a time in `valid_before`, in Unix seconds, is queued with
     its authorization, or waits for the signature by its payer's own key. All are counted against their limits. Per
-    payment: itself, or InsufficientFunds.
+    payment: the payment, or InsufficientFunds.
 
     Accounts that are missing are opened first, as `hold_payments` needs them.
     """
@@ -177,14 +177,14 @@ def insufficient(payment: Payment, available: int) -> InsufficientFunds:
 
 
 class HeldFirst(PlainPayment, frozen=True):
-    """A payment to a handle, without a fee, with a fresh id: that of everything that is written for it."""
+    """A payment to a handle, without a fee. Its new id is also the id of its hold and its authorization."""
 
     payment_id: PaymentId
     of_session: bool = False
 
 
 class Holder(NamedTuple):
-    """Whose money is held; the wallet, if a session asked."""
+    """The payer whose money is held; the wallet, if the caller used a session."""
 
     handle: str
     payer: WalletId | None
@@ -203,9 +203,9 @@ async def hold_all(
     valid_before: int | None = None,
     routes: Sequence[str | None] | None = None,
 ) -> list[Holder | NotDone]:
-    """Hold the money of the payments, and queue those with `valid_before` for the chain; independently. Payments in
-    sessions of the wallets `left_out` (ids) are left to the checks. Returns whose money is held, or why the payment was
-    not accepted.
+    """Hold the money of the payments, independently, and queue those with `valid_before` for the chain. Payments in
+    sessions of the wallets `left_out` (ids) are left to the checks. Returns for each its payer, or why it was not
+    accepted.
     """
     hashes, keys, fingerprints, handles, assets, amounts, memos = columns_of(asked)
     ids, count = [one.payment_id for one in asked], len(asked)

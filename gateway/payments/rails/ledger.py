@@ -73,7 +73,7 @@ class LedgerRail(Rail):
     def captured(
         self, settings: RailSettings, payment: Payment, money: Money, now: datetime
     ) -> tuple[Payment, End] | None:
-        """A fee was held for the whole amount; what is captured pays its own part of it."""
+        """The fee was held for the whole amount; a partial capture pays its part of the fee."""
         cost = min(fee(settings, money), payment.fee, key=lambda part: part.units)
         units = (money.units, cost.units) if payment.fee.units else (money.units,)
         state = after(payment.id, payment.state, Event.SETTLE)
@@ -155,7 +155,7 @@ class LedgerPayment(PlainPayment, frozen=True):
 
 
 class Settled(Struct, frozen=True):
-    """A settled request: the id, payer, fee and time. `payer` is the payer's wallet if a session asked."""
+    """A settled request: the id, payer, fee and time. `payer` is the payer's wallet if the caller used a session."""
 
     asked: LedgerPayment
     payment_id: PaymentId
@@ -165,12 +165,14 @@ class Settled(Struct, frozen=True):
     payer: WalletId | None = None
 
 
-#: What became of a request.
+#: The outcome of a request.
 Outcome = Settled | NotDone
 
 
 def payee_of(settings: PaymentSettings, to: str, money: Money, capture: bool) -> str | None:
-    """The payee's handle if `pay_all` can take the payment; None for other rails, holds, addresses and odd names."""
+    """The payee's handle if `pay_all` can take the payment; None for other rails and spellings, holds, and
+    addresses.
+    """
     return handle_of(to) if capture and _goes_by_ledger(settings, money) else None
 
 
@@ -179,8 +181,8 @@ def _goes_by_ledger(settings: PaymentSettings, money: Money) -> bool:
 
 
 def fees_of(settings: PaymentSettings, assets: Sequence[str], amounts: Sequence[int]) -> list[int | None]:
-    """The fee of each payment, in units; None for one that goes by another rail. `amounts` are in units of the assets
-    of these codes. Asked once for all payments of one amount.
+    """The fee of each payment, in units; None for a payment on another rail. `amounts` are in units of the assets with
+    these codes. Computed once per distinct amount.
     """
     asked = list(zip(assets, amounts, strict=True))
     fees: dict[tuple[str, int], int | None] = {}
@@ -247,8 +249,8 @@ class Columns(NamedTuple):
 async def pay_columns(
     connection: Connection, settings: PaymentSettings, asked: Columns, now: datetime, sessions: Sessions | None = None
 ) -> tuple[list[PaymentId | NotDone], list[str], datetime, Sequence[WalletId | None]]:
-    """Settle payments given as columns. Returns for each its id or why it is not settled, and the payer's handle; their
-    time; and, with `sessions`, the payers' wallets.
+    """Settle payments given as columns. Returns for each its id or why it is not settled, and the payer's handle; the
+    time of all; and, with `sessions`, the payers' wallets.
     """
     row = await connection.fetchrow(
         records.sql.settle_payments,
@@ -283,8 +285,8 @@ class HeldPayment(HeldFirst, frozen=True):
 
 
 class Held(Struct, frozen=True):
-    """A request whose money is held: the payer, since when, and until when. `payer` is the payer's wallet if a session
-    asked.
+    """A request whose money is held: the payer, the time, and the expiry. `payer` is the payer's wallet if the caller
+    used a session.
     """
 
     asked: HeldPayment
@@ -295,7 +297,9 @@ class Held(Struct, frozen=True):
 
 
 def payee_of_hold(settings: PaymentSettings, to: str, money: Money) -> str | None:
-    """The payee's handle if `hold_all` can take the payment; None for other rails, fees, addresses and odd names."""
+    """The payee's handle if `hold_all` can take the payment; None for other rails, payments with a fee, addresses and
+    other spellings.
+    """
     return handle_of(to) if _goes_by_ledger(settings, money) and not fee(settings, money).units else None
 
 

@@ -1,7 +1,8 @@
-"""What `settle_payments` and `hold_payments` are told of the limits that payments count against.
+"""The parameters of `settle_payments` and `hold_payments` for the limits that payments count against.
 
-The checks have found those of payments that have passed them (`counters`). Those of API keys with caps and of sessions
-are found by `payments_with_room` (schema/10_spending.sql), which is told the time and the usual limits (`rules`).
+For payments that have passed the checks, the checks have found the limits (`counters`). For payments by API keys with
+caps and by sessions, `payments_with_room` (schema/10_spending.sql) finds them, given the time and the default limits
+(`rules`).
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -26,7 +27,7 @@ class Sessions(NamedTuple):
     left_out: Collection[str]
 
 
-#: In the place of counters and rules: no payment has any.
+#: Instead of counters and rules, if no payment has any.
 _NO_COUNTERS: Final = (None,) * 4
 _NO_SESSIONS: Final = (None,) * 7
 
@@ -47,7 +48,9 @@ def counters(asked: Sequence[Proposed]) -> tuple[object, ...]:
 def rules(
     settings: PaymentSettings, assets: Iterable[str], now: datetime, sessions: Sessions | None
 ) -> tuple[object, ...]:
-    """What payments by API keys and in sessions, of the assets with these codes, are decided by."""
+    """The time and the default limits by which payments by API keys and sessions are decided, for the assets with these
+    codes.
+    """
     since = now - caps.DAY
     days = (*_NO_COUNTERS, since, bucket_of(since))
     if sessions is None:

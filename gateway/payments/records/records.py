@@ -35,7 +35,9 @@ async def insert_notes(connection: Connection, notes: Mapping[PaymentId, Note]) 
 
 
 async def update(connection: Connection, payments: Sequence[Payment]) -> None:
-    """Write what can change of the payments, and what those that end give back. The caller has locked their rows."""
+    """Update the fields of the payments that can change, and give back to limits what ended payments no longer use. The
+    caller has locked their rows.
+    """
     await connection.execute(
         sql.update_payments,
         [payment.id for payment in payments],
@@ -64,7 +66,7 @@ async def update(connection: Connection, payments: Sequence[Payment]) -> None:
 
 
 async def settle(connection: Connection, payments: Sequence[Payment], now: datetime) -> None:
-    """Like `update`, for payments that have just settled on the chain: only what changes then."""
+    """Like `update`, for payments that have just settled on the chain: writes only the fields that change then."""
     await connection.execute(
         sql.settle_staged,
         [payment.id for payment in payments],
@@ -88,12 +90,12 @@ def given_back(payments: Sequence[Payment]) -> dict[UUID, int | None]:
 
 
 async def submit(connection: Connection, payments: Sequence[Payment], tx_hash: str) -> None:
-    """Write that a chain transaction carries these payments. The caller has locked their rows."""
+    """Mark these payments as submitted in a chain transaction. The caller has locked their rows."""
     await connection.execute(sql.submit_payments, [payment.id for payment in payments], tx_hash)
 
 
 async def add_refunded(connection: Connection, refunds: Sequence[Payment]) -> None:
-    """Count refunds that were accepted against the payments that they are of, whose rows are locked by the caller."""
+    """Add accepted refunds to the refunded amounts of their original payments. The caller has locked those rows."""
     back: dict[UUID, int] = {one.refund_of: one.amount.units for one in refunds if one.refund_of is not None}
     assert len(back) == len(refunds), "of two refunds of one payment the later is not in a group"
     await connection.execute(sql.add_refunded, list(back), list(back.values()))
@@ -128,8 +130,8 @@ async def payments_shown(connection: Connection, assets: Assets, ids: Iterable[U
 async def payments_for_update(
     connection: Connection, assets: Assets, ids: Iterable[PaymentId]
 ) -> dict[PaymentId, Payment]:
-    """Like `payments_of`, with their rows locked in id order until the transaction ends. A ledger payment that settled
-    at once changes only in what is refunded of it, which is not locked.
+    """Like `payments_of`, with their rows locked in id order until the transaction ends. Of a ledger payment that
+    settled at once only the refunded amount can change, and that is not locked.
     """
     return await _locked(connection, assets, ids, refunds=False)
 
@@ -137,7 +139,7 @@ async def payments_for_update(
 async def payments_to_refund(
     connection: Connection, assets: Assets, ids: Iterable[PaymentId]
 ) -> dict[PaymentId, Payment]:
-    """Like `payments_for_update`; what is refunded of ledger payments is locked as well, after the others."""
+    """Like `payments_for_update`; the refunded amounts of ledger payments are locked as well, after the others."""
     return await _locked(connection, assets, ids, refunds=True)
 
 
@@ -155,7 +157,7 @@ async def _locked(
 
 
 def of_party(payments: Mapping[PaymentId, Payment], id: PaymentId, party: WalletId) -> Payment:
-    """The one with this id, for its payer, or for its payee if visible to it. Raises NotFound for anybody else."""
+    """The payment with this id, for its payer, or for its payee if visible to it. Raises NotFound for anybody else."""
     found = payments.get(id)
     if found is None or not (party == found.payer or (party == found.payee and found.visible_to_payee)):
         raise NotFound(f"payment {show('pay', id)}")
@@ -165,7 +167,7 @@ def of_party(payments: Mapping[PaymentId, Payment], id: PaymentId, party: Wallet
 async def payments_page(
     connection: Connection, assets: Assets, party: WalletId, before: PaymentId | None, limit: int
 ) -> list[Payment]:
-    """Up to `limit` payments that the wallet pays or is paid, newest first, older than `before`."""
+    """Up to `limit` payments from or to the wallet, newest first, older than `before`."""
     rows = await connection.fetch(sql.payments_page, party, before or NEWEST, limit)
     return [of_row(assets, row) for row in rows]
 
@@ -182,7 +184,7 @@ async def by_authorizations(connection: Connection, assets: Assets, ids: Sequenc
     """The payments that these authorizations are for, locked in id order."""
     wanted = set(ids)
     rows = await connection.fetch(sql.payments_of_authorizations, list(ids))
-    return [of_row(assets, row) for row in rows if row["authorization_id"] in wanted]  # not those that they refund
+    return [of_row(assets, row) for row in rows if row["authorization_id"] in wanted]  # without their original payments
 
 
 def of_row(assets: Assets, row: Record) -> Payment:
@@ -223,9 +225,9 @@ def _note(row: Record) -> Note:
 
 
 async def ends_of_observations(connection: Connection, transfers: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
-    """From whom and to whom the tokens of these transfers moved: a `@handle`, or an address outside the gateway.
+    """The sender and receiver of the tokens of these transfers: a `@handle`, or an address outside the gateway.
 
-    A transfer that posted nothing that was seen on the chain is absent.
+    A transfer that was not posted from the chain is absent.
     """
     if not transfers:
         return {}
@@ -259,7 +261,7 @@ async def insert_conversion(connection: Connection, conversion: Conversion) -> N
 
 
 async def update_conversions(connection: Connection, conversions: Sequence[Conversion]) -> None:
-    """Write what can change of the conversions. The caller has locked their rows."""
+    """Update the fields of the conversions that can change. The caller has locked their rows."""
     await connection.execute(
         sql.update_conversions,
         [conversion.id for conversion in conversions],

@@ -39,22 +39,22 @@ sql = Statements(__package__, "search.sql")
 #: How many payments are walked for a page.
 WALKED_MAX: Final = 1_000
 
-#: In place of a wallet that there is not: nothing fits it.
+#: Stands for a wallet that does not exist: no payment matches it.
 _NOBODY: Final = UUID(int=0)
 
-#: The states that most payments are in, or pass through: those of the others have an index.
-_USUAL: Final = (State.QUEUED, State.SUBMITTED, State.SETTLED)
+#: The states of most payments. Payments in other states have an index.
+_UNINDEXED: Final = (State.QUEUED, State.SUBMITTED, State.SETTLED)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-#: From the first id of a millisecond to that of the next (ids.py).
+#: The distance between the first ids of two consecutive milliseconds (ids.py).
 _MILLISECOND: Final = 1 << 80
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentFilter:
     """The filters; None matches anything. The parties are @handles or addresses; `counterparty` is whichever side the
-    caller is not. `created` is from a first moment on and before an end; the amounts are of `asset`, and included.
+    caller is not. `created` includes its start and excludes its end; the amounts are of `asset`, both included.
     """
 
     state: State | None = None
@@ -111,7 +111,7 @@ def _walked(where: PaymentFilter) -> Literal["all", "state", "reference"]:
     """Which of the wallet's payments are walked."""
     if where.reference is not None:
         return "reference"
-    return "all" if where.state is None or where.state in _USUAL else "state"
+    return "all" if where.state is None or where.state in _UNINDEXED else "state"
 
 
 def _other(where: PaymentFilter, caller: WalletId, parties: Iterable[_Party]) -> UUID | None:
@@ -132,12 +132,12 @@ def _walked_to(row: Record, other: UUID | None) -> PaymentId | None:
 
 
 def _id_of(at: datetime) -> UUID:
-    """An id that is not above the id of any payment of that time or later."""
+    """An id that is not greater than the id of any payment made at that time or later."""
     return first_id(max(at, _EPOCH))
 
 
 async def _parties(connection: Connection, named: Mapping[str, str | None]) -> list[_Party]:
-    """Whom each filter names, in order. Raises InvalidRequest."""
+    """The party that each filter names, in order. Raises InvalidRequest."""
     names = {key: None if text is None else _name(key, text) for key, text in named.items()}
     wallets = await _wallets(connection, {name for name in names.values() if name is not None})
     return [
@@ -147,7 +147,9 @@ async def _parties(connection: Connection, named: Mapping[str, str | None]) -> l
 
 
 def _name(parameter: str, text: str) -> str:
-    """A handle as it is kept, or an address in EIP-55's case. Raises InvalidRequest, which names the parameter."""
+    """A handle in its stored spelling, or an address with its EIP-55 checksum. Raises InvalidRequest, which names the
+    parameter.
+    """
     if text.startswith("0x"):
         read = address.read(text)
         if read is None:
@@ -162,7 +164,7 @@ def _name(parameter: str, text: str) -> str:
 
 
 async def _wallets(connection: Connection, names: Collection[str]) -> dict[str, UUID]:
-    """The wallets behind these handles and addresses, by what was given."""
+    """The wallets of these handles and addresses, by handle or address."""
     addresses = [name for name in names if name.startswith("0x")]
     handles = [name for name in names if not name.startswith("0x")]
     found = await wallet.by_handles(connection, handles) if handles else {}

@@ -39,11 +39,11 @@ async def sent(connection: Connection, hash_: bytes) -> Sent | None:
 
 
 async def settled_in(connection: Connection, chain_id: int, block: int, hash_: bytes) -> list[UUID]:
-    """What was posted of a chain transaction in a final block: payments, conversions and sweeps, at most a hundred."""
+    """The payments, conversions and sweeps (at most a hundred) that a chain transaction settled in a final block."""
     return [row["subject"] for row in await connection.fetch(sql.subjects_of_transaction, chain_id, block, hash_)]
 
 
 async def final_block_of(connection: Connection, payment: PaymentId) -> FinalBlock | None:
-    """The final block that settled a payment; None until there is one, and for a payment in the ledger."""
+    """The final block that settled a payment; None before that, and for a payment on the ledger rail."""
     row = await connection.fetchrow(sql.final_block_of, payment)
     return None if row is None else FinalBlock(row["chain_id"], row["block_number"])

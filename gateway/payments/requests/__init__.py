@@ -1,7 +1,7 @@
-"""Requests for money: what they are, and their rows. They are made, declined and cancelled in request_money.py, and
+"""Requests for money: what they are, and their rows. They are created, declined and cancelled in request_money.py, and
 paid by payments that pass checks/request.py.
 
-    state.py                 the states of a request; clients of the API have them too
+    state.py                 the states of a request; API clients use them too
     request.py               a request for money (pure)
     rows.py                  find, list, write, pay
 """

@@ -12,21 +12,21 @@ from gateway.money import Money
 from gateway.payments.model.payment import Payment
 from gateway.payments.requests.state import RequestState
 
-#: What the ids of requests begin with.
+#: The prefix of request ids.
 PREFIX: Final = "req"
 
-#: How long a request is open, unless its requester says so, and at the most.
+#: How long a request stays open by default, and at most.
 OPEN_FOR: Final = timedelta(days=30)
 OPEN_FOR_MAX: Final = timedelta(days=366)
 
-#: How many requests of one wallet to another may be open, and how many one wallet may make in DAY.
+#: How many requests from one wallet to another may be open, and how many one wallet may make in DAY.
 OPEN_MAX: Final = 10
 DAY_MAX: Final = 100
 DAY: Final = timedelta(hours=24)
 
 
 class Request(Struct, frozen=True):
-    """A request. `payment_hidden`: its payer has not agreed to the payment yet, so the requester is not told which it
+    """A request. `payment_hidden`: its payer has not agreed to the payment yet, so the requester cannot see which it
     is. `ended_at`: when it was paid, declined or cancelled.
     """
 
@@ -42,7 +42,7 @@ class Request(Struct, frozen=True):
     expires_at: datetime
     ended_at: datetime | None = None
     payment_hidden: bool = False
-    last_payment: PaymentId | None = None  #: The payment that pays it, or the last one that ended without paying.
+    last_payment: PaymentId | None = None  #: The payment that pays it, or the last one that ended without paying it.
 
     @property
     def shown_id(self) -> str:
@@ -55,12 +55,12 @@ class Request(Struct, frozen=True):
         return self.last_payment if self.state in ("pending", "paid") else None
 
     def payment_seen_by(self, viewer: WalletId) -> PaymentId | None:
-        """The payment that pays it, as far as this wallet may know."""
+        """The payment that pays it, if this wallet may see it."""
         return None if self.payment_hidden and viewer != self.payer else self.payment
 
 
 def can_pay_one(payment: Payment) -> bool:
-    """Whether the payment can be of a request: to a wallet, not to be captured later, and no refund."""
+    """Whether the payment can pay a request: it goes to a wallet, is captured at once, and is not a refund."""
     return payment.capture and payment.payee is not None and payment.refund_of is None
 
 
@@ -75,12 +75,12 @@ def event(kind: str, request: Request) -> Event:
 def event_of(
     kind: str, id: RequestId, requester: WalletId, payer: WalletId, payer_name: str, requester_name: str, amount: Money
 ) -> Event:
-    """`event`, of a request whose values are known without its row."""
+    """Like `event`, for a request whose values are known without its row."""
     payload = {"from": payer_name, "to": requester_name, "amount": amount.amount, "asset": amount.asset.code}
     return Event(kind, requester, id, payload, other=payer)
 
 
-#: What each event leaves a request as.
+#: The state of a request after each event.
 _STATES: Final[dict[str, RequestState]] = {
     "request.created": "open",
     "request.paid": "paid",
@@ -91,7 +91,7 @@ KINDS: Final = tuple(_STATES)
 
 
 def at_event(request: Request, kind: str, at: datetime) -> Request:
-    """The request as it was when an event of that kind told of it, from what it is now."""
+    """The request as it was at its event of this kind, reconstructed from what it is now."""
     state = _STATES[kind]
     return replace(
         request,

@@ -23,7 +23,7 @@ from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "rows.sql")
 
-#: Asked of the wallet, or by it.
+#: Requests to the wallet, or by it.
 Direction = Literal["in", "out"]
 
 
@@ -55,19 +55,19 @@ async def counts(connection: Connection, requester: WalletId, payer: WalletId, n
 
 
 async def end(connection: Connection, id: RequestId, declined: bool, now: datetime) -> None:
-    """Write that it was declined or cancelled; its row is locked by the caller."""
+    """Write that the request was declined or cancelled. The caller has locked its row."""
     await connection.execute(sql.decline if declined else sql.cancel, id, now)
 
 
 async def lock_unended(connection: Connection, party: WalletId) -> list[UUID]:
-    """Lock the requests from and to a wallet that are neither paid nor ended, until the transaction ends: nobody begins
-    to pay one.
+    """Lock the requests from and to a wallet that have not ended, until the transaction ends, so that no payment of
+    them begins.
     """
     return [row["id"] for row in await connection.fetch(sql.lock_unended, party)]
 
 
 async def cancel_open(connection: Connection, assets: Assets, ids: Sequence[UUID], now: datetime) -> list[Request]:
-    """Cancel those of these requests that are open; return them as they were. Their rows are locked by the caller."""
+    """Cancel those of these requests that are open; return them as they were. The caller has locked their rows."""
     found = [one for one in (await by_ids(connection, assets, ids, now)).values() if one.state == "open"]
     if found:
         await connection.execute(sql.cancel_all, [one.id for one in found], now)
@@ -75,8 +75,8 @@ async def cancel_open(connection: Connection, assets: Assets, ids: Sequence[UUID
 
 
 async def lock_paid_by(connection: Connection, payments: Iterable[Payment]) -> None:
-    """Lock the requests that these payments pay. A payment that is about to settle does so before it locks accounts,
-    since another payment of the same request has locked it and waits for the accounts.
+    """Lock the requests that these payments pay. Settlement does so before it locks accounts, since another payment of
+    the same request may have locked the request and wait for the accounts.
     """
     if ids := [one.id for one in payments if can_pay_one(one)]:
         await connection.execute(sql.lock_paid_by, ids)
@@ -99,7 +99,7 @@ async def one(
 async def by_ids(
     connection: Connection, assets: Assets, ids: Iterable[UUID], now: datetime
 ) -> dict[RequestId, Request]:
-    """Those of these requests that there are, as they are at that time."""
+    """The requests with these ids as they are at that time; unknown ids are absent."""
     rows = await connection.fetch(sql.by_ids, list(ids), now)
     return {RequestId(row["id"]): _of_row(assets, row) for row in rows}
 
@@ -113,7 +113,7 @@ async def page(
     limit: int,
     now: datetime,
 ) -> list[Request]:
-    """Up to `limit` requests that the wallet has made or is asked, newest first, older than `before`."""
+    """Up to `limit` requests by or to the wallet, newest first, older than `before`."""
     of = (party, now, before or NEWEST, limit, where.direction)
     if where.state == "open":
         rows = await connection.fetch(sql.open_page, *of, where.counterparty, first_id(now - OPEN_FOR_MAX))
@@ -123,8 +123,8 @@ async def page(
 
 
 async def begin_payment(connection: Connection, paying: Mapping[RequestId, tuple[Request, Payment]]) -> None:
-    """Have each request be paid by an accepted payment, as part of the payment's transaction. The rows are locked, and
-    each is as it was read.
+    """Set the accepted payment that pays each request, as part of the payment's transaction. The rows are locked, and
+    must be as they were read.
     """
     values = paying.values()
     changed = await connection.fetch(
@@ -143,8 +143,8 @@ async def begin_payment(connection: Connection, paying: Mapping[RequestId, tuple
 
 
 async def mark_paid(connection: Connection, payments: Sequence[Payment]) -> None:
-    """Write of those of these payments that have settled later than they were accepted, and that pay a request, that
-    it is paid. Called wherever such a payment settles (records/records.py), in the same transaction.
+    """Mark the requests as paid whose payments are among these and settled later than they were accepted. Called
+    wherever such a payment settles (records/records.py), in the same transaction.
     """
     settled = {one.id: one for one in payments if one.state is State.SETTLED and can_pay_one(one)}
     if not settled:

@@ -33,7 +33,7 @@ class Conversions(Settles[Conversion]):
         return [(_giver(asset), asset), (_receiver(thing), asset)]
 
     def settle(self, thing: Conversion, movement: Movement, known: Known, now: datetime) -> Outcome[Conversion]:
-        """The log of a mint is posted by what its owner gets, that of a redemption by what was given."""
+        """A mint's log is posted as the credit of its owner, a redemption's log as the capture of its hold."""
         leg = Leg(
             known.accounts[_giver(thing.to_amount.asset)], known.accounts[_receiver(thing)], thing.to_amount.units
         )
@@ -67,7 +67,7 @@ class Conversions(Settles[Conversion]):
 
 
 def _submitted(conversion: Conversion) -> State:
-    """It was submitted already if its chain transaction reverted or was replaced; then nothing changes."""
+    """Changes nothing if it was submitted before and its chain transaction reverted or was replaced."""
     if conversion.state is State.SUBMITTED:
         return conversion.state
     return after(conversion.id, conversion.state, Event.SUBMIT, "cnv")

@@ -68,7 +68,7 @@ def _submitted(payment: Payment) -> State:
 
 
 def _payee_account(payment: Payment) -> str:
-    """The account that its tokens are posted to."""
+    """The account that the payment's tokens are posted to."""
     asset = payment.amount.asset
     return (
         account.wallet(payment.payee_handle, asset)

@@ -1,10 +1,10 @@
 """A payment's timeline, for operators: what each step did, from the request to the notifications.
 
 step.py       what a step is
-rows.py       what the tables have of one payment, read by its ids
-timeline.py   the steps that follow from that, in the order of time     (pure)
-find.py       payments to choose from: the newest of all
+rows.py       the rows of one payment, read by its ids
+timeline.py   the steps derived from those rows, in order of time       (pure)
+find.py       the newest payments of all wallets, to choose from
 
-Nothing is written here, and nothing is kept for it: a step is told where a row of the ledger, the chain, the event log,
-the webhooks, the notifications or the audit log says it.
+Nothing is written here, and nothing is stored for it: each step is derived from a row of the ledger, the chain, the
+event log, the webhooks, the notifications or the audit log.
 """

@@ -1,4 +1,4 @@
-"""Payments to choose from: the newest of all wallets."""
+"""The newest payments of all wallets, for an operator to choose from."""
 
 from gateway.ids import PaymentId
 from gateway.money import Assets

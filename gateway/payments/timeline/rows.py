@@ -1,8 +1,8 @@
-"""What the tables have of one payment. Each statement looks rows up by an id or a number of the ones before; none of
-them reads a table through, however large it is (tests/payments/test_timeline.py).
+"""The rows of one payment. Each statement looks rows up by an id or a number from the ones before; none scans a table
+(tests/payments/test_timeline.py).
 
 A payment does not name its refunds. They are looked for among what its payee paid next, `WALKED_MAX` payments at the
-most; later ones are not found, and the sum of all stands in the payment itself.
+most; later ones are not found, but the payment itself has the sum of all.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "rows.sql")
 
-#: How many payments are looked at for refunds.
+#: How many payments are searched for refunds.
 WALKED_MAX: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A payment with what was written for it. Empty where there is nothing."""
+    """A payment and the rows that belong to it. Fields are empty where there are none."""
 
     payment: Payment
     refunds: Sequence[Payment]
@@ -44,7 +44,7 @@ class Rows:
 
 
 async def read(connection: Connection, assets: Assets, id: PaymentId) -> Rows:
-    """All of it, as of one moment: call it inside a snapshot. Raises NotFound."""
+    """Read the rows as of one moment: call it inside a snapshot. Raises NotFound."""
     found = await records.payments_shown(connection, assets, [id])
     if id not in found:
         raise NotFound("such payment")
@@ -72,7 +72,7 @@ async def read(connection: Connection, assets: Assets, id: PaymentId) -> Rows:
 
 
 def _answered(id: PaymentId) -> bytes:
-    """What the answer begins with that a payment was given: its id is the first field."""
+    """The beginning of a stored answer that shows the payment: its id is the first field."""
     return f'{{"id":"{show("pay", id)}"'.encode()
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, get_args
 
-#: What a step is. In this order where several are of one moment.
+#: The kinds of steps. Steps of the same moment are in this order.
 Kind = Literal[
     "requested",
     "approval_needed",
@@ -28,13 +28,13 @@ Kind = Literal[
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
-#: What a detail may be: plain values, amounts as decimal strings, and no secret.
+#: The type of a detail: plain values, amounts as decimal strings, never a secret.
 Detail = str | int | bool | list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: what it was, when, and what is known of it."""
+    """One step: its kind, its time and its details."""
 
     kind: Kind
     at: datetime

@@ -1,7 +1,7 @@
-"""The steps of a payment's timeline, from what the tables have of it. Pure.
+"""The steps of a payment's timeline, derived from its rows. Pure.
 
-A step has the time of the row that says it. What the tables do not say is not a step: no row is kept of a check that
-passed, nor of which session or key asked for a payment, unless that key has a cap or a mandate was drawn on.
+A step has the time of its row. Where there is no row there is no step: no row is written for a check that passed, nor
+for the session or key that made a payment, unless the key has a cap or a mandate was drawn on.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from gateway.payments.timeline.rows import Rows
 from gateway.payments.timeline.step import KINDS, Detail, Kind, Step
 from gateway.postgres.pool import Record
 
-#: The events that say how a payment ended without being paid.
+#: The events of payments that ended without being paid.
 _ENDS: Final[Mapping[str, Kind]] = {
     "payment.failed": "failed",
     "payment.voided": "voided",
@@ -29,7 +29,7 @@ _ENDS: Final[Mapping[str, Kind]] = {
 
 @dataclass(frozen=True, slots=True)
 class AuditLine:
-    """An audit event of a payment, and who did it."""
+    """An audit event of a payment, and its actor."""
 
     number: int
     kind: str
@@ -57,7 +57,7 @@ class Timeline:
 
 
 def timeline_of(rows: Rows) -> Timeline:
-    """The timeline that these rows tell."""
+    """The timeline derived from these rows."""
     places = {kind: place for place, kind in enumerate(KINDS)}
     steps = sorted(_steps(rows), key=lambda step: (step.at, places[step.kind]))
     audited = [AuditLine(row["id"], row["kind"], _by(row), row["at"]) for row in rows.audit_events]
@@ -75,11 +75,11 @@ def _steps(rows: Rows) -> Iterator[Step]:
     yield from _refunded(rows)
     if rows.report is not None:
         yield Step("reported", rows.report["placed_at"], {"by": rows.payment.payer_name})
-    yield from _told(rows)
+    yield from _deliveries(rows)
 
 
 def _request(rows: Rows) -> Iterator[tuple[str, Detail]]:
-    """Who asked for it and with what, as far as that is kept."""
+    """The request: its caller and credential, as far as they are stored."""
     payment = rows.payment
     mandates = [show("mdt", row["scope_id"]) for row in rows.limits if row["scope"] == "mandate"]
     keys = [row["name"] for row in rows.limits if row["scope"] == "cap" and row["name"] is not None]
@@ -99,7 +99,7 @@ def _request(rows: Rows) -> Iterator[tuple[str, Detail]]:
 
 
 def _decided(rows: Rows) -> Iterator[Step]:
-    """What had to be approved or signed, and who did."""
+    """The approvals and signatures that the payment needed, and who gave them."""
     for row in rows.events:
         if row["kind"] == "payment.requires_confirmation":
             reasons = _payload(row).get("approval")
@@ -113,7 +113,7 @@ def _decided(rows: Rows) -> Iterator[Step]:
 
 
 def _in_ledger(rows: Rows) -> Iterator[Step]:
-    """What was set aside and what was posted, a step for each leg."""
+    """The holds and postings in the ledger, a step for each leg."""
     id = show("trf", rows.payment.transfer_id)
     for row in rows.holds:
         details: dict[str, Detail] = {"transfer": id, "debit": row["debit"], "credit": row["credit"]}
@@ -131,7 +131,7 @@ def _in_ledger(rows: Rows) -> Iterator[Step]:
 
 
 def _on_chain(rows: Rows) -> Iterator[Step]:
-    """The authorization, the transaction that carries it, and the final block that has it."""
+    """The authorization, the chain transaction that carries it, and the final block that contains it."""
     row = rows.on_chain
     if row is None:
         return
@@ -174,8 +174,8 @@ def _refunded(rows: Rows) -> Iterator[Step]:
         yield Step("refunded", one.created_at, details | {"state": one.state.value})
 
 
-def _told(rows: Rows) -> Iterator[Step]:
-    """What endpoints and people were told, as one step each, at the time of the last try."""
+def _deliveries(rows: Rows) -> Iterator[Step]:
+    """The webhook deliveries and the notifications, as one step each, at the time of the last attempt."""
     tried = [row["last_at"] for row in rows.webhooks if row["last_at"] is not None]
     if rows.webhooks:
         states = [row["state"] for row in rows.webhooks]
