@@ -14,7 +14,7 @@ class NodeUnavailable(Unavailable):
 
 
 class NodeRefused(NodeUnavailable):
-    """The node answered with an error; `reason` is in its words."""
+    """The node answered with an error; `reason` is its text."""
 
     message = "the Ethereum node answers with an error: {reason}"
 

@@ -35,8 +35,8 @@ T = TypeVar("T")
 #: Requests in one batch at first; many hosted nodes accept fewer.
 _BATCH = 100
 
-#: How long a refusal counts as "the same again", and how long one that a single request got too is taken to be about
-#: something other than size. In seconds, as all below.
+#: How long a repeated refusal counts as the same; and how long a refusal that a single request got too is taken to have
+#: another reason than the size. In seconds, like all below.
 _AGAIN, _ALONE = 60.0, 60.0
 
 #: After this time a larger portion is tried again: the reason for the refusal may be gone.

@@ -32,7 +32,7 @@ _TIP_WEI = 10**9
 #: The base cost of a call, and the most that each byte of its data costs (EIP-2028, EIP-7623).
 _CALL_GAS, _BYTE_GAS = 21_000, 40
 
-#: How nodes say that the called contract failed, not they: it reverted, or ran out of gas.
+#: The errors of nodes that mean that the called contract failed: it reverted, or ran out of gas.
 _NO_VIEW = re.compile(r"revert|out ?of ?gas|invalid opcode|invalid jump|stack|EVM error", re.IGNORECASE)
 
 

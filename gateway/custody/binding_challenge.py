@@ -1,7 +1,7 @@
-"""The challenge that an owner signs to bind an address: a text that the gateway writes, usable once and for a few
+"""The challenge that an owner signs to bind an address: a text that the gateway writes, valid once and for a few
 minutes.
 
-A wallet has one challenge at a time; asking again replaces it. The text names the gateway, the handle, the chain and
+A wallet has one challenge at a time; a new one replaces it. The text names the gateway, the handle, the chain and
 the effect of the signature, so that it cannot be used at another gateway, for another wallet or a second time.
 """
 

@@ -38,7 +38,7 @@ class MasterKey:
 
     @property
     def fingerprint(self) -> str:
-        """The short form that people call it by."""
+        """The short form that is shown to people."""
         return fingerprint(self.check_value)
 
 

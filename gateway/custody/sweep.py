@@ -64,12 +64,14 @@ class NewSweep:
 
 
 def hold_of(one: Sweep, leg: Leg) -> Transfer:
-    """Return the hold of a sweep. It is unconditional: the tokens are at the old address, whatever was promised."""
+    """Return the hold of a sweep. It is unconditional: the tokens are at the old address, whatever the available
+    balance.
+    """
     return Transfer(TransferId(one.id), "sweep", one.id, (leg,), hold=True, unconditional=True)
 
 
 async def start(connection: Connection, authorization_seconds: int, new: Sequence[NewSweep], now: datetime) -> None:
-    """Queue new sweeps, whose authorizations are valid for so many seconds. The caller has written their holds."""
+    """Queue new sweeps; their authorizations are valid for `authorization_seconds`. The caller has written the holds."""
     if not new:
         return
     await authorization.enqueue(connection, _orders(authorization_seconds, new, now), now)

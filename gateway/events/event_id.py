@@ -15,8 +15,8 @@ def show(number: int, at: datetime) -> str:
 
 
 def number_of(text: str, kind: str, name: str) -> int:
-    """The number of the event whose id `text` is. Raises InvalidRequest of this `kind`; `name` is what its sentence
-    calls the part of the request that `text` was sent in.
+    """The number of the event with the id `text`. Raises InvalidRequest of this `kind`, whose sentence calls the
+    parameter `name`.
     """
     try:
         return ids.number_of(ids.read(PREFIX, text))

@@ -1,8 +1,8 @@
 """Events as they happen, for the streams of this process.
 
 One reader follows the log while anybody is subscribed. It reads the new events of all subscribed wallets at once, and
-hands each to its subscribers. Up to `KEPT_MAX` events are buffered for a subscriber: a slower one is cut off, continues
-from the log when it reconnects, and holds nobody else up.
+passes each to its subscribers. Up to `KEPT_MAX` events are buffered for a subscriber: a slower one is cut off,
+continues from the log when it reconnects, and holds nobody else up.
 
 A subscriber joins between two reads. It learns the number after which it gets every event, and reads earlier ones from
 the log itself.
@@ -34,7 +34,7 @@ KEPT_MAX: Final = 1_000
 SUBSCRIBERS_MAX: Final = 5_000
 OF_A_WALLET_MAX: Final = 100
 
-#: How many numbers of the log one read covers.
+#: How many event numbers one read covers.
 _NUMBERS_MAX: Final = 2_000
 
 #: An event and its rendered text, which all of its subscribers share.
@@ -49,19 +49,21 @@ class Subscription:
     """A subscriber to the events of a wallet."""
 
     wallet: WalletId
-    cut: bool = False  #: It gets nothing more: it was too slow, or the process stops.
+    cut: bool = False  #: Whether it was cut off: it was too slow, or the process is stopping.
     _after: int | None = None
     _kept: deque[Shown] = field(default_factory=deque)
     _came: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def joined(self, seconds: float) -> int | None:
-        """The number after which it gets every event, waiting so long to join. None: not joined yet, or cut off."""
+        """The number after which it gets every event; waits up to `seconds` to join. None: not joined yet, or
+        cut off.
+        """
         if self._after is None and not self.cut:
             await self._wait(seconds)
         return self._after
 
     async def take(self, seconds: float) -> list[Shown]:
-        """The events since the last call, waiting so long for one. Empty: there was none, or it is cut off."""
+        """The events since the last call; waits up to `seconds` for one. Empty: there was none, or it is cut off."""
         if not self._kept and not self.cut:
             await self._wait(seconds)
         taken = list(self._kept)
@@ -69,12 +71,12 @@ class Subscription:
         return taken
 
     def join(self, after: int) -> None:
-        """It gets every event after that number from now on."""
+        """Let it join: it gets every event after that number."""
         self._after = after
         self._came.set()
 
     def put(self, shown: Shown) -> None:
-        """Buffer an event. Cuts the subscriber off where the buffer is full."""
+        """Buffer an event. Cuts the subscriber off if the buffer is full."""
         if len(self._kept) >= KEPT_MAX:
             self.end()
         elif not self.cut:
@@ -97,7 +99,7 @@ class Subscription:
 
 
 class Hub:
-    """The reader and its subscribers. A process that has streams makes one; it ends them when `stopping` is set."""
+    """The reader and its subscribers. A process with event streams has one; it ends them when `stopping` is set."""
 
     def __init__(self, database: Database, wake: Wake, show: Show, stopping: asyncio.Event) -> None:
         self._database, self._wake, self._show, self._stopping = database, wake, show, stopping
@@ -105,11 +107,11 @@ class Hub:
         self._joined: dict[WalletId, set[Subscription]] = {}
         self._news = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
-        self.count = 0  #: How many are subscribed.
-        self.cut_count = 0  #: How many were cut off because they were too slow.
+        self.count = 0  #: The number of subscribers.
+        self.cut_count = 0  #: The number of subscribers that were cut off because they were too slow.
 
     def check(self, wallet: WalletId) -> None:
-        """Raises TooManyStreams where there is no room for another subscription of the wallet."""
+        """Raises TooManyStreams if the wallet or the process has its limit of subscriptions."""
         if len(self._joined.get(wallet, ())) >= OF_A_WALLET_MAX:
             raise TooManyStreams(OF_A_WALLET_MAX)
         if self.count >= SUBSCRIBERS_MAX:
@@ -169,9 +171,9 @@ class Hub:
             await asyncio.wait({listening, stopping})
 
     async def _read(self, after: int | None) -> int:
-        """Hand out the new events, then let waiting subscribers join. Returns how far the log was read.
+        """Pass on the new events, then let waiting subscribers join. Returns how far the log was read.
 
-        Events are handed out only once what was read may be answered (postgres/pool.py).
+        Events are passed on only once the read is confirmed (postgres/pool.py).
         """
         complete_to = None
         while complete_to is None or after is None or after < complete_to:

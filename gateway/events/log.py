@@ -1,10 +1,10 @@
 """The event log: written in the transaction that the event reports, and read without gaps.
 
-Numbers are handed out before a transaction commits, so 7 may be there while 6 is still being written, by a transaction
-that began earlier or later. A writer therefore announces, before it is given numbers, what the last one is, with an
-advisory lock that ends when its transaction does. A reader looks at the last number first, then at what is announced,
-then at the events, and shows those up to the least of the two: nothing will slip in front of them later. Writers do not
-wait for each other, nor for readers.
+Numbers are assigned before a transaction commits, so 7 may be visible while 6 is still being written, by a transaction
+that began earlier or later. A writer therefore announces the last number, before it gets numbers of its own, with an
+advisory lock that ends with its transaction. A reader reads the last number first, then the announced ones, then the
+events, and returns those up to the lowest of these numbers: no event can appear before them later. Writers do not wait
+for each other, nor for readers.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -21,7 +21,7 @@ from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "log.sql")
 
-#: What announced numbers are counted from, so that no other advisory lock is taken for one. Writers announce by
+#: Added to announced numbers, so that no other advisory lock is mistaken for one. Writers announce with
 #: `announce_events` (schema/05_events.sql).
 ANNOUNCED = 1 << 62
 
@@ -30,7 +30,7 @@ NO_SUCH_EVENT: Final = (
     "read from the beginning, or from an event that it has"
 )
 
-#: Above the number of every event.
+#: Greater than the number of every event.
 END: Final = (1 << 62) - 1
 
 #: How many events are examined for a page of those that match.
@@ -42,8 +42,8 @@ _APART: Final = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event to append. `wallet` is whose it is (None: the gateway's), `other` a second wallet that it concerns;
-    `payload` has plain JSON values without secrets.
+    """An event to append. `wallet` is the wallet that it belongs to (None: the gateway), `other` a second wallet that
+    it concerns; `payload` has plain JSON values without secrets.
     """
 
     kind: str
@@ -118,8 +118,8 @@ async def read(
     """Up to `limit` events of the wallet numbered above `after` and below `before`. A page examines a bounded number
     of events, so it may have fewer than `limit`, or none, while there are more.
 
-    Call it outside a snapshot: it must see everything that was committed before it asked how far the log is complete.
-    Raises InvalidRequest for an `after` that the log does not reach.
+    Call it outside a snapshot: it must see everything that was committed before it read how far the log is complete.
+    Raises InvalidRequest for an `after` beyond the end of the log.
     """
     last_number, complete = await _reach(connection)
     if after > last_number:
@@ -145,7 +145,7 @@ async def read(
 
 
 async def first_of(connection: Connection, subject: UUID, kinds: Sequence[str]) -> LoggedEvent:
-    """The first event of one of these kinds that is in the log for this object; there is one."""
+    """The first event of one of these kinds for this object, which must exist."""
     row = await connection.fetchrow(sql.first_of, subject, kinds)
     assert row is not None, f"{subject} has an event of {kinds}"
     return _event(row)
@@ -154,13 +154,15 @@ async def first_of(connection: Connection, subject: UUID, kinds: Sequence[str]) 
 async def numbered(
     connection: Connection, asked: Collection[tuple[WalletId, int]]
 ) -> list[tuple[WalletId, LoggedEvent]]:
-    """Events by their numbers, in order, each with a wallet that it concerns; none that does not concern the wallet."""
+    """The events with these numbers, in order, each with a wallet that it concerns. An event that does not concern the
+    given wallet is left out.
+    """
     rows = await connection.fetch(sql.numbered, [wallet for wallet, _ in asked], [number for _, number in asked])
     return [(WalletId(row["told"]), _event(row)) for row in rows]
 
 
 async def last(connection: Connection) -> int:
-    """The number of the last event so far."""
+    """The number of the newest event."""
     return (await _reach(connection))[0]
 
 
@@ -185,7 +187,7 @@ async def before(connection: Connection, since: datetime) -> int:
 
 
 async def _reach(connection: Connection) -> tuple[int, int]:
-    """The number of the last event so far, and the one up to which the log is complete."""
+    """The number of the newest event, and the number up to which the log is complete."""
     row = await connection.fetchrow(sql.complete_to, ANNOUNCED)
     assert row is not None
     return row["last"], row["complete_to"]

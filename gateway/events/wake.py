@@ -22,17 +22,18 @@ CHANNEL: Final = "gateway_events"
 #: How often readers poll without a wake-up, in seconds.
 POLL_SECONDS: Final = 1.0
 
-#: Between two notifications of a process, in seconds: readers rest as long after a read that found something.
+#: The shortest time between two notifications of a process, in seconds; readers rest as long after a read that found
+#: something.
 _APART_SECONDS: Final = 0.1
 
-#: How long a reader rests after a read that found something, in seconds, at least and at most; and in between, how many
-#: times as long as the read took.
+#: The shortest and the longest rest of a reader after a read that found something, in seconds; in between, the rest is
+#: this multiple of the time that the read took.
 _REST_SECONDS, _REST_SECONDS_MAX, _REST_TIMES = 0.1, 0.25, 10
 
 
 def rest(took_seconds: float, max_seconds: float = _REST_SECONDS_MAX) -> float:
-    """How many seconds a reader of the log rests after a read that took so long. The busier the machine, the longer it
-    rests and the more events the next read finds, so that payments are slowed little. Pure.
+    """How many seconds a reader of the log rests after a read that took this many seconds. The busier the machine, the
+    longer it rests and the more events the next read finds, so that payments are slowed little. Pure.
     """
     return min(max(_REST_SECONDS, _REST_TIMES * took_seconds), max_seconds)
 

@@ -9,6 +9,6 @@
     label.py        names that people give to things                     (pure)
     sign_in/        sign-up, passkeys, sessions, Ethereum wallets, recovery codes
 
-An address belongs to one wallet for ever. Its key is kept by the gateway or by its owner, or it is a contract. An API
-key is shown once, when it is created, and stored only as its SHA-256.
+An address belongs to one wallet permanently. Its key is kept by the gateway or by its owner, or it is a contract. An
+API key is shown once, when it is created, and stored only as its SHA-256.
 """

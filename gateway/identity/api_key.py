@@ -217,7 +217,7 @@ async def _record(connection: Connection, kind: str, of: WalletId, key: ApiKey, 
 
 
 class LastUsed:
-    """When the keys were used whose payments share commits and do not write it themselves. It is written for all
+    """The times of last use of keys whose payments share commits and do not write it themselves. They are written
     together, now and then. A process that is killed loses at most a minute of it.
     """
 

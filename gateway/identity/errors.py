@@ -87,7 +87,9 @@ class InvalidPasskey(Refused):
 
 @dataclass(eq=False)
 class ClonedPasskey(InvalidPasskey):
-    """`passkey` is its id. The signature is valid, but the signature count went back: the passkey is to be stopped."""
+    """`passkey` is its id. The signature is valid, but the signature count went back: the caller has to stop the
+    passkey.
+    """
 
     passkey: str
     message = "the passkey {passkey} is disabled: {reason}. Revoke it and make another"
@@ -127,7 +129,7 @@ class InvalidRecoveryCode(Refused):
 
 @dataclass(eq=False)
 class TooManyTries(Conflict):
-    """The rate limit is exceeded: retry after at most `seconds`. `kind`: of what, such as `sign-ins`."""
+    """A rate limit is exceeded: retry after at most `seconds`. `kind` is what is limited, such as `sign-ins`."""
 
     kind: str
     seconds: int

@@ -23,8 +23,8 @@ from gateway.postgres.pool import Database, Statements
 
 sql = Statements(__package__, "rate_limits.sql")
 
-#: What is limited: claims of handles, sign-ins started or tried, handle look-ups, keys and handles that do not exist,
-#: requests of a caller, and codes that are sent to people.
+#: The kinds of limits: claims of handles, sign-ins started or tried, handle look-ups, keys and handles that do not
+#: exist, requests of a caller, and codes sent to people.
 Kind = Literal["sign-ups", "sign-ins", "look-ups", "guesses", "requests", "codes"]
 
 #: How often a process writes its counts.
@@ -40,7 +40,7 @@ HANDLE_TIMES: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most so many in a window of that length."""
+    """At most `maximum` actions in a window of this length."""
 
     maximum: int
     within: timedelta
@@ -92,11 +92,11 @@ class Limits:
 
     @property
     def is_anybody_over(self) -> bool:
-        """Whether `is_over` has to be asked."""
+        """Whether anybody is over a limit, so that `is_over` has to be called."""
         return bool(self._over)
 
     def over(self, kinds: Collection[Kind], now: datetime) -> list[str]:
-        """Return those who have exceeded the limit of one of these kinds: mostly nobody."""
+        """Return those who have exceeded the limit of one of these kinds; usually empty."""
         return [who for (kind, who), until in self._over.items() if until > now and kind in kinds]
 
     async def count(self, database: Database, kind: Kind, who: str, now: datetime) -> None:

@@ -54,8 +54,8 @@ async def check_free(connection: Connection, typed: str) -> str:
 
 
 async def claim_with(connection: Connection, vault: Vault, handle: str, api_key_hash: bytes, now: datetime) -> Wallet:
-    """Claim `handle` with an API key that the caller has made and keeps, by its SHA-256. Repeating it with the same
-    hash returns the same wallet, so a claim whose answer was lost can be retried.
+    """Claim `handle` with an API key that the caller has made and keeps, by its SHA-256. Repeating the call with the
+    same hash returns the same wallet, so a claim whose answer was lost can be retried.
 
     Raises what `claim` raises, and InvalidRequest if the key is another handle's.
     """
@@ -126,7 +126,7 @@ async def lock_wallet(connection: Connection, id: WalletId) -> None:
 
 async def lock_with_keys(connection: Connection, ids: Collection[WalletId]) -> None:
     """Lock several wallets as `lock_wallet`, after their API keys, in the lock order of payments. For changes of a
-    wallet's keys or of what all of them may do, such as its first passkey and a freeze.
+    wallet's keys or of their rights, such as its first passkey and a freeze.
     """
     await connection.execute(sql.lock_keys_of_wallets, list(ids))
     await connection.execute(sql.lock_wallets, list(ids))
@@ -220,7 +220,7 @@ async def change_address(
     read_to: int,
     now: datetime,
 ) -> Wallet:
-    """Give the wallet another address, which belongs to it for ever, as does the old one. Returns the wallet. The
+    """Give the wallet another address, which belongs to it permanently, as does the old one. Returns the wallet. The
     ledger has the balance of the new address at block `read_to` as one sum.
 
     Raises AddressTaken if the address is another wallet's, or its key is kept otherwise.

@@ -7,7 +7,7 @@ from gateway.errors import Refused, Unavailable
 
 @dataclass(eq=False)
 class MasterKeyMissing(Unavailable):
-    """The master key that a key is or is to be encrypted under is not known to this process yet."""
+    """This process does not have the master key that a key is, or has to be, encrypted under."""
 
     fingerprint: str
     message = (

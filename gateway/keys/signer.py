@@ -1,4 +1,4 @@
-"""Relayers' keys: what a relayer signs, and with which key.
+"""Relayers' keys, and the transactions that they sign.
 
 Signatures are deterministic (RFC 6979) and have a low s (EIP-2), as coincurve makes them.
 """

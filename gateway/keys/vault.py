@@ -1,8 +1,8 @@
 """The vault: encrypts the wallets' private keys, and signs with them.
 
 A new wallet's key is derived from the root key and its handle (HKDF-SHA-256, RFC 5869), so a database that is restored
-from an older copy loses no address: the root key and the handle give the key. A handle belongs to one wallet for ever,
-and the derivation uses no counter that a restore could set back, so no address is derived for two handles.
+from an older copy loses no address: the root key and the handle give the key. A handle belongs to one wallet
+permanently, and the derivation uses no counter that a restore could set back, so no address is derived for two handles.
 
 A key is never shown in a repr, an error or a log. A wallet's own key is shown to its owner on request
 (custody/export.py). Signatures are deterministic (RFC 6979) and have a low s (EIP-2), as coincurve makes them.
@@ -41,7 +41,7 @@ _ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D03641
 #: A.2.1).
 _DERIVED_BYTES = 48
 
-#: For so many keys at most it is remembered that they match their addresses, in some 30 MB.
+#: The most keys for which the vault remembers that they match their addresses, in some 30 MB.
 _SEEN_MAX = 100_000
 
 
@@ -156,5 +156,5 @@ def root_check_value(root: bytes) -> bytes:
 
 
 def fingerprint(check_value: bytes) -> str:
-    """Return the short form that people call a master key by: eight hex digits."""
+    """Return the short form of a master key that is shown to people: eight hex digits."""
     return check_value[:4].hex()

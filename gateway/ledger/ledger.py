@@ -44,7 +44,7 @@ class Entry:
 
 
 async def declare(connection: Connection, assets: Assets) -> None:
-    """Register the configured assets in the ledger. An asset keeps its decimals for ever.
+    """Register the configured assets in the ledger. The decimals of an asset never change.
 
     An asset that is no longer configured stays in the ledger. Raises Misconfigured if one was registered differently.
     """
@@ -281,9 +281,8 @@ async def _end(connection: Connection, end: End, state: State, held: list[Record
 
 
 async def _write(connection: Connection, steps: Sequence[_Step], at: datetime) -> list[Result]:
-    """Write the steps. Ends cost less if nothing has to be decided for them, that is, if no new transfer in the
-    batch shares an account with one of them: gas beside the captures of a block range, say. Which of the two is written
-    first then makes no difference.
+    """Write the steps. Ends are cheaper if no new transfer in the batch shares an account with one of them, as with gas
+    beside the captures of a block range: nothing has to be decided for them, and either can be written first.
     """
     ends, new = [step for step in steps if not step.new], [step for step in steps if step.new]
     ended, touched = _accounts(ends), _accounts(new)

@@ -21,9 +21,9 @@ class State(Enum):
     """
 
     PENDING = "pending"  # On hold: counts against `available`, not yet against `posted`.
-    POSTED = "posted"  # In the ledger for good; reversed only by another transfer.
+    POSTED = "posted"  # In the ledger permanently; reversed only by another transfer.
     VOIDED = "voided"  # Released by a void.
-    EXPIRED = "expired"  # Released by time.
+    EXPIRED = "expired"  # Released because it expired.
 
 
 class Event(Enum):
@@ -44,7 +44,7 @@ _AFTER = {
 def after(state: State, event: Event) -> State:
     """Return the state that `event` leads to.
 
-    Raises TransferEnded if `state` is final: after two captures of one hold, say.
+    Raises TransferEnded if `state` is final, as on a second capture of one hold.
     """
     try:
         return _AFTER[state, event]

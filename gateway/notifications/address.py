@@ -1,17 +1,17 @@
 """Addresses that a wallet's notifications are sent to. A channel may have several; each is confirmed before it is used.
 
     pending    a code was sent to it, valid for 15 minutes and 5 tries; only the code is sent to it
-    confirmed  it gets notifications of what happens from now on
+    confirmed  it gets notifications of events from now on
     failed     the other side says that it does not exist: nothing is sent to it until it is confirmed again
     removed    its owner no longer sees it; it gets a notification of its removal, and then the row is deleted
 
 An address is encrypted under the master key (AES-256-GCM, bound to this row) together with the code and the token of
 its unsubscribe link. It is in no log, event or error; lists show a part of it. The wallet's other addresses are
-notified when one is added, removed or fails. Operators whom an owner has written to find the wallet by the whole
-address (`handles_of`): by its hash under a key that is derived from the root key.
+notified when one is added, removed or fails. Operators who support an owner find the wallet by its whole address
+(`handles_of`), which is looked up by its hash under a key that is derived from the root key.
 
-A removed address still gets security notifications of what happened before, including its removal, for a few hours at
-most. Otherwise a thief could remove the address before the notification of their sign-in is sent.
+A removed address still gets security notifications of earlier events, including its removal, for a few hours at most.
+Otherwise a thief could remove the address before the notification of their sign-in is sent.
 
 Lock order: the wallet, then its addresses in id order.
 """
@@ -96,7 +96,7 @@ class Address:
 
     @property
     def is_usable(self) -> bool:
-        """Whether notifications of what happens now are sent to it."""
+        """Whether notifications of new events are sent to it."""
         return self.state == "confirmed" and self.removed_at is None
 
 
@@ -228,7 +228,7 @@ async def address(connection: Connection, vault: Vault, of: WalletId, id: UUID) 
 
 
 async def to_send(connection: Connection, vault: Vault, id: UUID) -> Address | None:
-    """Return an address that something is to be sent to, also a removed one; None if it was deleted."""
+    """Return an address to send something to, also a removed one; None if it was deleted."""
     row = await connection.fetchrow(sql.address_to_send, id)
     return None if row is None else _address(vault, row)
 

@@ -1,6 +1,6 @@
 """Deliveries: a notification for an address, from the event log to its end.
 
-    pending   to be sent, being sent (it has a lease), or waiting for a retry
+    pending   due, being sent (it has a lease), or waiting for a retry
     sent      the other side has accepted it
     failed    tried seven times in four hours, the address is gone, or it is too old
     skipped   no longer to be sent: too many in an hour, switched off, or removed
@@ -101,8 +101,9 @@ class Backlog:
 
 
 async def take_in(connection: Connection, now: datetime) -> bool:
-    """Read on in the log, and queue what is new. Returns whether there is more to read. Events that are added meanwhile
-    wait for the next round, so that this does not race payments for each of their events. One worker does it at a time.
+    """Read the log from the cursor on, and queue deliveries for new events. Returns whether there is more to read.
+    Events that are added meanwhile wait for the next round, so that this does not race payments for each of their
+    events. One worker does it at a time.
     """
     removed = [row["id"] for row in await connection.fetch(sql.removed)]
     complete_to = await log.complete_to(connection)
@@ -203,7 +204,7 @@ async def deliveries(
 
 
 async def backlog(connection: Connection) -> Backlog:
-    """Return what is pending, and the addresses."""
+    """Return the pending deliveries, and the addresses."""
     return Backlog(
         {
             row["channel"]: Waiting(row["count"], row["oldest"], row["due_since"])
@@ -215,7 +216,7 @@ async def backlog(connection: Connection) -> Backlog:
 
 
 async def forget(connection: Connection, now: datetime) -> int:
-    """Delete what ended long ago, a part at a time. Returns how many notifications."""
+    """Delete notifications that ended long ago, in batches. Returns how many."""
     await address.forget(connection, now)
     await connection.execute(sql.forget_codes, now - schedule.NEWS_FOR)
     return len(await connection.fetch(sql.forget, now - KEPT, FORGOTTEN_MAX))

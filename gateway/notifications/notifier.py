@@ -1,4 +1,4 @@
-"""The worker's part: read the log on, start what is due on each channel, and record the outcome.
+"""The worker's part: read the log, start the deliveries that are due on each channel, and record their outcomes.
 
 Each channel has tasks of its own (`Channel.at_once`), so that one which hangs delays no other. No database connection
 is held while something is sent.
@@ -31,7 +31,7 @@ _LOOK_AGAIN_SECONDS: Final = 0.5
 #: How long running deliveries may take when the worker stops, in seconds; those that are cut off are sent again.
 _CLOSE_SECONDS: Final = 5.0
 
-#: How often what ended long ago is deleted, in seconds.
+#: How often notifications that ended long ago are deleted, in seconds.
 _FORGET_SECONDS: Final = 60.0
 
 #: Makes the token of a link that reports a payment as unauthorized (payments/ends/report_unauthorized.py).
@@ -84,13 +84,13 @@ class Notifier:
         return worked
 
     async def finish(self) -> None:
-        """Wait until nothing is running. Raises as `run` does."""
+        """Wait until no delivery is in progress. Raises as `run` does."""
         while under_way := self._all_under_way():
             await asyncio.wait(under_way)
             self._collect()
 
     async def forget(self) -> None:
-        """Fail what is too old, and delete what ended long ago."""
+        """Fail deliveries that are too old, and delete notifications that ended long ago."""
         async with self._database.transaction() as connection:
             given_up, more = await delivery.give_up(connection, self._clock())
         self.ended.update({(channel, "failed"): count for channel, count in given_up.items()})
@@ -109,7 +109,7 @@ class Notifier:
             await channel.close()
 
     async def _start_due(self, name: str) -> bool:
-        """Start what is due on a channel while it has free tasks."""
+        """Start deliveries that are due on a channel while it has free tasks."""
         free = self._channels[name].at_once - len(self._under_way[name])
         if free <= 0:
             return False
@@ -139,7 +139,7 @@ class Notifier:
             self.ended[claimed.channel, state] += 1
 
     async def _prepare(self, claimed: Claimed) -> tuple[str, Message] | str:
-        """Return the address and the message; or why nothing is to be sent any more."""
+        """Return the address and the message; or the reason why the delivery is skipped."""
         async with self._database.reading() as connection:
             to = await address.to_send(connection, self._vault, claimed.address)
             wanted = [(claimed.wallet, claimed.event)] if claimed.event else []

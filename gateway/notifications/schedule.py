@@ -22,7 +22,7 @@ WAITS: Final = (
 #: A wait is extended by up to this fraction of it.
 JITTER: Final = 0.1
 
-#: Events that are older are not sent, such as those from while no worker ran: the wallet's page lists them.
+#: Older events are not sent, such as those from a time when no worker ran; the wallet's page lists them.
 NEWS_FOR: Final = timedelta(hours=24)
 
 #: The longest `Retry-After` that is followed.
@@ -30,7 +30,7 @@ ASKED_MAX: Final = timedelta(hours=2, minutes=30)
 
 
 def wait(tries: int, asked: timedelta | None = None) -> timedelta | None:
-    """Return how long to wait after so many failed tries; None if there are no more. `asked` is the delay that the
+    """Return how long to wait after this many failed tries; None if there are no more. `asked` is the delay that the
     other side asked for.
     """
     if tries > len(WAITS):

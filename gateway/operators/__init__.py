@@ -1,13 +1,13 @@
-"""The people who run the gateway, and what they do to it, two together.
+"""Operators, and the operations that two of them carry out together.
 
-operators.py         operators: added, given a role, revoked
-sign_in.py           how they enrol and sign in
-proposals.py         what one proposes
-approvals.py         what another approves, and what is done alone at the machine
-roles.py             which role may do what
+operators.py         add operators, set their roles, revoke them
+sign_in.py           enrolment and sign-in
+proposals.py         proposals by one operator
+approvals.py         approvals by another, and the break-glass commands at the machine
+roles.py             the roles and their rights
 link.py              links that open the console of a sandbox once
-errors.py            what is refused to them
-wallet_record.py     what they see of a wallet
-repairs.py           what they do to the gateway itself: after a restore, or to correct the ledger
-repair_proposal.py   how a repair is proposed
+errors.py            errors of operators' actions
+wallet_record.py     a wallet as operators see it
+repairs.py           repairs of the gateway itself: after a restore, or corrections of the ledger
+repair_proposal.py   proposals of repairs
 """

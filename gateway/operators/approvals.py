@@ -1,6 +1,7 @@
-"""Approvals of proposals: another operator approves it with a passkey over all that is proposed, and it is carried
-out once, in the transaction that approves it; or it expires. The database refuses an approval by the operator who
-proposed (proposal_four_eyes). What cannot wait for two is done alone at the machine, and both logs say so.
+"""Approvals of proposals: another operator approves a proposal with a passkey over all its details, and it is carried
+out once, in the transaction that approves it; otherwise it expires. The database refuses an approval by the proposer
+(proposal_four_eyes). In an emergency one person at the machine can act alone (break glass), which both the event log
+and the audit log record.
 
 Lock order: the operators in id order, the challenge, the proposal, the wallet's API keys, the wallet, its
 policy.
@@ -31,14 +32,16 @@ notes = logging.getLogger(__name__)
 
 sql = Statements(__package__, "approvals.sql")
 
-#: What one does alone at the machine, where two cannot be waited for.
+#: The operations that one person can carry out alone at the machine.
 BreakGlassKind = Literal["wallet.freeze", "wallet.unfreeze"]
 
 
 async def challenge_approval(
     connection: Connection, party: Party, operator: Operator, id: UUID, now: datetime
 ) -> PasskeyChallenge:
-    """A challenge for another operator's passkey, over all details of the proposal. Raises NotFound, Forbidden."""
+    """Create a challenge for another operator's passkey, over all details of the proposal. Raises NotFound,
+    Forbidden.
+    """
     found = await proposal(connection, id)
     _refuse_own(operator, found)
     roles.check_approve(operator.role, found.kind)
@@ -50,8 +53,8 @@ async def approve(
 ) -> Proposal:
     """Approve a proposal and carry it out in this transaction, once.
 
-    Raises NotFound, Forbidden (it is the operator's own, or their role does not), InvalidPasskey, and StateConflict
-    where it was carried out or has expired, where who proposed it was revoked or has another role, or where there is
+    Raises NotFound, Forbidden (it is the operator's own proposal, or their role does not allow it), InvalidPasskey, and
+    StateConflict if it was carried out or has expired, if its proposer was revoked or has another role, or if there is
     nothing left to do.
     """
     found = await proposal(connection, id)
@@ -117,8 +120,8 @@ async def _limit(connection: Connection, found: Proposal, wallet: WalletId, by: 
 async def break_glass(
     connection: Connection, kind: BreakGlassKind, handle: str, reason: str, by: By, now: datetime
 ) -> WalletId:
-    """Carry out alone, at the machine, what needs two operators; both logs say so. Raises as `propose`, and
-    StateConflict.
+    """Carry out alone, at the machine, an operation that needs two operators. Both logs record it. Raises as `propose`,
+    and StateConflict.
     """
     said, of = read_reason(reason), await wallets.by_handle(connection, handle)
     details = {"what": kind, "handle": of.handle, "by": by.id, "reason": said}

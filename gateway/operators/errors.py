@@ -4,7 +4,7 @@ from gateway.errors import Unauthenticated
 
 
 class OperatorSignedOut(Unauthenticated):
-    """No operator's session: none was sent, it has ended, or it is a wallet's API key."""
+    """There is no operator's session: none was sent, it has ended, or a wallet's API key was sent."""
 
     message = (
         "send the token of an operator's session as 'Authorization: Bearer <token>': operators sign in with their "

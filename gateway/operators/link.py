@@ -1,7 +1,7 @@
-"""Links that open the console once, to try it out: `gateway up` makes one for an operator of its sandbox.
+"""One-time links that open the console, to try it out: `gateway up` creates one for an operator of its sandbox.
 
-As with the link to a wallet (identity/sign_in/link.py), no call of the API makes one, and it is kept as its SHA-256.
-There is none for an operator with a passkey.
+As with the link to a wallet (identity/sign_in/link.py), no API call creates one, and it is stored as its SHA-256. An
+operator with a passkey cannot get one.
 """
 
 from datetime import datetime
@@ -24,7 +24,9 @@ NAME: Final = "sandbox"
 
 
 async def make(connection: Connection, by: By, now: datetime) -> str | None:
-    """The code of a new link for the sandbox's operator, shown once; None where they have a passkey or are revoked."""
+    """Create a link for the sandbox's operator. Returns its code, which is shown once; None if they have a passkey or
+    are revoked.
+    """
     code = new_secret("gl")
     id = await connection.fetchval(sql.add_operator_link, new_id(now), NAME, hash_of(code), now + GOOD_FOR, now)
     if id is None:
@@ -34,7 +36,7 @@ async def make(connection: Connection, by: By, now: datetime) -> str | None:
 
 
 async def sign_in(connection: Connection, code: str, before: str | None, now: datetime) -> tuple[Operator, str]:
-    """The operator whose link it is, and the token of their new session. Raises InvalidLink."""
+    """Use the link. Returns its operator, and the token of their new session. Raises InvalidLink."""
     row = await connection.fetchrow(sql.use_operator_link, hash_of(code), now)
     if row is None:
         raise InvalidLink

@@ -1,6 +1,6 @@
-"""Operators: people who run the gateway. They sign in with passkeys and in sessions of their own (sign_in.py).
-They act on wallets that are not theirs, and on the gateway itself, two together: one proposes (proposals.py), another
-approves (approvals.py). Who may do which of it is for their role to say (roles.py).
+"""Operators: people who run the gateway. They sign in with passkeys, in sessions separate from those of wallets
+(sign_in.py). They act on other people's wallets and on the gateway itself, always two together: one proposes
+(proposals.py), another approves (approvals.py). Their roles decide what each of them may do (roles.py).
 
 The first operator is added at the machine, with a code that is shown once and registers their passkey.
 """
@@ -22,16 +22,16 @@ from gateway.secret import hash_of, new_secret
 
 sql = Statements(__package__, "operators.sql")
 
-#: What the ids of operators begin with.
+#: The prefix of operator ids.
 PREFIX: Final = "opr"
 
-#: How long an enrolment code is good.
+#: How long an enrolment code is valid.
 ENROLS_FOR: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """`until` is when their session ends; None: they have shown a passkey, and no session."""
+    """`until` is when their session ends; None: they authenticated with a passkey, without a session."""
 
     id: UUID
     name: str
@@ -40,19 +40,19 @@ class Operator:
 
     @property
     def by(self) -> By:
-        """As the audit log has it."""
+        """The operator as the audit log records them."""
         return By("operator", self.name)
 
     @property
     def rights(self) -> Rights:
-        """What their role may do."""
+        """The rights of their role."""
         return roles.RIGHTS[self.role]
 
 
 async def add(connection: Connection, name: str, role: str, by: By, now: datetime) -> str:
-    """Add an operator, or make a new code for one who has no passkey yet. Returns the code, which is shown once and
-    registers the passkey within a day. Raises InvalidRequest for an invalid name or role, and StateConflict for an
-    operator who has a passkey or is revoked.
+    """Add an operator, or create a new code for one who has no passkey yet. Returns the code, which is shown once and
+    lets them register a passkey within a day. Raises InvalidRequest for an invalid name or role, and StateConflict for
+    an operator who has a passkey or is revoked.
     """
     known = roles.read_role(role)
     if not (2 <= len(name) <= 30 and name.isascii() and name.replace("_", "a").isalnum() and name.islower()):
@@ -66,7 +66,7 @@ async def add(connection: Connection, name: str, role: str, by: By, now: datetim
 
 
 async def set_role(connection: Connection, name: str, role: str, by: By, now: datetime) -> None:
-    """Give an operator another role, from now on. Raises InvalidRequest for a role that is none, and NotFound."""
+    """Change an operator's role, with immediate effect. Raises InvalidRequest for an unknown role, and NotFound."""
     known = roles.read_role(role)
     row = await connection.fetchrow(sql.operator_by_name, name)
     if row is None:
@@ -77,7 +77,7 @@ async def set_role(connection: Connection, name: str, role: str, by: By, now: da
 
 
 async def revoke(connection: Connection, name: str, by: By, now: datetime) -> None:
-    """Revoke an operator. Nothing that they proposed can be approved any more. Raises NotFound."""
+    """Revoke an operator. Their proposals can no longer be approved. Raises NotFound."""
     id = await connection.fetchval(sql.revoke_operator, name, now)
     if id is None:
         raise NotFound(f"operator {name}, or they are revoked already")
@@ -86,12 +86,12 @@ async def revoke(connection: Connection, name: str, by: By, now: datetime) -> No
 
 
 async def operators(connection: Connection) -> list[Record]:
-    """Every operator, revoked ones too: name, role, created_at, revoked_at, and whether they are enrolled."""
+    """Every operator, including revoked ones: name, role, created_at, revoked_at, and whether they are enrolled."""
     return await connection.fetch(sql.operators)
 
 
 async def still(connection: Connection, operator: Operator) -> Role:
-    """Lock the operator, who must not have been revoked meanwhile. Returns their role, which stays as it is until the
+    """Lock the operator, who must not have been revoked meanwhile. Returns their role, which cannot change until the
     transaction ends. Raises OperatorSignedOut.
     """
     role: Role | None = await connection.fetchval(sql.still_operator, operator.id)
@@ -101,5 +101,7 @@ async def still(connection: Connection, operator: Operator) -> Role:
 
 
 async def authorize(connection: Connection, operator: Operator, task: Task) -> None:
-    """Call it in the transaction that does the task. Raises Forbidden, OperatorSignedOut."""
+    """Check that the operator may do the task. Call it in the transaction that does the task. Raises Forbidden,
+    OperatorSignedOut.
+    """
     roles.check_task(await still(connection, operator), task)

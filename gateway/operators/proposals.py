@@ -1,9 +1,9 @@
-"""What operators propose: an operation on a wallet, which another operator has to approve (approvals.py).
+"""Proposals: an operation on a wallet that one operator proposes and another has to approve (approvals.py).
 
 A freeze does not wait for the second operator: it is in force as soon as one proposes it, and ends after an hour unless
-another approves it. Waiting would let the money go; a freeze by mistake lasts an hour at most.
+another approves it. If it waited, the money could be gone; a freeze by mistake lasts an hour at most.
 
-A limit is how much a guarded wallet pays in an asset without its owner's approval (payments/checks/policy.py).
+A limit is how much a guarded wallet can pay in an asset without its owner's approval (payments/checks/policy.py).
 Operators may lower or raise it. The owner gets the same event as for a change of their own, and may change it again.
 """
 
@@ -28,15 +28,15 @@ from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "proposals.sql")
 
-#: What the ids of proposals begin with.
+#: The prefix of proposal ids.
 PREFIX: Final = "pro"
 
-#: How long a proposal is good. A freeze not confirmed expires with it.
+#: How long a proposal is valid. A freeze that is not approved expires with it.
 PROPOSED_FOR: Final = timedelta(hours=1)
 
 _REASON_MAX: Final = 200
 
-#: What becomes of a proposal. It is withdrawn when who proposed it is revoked.
+#: The states of a proposal. It is withdrawn when its proposer is revoked.
 ProposalState = Literal["open", "approved", "expired", "withdrawn"]
 
 
@@ -49,14 +49,14 @@ class Limit:
 
     @property
     def terms(self) -> str:
-        """In words."""
+        """The limit in words."""
         return f"{self.payment} a payment and {self.day} a day go without an approval"
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What one operator proposes, until it expires, and who has approved it, if anybody has. `terms` say in words what
-    a limit or a repair sets, and are empty for other kinds; a repair has no wallet.
+    """A proposal by one operator, its expiry, and the operator who approved it, if any. `terms` describe a limit or a
+    repair in words, and are empty for other kinds; a repair has no wallet.
     """
 
     id: UUID
@@ -73,7 +73,7 @@ class Proposal:
     expires_at: datetime
     approved_by: str | None
     done_at: datetime | None
-    withdrawn: bool  #: Who proposed it is an operator no more.
+    withdrawn: bool  #: Whether its proposer was revoked.
 
     @property
     def shown_id(self) -> str:
@@ -81,14 +81,14 @@ class Proposal:
         return show(PREFIX, self.id)
 
     def state(self, now: datetime) -> ProposalState:
-        """Whether it can still be approved, and if not, why."""
+        """Its state: whether it can still be approved, and if not, why."""
         if self.done_at is not None:
             return "approved"
         return "withdrawn" if self.withdrawn else "open" if now < self.expires_at else "expired"
 
     @property
     def details(self) -> list[str]:
-        """What an approval is over, so that it fits nothing else."""
+        """The details that an approval signs, so that it is valid for this proposal only."""
         what = [self.kind, *([self.terms] if self.terms else [])]
         whose = [f"@{self.handle}", show("wal", self.wallet)] if self.wallet is not None else []
         return [self.shown_id, *what, *whose, self.reason, self.proposed_by]
@@ -100,8 +100,8 @@ async def propose(
     """Propose an operation on the wallet of a handle, which another operator has to approve. A freeze is in force at
     once, until the proposal expires.
 
-    Raises InvalidRequest, Forbidden (their role does not), InvalidHandle, UnknownHandle, and StateConflict for the
-    limit of a wallet without a policy.
+    Raises InvalidRequest, Forbidden (their role does not allow it), InvalidHandle, UnknownHandle, and StateConflict for
+    the limit of a wallet without a policy.
     """
     known = next((one for one in KINDS if one == kind), None)
     if known is None:
@@ -136,12 +136,12 @@ async def proposals(connection: Connection, now: datetime) -> list[Proposal]:
 
 
 async def past_proposals(connection: Connection, before: UUID | None, limit: int, now: datetime) -> list[Proposal]:
-    """Up to `limit` proposals older than `before` that cannot be approved any more, newest first."""
+    """Up to `limit` proposals older than `before` that can no longer be approved, newest first."""
     return [_proposal(row) for row in await connection.fetch(sql.past_proposals, before, limit, now)]
 
 
 async def proposal(connection: Connection, id: UUID) -> Proposal:
-    """Raises NotFound."""
+    """The proposal with this id. Raises NotFound."""
     found = await find(connection, id)
     if found is None:
         raise NotFound("such proposal")
@@ -149,13 +149,13 @@ async def proposal(connection: Connection, id: UUID) -> Proposal:
 
 
 async def find(connection: Connection, id: UUID) -> Proposal | None:
-    """The proposal with this id, if there is one."""
+    """The proposal with this id, or None."""
     row = await connection.fetchrow(sql.proposal, id)
     return None if row is None else _proposal(row)
 
 
 def read_reason(text: str) -> str:
-    """The reason as it may be logged: no line breaks, no invisible characters. Raises InvalidRequest."""
+    """The reason, made safe for logs: without line breaks and invisible characters. Raises InvalidRequest."""
     reason = label(text, _REASON_MAX)
     if reason is None:
         raise InvalidRequest("reason", f"say why, in 1 to {_REASON_MAX} letters that can be printed")

@@ -1,4 +1,4 @@
-"""Proposing a repair (repairs.py), which another operator approves as anything else that is proposed (approvals.py)."""
+"""Propose a repair (repairs.py), which another operator approves like any other proposal (approvals.py)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ sql = Statements(__package__, "repair_proposal.sql")
 
 @dataclass(frozen=True, slots=True)
 class LostHandle:
-    """A handle that a restore has lost, and the address that it was given; None: it cannot be said."""
+    """A handle that a restore has lost, and the address that it had; None: the address is unknown."""
 
     handle: str
     address: str | None
@@ -27,8 +27,8 @@ class LostHandle:
 async def propose(
     connection: Connection, operator: Operator, repair: LostHandle | Correction | None, reason: str, now: datetime
 ) -> Proposal:
-    """A repair, once another operator approves it; None: recovery is to be confirmed. Raises InvalidRequest, Forbidden,
-    UnknownHandle, and StateConflict where there is nothing to repair.
+    """Propose a repair; None: to confirm the recovery. Raises InvalidRequest, Forbidden, UnknownHandle, and
+    StateConflict if there is nothing to repair.
     """
     kind: Repair = "recovery.confirm"
     if isinstance(repair, Correction):

@@ -1,12 +1,12 @@
-"""Repairs: what two operators do to the gateway itself, after a restore or a mistake, and one alone at the machine
-where there are no two operators.
+"""Repairs of the gateway itself, after a restore or a mistake, by two operators, or by one person at the machine if
+there are no two operators.
 
-    recovery.confirm   what a restore has lost was looked at: token payments, conversions, withdrawals and claims go on
-    handle.return      the handle of an address that was lost may be claimed again, with what lies there
-    ledger.correct     a transfer that makes the ledger add up again, for a reason that stays beside it
+    recovery.confirm   losses of a restore are reviewed: token payments, conversions, withdrawals and claims continue
+    handle.return      a handle that was lost may be claimed again, with the tokens at its address
+    ledger.correct     a transfer that corrects the ledger, stored with its reason
 
-A correction is a transfer like any other: two accounts of one asset, append-only, refused where a wallet has too
-little. Nothing is changed or removed by it, and the next reconciliation says whether it was right.
+A correction is a transfer like any other: between two accounts of one asset, append-only, refused if a wallet has
+insufficient funds. It changes and removes nothing, and the next reconciliation shows whether it was right.
 """
 
 from collections.abc import Sequence
@@ -30,17 +30,17 @@ from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "repairs.sql")
 
-#: What the ids of corrections begin with.
+#: The prefix of correction ids.
 PREFIX: Final = "cor"
 
-#: What is repaired.
+#: The kinds of repairs.
 REPAIRS: Final[tuple[Repair, ...]] = get_args(Repair)
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """`money` is debited to the one account and credited to the other, each named by its code (`wallet:alice:USD`). A
-    debit takes from a wallet, a reserve or the outside, and adds to the bank and to the supply.
+    """`money` is debited to one account and credited to the other, each named by its code (`wallet:alice:USD`). A debit
+    decreases a wallet, a reserve and the outside account, and increases the bank and the supply.
     """
 
     debit: str
@@ -49,13 +49,13 @@ class Correction:
 
     @property
     def terms(self) -> str:
-        """In words."""
+        """The correction in words."""
         return f"{self.money}: debit {self.debit}, credit {self.credit}"
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A correction as it stands in the ledger, and who did it."""
+    """A correction in the ledger, and who made it."""
 
     id: UUID
     correction: Correction
@@ -68,8 +68,8 @@ class Posted:
 
 
 async def to_confirm(connection: Connection) -> tuple[UUID, str]:
-    """The recovery that can be confirmed, and in words what it has found. Raises StateConflict where there is none, or
-    not all of it is read.
+    """The recovery that can be confirmed, and its findings in words. Raises StateConflict if there is none, or if it
+    has not read everything yet.
     """
     row = await connection.fetchrow(sql.recovery_to_confirm)
     if row is None:
@@ -80,17 +80,17 @@ async def to_confirm(connection: Connection) -> tuple[UUID, str]:
 
 
 async def confirm(connection: Connection, id: UUID, by: By, now: datetime) -> None:
-    """The gateway is in recovery no more. Raises StateConflict where it was not, or there is more to read since."""
+    """End the recovery. Raises StateConflict if the gateway is not in recovery, or if there is more to read since."""
     if await connection.fetchval(sql.confirm_recovery, id, now, by.id) is None:
         raise StateConflict("recovery", "ended, or reading the chain again", "confirmed")
-    await _tell(connection, "recovery.ended", id, by, {}, now)
+    await _append_events(connection, "recovery.ended", id, by, {}, now)
 
 
 # ---- a handle that was lost -----------------------------------------------------------------------------------------
 
 
 async def lost(connection: Connection, address: str | None, handle: str) -> str:
-    """The address of a handle that was lost and not given back yet. Raises StateConflict."""
+    """The address of a handle that was lost and not returned yet. Raises StateConflict."""
     found: str | None = await connection.fetchval(sql.lost_address, address)
     if found is None:
         raise StateConflict(f"@{handle}", "not known to be lost, or given back already", "returned")
@@ -101,14 +101,14 @@ async def give_back(connection: Connection, address: str, by: By, now: datetime)
     """Let the handle of this address be claimed again. Raises StateConflict."""
     if await connection.fetchval(sql.return_address, address, now) is None:
         raise StateConflict(address, "given back already", "returned")
-    await _tell(connection, "handle.returned", None, by, {"address": address}, now)
+    await _append_events(connection, "handle.returned", None, by, {"address": address}, now)
 
 
 # ---- a correction ---------------------------------------------------------------------------------------------------
 
 
 async def check(connection: Connection, correction: Correction) -> None:
-    """Raises InvalidRequest for an account that does not exist, and UnknownHandle."""
+    """Check a correction. Raises InvalidRequest for an account that does not exist, and UnknownHandle."""
     if correction.debit == correction.credit:
         raise InvalidRequest("correction", "debit and credit are the same account; name two")
     for code in (correction.debit, correction.credit):
@@ -137,9 +137,10 @@ async def _check_code(connection: Connection, code: str, asset: Asset) -> None:
 async def correct(
     connection: Connection, correction: Correction, reason: str, by: By, who: Sequence[str], now: datetime
 ) -> UUID:
-    """Post it, for this reason, as these people have decided; returns its id. Raises InsufficientFunds, and as `check`.
+    """Post the correction, with its reason and the people who decided it. Returns its id. Raises InsufficientFunds, and
+    as `check`.
 
-    Both logs have it, and an event of each wallet that it touches.
+    Both logs record it, with an event of each wallet that it touches.
     """
     await check(connection, correction)
     asset, id = correction.money.asset, TransferId(new_id(now))
@@ -160,12 +161,12 @@ async def correct(
     handles = [code.split(":")[1] for code in (correction.debit, correction.credit) if code.startswith("wallet:")]
     touched = (await wallets.by_handles(connection, handles)).values() if handles else ()
     await log.append(connection, [log.Event("ledger.corrected", one.id, id, details) for one in touched], now)
-    await _tell(connection, "ledger.corrected", id, by, details, now)
+    await _append_events(connection, "ledger.corrected", id, by, details, now)
     return id
 
 
 async def corrections(connection: Connection, assets: Assets) -> list[Posted]:
-    """All there ever were, the newest first."""
+    """All corrections, newest first."""
     return [
         Posted(
             row["id"],
@@ -182,18 +183,18 @@ async def corrections(connection: Connection, assets: Assets) -> list[Posted]:
 
 
 async def begin_alone(connection: Connection, kind: Repair, what: str, reason: str, by: By, now: datetime) -> None:
-    """One person at the machine begins what two operators do where there are two. Both logs have it. Raises Forbidden
-    where there are.
+    """Let one person at the machine begin an operation that needs two operators, because there are no two. Both logs
+    record it. Raises Forbidden if there are two.
     """
     if await connection.fetchval(sql.enrolled) >= 2:
         raise Forbidden(f"two operators do this: one proposes {kind} at /v1/operator/proposals, another approves it")
     details = {"what": kind, "of": what, "by": by.id, "reason": reason}
-    await _tell(connection, "operator.break_glass", None, by, details, now)
+    await _append_events(connection, "operator.break_glass", None, by, details, now)
 
 
-async def _tell(
+async def _append_events(
     connection: Connection, kind: str, subject: UUID | None, by: By, details: dict[str, str], now: datetime
 ) -> None:
-    """An audit event, and an event of the gateway."""
+    """Append an audit event, and an event of the gateway."""
     await log.append(connection, [log.Event(kind, None, subject, details)], now)
     await audit.append(connection, [AuditEvent(kind, None, by, subject, details)], now)

@@ -1,8 +1,8 @@
 """The operator roles and their rights. This is the only place that defines it.
 
 Every operator reads everything. Proposals take two operators, one who may propose the kind and one who may approve it;
-tasks are done by one. The role is read in the transaction that does it (operators.py), so one that was taken away a
-moment ago does nothing more. Pure.
+tasks are done by one. The role is read in the transaction that does the task (operators.py), so a role that was taken
+away a moment ago has no effect any more. Pure.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,13 +14,13 @@ from gateway.errors import Forbidden, InvalidRequest
 Role = Literal["read_only", "support", "finance", "security"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
-#: What two do together, to a wallet and to the gateway itself.
+#: The operations that need two operators, on a wallet and on the gateway itself.
 OfWallet = Literal["wallet.freeze", "wallet.unfreeze", "wallet.limit"]
 Repair = Literal["recovery.confirm", "handle.return", "ledger.correct"]
 Kind = Literal[OfWallet, Repair]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
-#: What one does.
+#: The tasks that one operator does.
 Task = Literal["withdrawals.unfreeze", "relayers.resume", "webhooks.redeliver"]
 TASKS: Final[tuple[Task, ...]] = get_args(Task)
 

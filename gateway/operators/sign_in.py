@@ -1,5 +1,5 @@
-"""How an operator enrols and signs in: with a passkey of their own, over a challenge that is good once. A session is a
-token, which is kept as its SHA-256 and ends after half an hour.
+"""Enrolment and sign-in of operators, with a passkey over a challenge that is valid once. A session has a token, which
+is stored as its SHA-256, and ends after half an hour.
 """
 
 import secrets
@@ -22,17 +22,17 @@ from gateway.secret import hash_of, new_secret
 
 sql = Statements(__package__, "sign_in.sql")
 
-#: How long a session is good.
+#: How long a session is valid.
 SESSION: Final = timedelta(minutes=30)
 
-#: What an operator's passkey is asked for.
+#: The purposes of challenges to operators' passkeys.
 ENROL, SIGN_IN, APPROVE = "operator.enrol", "operator.sign_in", "operator.approve"
 
 
 async def create_challenge(
     connection: Connection, party: Party, operator: UUID | None, purpose: str, details: Sequence[str], now: datetime
 ) -> PasskeyChallenge:
-    """A new challenge for an operator's passkey. It is valid once, for a few minutes."""
+    """Create a challenge for an operator's passkey. It is valid once, for a few minutes."""
     asked = challenges.new_challenge(party, _shown(operator), purpose, details, now)
     await connection.execute(sql.forget_operator_challenges, now - challenges.KEPT_FOR)
     await connection.execute(
@@ -45,7 +45,7 @@ async def create_challenge(
 async def enrol(connection: Connection, name: str, code: str, registration: Registration, now: datetime) -> Operator:
     """Register the passkey of an operator, with their code and an answer to a challenge to `ENROL` for this name.
 
-    Raises InvalidPasskey. A wrong code and an unknown name are refused in the same words.
+    Raises InvalidPasskey. A wrong code and an unknown name are refused with the same message.
     """
     challenge, party = await _use(connection, None, ENROL, [name], registration.client_data, now)
     key = register(registration, challenge, party)
@@ -78,7 +78,7 @@ async def sign_in(
 
 
 async def begin_session(connection: Connection, operator: Operator, before: str | None, now: datetime) -> str:
-    """A session of somebody who has shown who they are; its token."""
+    """Start a session of an operator who has been authenticated. Returns its token."""
     if before is not None:
         await sign_out(connection, before, now)
     token = new_secret("gop")
@@ -88,7 +88,7 @@ async def begin_session(connection: Connection, operator: Operator, before: str 
 
 
 async def open(connection: Connection, token: str, now: datetime) -> Operator:
-    """The operator whose session it is. Raises OperatorSignedOut."""
+    """The operator of the session with this token. Raises OperatorSignedOut."""
     row = await connection.fetchrow(sql.operator_of_session, hash_of(token), now)
     if row is None:
         raise OperatorSignedOut

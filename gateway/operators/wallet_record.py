@@ -1,4 +1,6 @@
-"""What operators see of a wallet in addition to its owner: its age, its freezes, and how it is guarded."""
+"""The part of a wallet that operators see in addition to what its owner sees: its age, its freezes, and how it is
+guarded.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +13,7 @@ sql = Statements(__package__, "wallet_record.sql")
 
 @dataclass(frozen=True, slots=True)
 class WalletRecord:
-    """`sessions` are those that are still good."""
+    """`sessions` are those that are still valid."""
 
     created_at: datetime
     frozen_at: datetime | None

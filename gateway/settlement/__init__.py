@@ -1,16 +1,16 @@
 """Settlement: write final blocks into the ledger.
 
 A Transfer log in a final block either settles an authorization that the gateway is waiting for, identified by payer and
-nonce, or is an observation: somebody moved tokens with their own key. Each authorization belongs to a thing of some
-kind: a payment, a conversion, a sweep. Each kind implements `Settles` in its own package and is listed in
-`PaymentSettings.settles`; this package knows none of them.
+nonce, or is an observation: somebody moved tokens with their own key. Each authorization belongs to a payment, a
+conversion or a sweep, called a thing here. Each kind of thing implements `Settles` in its own package and is listed in
+`PaymentSettings.settles`; this package does not know the kinds.
 
 Invariants:
   - Every log is posted exactly once: the cursor moves in the transaction that writes a block range, and
     `observation_once` refuses a second posting of a log, also when a block is read again.
-  - An authorization ends once. Its thing settles when a log says so. It fails when the contract has skipped it for
-    good, when its nonce was used for something else, or when the contract says, at a final block after its expiry,
-    that it was never used. Money is never released because nothing was seen.
+  - An authorization ends once. Its thing settles when a log says so. It fails when the contract has skipped it finally,
+    when its nonce was used for something else, or when the contract says, at a final block after its expiry, that it
+    was never used. Money is never released because nothing was seen.
 
 Lock order in the transaction of a block range:
     the chain's cursor             so that block ranges are written one at a time

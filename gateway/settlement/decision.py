@@ -89,7 +89,7 @@ def decide(
 
 
 def fail(expected: Expected, key: message.Key, reason: str, decision: Decision) -> None:
-    """Fail an authorization that the contract can never settle any more. Does nothing if it has ended already."""
+    """Fail an authorization that the contract can no longer settle. Does nothing if it has ended already."""
     authorization = expected.authorizations.get(key)
     if authorization is None or authorization.id in decision.settled or authorization.id in decision.failed:
         return

@@ -44,7 +44,7 @@ async def settle(
     used: Mapping[UUID, bool],
     now: datetime,
 ) -> Decision | None:
-    """Write everything that the block range says, and move the cursor to its end.
+    """Write everything in the block range, and move the cursor to its end.
 
     `used` is the contract's answer, at the range's last block, for each authorization that is overdue there. Returns
     the decision. Returns None, and writes nothing, if another worker wrote the range first or if a contract was added
@@ -101,8 +101,8 @@ async def refuse(
 async def things(
     connection: Connection, assets: Assets, kinds: Kinds, authorizations: Iterable[UUID]
 ) -> dict[UUID, tuple[Settles[Any], Any]]:
-    """Return the things that these authorizations belong to, locked. Each kind is asked for those that no earlier kind
-    knows.
+    """Return the things that these authorizations belong to, locked. Each kind looks for those that no earlier kind has
+    found.
     """
     of: dict[UUID, tuple[Settles[Any], Any]] = {}
     left = list(authorizations)

@@ -1,4 +1,4 @@
-"""Between the queue and the chain: record what was submitted, in which chain transaction, and what was refused."""
+"""Record which authorizations of a batch were submitted, in which chain transaction, and which were refused."""
 
 from datetime import datetime
 

@@ -18,7 +18,7 @@ from gateway.money import Asset, Assets, Money
 from gateway.postgres.pool import Connection, Database
 from gateway.settlement import gas
 
-#: Raises if the caller may not, or may no longer, do what this connection's transaction does.
+#: Raises if the caller is not, or is no longer, allowed to do what this connection's transaction does.
 Authorize = Callable[[Connection], Awaitable[None]]
 
 
@@ -32,7 +32,7 @@ class Row:
     """A relayer account: its `state`, the `reason`, and in `advice` what to do.
 
     `open` counts its transactions that are in no final block. `balance` is in the chain's coin, less the most that its
-    unmined transactions may cost, and is enough for so many `payments`.
+    unmined transactions may cost, and can pay for this many `payments`.
     """
 
     address: str

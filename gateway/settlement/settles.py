@@ -2,7 +2,7 @@
 
 A thing has put an authorization into the queue (gateway/chain/token/authorization.py): a signed transfer or a mint. A
 final block settles it, or the contract can never settle it any more. Payments, conversions and sweeps are such things.
-Settlement knows none of them; it asks each kind which authorizations are its own.
+Settlement does not know the kinds; each kind finds the things of its own authorizations.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -87,7 +87,7 @@ class Settles(Protocol[Thing]):
         """
 
     def settle(self, thing: Thing, movement: Movement, known: Known, now: datetime) -> Outcome[Thing]:
-        """Settle the thing: the movement is what its authorization asked for, and is final."""
+        """Settle the thing: the movement is exactly the one that its authorization allows, and it is final."""
 
     def fail(self, thing: Thing, reason: str) -> Outcome[Thing]:
         """Fail the thing: the contract can never settle it any more, and its money is released."""

@@ -3,7 +3,7 @@
 The event log is the queue. Each endpoint has a cursor into it; nothing is written for webhooks in the transaction that
 makes an event. Invariants:
 
-  - every event that an endpoint subscribes to is delivered at least once, or has failed in every retry of three days;
+  - every event that an endpoint subscribes to is delivered at least once, or has failed at every attempt in three days;
   - an endpoint gets the events of one object in order: each waits until those before it have ended;
   - at most `PENDING_MAX` deliveries of an endpoint are pending; beyond that its cursor stands still;
   - a worker that is killed at any point loses nothing: a delivery is pending until its outcome is committed, and any
@@ -15,9 +15,9 @@ makes an event. Invariants:
     schedule.py     when a delivery is retried                              (pure)
     endpoint.py     endpoints and their secrets
     delivery.py     deliveries: queue, claim, list, send again
-    outcome.py      what becomes of them after an attempt
-    sender.py       one delivery (outbound/ says where it may go)
-    dispatcher.py   a worker's part in it
+    outcome.py      the outcomes of attempts
+    sender.py       send one delivery (outbound/ decides where it may go)
+    dispatcher.py   the worker's part
 
-It knows no API: how an event is shown is passed in (assembly.py).
+The package does not depend on the API: the function that renders events is passed in (assembly.py).
 """

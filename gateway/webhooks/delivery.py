@@ -4,10 +4,10 @@
     delivered    the endpoint answered with a 2xx
     failed       it was tried ten times in three days, or the endpoint answered 410
 
-`take_in` searches the log and queues the events that endpoints subscribe to. `claim` gives a worker
-deliveries of several endpoints under a lease: the first pending one of each object, so that an object's events arrive
-in order while other objects do not wait. The outcome of an attempt (outcome.py) is written if the lease is still the
-same. If it is not, two workers may have sent the same event: delivery is at least once.
+`take_in` searches the log and queues the events that endpoints subscribe to. `claim` gives a worker deliveries of
+several endpoints under a lease: the first pending one of each object, so that an object's events arrive in order while
+other objects do not wait. The outcome of an attempt (outcome.py) is written if the worker still has the lease. If not,
+two workers may have sent the same event: delivery is at least once.
 
 A delivery that fails delays later events of its object at its endpoint, for three days at most. With `PENDING_MAX`
 pending deliveries the endpoint's cursor stops. Nothing else waits.
@@ -30,17 +30,17 @@ from gateway.webhooks.vocabulary import Outcome, State
 
 sql = Statements(__package__, "delivery.sql")
 
-#: The most deliveries of an endpoint that are pending: about a megabyte of rows for an endpoint that is away.
+#: The most pending deliveries of an endpoint: about a megabyte of rows for an endpoint that is down.
 PENDING_MAX: Final = 1_000
 
 #: The most deliveries to an endpoint that all workers together send at once.
 AT_ONCE: Final = 16
 
-#: The most events of an endpoint that are queued in one transaction, endpoints in one, and numbers of the log that are
-#: looked through in one.
+#: The most events of one endpoint that are queued in one transaction, the most endpoints in one, and the most event
+#: numbers that are searched in one.
 _EVENTS, _ENDPOINTS, _NUMBERS = 200, 20, 10_000
 
-#: How long a worker has a delivery to itself: several times as long as sending may take (sender.py).
+#: How long a worker's lease of a delivery lasts: several times as long as sending may take (sender.py).
 LEASE: Final = timedelta(seconds=60)
 
 #: How long after it was queued a delivery that has ended is kept, and how many are deleted in one transaction.
@@ -52,8 +52,8 @@ _TRIES_SHOWN: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """As much of an event as decides whether and in which order it is sent."""
+class _EventKey:
+    """The fields of an event that decide whether and in which order it is sent."""
 
     number: int
     kind: str
@@ -112,7 +112,7 @@ class Backlog:
 
 
 async def backlog(connection: Connection) -> Backlog:
-    """How much is left to send."""
+    """How much there is left to send."""
     row = await connection.fetchrow(sql.backlog)
     assert row is not None
     endpoints: dict[Literal["ok", "failing", "disabled"], int] = {
@@ -126,10 +126,10 @@ async def backlog(connection: Connection) -> Backlog:
 async def take_in(connection: Connection, now: datetime) -> bool:
     """Queue new events for the endpoints that subscribe to them. Returns whether there were any.
 
-    The log is searched once for all endpoints, from a stored position. What is new to an endpoint that has had
-    everything before is queued at once; one that is behind, or has no room for it, is marked, and read from its own
-    cursor, a part at a time. One worker does all this at a time, so no mark is lost to another that has just read an
-    endpoint to its end.
+    The log is searched once for all endpoints, from a stored position. New events are queued at once for endpoints that
+    have everything before. An endpoint that is behind, or has no room, is marked and catches up from its own cursor in
+    batches. One worker at a time does all this, so a mark is not lost to another worker that has just finished catching
+    up for that endpoint.
     """
     complete_to = await log.complete_to(connection)
     position = await connection.fetchrow(sql.lock_position)
@@ -149,18 +149,18 @@ async def take_in(connection: Connection, now: datetime) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a search found: events to queue, the endpoints that then have everything, and those that are behind."""
+    """The result of a search: events to queue, the endpoints that then have everything, and those that are behind."""
 
-    queued: list[tuple[Endpoint, _Told]]
+    queued: list[tuple[Endpoint, _EventKey]]
     passed: list[UUID]
     behind: list[UUID]
 
 
 async def _search(connection: Connection, after: int, to: int) -> _Found:
-    """What is numbered above `after` and up to `to`, by the endpoints that it is for."""
-    told: dict[UUID, list[_Told]] = {}
+    """Search the events numbered above `after` and up to `to`, for the endpoints that subscribe to them."""
+    told: dict[UUID, list[_EventKey]] = {}
     for row in await connection.fetch(sql.news, after, to):
-        told.setdefault(row["told"], []).append(_Told(row["number"], row["kind"], row["subject"], row["at"]))
+        told.setdefault(row["told"], []).append(_EventKey(row["number"], row["kind"], row["subject"], row["at"]))
     found = _Found([], [], [])
     for row in await connection.fetch(sql.endpoints_of, list(told), PENDING_MAX) if told else ():
         of = endpoint.from_row(row)
@@ -179,7 +179,7 @@ async def _catch_up(connection: Connection, now: datetime) -> bool:
     for row in rows:
         of = endpoint.from_row(row)
         page = await log.read(connection, of.wallet, row["reached"], min(_EVENTS, row["room"]))
-        told = [_Told(one.number, one.kind, one.subject, one.at) for one in page.events]
+        told = [_EventKey(one.number, one.kind, one.subject, one.at) for one in page.events]
         await _queue(connection, [(of, one) for one in told if _is_for(of, one)], now)
         reached = row["reached"] if page.reached is None else page.reached[0]
         await connection.execute(sql.advance, of.id, reached, page.more)
@@ -187,7 +187,7 @@ async def _catch_up(connection: Connection, now: datetime) -> bool:
 
 
 async def anything(connection: Connection, now: datetime) -> bool:
-    """Whether there is news or something due. Writes nothing, so that waiting costs little."""
+    """Whether there are new events or due deliveries. Writes nothing, so that waiting costs little."""
     complete_to = await log.complete_to(connection)
     return bool(
         await connection.fetchval(sql.position) < complete_to
@@ -198,8 +198,8 @@ async def anything(connection: Connection, now: datetime) -> bool:
 
 async def claim(connection: Connection, now: datetime, maximum: int, failing_max: int) -> tuple[list[Claimed], bool]:
     """Up to `maximum` deliveries of the endpoints whose turn it is: first of those that are not failing, then up to
-    `failing_max` of those that have failed several times in a row, one each. And whether the first may have been as
-    many as were allowed, so that more are due.
+    `failing_max` of those that have failed several times in a row, one each. Also whether the limit was reached, so
+    that more may be due.
     """
     rows = {row["id"]: row for row in await connection.fetch(sql.due_endpoints, *_due(now, failing_max > 0), maximum)}
     lease, claimed, full = uuid4(), list[Claimed](), False
@@ -217,18 +217,18 @@ async def claim(connection: Connection, now: datetime, maximum: int, failing_max
 
 
 async def release(connection: Connection, claimed: Sequence[Claimed]) -> None:
-    """Leave deliveries that were not tried to any worker."""
+    """Release deliveries that were not tried, so that any worker can claim them."""
     for one in claimed:
         await connection.execute(sql.release, one.endpoint, one.event, one.lease)
 
 
 async def deliver_again(connection: Connection, of: Endpoint, number: int, now: datetime) -> None:
-    """Queue one event of the wallet once more, whatever became of it. Raises NotFound where there is no such event."""
+    """Redeliver one event of the wallet, whatever its earlier outcome. Raises NotFound if there is no such event."""
     found = [event for _, event in await log.numbered(connection, [(of.wallet, number)])]
     if not found:
         raise NotFound("such event")
     await connection.execute(sql.retry_at_once, of.id, number, now)
-    await _queue(connection, [(of, _Told(one.number, one.kind, one.subject, one.at)) for one in found], now)
+    await _queue(connection, [(of, _EventKey(one.number, one.kind, one.subject, one.at)) for one in found], now)
 
 
 async def deliveries(
@@ -245,7 +245,7 @@ async def deliveries(
 
 
 async def forget(connection: Connection, now: datetime) -> int:
-    """Delete old deliveries, the rest of deleted endpoints, and expired secrets, a part at a time. Returns how many
+    """Delete old deliveries, the rest of deleted endpoints, and expired secrets, in batches. Returns how many
     deliveries.
     """
     await connection.execute(sql.forget_secrets, now)
@@ -264,17 +264,17 @@ def _claimed(row: Record, event: int, lease: UUID) -> Claimed:
 
 
 def _room() -> tuple[int, int]:
-    """How much may be pending, and how much room there is to be before more is read."""
+    """How many deliveries may be pending, and how much room is needed before more events are read."""
     return PENDING_MAX, min(_EVENTS, PENDING_MAX) // 4
 
 
-def _is_for(of: Endpoint, event: _Told) -> bool:
+def _is_for(of: Endpoint, event: _EventKey) -> bool:
     return event.subject == of.id if event.kind == TEST else fits(of.types, event.kind)
 
 
 async def _queue(
     connection: Connection,
-    queued: Sequence[tuple[Endpoint, _Told]],
+    queued: Sequence[tuple[Endpoint, _EventKey]],
     now: datetime,
     passed: Sequence[UUID] = (),
     searched_to: int | None = None,

@@ -1,4 +1,4 @@
-"""A worker's part in webhooks: queue new events, send due deliveries, and record their outcomes.
+"""The worker's part in webhooks: queue new events, send due deliveries, and record their outcomes.
 
 Deliveries are claimed, rendered and recorded in groups, and sent concurrently, one task each. A slow endpoint does not
 delay the others: it has at most `AT_ONCE` of the `SLOTS` tasks, one while it is failing, and all failing endpoints
@@ -34,14 +34,14 @@ from gateway.webhooks.sender import Sender
 SLOTS: Final = 128
 _RECORDED_MAX: Final = 100
 
-#: How long an outcome waits for those of other deliveries, to be recorded together with them, in seconds.
+#: How long an outcome waits for others, to be recorded together with them, in seconds.
 _GATHER_SECONDS: Final = 0.02
 
-#: After starting deliveries the worker pauses for this many times as long as that took, but starts at least this many a
-#: second.
+#: After starting deliveries the worker pauses for this multiple of the time that it took, but starts at least this many
+#: per second.
 _PAUSE_TIMES, _A_SECOND_MIN = 3, 640
 
-#: The longest rest between two polls of the log, in seconds: so much later may a webhook be where the machine is busy.
+#: The longest rest between two polls of the log, in seconds: a webhook may be this much later on a busy machine.
 _REST_SECONDS_MAX: Final = 0.5
 
 #: How long a stopping worker waits for deliveries in progress, in seconds. Those cut off are sent again.
@@ -89,7 +89,7 @@ class Dispatcher:
         self._render, self._sender, self._slots, self._wake = render, sender, slots, wake
         self._under_way: dict[asyncio.Task[None], bool] = {}  #: Each with whether its endpoint is failing.
         self._outcomes: GroupCommit[Tried, None] = GroupCommit(self._record, _RECORDED_MAX)
-        self._gathered: asyncio.Event | None = None  #: Set when the outcomes that wait for others are recorded.
+        self._gathered: asyncio.Event | None = None  #: Set when the waiting outcomes have been recorded.
         self._listening: asyncio.Task[None] | None = None
         self._idle = self._full = False  #: `_full`: more may be due than there were free slots.
         self._rest = 0.0  #: Seconds between two polls of the log.
@@ -98,9 +98,7 @@ class Dispatcher:
         self.attempts: Counter[str] = Counter()  #: This worker's attempts, by outcome.
 
     async def run(self) -> bool:
-        """Do one round. Returns whether there is or was anything to do. Raises the error that a delivery task failed
-        with.
-        """
+        """Do one round. Returns whether there is or was anything to do. Raises the error of a failed delivery task."""
         if self._wake is not None and self._listening is None:
             self._listening = asyncio.create_task(self._wake.listen(self.news.set))
         worked = await self._work()
@@ -149,7 +147,8 @@ class Dispatcher:
                 found = await delivery.anything(connection, self._clock())
         started = found and await self._start_due(take_in=True)
         self._polled_at = time.monotonic()
-        self._rest = rest(2 * (self._polled_at - began), _REST_SECONDS_MAX)  # a webhook may be later than a stream
+        # a webhook may be later than an event stream
+        self._rest = rest(2 * (self._polled_at - began), _REST_SECONDS_MAX)
         return started
 
     def _next_poll(self) -> float:
@@ -177,7 +176,8 @@ class Dispatcher:
     async def _start(self, claimed: Sequence[Claimed], began: float) -> None:
         made = await self._make(claimed)
         late = time.monotonic() - began > LEASE.total_seconds() - 2 * TOTAL_SECONDS
-        left = [one for one in claimed if late or one.key not in made]  # too little time, or the endpoint was deleted
+        # too little of the lease is left, or the endpoint was deleted
+        left = [one for one in claimed if late or one.key not in made]
         if left:
             async with self._database.transaction() as connection:
                 await delivery.release(connection, left)
@@ -204,13 +204,13 @@ class Dispatcher:
     async def _deliver(self, claimed: Claimed, made: _Made) -> None:
         headers = message.headers(made.keys, made.id, self._clock(), made.body)
         attempt = await self._sender.send(claimed.url, headers, made.body)
-        if len(self._under_way) > 1 and not self._full:  # a backlog gathers by itself, and is not to wait
+        if len(self._under_way) > 1 and not self._full:  # a backlog comes in large groups anyway, and should not wait
             await self._gather()
         await self._outcomes.submit((claimed, attempt))
         self.attempts[attempt.outcome] += 1
 
     async def _gather(self) -> None:
-        """Wait for the outcomes that come soon after the first."""
+        """Wait for outcomes that come soon after the first."""
         if self._gathered is None:
             self._gathered = asyncio.Event()
             asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._end_gathering, self._gathered)

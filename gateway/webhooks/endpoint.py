@@ -1,4 +1,4 @@
-"""Endpoints: where a wallet's events are sent, of which types, and the secrets that sign them.
+"""Endpoints: the URLs that a wallet's events are sent to, their event types, and the secrets that sign them.
 
 A secret is shown once, when it is created, and stored encrypted under the master key. After a rotation the old secret
 signs beside the new one for a day, so that a receiver can switch without rejecting anything.
@@ -36,7 +36,7 @@ _TYPES_MAX, _DESCRIPTION_MAX = 100, 200
 #: How long the old secret stays valid after a rotation.
 OVERLAP: Final = timedelta(hours=24)
 
-#: All types, including future ones.
+#: All event types, including future ones.
 EVERY_TYPE: Final = "*"
 
 #: The event of `test`, which is sent to the tested endpoint only.
@@ -45,8 +45,8 @@ TEST: Final = "webhook.test"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`types` are event types, groups such as `payment.*`, or `*`. `disabled_by` is None while it is enabled; else why:
-    its owner, a 410 that it answered (`gone`), or days of failures (`failing`).
+    """`types` are event types, groups such as `payment.*`, or `*`. `disabled_by` is None while it is enabled; otherwise
+    the cause: its owner, an answer 410 (`gone`), or days of failures (`failing`).
     """
 
     id: UUID
@@ -65,7 +65,7 @@ class Endpoint:
 
     @property
     def host(self) -> str:
-        """What logs say of its URL, whose path may be a secret."""
+        """The host of its URL, for logs: the path may be a secret."""
         return urlsplit(self.url).hostname or ""
 
 
@@ -81,7 +81,7 @@ class EndpointSettings:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What its owner changes of an endpoint's settings. None: that stays as it is."""
+    """Changes of an endpoint's settings by its owner. None: unchanged."""
 
     url: str | None = None
     types: Sequence[str] | None = None
@@ -99,7 +99,7 @@ class Changes:
 
 
 def fits(types: Sequence[str], kind: str) -> bool:
-    """Whether events of this kind are sent to an endpoint of these types. Pure."""
+    """Whether events of this kind are sent to an endpoint with these types. Pure."""
     return any(one in (kind, EVERY_TYPE) or (one.endswith(".*") and kind.startswith(one[:-1])) for one in types)
 
 
@@ -189,7 +189,7 @@ async def delete(connection: Connection, of: WalletId, id: UUID, by: By, now: da
 
 
 async def test(connection: Connection, of: WalletId, id: UUID, now: datetime) -> Endpoint:
-    """Append an event for this endpoint only. Raises NotFound, and StateConflict where it is disabled."""
+    """Append a test event for this endpoint only. Raises NotFound, and StateConflict if it is disabled."""
     found = await lock(connection, of, id)
     if found.disabled_by is not None:
         raise StateConflict(found.shown_id, "disabled", "test")
@@ -205,7 +205,9 @@ async def read_from(connection: Connection, of: WalletId, id: UUID, since: datet
 
 
 async def disable(connection: Connection, id: UUID, why: DisabledBy, by: By, now: datetime) -> bool:
-    """Disable the endpoint until its owner, who is told, enables it again. False if it was disabled already."""
+    """Disable the endpoint until its owner, who gets an event, enables it again. Returns False if it was disabled
+    already.
+    """
     row = await connection.fetchrow(sql.disable_endpoint, id, why)
     if row is None:
         return False
@@ -216,7 +218,7 @@ async def disable(connection: Connection, id: UUID, why: DisabledBy, by: By, now
 async def secrets(
     connection: Connection, vault: Vault, ids: Collection[UUID], now: datetime
 ) -> dict[UUID, list[bytes]]:
-    """The secrets that sign for endpoints now, the newest of each first; none where it was deleted. Raises
+    """The secrets that sign for these endpoints now, the newest of each first; none if it was deleted. Raises
     EncryptedKeyUnreadable and MasterKeyMissing.
     """
     found: dict[UUID, list[bytes]] = {}
@@ -227,7 +229,7 @@ async def secrets(
 
 
 async def old_secret_expires_at(connection: Connection, id: UUID, now: datetime) -> datetime | None:
-    """Until when the secret before the newest signs, too; None where the newest signs alone."""
+    """When the previous secret expires; None if only the newest is valid."""
     ends_at: datetime | None = await connection.fetchval(sql.old_secret, id, now)
     return ends_at
 
@@ -251,7 +253,7 @@ def _found(row: Record | None) -> Endpoint:
 
 
 def _check(allowed: Allowed, given: Changes) -> None:
-    """What is given is in order; what is not was, when it was given."""
+    """Check the settings that are given; the others were checked when they were set."""
     if given.url is not None:
         allowed.check_url(given.url)
     if given.types is not None and not 1 <= len(given.types) <= _TYPES_MAX:

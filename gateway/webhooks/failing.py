@@ -1,4 +1,4 @@
-"""Failing endpoints of all wallets, for operators, who can have one tried again for its owner."""
+"""Failing endpoints of all wallets, for operators, who can retry one for its owner."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,8 +21,8 @@ sql = Statements(__package__, "failing.sql")
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """An endpoint with whose it is, how many deliveries wait (`PENDING_MAX` at the most), and what the last try came
-    to: None where none was made.
+    """An endpoint with its owner's handle, the number of pending deliveries (`PENDING_MAX` at most), and the last
+    attempt: None if there was none.
     """
 
     endpoint: Endpoint
@@ -34,8 +34,8 @@ class Failing:
 
 
 async def failing(connection: Connection, before: UUID, limit: int) -> list[Failing]:
-    """Up to `limit` endpoints made before one, the newest first, whose deliveries have only failed lately, or that were
-    disabled for that or by a 410. One that its owner disabled does not fail.
+    """Up to `limit` endpoints older than `before`, newest first, whose recent deliveries have all failed, or that were
+    disabled for that or by a 410. Endpoints that their owners disabled are left out.
     """
     return [
         Failing(
@@ -47,10 +47,10 @@ async def failing(connection: Connection, before: UUID, limit: int) -> list[Fail
 
 
 async def try_again(connection: Connection, id: UUID, since: datetime | None, by: By, now: datetime) -> Endpoint:
-    """Enable the endpoint, and have what is pending for it sent at once, with all of its tries. With `since`, what was
-    made at that time or later is sent again, too.
+    """Enable the endpoint, and have its pending deliveries sent at once, with all attempts allowed again. With `since`,
+    events made at that time or later are redelivered, too.
 
-    Raises NotFound, and StateConflict where its owner has disabled it.
+    Raises NotFound, and StateConflict if its owner has disabled it.
     """
     row = await connection.fetchrow(sql.lock_any, id)
     if row is None:

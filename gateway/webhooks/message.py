@@ -14,21 +14,21 @@ from typing import Final
 
 import msgspec
 
-#: What a secret begins with, and how many random bytes it has (24 to 64, says the specification).
-SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what every secret begins with
+#: The prefix of a secret, and its number of random bytes (the specification allows 24 to 64).
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the prefix of every secret
 _SECRET_BYTES: Final = 32
 
-#: A body is smaller than this (the specification's advice); where it would not be, `data` is only a reference.
+#: A body is smaller than this, as the specification advises; if it were larger, `data` is only a reference.
 BODY_BYTES_MAX: Final = 20_000
 
 
 def new_secret() -> bytes:
-    """A fresh secret: random bytes."""
+    """A new secret: random bytes."""
     return secrets.token_bytes(_SECRET_BYTES)
 
 
 def secret_text(secret: bytes) -> str:
-    """The secret as its owner is shown it, and as the libraries take it."""
+    """The secret as text, as its owner sees it and the libraries take it."""
     return SECRET_PREFIX + base64.b64encode(secret).decode()
 
 

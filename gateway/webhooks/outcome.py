@@ -21,7 +21,9 @@ Tried = tuple[Claimed, Attempt]
 
 @dataclass(slots=True)
 class _Failures:
-    """An endpoint's failures in a row, since when no delivery to it has succeeded, and until when it is paused."""
+    """An endpoint's number of failures in a row, the time since which no delivery has succeeded, and the end of its
+    pause.
+    """
 
     failures: int
     failing_since: datetime | None
@@ -36,7 +38,7 @@ class _Failures:
         """Returns since when it has been failing."""
         self.failures += 1
         self.failing_since = self.failing_since or attempt.at
-        self.resumes_at = now + max(schedule.pause(self.failures), _asked_of_all(attempt))
+        self.resumes_at = now + max(schedule.pause(self.failures), _requested_wait(attempt))
         self.changed = True
         return self.failing_since
 
@@ -72,7 +74,7 @@ async def record(connection: Connection, tried: Sequence[Tried], now: datetime) 
             await endpoint.disable(connection, one.endpoint, "gone", WORKER, now)
         elif end.state == "failed":
             first_at = await connection.fetchval(sql.first_try, one.endpoint, one.event, there[one.key]["queued_at"])
-            if end.failing_since is not None and end.failing_since <= first_at:  # nothing at all came through since
+            if end.failing_since is not None and end.failing_since <= first_at:  # no delivery has succeeded since
                 await endpoint.disable(connection, one.endpoint, "failing", WORKER, now)
 
 
@@ -110,8 +112,8 @@ def _end(failure: _Failures, delivery: Record, attempt: Attempt, now: datetime) 
     return _End("pending", tries, now + wait, failing_since)
 
 
-def _asked_of_all(attempt: Attempt) -> timedelta:
-    """How long an endpoint asked to be left alone, by a 429 or 503 with `Retry-After`."""
+def _requested_wait(attempt: Attempt) -> timedelta:
+    """How long an endpoint asked the gateway to wait, by a 429 or 503 with `Retry-After`."""
     if attempt.status in (429, 503) and attempt.retry_after is not None:
         return attempt.retry_after
     return timedelta()

@@ -8,7 +8,7 @@ from datetime import timedelta
 from secrets import SystemRandom
 from typing import Final
 
-#: After the first, second, … failed attempt.
+#: The waits after the first, second, … failed attempt.
 WAITS: Final = (
     timedelta(seconds=5),
     timedelta(minutes=5),
@@ -24,14 +24,14 @@ WAITS: Final = (
 #: A wait is lengthened by up to this fraction of it.
 JITTER: Final = 0.1
 
-#: After so many failed attempts in a row, of any events, an endpoint gets one event at a time, with growing pauses.
+#: After this many failed attempts in a row, of any events, an endpoint gets one event at a time, with growing pauses.
 FAILURES_IN_ROW: Final = 5
 _PAUSE_MAX: Final = timedelta(minutes=5)
 
 
 def wait(tries: int, retry_after: timedelta | None = None) -> timedelta | None:
-    """How long to wait after so many failed attempts; None: there are no more. `retry_after` is what the endpoint asked
-    for.
+    """How long to wait after this many failed attempts; None: no more attempts. `retry_after` is the delay that the
+    endpoint asked for.
     """
     if tries > len(WAITS):
         return None
@@ -40,7 +40,7 @@ def wait(tries: int, retry_after: timedelta | None = None) -> timedelta | None:
 
 
 def pause(failures: int) -> timedelta:
-    """How long an endpoint is paused after so many failed attempts in a row."""
+    """How long an endpoint is paused after this many failed attempts in a row."""
     if failures < FAILURES_IN_ROW:
         return timedelta()
     return min(timedelta(seconds=2 ** min(failures - FAILURES_IN_ROW, 16)), _PAUSE_MAX)

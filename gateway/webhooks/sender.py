@@ -1,4 +1,4 @@
-"""One delivery to an endpoint, and what its answer means."""
+"""Send one delivery to an endpoint, and interpret its answer."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,13 +11,13 @@ from gateway.webhooks.vocabulary import Outcome
 
 
 class Sender:
-    """Sends to endpoints. `threads` is how many names are looked up at once; `more` as HttpClient has it."""
+    """Sends to endpoints. `threads` is how many host names are looked up at once; `more` is passed to HttpClient."""
 
     def __init__(self, allowed: Allowed, clock: Clock, threads: int, **more: Any) -> None:
         self._client = HttpClient("wallet-gateway-webhooks/1", allowed, clock, threads, keeps=True, **more)
 
     async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Attempt:
-        """One POST, and what came of it."""
+        """Send one POST; return its outcome."""
         answer = await self._client.post(url, headers, body)
         outcome = answer.failure or outcome_of(answer.status or 0)
         return Attempt(answer.at, answer.milliseconds, outcome, answer.status, answer.retry_after)
@@ -27,7 +27,7 @@ class Sender:
 
 
 def outcome_of(status: int) -> Outcome:
-    """What an HTTP status means for a delivery. Pure."""
+    """The outcome of a delivery with this HTTP status. Pure."""
     if 200 <= status < 300:
         return "delivered"
     if 300 <= status < 400:

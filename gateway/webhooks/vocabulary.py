@@ -4,7 +4,7 @@ from typing import Final, Literal, get_args
 
 from gateway.outbound.failure import Failure
 
-#: What the ids of endpoints begin with.
+#: The prefix of endpoint ids.
 PREFIX: Final = "whk"
 
 #: Who or what disabled an endpoint.

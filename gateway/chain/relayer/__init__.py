@@ -6,5 +6,5 @@ fee_bump.py         replace a transaction that is not mined by one with higher f
 batches.py          put queued authorizations into transactions
 outbox.py           send what is stored, and report what a node refuses
 nonce_conflicts.py  stop a relayer whose nonce somebody else has used, and resume it
-gas_balance.py      how many payments a relayer's gas balance is enough for
+gas_balance.py      how many payments a relayer's gas balance can pay for
 """

@@ -31,8 +31,8 @@ sql = Statements(__package__, "batches.sql")
 #: (schema/06_chain.sql) says which kind carries an authorization.
 BatchKind = Literal["settle", "mint"]
 
-#: Signs these authorizations, in order, with their payers' keys; None for a key that cannot be read. Called inside the
-#: transaction, so it waits for no network.
+#: Signs these authorizations, in order, with their payers' keys; None for a key that cannot be decrypted. Called inside
+#: the transaction, so it waits for no network.
 Sign = Callable[[Connection, list[Authorization]], Awaitable[Sequence[bytes | None]]]
 
 #: The most gas one transaction may use (EIP-7825, since Osaka).
@@ -197,8 +197,8 @@ def data_bytes(kind: BatchKind, batch: Sequence[Authorization]) -> int:
 
 
 def gas_max(count: int, by_contracts: int = 0) -> int:
-    """Return a gas limit that is enough for any batch of so many, of either kind, of which contracts have signed
-    some.
+    """Return a gas limit that is enough for any batch of this many authorizations, of either kind, some of them signed
+    by contracts.
     """
     asked = (_CONTRACT_GAS + _BYTE_GAS * BYTES_MAX) * by_contracts
     return min(GAS_MAX, _BASE_GAS + (_PAYMENT_GAS + 2 * _FRESH_SLOT_GAS) * count + asked)

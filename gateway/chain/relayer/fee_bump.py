@@ -15,8 +15,8 @@ from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "fee_bump.sql")
 
-#: No attempt offers more than so many times the node's current suggestion. The suggestion already has room for the base
-#: fee to double, so a transaction that is not mined at ten times that is held up by something other than its fee.
+#: No attempt offers more than this multiple of the node's current suggestion. The suggestion already has room for the
+#: base fee to double, so a transaction that is not mined at ten times that is held up by something other than its fee.
 _FEE_TIMES_MAX = 10
 
 #: How long an attempt that is not mined is left before it is replaced; and how long if the node suggests no more than

@@ -1,5 +1,5 @@
-"""Gas balances: how many payments each relayer's balance is enough for. Checked regularly, so that operators are warned
-well before a relayer is dry.
+"""Gas balances: how many payments each relayer's balance can pay for. Checked regularly, so that operators are warned
+well before a relayer runs out.
 
 Everything is computed at the highest fee that would be offered now, which has room for the base fee to double. So a
 relayer lasts longer than stated, not shorter.
@@ -21,7 +21,7 @@ PAYMENT_GAS = 27_000
 
 
 def cost_wei(gas: int, fees: Fees) -> int:
-    """Return the most that a transaction of so much gas costs at these fees."""
+    """Return the maximum cost of a transaction with this gas limit at these fees."""
     return gas * capped(fees).fee_wei_max
 
 
@@ -31,15 +31,15 @@ def payments_left(relayer: Relayer, fees: Fees) -> int:
 
 
 def is_low(relayer: Relayer, fees: Fees, batches_min: int) -> bool:
-    """Return whether the relayer has less than so many full batches may cost. One that was low stays low until it has a
-    quarter more, so that fees that go up and down are reported once.
+    """Return whether the balance is below the maximum cost of this many full batches. A relayer that was low stays low
+    until it has a quarter more, so that fluctuating fees are reported once.
     """
     minimum = batches_min * cost_wei(batches.GAS_MAX, fees)
     return relayer.left_wei < (minimum + minimum // 4 if relayer.low else minimum)
 
 
 async def take_due(connection: Connection, wanted: Sequence[str], every: timedelta) -> list[str]:
-    """Return those of these relayers whose balance no worker has checked for so long. They count as checked now."""
+    """Return those of these relayers whose balance no worker has checked for this long. They count as checked now."""
     return [row["address"] for row in await connection.fetch(sql.take_due, list(wanted), every)]
 
 

@@ -4,7 +4,7 @@
 
 What happens to a stopped relayer's transactions:
 
-    overtaken: the nonce is taken for good      ends; what it carried is queued again at once
+    overtaken: the nonce was used by others     ends; what it carried is queued again at once
     in a block                                  is left, and concluded when final
     in no block, payments and redemptions       what it carries is queued again at once if another relayer runs: the
                                                 contract itself settles each once, and none after its expiry
@@ -27,7 +27,7 @@ from gateway.postgres.pool import Connection, Database, Statements
 
 sql = Statements(__package__, "nonce_conflicts.sql")
 
-#: For how long a nonce must be seen as taken before the relayer is stopped: the backends of a hosted node may be some
+#: How long a nonce must be seen as taken before the relayer is stopped: the backends of a hosted node may be some
 #: blocks apart.
 SECOND_LOOK = timedelta(seconds=30)
 
@@ -36,9 +36,9 @@ async def overtaken(node: Node, address: str, attempts: Sequence[Attempt], final
     """Return the first of these attempts whose nonce another transaction, which the gateway did not send, has taken up
     to block `final`; None if there is none.
 
-    Either somebody else signs with the relayer's key, or the database is older than the chain: the transactions behind
-    that nonce would be sent for ever. Check again, with attempts read again, before acting: a node's backend may be
-    behind, and an attempt may have been stored in the meantime. Network only.
+    Either somebody else signs with the relayer's key, or the database is older than the chain: the transactions after
+    that nonce would be sent again and again. Check again, with attempts read again, before acting: a node's backend may
+    be behind, and an attempt may have been stored in the meantime. Network only.
     """
     try:
         taken = await count_at(node, address, final)
@@ -86,7 +86,7 @@ async def trust(connection: Connection, address: str) -> None:
 async def stop(
     connection: Connection, address: str, reason: str, unmined: Collection[UUID] = (), taken_below: int = 0
 ) -> bool:
-    """Stop the relayer, for a reason that an operator has to look at. The first reason stays. `unmined` are its
+    """Stop the relayer, for a reason that an operator has to investigate. The first reason stays. `unmined` are its
     transactions that are in no block; those of them with nonces below `taken_below` can never be mined. Returns whether
     it was running.
     """

@@ -36,7 +36,7 @@ Kind = Literal["settle", "mint", "deploy", "grant"]
 #: How many transactions of a relayer may be unmined at once; further authorizations wait in the queue.
 OPEN_MAX = 16
 
-#: An attempt that has been open for so long may be in a block that was read before the attempt was stored here: its
+#: An attempt that has been open for this long may be in a block that was read before the attempt was stored here: its
 #: receipt is requested whichever block is read.
 _LATE = timedelta(seconds=10)
 
@@ -140,8 +140,8 @@ async def among(connection: Connection, addresses: Collection[str]) -> set[str]:
 
 
 def unfit_reason(relayer: Relayer, cost_wei: int) -> str | None:
-    """Return why the relayer can carry nothing that may cost so much until an operator has acted; None if it can.
-    Pure.
+    """Return why the relayer cannot carry a transaction of this maximum cost until an operator has acted; None if it
+    can. Pure.
     """
     if relayer.stopped is not None:
         return f"stopped, since {relayer.stopped}: see 'gateway relayers resume'"
@@ -160,7 +160,7 @@ def nonce_taken(nonce: int) -> str:
 
 
 def what_to_do(address: str) -> str:
-    """Return what an operator does about a nonce that is taken, whichever of the two causes it has. Pure."""
+    """Return the advice for an operator about a nonce that is taken; it covers both possible causes. Pure."""
     return (
         "Either the database was restored from a copy that is older than the chain, or something else signs with this "
         "key: 'gateway recovery' says whether payments are missing from the database. Once you know which, run "
@@ -169,7 +169,7 @@ def what_to_do(address: str) -> str:
 
 
 def available(relayers: Iterable[Relayer], cost_wei: int) -> list[Relayer]:
-    """Return the relayers that can carry something that may cost so much, those with the fewest open transactions
+    """Return the relayers that can carry a transaction of this maximum cost, those with the fewest open transactions
     first. Pure.
     """
     fit = [relayer for relayer in relayers if unfit_reason(relayer, cost_wei) is None and relayer.open < OPEN_MAX]
@@ -195,7 +195,7 @@ async def unfinished_after(connection: Connection, time: timedelta) -> bool:
 
 
 async def take_due(connection: Connection, wanted: Sequence[str], every: timedelta) -> list[str]:
-    """Return those of these relayers that no worker has maintained for so long. They count as maintained now."""
+    """Return those of these relayers that no worker has maintained for this long. They count as maintained now."""
     return [row["address"] for row in await connection.fetch(sql.take_due, list(wanted), every)]
 
 

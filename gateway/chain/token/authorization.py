@@ -11,8 +11,8 @@
 
 A nonce is assigned and stored before anything is signed, so the contract itself refuses a second settlement. The nonces
 of an address are 0, 1, 2, … without a gap, because the contract stores them as bits of a word and charges for new
-words. An address whose owner has the key begins elsewhere, and skips the nonces that the owner uses without the
-gateway.
+words. For an address whose owner has the key they begin at another number, and skip the nonces that the owner uses
+without the gateway.
 
 A mint has no signature: it has a single-use reference in place of the nonce, and the zero address as `from`. The
 contract knows no `valid_before` of a mint, so the gateway enforces it: after that time the mint is put into no batch,
@@ -126,8 +126,8 @@ async def nonces_given_out(connection: Connection, asset: str, address: str) -> 
 
 
 async def begin_nonces(connection: Connection, payers: Collection[tuple[str, str]]) -> None:
-    """Start the nonces of those (asset, address) that have none at a place of their own, 256 to a word of the
-    contract's. The owner of an address may have used others, such as 0: the place is far from those, and the same each
+    """Choose the first nonce of each (asset, address) that has none yet, at the start of a word of 256 in the contract.
+    The owner of an address may have used other nonces, such as 0: the first nonce is far from those, and the same each
     time.
     """
     firsts = [int.from_bytes(keccak(asset.encode() + to_bytes(address)), "big") >> 8 << 8 for asset, address in payers]
@@ -250,7 +250,7 @@ async def lock_overdue(connection: Connection, ids: Iterable[UUID], timestamp: i
 
 
 async def flag(connection: Connection, ids: Sequence[UUID], reason: str) -> None:
-    """Flag these with a reason that an operator has to look at. They stay open; a log can still settle them."""
+    """Flag these with a reason that an operator has to investigate. They stay open; a log can still settle them."""
     await connection.execute(sql.flag, list(ids), reason)
 
 

@@ -188,7 +188,7 @@ _SKIPPED = _topic("AuthorizationSkipped")
 _MINTED_LOG = _topic("Minted")
 _MINT_SKIPPED = _topic("MintSkipped")
 
-#: Reasons for which a mint fails for good, unless the gateway orders it again.
+#: Reasons for which a mint fails finally, unless the gateway orders it again.
 _MINT_ENDED = {"mint_reference_missing", "mint_too_large", "invalid_receiver", "account_frozen"}
 
 

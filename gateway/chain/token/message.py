@@ -1,4 +1,4 @@
-"""EIP-3009 messages: what is signed of an authorization (EIP-712), and the calls of the contract. Pure, except for
+"""EIP-3009 messages: the signed EIP-712 data of an authorization, and the calls of the contract. Pure, except for
 `signature.py`, which verifies signatures.
 """
 

@@ -14,7 +14,7 @@ from gateway.chain.block import Block, Log, Receipt
 from gateway.chain.errors import NodeBehind, NodeContradiction, NodeRefused
 from gateway.chain.node import Node
 
-#: Up to so many blocks are requested by hash, more by range. It is one JSON-RPC batch.
+#: Up to this many blocks are requested by hash, in one JSON-RPC batch; more are requested by range.
 _BY_HASH_MAX = 32
 
 

@@ -29,7 +29,7 @@ async def read(
     open_hashes: Mapping[bytes, bool],
     maximum: int = 500,
 ) -> BlockRange | None:
-    """Read the next final blocks after the cursor, at most so many. Returns None if there are none. Network only.
+    """Read the next final blocks after the cursor, at most `maximum`. Returns None if there are none. Network only.
 
     `finality` is how many blocks make the block below them final; None: the node says which is final. `open_hashes` are
     transactions whose receipts are wanted, each with whether it may be in a block that was read before.

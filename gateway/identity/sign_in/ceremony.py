@@ -1,8 +1,8 @@
 """The two ceremonies of a passkey, as far as they can be verified without the database (W3C Web Authentication). Pure.
 
 A browser creates a passkey (registration) or lets it sign (assertion), each over a challenge of the gateway. It sends
-what the browser states (the client data: what for, which challenge, on which origin) and what the authenticator states
-(for which relying party, whether a person was present and was verified, how often it has signed).
+the client data by the browser (purpose, challenge, origin) and the authenticator data (relying party, whether a person
+was present and verified, signature count).
 
 Accepted are: the gateway's own origin and no frame in another's page, its relying party, a person who was present and
 verified (by finger, face or PIN), a key of ES256, EdDSA or RS256. Attestation is neither requested nor trusted: it
@@ -37,12 +37,12 @@ ALGORITHMS = (-8, -7, -257)
 #: The most bytes of each input: several times what browsers send, and too few for deep nesting.
 _CLIENT_DATA_MAX, _AUTHENTICATOR_MAX, _SIGNATURE_MAX = 2048, 4096, 1024
 
-#: A credential's id has at most so many bytes (Web Authentication, section 4).
+#: The most bytes of a credential's id (Web Authentication, section 4).
 CREDENTIAL_ID_MAX = 1023
 
 _RSA_BITS = range(2048, 4097)
 
-#: The first part of what is hashed into a challenge, so that no other hash of the gateway is one.
+#: The prefix of the data that is hashed into a challenge, so that no other hash of the gateway can serve as one.
 _DOMAIN = "wallet-gateway challenge 1"
 
 
@@ -67,7 +67,7 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What a browser sends after it has created a passkey: client data (JSON) and an attestation object (CBOR)."""
+    """A browser's answer after it has created a passkey: client data (JSON) and an attestation object (CBOR)."""
 
     client_data: bytes
     attestation: bytes
@@ -75,7 +75,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """What a browser sends after a passkey has signed."""
+    """A browser's answer after a passkey has signed."""
 
     credential_id: bytes
     client_data: bytes
@@ -85,7 +85,7 @@ class Assertion:
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """What is stored of a new passkey; `public_key` is in COSE. `backed_up`: it is synchronized between several
+    """The stored fields of a new passkey; `public_key` is in COSE. `backed_up`: it is synchronized between several
     devices.
     """
 
@@ -161,7 +161,7 @@ def register(registration: Registration, challenge: bytes, party: Party) -> NewK
             require_user_verification=True,
             supported_pub_key_algs=[COSEAlgorithmIdentifier(one) for one in ALGORITHMS],
         )
-    except Exception:  # noqa: BLE001 - as above; whatever it did not like, this is no passkey
+    except Exception:  # noqa: BLE001 - as above; whatever the reason, this is not a valid passkey
         raise InvalidPasskey("malformed", "its attestation does not hold") from None
     return NewKey(
         verified.credential_id, verified.credential_public_key, verified.sign_count, verified.credential_backed_up

@@ -1,4 +1,4 @@
-"""What the challenges of people's passkeys and of operators' have in common. The caller stores them.
+"""The common part of challenges to wallets' and operators' passkeys. The caller stores them.
 
 Each has a purpose and can be used once, for a few minutes. It is a hash over what is to be approved (ceremony.py) and a
 nonce in the database, so a signature is valid for that alone.
@@ -16,7 +16,7 @@ from gateway.postgres.pool import Record
 #: How long a challenge may be answered.
 GOOD_FOR = timedelta(minutes=5)
 
-#: How long an expired one is kept, so that an answer to it can be told from one to an unknown challenge.
+#: How long an expired challenge is kept, so that the error can say that it has expired rather than that it is unknown.
 KEPT_FOR = timedelta(hours=1)
 
 
@@ -31,8 +31,8 @@ class PasskeyChallenge:
 
 
 def new_challenge(party: Party, who: str, purpose: str, details: Sequence[str], now: datetime) -> PasskeyChallenge:
-    """Return a new challenge for this purpose over these details. `who` may answer it, by their shown id; "":
-    anybody.
+    """Return a new challenge for this purpose over these details. `who` is the shown id of the wallet or operator that
+    may sign it; "": anybody.
     """
     nonce = secrets.token_bytes(32)
     return PasskeyChallenge(challenge_of(purpose, who, details, nonce), nonce, party, now + GOOD_FOR)

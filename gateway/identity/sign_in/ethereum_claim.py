@@ -1,7 +1,7 @@
 """The text that an owner signs to claim a handle with an Ethereum wallet (EIP-4361): for a free handle and an address.
 
-It reserves nothing and can be used once, for a few minutes; of two that claim one handle, one gets it. custody/claim.py
-creates the wallet.
+It reserves nothing and can be used once, for a few minutes; if two claim the same handle, one of them gets it.
+custody/claim.py creates the wallet.
 """
 
 import secrets

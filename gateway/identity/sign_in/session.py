@@ -1,4 +1,5 @@
-"""Sessions: who has signed in, on which device. A session ends by signing out, by being ended, or by time.
+"""Sessions: sign-ins of a wallet's owner, by device. A session ends when its owner signs out or ends it, or when it
+expires.
 
 The browser keeps an opaque token of 256 bits in a cookie that no script can read and no other site can send; the
 database has its SHA-256. The token is replaced regularly. The previous one stays valid for a moment, because requests
@@ -43,7 +44,7 @@ LASTS, IDLE = timedelta(days=7), timedelta(hours=12)
 #: How old a token gets, and how long it stays valid after it was replaced.
 ROTATES_AFTER, OVERLAP = timedelta(minutes=10), timedelta(seconds=30)
 
-#: For how long after a passkey was used the owner's own actions are allowed.
+#: How long after a passkey was used the owner's own actions are allowed.
 FRESH = timedelta(minutes=5)
 
 #: How a session was started.
@@ -74,8 +75,8 @@ class Session(Struct, frozen=True):
         return show(PREFIX, self.id)
 
     def credential(self, of: Wallet, now: datetime) -> Credential:
-        """Return what the session may do now in the wallet `of`: for a few minutes what its way of signing in allows,
-        then only read.
+        """Return the session's rights in the wallet `of` now: for a few minutes those of its way of signing in, then
+        only to read.
 
         A passkey allows everything. So does an Ethereum wallet, until the wallet is guarded; then only passkeys are the
         owner's. A recovery code allows adding a passkey. A link allows everything, for as long as the session lasts,
@@ -164,8 +165,8 @@ async def open(database: Database, token: str, now: datetime) -> Open:
 
 
 async def open_all(connection: Connection, hashes: Sequence[bytes], now: datetime) -> dict[bytes, Credential]:
-    """Return what the sessions of these tokens may do now, by the tokens' SHA-256. Left out are tokens without a valid
-    session, and those that are due to be replaced or were (`open`).
+    """Return the credentials of the sessions of these tokens, by the tokens' SHA-256. Tokens without a valid session
+    are left out, and so are tokens that were replaced or are due to be (`open`).
     """
     rows = await connection.fetch(sql.sessions_of_tokens, list(set(hashes)))
     return {

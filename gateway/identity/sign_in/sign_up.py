@@ -40,7 +40,7 @@ async def finish(
     connection: Connection, vault: Vault, typed: str, id: WalletId, name: str, registration: Registration, now: datetime
 ) -> tuple[Wallet, Passkey, str]:
     """Return the wallet with its first passkey, and its API key, which is never shown again. `id` must be the one that
-    `ask` returned: the challenge does not match another id or handle.
+    `create_challenge` returned: the challenge does not match another id or handle.
 
     Raises InvalidRequest for an invalid passkey name, InvalidPasskey, InvalidHandle, HandleTaken and MasterKeyMissing.
     """

@@ -1,4 +1,4 @@
-"""What the stored challenges of Sign-In with Ethereum share: to sign in, to claim a handle, to bind an address.
+"""The stored challenges of Sign-In with Ethereum: to sign in, to claim a handle, to bind an address.
 
 Each has its own table with the same columns, and its own statement in the text.
 """

@@ -77,10 +77,12 @@ class Channel(Protocol):
     name: str
 
     at_once: int
-    """How many messages a worker sends by it side by side: one that hangs delays no other channel."""
+    """How many messages a worker sends concurrently by this channel; one that hangs delays no other channel."""
 
     needs_code: bool
-    """Whether an address is confirmed by a code that is sent to it; else it is with being given."""
+    """Whether an address has to be confirmed by a code that is sent to it; otherwise it is confirmed when it is
+    added.
+    """
 
     def check(self, address: str) -> str:
         """The address as it is stored. Raises InvalidRequest for a malformed one."""

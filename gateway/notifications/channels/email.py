@@ -5,8 +5,8 @@ certificate is checked either way; without encryption only a server on this mach
 connection of its own: the server would close a persistent one at a time of its choosing, and a message that is under
 way then is neither sent nor not sent.
 
-The server's answer decides. If it refuses the recipient for good (5xx to RCPT TO), the address does not exist, unless
-the reason is the message or a full mailbox (RFC 3463, 5.2.2 and 5.7). Everything else is retried later.
+The server's answer decides. If it refuses the recipient permanently (5xx to RCPT TO), the address does not exist,
+unless the reason is the message or a full mailbox (RFC 3463, 5.2.2 and 5.7). Everything else is retried later.
 """
 
 import asyncio

@@ -39,7 +39,8 @@ def encrypt(
     salt: bytes | None = None,
 ) -> bytes:
     """Return the body of a push. `browser` is the subscription's `p256dh` (65 bytes, a point of P-256), `secret` its
-    `auth` (16 bytes). `ours` and `salt` are for the RFC's example only; otherwise they must be random, and are.
+    `auth` (16 bytes). `ours` and `salt` are given for the RFC's example only; by default they are random, as they must
+    be.
 
     Raises ValueError if `browser` is not a point of the curve.
     """

@@ -1,7 +1,7 @@
 """The gateway's key for push services, and its identity towards them (VAPID, RFC 8292). Pure.
 
 Browsers subscribe to this key: a push that another key has signed is refused, so a leaked subscription is useless to
-others. The key should stay the same for ever: with another one, every browser has to subscribe again.
+others. The key should never change: with another one, every browser has to subscribe again.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -86,7 +86,7 @@ def read_key(text: str) -> EllipticCurvePrivateKey:
 
 
 def key_of(secret: bytes) -> EllipticCurvePrivateKey:
-    """Return the key that is derived from so many secret bytes."""
+    """Return the key that is derived from these secret bytes."""
     assert len(secret) == SECRET_BYTES
     return derive_private_key(1 + int.from_bytes(secret, "big") % (_ORDER - 1), SECP256R1())
 
