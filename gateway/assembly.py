@@ -72,7 +72,7 @@ LONG_SECONDS = 6 * 3600.0
 @dataclass(frozen=True, slots=True)
 class Places:
     """The URLs of the database and the node. `up` writes those of its embedded parts to `run.json` in the home, so that
-    every other command finds them; `chain_is_ours` says that the node is the embedded one.
+    every other command finds them; `chain_is_ours`: the node is the embedded one.
     """
 
     database_url: str

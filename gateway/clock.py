@@ -1,7 +1,7 @@
-"""The time. A gateway's time is its database's: all processes of one gateway have the same, whatever their machines'
-clocks. It is kept in the process between two readings of the database's clock, so that asking for it costs nothing. It
-is passed in, so that a test can stop or advance it: nothing below `commands` reads the machine's clock, except for an
-HTTP header that is in the machine's time (chain/json_rpc.py).
+"""The time. A gateway uses the time of its database, so all processes of one gateway have the same time, whatever their
+machines' clocks. It is kept in the process between two readings of the database's clock, so that reading it costs
+nothing. It is passed in, so that a test can stop or advance it: only the commands (cli/) and the HTTP client of the
+node, for a header in the machine's time (chain/json_rpc.py), read the machine's clock.
 """
 
 import logging
@@ -47,7 +47,7 @@ class DatabaseClock:
         return datetime.fromtimestamp(steady() + self._ahead, UTC)
 
     def set(self, at: datetime, asked: float, answered: float) -> None:
-        """Set the database's time to `at`; it was asked and had answered at these `steady` times. Logs when the
+        """Set the database's time to `at`, which was requested and received at these `steady` times. Logs when the
         machine's clock is off, and when it is right again.
         """
         uncertain = (answered - asked) / 2

@@ -1,4 +1,4 @@
-"""Group commit: requests that arrive while a commit is under way share the next one; a single request waits for nobody.
+"""Group commit: requests that arrive during a commit share the next one; a single request does not wait.
 
 There is no timer: as soon as a connection is free, everything that waits is committed together. Batches grow with the
 load, because more arrives during a commit; the disk is flushed once for all of them.
@@ -21,21 +21,22 @@ log = logging.getLogger(__name__)
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
-#: Called after each commit: what was submitted, its answers, and when it began and ended, by the monotonic clock.
+#: Called after each commit with the submitted requests, their answers, and its beginning and end by the monotonic
+#: clock.
 AfterCommit = Callable[[Sequence[Asked], Sequence[Answer], float, float], None]
 
-#: Called with the result of one: its answer, or the error.
+#: Called with the result of one request: its answer, or the error.
 Callback = Callable[[Answer | None, Exception | None], None]
 
 
 class GroupCommit(Generic[Asked, Answer]):
-    """Passes what is submitted to `commit`, many at a time, and each answer back to its caller.
+    """Passes submitted requests to `commit`, many at a time, and each answer back to its caller.
 
     `commit` takes a list and returns an answer each, in order, having committed; or it raises, having committed
-    nothing, or with an unknown outcome. Up to `at_once` commits run side by side, of at most `maximum`: one is as fast
-    as two, because two wait for each other's accounts, and its slowest answers come in half the time. `maximum` is far
-    below what waits when many callers ask at once; otherwise PostgreSQL would idle while everybody is answered and asks
-    again.
+    nothing, or with an unknown outcome. Up to `at_once` commits, of at most `maximum` requests each, run concurrently.
+    One commit at a time has the same throughput as two, because two wait for each other's accounts, and its slowest
+    answers take half the time. `maximum` is far below the number of requests that wait under load; otherwise PostgreSQL
+    would be idle while all callers get their answers and send their next requests.
     """
 
     def __init__(
@@ -51,10 +52,10 @@ class GroupCommit(Generic[Asked, Answer]):
         self._free = at_once
         self._waiting: deque[tuple[Asked, Callback[Answer]]] = deque()
         self._running: set[asyncio.Task[None]] = set()
-        self.sizes = Histogram(SIZES)  # How many were passed to each `commit`.
+        self.sizes = Histogram(SIZES)  # The sizes of the batches passed to `commit`.
 
     def submit(self, asked: Asked) -> "asyncio.Future[Answer]":
-        """Return a future with the answer. Cancelling the wait changes nothing: what was submitted is committed."""
+        """Return a future with the answer. Cancelling it changes nothing: the request is committed all the same."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.add(asked, partial(_resolve, future))
         return future
@@ -69,7 +70,7 @@ class GroupCommit(Generic[Asked, Answer]):
             task.add_done_callback(self._running.discard)
 
     async def _work(self) -> None:
-        """Commit batch after batch, until nothing waits."""
+        """Commit batch after batch, until no request waits."""
         steps.stop()  # the batches are not only for the request that submitted first
         try:
             while self._waiting:
@@ -81,10 +82,10 @@ class GroupCommit(Generic[Asked, Answer]):
             self._free += 1
 
     async def _batch(self, batch: list[tuple[Asked, Callback[Answer]]]) -> Exception | None:
-        """Commit a batch. If it fails, it is committed again one by one, so that one fault does not fail all. If the
-        database is unavailable, all get that error. If one alone has waited for a lock until the timeout, the rest get
-        that error too: one after the other they would wait longer than their callers do, and so would all after them.
-        Returns the last error.
+        """Commit a batch. If it fails, its requests are committed one by one, so that one fault does not fail all. If
+        the database is unavailable, all get that error. If a single request has waited for a lock until the timeout,
+        the rest get that error too: one after the other they would wait longer than their callers do, and so would all
+        after them. Returns the last error.
         """
         self.sizes.observe(len(batch))
         began = monotonic()

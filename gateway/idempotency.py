@@ -1,6 +1,6 @@
-"""Idempotency: a call with a key happens once; repeating it returns its first answer, for ever.
+"""Idempotency: a call with a key is carried out once; repeating it always returns its first answer.
 
-A key is stored in the transaction that moves the money, so both are there or neither: with the call's answer in
+A key is stored in the transaction that moves the money, so both are stored or neither: with the call's answer in
 `idempotency_key` or, for a payment that settles at once on the ledger, in the payment's own row. A second call with the
 same key waits for that transaction, briefly, then finds its answer. Keys belong to the wallet that used them.
 
@@ -26,7 +26,7 @@ sql = Statements(__package__, "idempotency.sql")
 
 Asked = TypeVar("Asked")
 
-#: What identifies a key: its wallet, and the key.
+#: The identity of a key: its wallet, and the key.
 KeyId = tuple[WalletId, str]
 
 
@@ -45,7 +45,7 @@ class Claim(Struct, frozen=True):
 class Answer(Struct, frozen=True):
     """The answer of a call: its HTTP status and the bytes of its body.
 
-    Most calls about one payment store no body: their first answer follows from `payment`, its row and its events
+    Most calls about one payment store no body: their first answer is derived from `payment`, its row and its events
     (payments/first_answer.py).
     """
 
@@ -65,7 +65,7 @@ class Unbatched:
 #: The result of a call that shares a transaction: its answer (the first, if there was one), or an error.
 Outcome = Answer | GatewayError | Unbatched
 
-#: Runs calls of one kind, in order and each on its own; a refused one writes nothing and does not affect the others.
+#: Runs calls of one kind, in order and independently; a refused call writes nothing and does not affect the others.
 Operation = Callable[[Connection, Sequence[Asked], datetime], Awaitable[Sequence[Outcome]]]
 
 

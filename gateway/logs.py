@@ -14,7 +14,7 @@ from gateway.escape import LogFormatter
 
 LogFormat = Literal["text", "json"]
 
-#: Where a record has its fields.
+#: The attribute of a record that has its fields.
 _FIELDS = "fields"
 
 

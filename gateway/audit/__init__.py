@@ -2,7 +2,7 @@
 
     log.py         append, and list
     checkpoint.py  a chain of keyed hashes over both logs
-    row.py         how a row is hashed
+    row.py         the hash of a row
     verify.py      verify both logs against their checkpoints
     audit.sql      the statements of this package
 

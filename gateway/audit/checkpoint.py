@@ -6,9 +6,9 @@ the leaves. The key is in the database only encrypted under the master key (cust
 only write to the database cannot make a checkpoint. They can delete the newest ones, so keep a head outside the
 database and verify that it is still in the chain (verify.py).
 
-A worker covers rows after they are committed; appending never waits for it. A checkpoint ends where no row can be added
-any more: below the numbers that are announced in either log (events/log.py). A row with a covered number and no leaf
-was inserted later.
+A worker covers rows after they are committed; appending never waits for it. A checkpoint covers only the part where no
+row can be added any more: below the numbers that are announced in either log (events/log.py). A row with a covered
+number and no leaf was inserted later.
 """
 
 import hmac

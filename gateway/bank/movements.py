@@ -56,11 +56,11 @@ class BankMovement:
 async def settle_all(
     connection: Connection, assets: Assets, asked: Sequence[BankRequest], now: datetime
 ) -> list[BankMovement | GatewayError]:
-    """Settle deposits and withdrawals, in order and each on its own, in a fixed number of statements: the transfers,
-    the bank's lines, the rows that link them, and the events.
+    """Settle deposits and withdrawals, in order and independently, in a fixed number of statements: the transfers, the
+    bank's lines, the rows that link them, and the events.
 
-    Returns per request what was settled, or NotAtTheBank, AssetClosed (a deposit), WithdrawalsFrozen, WalletFrozen or
-    InsufficientFunds.
+    Returns per request the settled movement, or NotAtTheBank, AssetClosed (a deposit), WithdrawalsFrozen, WalletFrozen
+    or InsufficientFunds.
 
     Lock order: accounts that are not open yet are opened in the order of their codes; then all of them are locked in id
     order, in the one call of the ledger. `bank:<fiat>` is among them, so that the bank's lines are written one at a

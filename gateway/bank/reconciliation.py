@@ -71,7 +71,7 @@ async def unfreeze_withdrawals(
         return await unfreeze.unfreeze(connection, settings, asset, known, still, by, clock())
 
 
-#: For how long the chain is read again, and after how many seconds each time: a local node that was restarted has
+#: How long the chain is read again, and after how many seconds each time: a local node that was restarted has
 #: forgotten the state of older blocks, and the worker is about to read on. A silent node uses up all of it.
 _AGAIN_SECONDS: Final = 10.0
 _PAUSE_SECONDS: Final = 0.5

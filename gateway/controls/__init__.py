@@ -1,6 +1,6 @@
-"""Controls on what may leave a wallet. The package knows wallets, and no payments.
+"""Controls on money that leaves a wallet. The package does not depend on payments.
 
-    wallet_freeze.py   freeze and unfreeze a wallet: why it is frozen, and until when
+    wallet_freeze.py   freeze and unfreeze a wallet; the reasons and their expiry
 
 The checks of a payment that read these controls are in payments/.
 """

@@ -71,7 +71,7 @@ def hold_of(one: Sweep, leg: Leg) -> Transfer:
 
 
 async def start(connection: Connection, authorization_seconds: int, new: Sequence[NewSweep], now: datetime) -> None:
-    """Queue new sweeps; their authorizations are valid for `authorization_seconds`. The caller has written the holds."""
+    """Queue new sweeps, valid for `authorization_seconds`. The caller has written their holds."""
     if not new:
         return
     await authorization.enqueue(connection, _orders(authorization_seconds, new, now), now)

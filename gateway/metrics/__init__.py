@@ -1,4 +1,4 @@
-"""Metrics: what the gateway counts and measures about itself, in the format of Prometheus.
+"""Metrics of the gateway itself, in the format of Prometheus.
 
     histogram.py   count values by bucket                            (pure)
     traffic.py     requests and payments, as they are answered       (pure)

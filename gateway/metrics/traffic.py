@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.metrics.histogram import SECONDS, Histogram
 
-#: The route of a request that matched none: a caller may ask for any path.
+#: The route of a request that matched none: a caller may request any path.
 NO_ROUTE: Final = "none"
 
 #: The rail of a payment that was refused before one was chosen.

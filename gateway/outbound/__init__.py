@@ -1,4 +1,4 @@
-"""HTTP requests to URLs that others chose: webhook endpoints, and the push services of browsers.
+"""HTTP requests to URLs chosen by others: webhook endpoints, and the push services of browsers.
 
     address.py      which URLs and addresses are refused        (pure)
     failure.py      why there was no answer

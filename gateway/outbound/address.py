@@ -1,11 +1,11 @@
-"""Which URLs an endpoint may have, and which addresses a worker connects to. Pure.
+"""The URLs that an endpoint may have, and the addresses that a worker may connect to. Pure.
 
 A URL is checked when it is set, and the address is checked again on the socket that is about to connect
 (http_client.py): a name may resolve to something else by then.
 
 Of IPv6, only global unicast is public (2000::/3, RFC 4291), without its ranges for translation, documentation and
-protocols. Addresses that contain an IPv4 address (mapped, NAT64, 6to4, Teredo) are refused, whatever it is: they lead
-wherever a translator sends them.
+protocols. Addresses that contain an IPv4 address (mapped, NAT64, 6to4, Teredo) are refused, whatever that IPv4 address
+is: a translator decides where they lead.
 """
 
 from collections.abc import Sequence

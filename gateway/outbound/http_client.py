@@ -2,8 +2,8 @@
 and size.
 
 aiohttp is used because it asks for a socket with the exact address that it is about to connect to (`socket_factory`).
-The check is there, after every look-up, so a name that resolves to something else the second time, or a number that
-only a C library takes for an address, gains nothing. TLS and `Host` still use the name.
+The check is made there, after every look-up, so neither a name that resolves to something else the second time nor a
+number that only a C library takes for an address gets around it. TLS and `Host` still use the name.
 
 Connections may be kept for a few seconds, for the next request to the same host: they lead to an address that was
 checked. If the host has closed one in the meantime, the request fails and is sent again over a new one; so keep
@@ -217,7 +217,7 @@ _REUSE.on_connection_reuseconn.append(_reused)
 
 
 class _Connector(TCPConnector):
-    """Does not reuse a connection on which data came after its last answer: it would be taken for the next answer."""
+    """Does not reuse a connection that received data after its last answer: that would be taken for the next answer."""
 
     async def _get(self, key: Any, traces: Any) -> Any:
         while (kept := await super()._get(key, traces)) is not None:

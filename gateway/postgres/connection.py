@@ -1,4 +1,4 @@
-"""One connection to PostgreSQL: how it is opened, its settings, and how it is given up.
+"""One connection to PostgreSQL: open it, its settings, and abandon it.
 
 Every wait has a limit. Opening takes at most `connect` seconds, a statement `statement` seconds: the server ends it
 first (`statement_timeout`). If the server does not, because it is stopped or cut off, the connection is closed from
@@ -32,7 +32,7 @@ _LOCK_TIMEOUT: Final = "3s"
 #: How much longer than the server this side waits for a statement, and for the end of a connection, in seconds.
 _GRACE_SECONDS: Final = 1.0
 
-#: A server whose commits wait for no standby is asked again after so many seconds: it may have one by then.
+#: A server whose commits wait for no standby is asked again after this many seconds: it may have one by then.
 _ASK_AGAIN_SECONDS: Final = 1.0
 
 #: Errors of a connection, or of opening one, if the server or the network fails.
@@ -55,16 +55,16 @@ _CONFIRM: Final = """
 #: Below this, a type is PostgreSQL's own and has the same number on every server (FirstGenbkiObjectId, transam.h).
 _FIRST_GENERATED_OID: Final = 10_000
 
-#: In place of the driver's statement that asks for types.
+#: Replaces the driver's statement that looks up types.
 _NOT_ASKED: Final = SimpleNamespace(name="not asked")
 
-#: How long a transaction may be idle, in seconds. One that is idle longer holds its locks for a process that is
-#: stopped.
+#: How long a transaction may be idle, in seconds. A longer idle time means that the process has stopped, and the
+#: transaction would keep its locks.
 _IDLE_SECONDS_MIN: Final = 60.0
 
-#: What may be passed as an array: Python's own containers. The driver asks of every element of an array whether it is
-#: one itself, by `isinstance` with an abstract class (asyncpg's codecs/array.pyx). That calls a Python function: a row
-#: of nine columns took 4.7 µs to encode, and takes 1.8.
+#: The types that may be passed as arrays: Python's own containers. The driver asks of every element of an array whether
+#: it is one itself, by `isinstance` with an abstract class (asyncpg's codecs/array.pyx). That calls a Python function:
+#: a row of nine columns took 4.7 µs to encode, and takes 1.8.
 protocol.IterableABC = (  # type: ignore[attr-defined] # the driver's stubs leave it out
     *(list, tuple, set, frozenset, deque, range),
     *(type({}.keys()), type({}.values())),
@@ -89,13 +89,11 @@ DEADLINES: Final = Deadlines()
 
 
 def why_away(error: BaseException) -> str:
-    """Return why a server gave no answer, in words for the caller: without the server's own words and names of
-    classes.
-    """
+    """Return why a server did not answer, in words for the caller: without the server's own text and class names."""
     return next((words for kinds, words in _WHY if isinstance(error, kinds)), "the connection to it broke off")
 
 
-#: The first that fits. QueryCanceledError is an OperatorInterventionError, TimeoutError an OSError.
+#: The first match counts: QueryCanceledError is an OperatorInterventionError, TimeoutError an OSError.
 _WHY: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]] = (
     ((TimeoutError, asyncpg.QueryCanceledError), "a statement was not done in time"),
     (asyncpg.TooManyConnectionsError, "its server takes no more connections"),
@@ -112,15 +110,15 @@ _WHY: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], s
 
 
 class DatabaseConnection(_Driver):
-    """A connection that is closed, not cancelled, when it is given up.
+    """A connection that is closed, instead of cancelling its statement, when it is abandoned.
 
     If a statement takes too long or its task is cancelled, asyncpg asks the server to cancel it and waits for the
-    answer: for ever if the server is stopped. And a COMMIT that waits for a standby is cut short by such a request, and
-    is then visible although no standby has it. So the connection is closed instead. The server notices
+    answer: without end if the server is stopped. And a COMMIT that waits for a standby is cut short by such a request,
+    and is then visible although no standby has it. So the connection is closed instead. The server notices
     (`client_connection_check_interval`) and rolls back; a commit keeps waiting for its standby.
     """
 
-    cut_short = False  # A commit on it stopped waiting for its standby: nobody knows whether the standby has it.
+    cut_short = False  # A commit on it stopped waiting for its standby: it is unknown whether the standby has it.
     generation = 0  # The generation of `Database`'s pool that it belongs to: older ones are closed.
     timeline = 0  # The server's timeline when it was opened; 0 if it cannot be asked.
     in_use = False
@@ -166,9 +164,10 @@ class DatabaseConnection(_Driver):
         statement's. If that is known already (`check`), it raises DatabaseUnavailable at once.
 
         A commit becomes visible when its wait for the standby ends, also if the wait was cut short by a cancellation or
-        a restart of the server. If the standby then takes over, what was seen has never happened. So what was only read
-        is no proof. A transaction that writes waits for its own place in the WAL, and so for everything before it: a
-        message in the WAL is enough. If commits wait for no standby, this asks the server once a second.
+        a restart of the server. If the standby then takes over, what was seen has never happened. So reading a row does
+        not prove that it is durable. A transaction that writes waits for its own place in the WAL, and so for
+        everything before it: a message in the WAL is enough. If commits wait for no standby, this asks the server once
+        a second.
         """
         now = asyncio.get_running_loop().time()
         if now < self._asked_at + _ASK_AGAIN_SECONDS:

@@ -39,7 +39,7 @@ REFUSED = (
     asyncpg.TargetServerAttributeNotMatched,
 )
 
-#: The server answers, but takes no writes: a standby, or a full disk. Each with its description.
+#: The server answers, but accepts no writes: a standby, or a full disk. Each with its description.
 NOT_WRITABLE = {
     asyncpg.ReadOnlySQLTransactionError: "it is read-only",
     asyncpg.DiskFullError: "its disk is full",

@@ -16,7 +16,7 @@ class DatabaseNotWritable(DatabaseUnavailable):
 
 
 class Contended(Unavailable):
-    """Nothing was done: another transaction held a lock that this needed, or PostgreSQL ended this one to break a
+    """Nothing was done: another transaction held a lock that this one needed, or PostgreSQL ended this one to break a
     deadlock.
     """
 
@@ -24,4 +24,4 @@ class Contended(Unavailable):
 
 
 class LockTimeout(Contended):
-    """Somebody else held what this needed for as long as it was allowed to wait (`lock_timeout`)."""
+    """Another transaction held a lock that this one needed for longer than `lock_timeout`."""

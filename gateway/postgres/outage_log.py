@@ -1,6 +1,6 @@
 """Outages in the log: a warning when one begins and repeatedly while it lasts, and its length when it ends.
 
-All connections fail separately, each with other words, so a warning of one kind is not repeated for a minute.
+Connections fail separately, each with its own message, so a warning of one kind is not repeated for a minute.
 """
 
 import asyncio

@@ -41,16 +41,16 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 
 Value = TypeVar("Value")
 
-#: For work that is under way when the pool is closed, in seconds.
+#: How long work in progress may take when the pool is closed, in seconds.
 _CLOSE_SECONDS: Final = 10.0
 
-#: For how long a disk that was full is taken to be full, in seconds.
+#: How long a disk that was full is assumed to be full, in seconds.
 _FULL_SECONDS: Final = 15.0
 
 #: Attributes of the database's spans (OpenTelemetry's semantic conventions).
 DB_SYSTEM: Final = {"db.system.name": "postgresql"}
 
-#: Between two attempts to listen, in seconds.
+#: The time between two attempts to listen, in seconds.
 _LISTEN_AGAIN_SECONDS: Final = 1.0
 
 #: One statement, which is a transaction of its own.
@@ -68,10 +68,9 @@ class Database:
     server that takes no writes, a connection that was cut) closes all of them, see `start_over`. New ones are opened on
     demand, all to one server (primary.py).
 
-    What is read here may be answered: if commits wait for a synchronous standby, `transaction`, `reading` and
-    `snapshot` end only when it has everything that they have seen (`DatabaseConnection.confirm`), also if they raise an
-    error. `one_statement` does so if it has written or locked a row. If `answers` is False, callers use `confirm`
-    themselves.
+    Reads may be answered to callers: if commits wait for a synchronous standby, `transaction`, `reading` and `snapshot`
+    end only when it has everything that they have seen (`DatabaseConnection.confirm`), also if they raise an error.
+    `one_statement` does so if it has written or locked a row. If `answers` is False, callers use `confirm` themselves.
     """
 
     def __init__(
@@ -105,9 +104,10 @@ class Database:
     async def transaction(self) -> AsyncIterator[Connection]:
         """One PostgreSQL transaction: committed when the body ends, rolled back when it raises.
 
-        Raises Contended if it had to give way to another, and DatabaseUnavailable if the server cannot be reached, went
-        away, takes no writes or did not answer in time. If that happens during the commit, the outcome is unknown: the
-        caller retries with the same idempotency key.
+        Raises Contended if another transaction held a lock for too long or PostgreSQL ended this one to break a
+        deadlock, and DatabaseUnavailable if the server cannot be reached, went away, accepts no writes or did not
+        answer in time. If that happens during the commit, the outcome is unknown: the caller retries with the same
+        idempotency key.
         """
         with TRANSLATED:
             self._monitor.check()
@@ -379,7 +379,7 @@ async def connect(
     url: str, connections: int = 10, name: str = "gateway", deadlines: Deadlines = DEADLINES, answers: bool = True
 ) -> AsyncIterator[Database]:
     """A database pool, closed at the end. The URL's own `connect_timeout` takes precedence over the deadlines'.
-    `answers` is False for a process that shows nobody what it reads.
+    `answers` is False for a process that shows its reads to nobody.
 
     Raises DatabaseUnavailable if nobody answers at `url`, and Misconfigured, with what to do, if it is not the URL of a
     database, or the database does not meet the prerequisites.

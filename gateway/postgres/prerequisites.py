@@ -19,8 +19,8 @@ sql = Statements(__package__, "prerequisites.sql")
 _VERSION_MIN: Final = 15
 
 
-class _Asked(Protocol):
-    """The part of a connection that is used here."""
+class _Session(Protocol):
+    """The part of a connection's interface that is used here."""
 
     async def fetchval(self, query: str, /) -> Any: ...
 
@@ -29,7 +29,7 @@ class _Asked(Protocol):
     def get_server_pid(self) -> int: ...
 
 
-async def check(connection: _Asked, another: AbstractAsyncContextManager[_Asked]) -> None:
+async def check(connection: _Session, another: AbstractAsyncContextManager[_Session]) -> None:
     """Check the prerequisites. Raises Misconfigured with what is wrong and what to do. `another` is a second
     connection, opened if needed.
     """
@@ -78,7 +78,7 @@ def _check_rights(found: Mapping[str, Any]) -> None:
         )
 
 
-async def _check_pooler(connection: _Asked, another: AbstractAsyncContextManager[_Asked]) -> None:
+async def _check_pooler(connection: _Session, another: AbstractAsyncContextManager[_Session]) -> None:
     """In a pooler's session mode a connection keeps its server process for itself. In transaction mode it does not: an
     idle one's process is given to another connection, or they rotate.
     """

@@ -1,4 +1,4 @@
-"""Find the server that takes writes, if there may be several.
+"""Find the server that accepts writes, if there may be several.
 
 A URL may name several hosts. All are asked side by side, because one may be silent (stopped, unplugged) until the
 timeout; a standby is asked again until then, because it may be promoted in the meantime. Of those that take writes, the
@@ -40,7 +40,7 @@ _TIMELINE: Final = """
 
 @dataclass(slots=True)
 class _Look:
-    """What is known of a host: whether it takes writes (None: it has not answered), and its timeline (0: unknown).
+    """The state of a host: whether it accepts writes (None: it has not answered), and its timeline (0: unknown).
     `failed` is why there is no connection.
     """
 
@@ -164,7 +164,7 @@ async def _look_at(connection: DatabaseConnection) -> tuple[bool, int]:
 
 
 def _each(looks: dict[Host, _Look], timeline: int) -> list[str]:
-    """Return what each host does instead of taking writes."""
+    """Return for each host why it does not accept writes."""
     said = []
     for host, look in looks.items():
         how = "is silent" if look.writes is None else look.failed

@@ -1,8 +1,8 @@
 """Watch whether the server is still the primary, and whether a standby confirms its commits.
 
-A primary that was replaced but still runs can be recognized only by a commit, which waits for its standby for ever. A
-process may never get that far: such a commit of another process holds the rows that it needs, so its statements end at
-`lock_timeout`, or skip the rows. So the monitor commits a message to the WAL regularly, on a connection of its own,
+A primary that was replaced but still runs can be recognized only by a commit, which waits for its standby without end.
+A process may never get that far: such a commit of another process holds the rows that it needs, so its statements end
+at `lock_timeout`, or skip the rows. So the monitor commits a message to the WAL regularly, on a connection of its own,
 because all of the pool's may be waiting. If no standby confirms it in time, it opens a connection to the current
 primary. If that is another server, `Database` gives up what waits on the old one.
 
@@ -32,7 +32,7 @@ _AGAIN_SECONDS: Final = 1.0
 #: The deadline of a commit that is known to wait for a standby, in seconds: practically none.
 _FOR_EVER: Final = 10 * 365 * 86_400.0
 
-#: What the backend with this process id waits for, if it still runs its statement. A role sees its own backends.
+#: The wait event of the backend with this process id, if it still runs its statement. A role sees its own backends.
 _WAITS_FOR: Final = "SELECT coalesce(wait_event, '') FROM pg_stat_activity WHERE pid = $1 AND state = 'active'"
 
 

@@ -1,4 +1,4 @@
-"""The diagnostics that a running process can make: what it found, and what to do about it.
+"""The diagnostics that a running process can run: each result, and what to do about it.
 
 `gateway doctor` shows them too, with those that need the machine or the node.
 """
@@ -17,7 +17,7 @@ from gateway.settlement.relayer_accounts import Row
 
 sql = Statements(__package__, "diagnosis.sql")
 
-#: A worker writes a checkpoint every second. One that is so far behind has stopped doing it.
+#: A worker writes a checkpoint every second. If checkpoints are this far behind, no worker writes them.
 _PENDING_LONG: Final = timedelta(minutes=1)
 
 #: `warning`: it works, but somebody should know. `skipped`: something that it depends on was not found.

@@ -1,4 +1,4 @@
-"""The gateway's health: what is queued and since when, how far the chain was read, and how large the tables are.
+"""The gateway's health: queues and their age, how far the chain was read, and the sizes of the tables.
 
 All of it is read from the database in a few statements, each of which counts up to a limit or reads an index. No node
 is called.

@@ -1,4 +1,4 @@
-"""Continuous reconciliation: which worker does the next run, and what becomes of the differences that it finds.
+"""Continuous reconciliation: the lease of a run, and the differences that it finds, from suspected to confirmed.
 
     a block range is in the ledger ──> a worker takes the lease ──> compares, in no transaction ──> writes what differs
                                                                 │
@@ -6,12 +6,12 @@
               │                   └─ the ledger lacks a movement: it is posted, and the next run compares again
               └──────────── not found again ──────────────> forgotten: a node was behind
 
-One worker runs at a time, over everything since the last run began, so that a busy hour costs one run after another and
-no more. The lease is a row, which also says up to which block everything was compared. If a worker is killed, another
-takes its lease after a while. A worker that was only slow finds that it has lost its lease, and writes nothing.
+One worker runs at a time, over everything since the last run began, so that even a busy hour costs at most one run
+after another. The lease is a row, which also says up to which block everything was compared. If a worker is killed,
+another takes its lease after a while. A worker that was only slow finds that it has lost its lease, and writes nothing.
 
 A run compares the wallets that the blocks since the last run have changed, the supply, the reserves and the bank. Once
-a day it compares every wallet, which also finds changes without a log: a transfer whose log a node left out, say.
+a day it compares every wallet, which also finds changes without a log, such as a transfer whose log a node left out.
 """
 
 import logging

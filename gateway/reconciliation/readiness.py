@@ -34,7 +34,7 @@ RelayerState = Literal["ok", "refused", "late"]
 
 _LATE: Final = timedelta(seconds=30)
 
-#: How long a transaction may take to become final before it is late: so many times the chain's finality, and a
+#: How long a transaction may take to become final before it is late: this multiple of the chain's finality, plus a
 #: constant.
 _FINALITIES, _FINALITY_SLACK = 3.0, timedelta(seconds=60)
 

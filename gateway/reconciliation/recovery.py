@@ -1,4 +1,4 @@
-"""Recovery: the chain has payments by this gateway that the database does not know, because an older copy was restored.
+"""Recovery: the chain has payments by this gateway that the database does not have, because an older copy was restored.
 
     running ──a final block has a batch that no row knows──> reading ──the ledger has all of it──> read ──confirmed──┐
        ^                                                        ^                                  │               │

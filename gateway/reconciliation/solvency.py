@@ -1,10 +1,10 @@
 """Compare the ledger with the chain: every wallet with the sum of `balanceOf` of its addresses, `supply` with
 `totalSupply`, and the reserve with the supply at par.
 
-The ledger is read first, in one snapshot with the cursor, then the chain at the cursor's block, so neither has what
-moves in the meantime. Wallets are compared in batches, each at its own block, so that no node is asked for a block that
-it has pruned, however many wallets there are. `outside` is the supply less all wallets, so it is compared only when all
-of them are added up.
+The ledger is read first, in one snapshot with the cursor, then the chain at the cursor's block, so neither includes
+later movements. Wallets are compared in batches, each at its own block, so that no node is asked for a block that it
+has pruned, however many wallets there are. `outside` is the supply less all wallets, so it is compared only when all of
+them are added up.
 
 A difference that is seen once may come from a node that is behind: monitor.py compares again before it is confirmed.
 """
@@ -31,9 +31,9 @@ _BATCH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An account that differs from what it is compared with (`against`): the balance in the ledger, and that of the
-    other side, in the asset whose withdrawals it freezes. `block` is the final block that was compared; None if it is
-    not of the chain.
+    """An account whose balance in the ledger differs from the balance on the other side (`against`: the chain, the bank
+    or another account). Both are in the asset whose withdrawals the difference freezes. `block` is the final block that
+    was compared; None if the other side is not the chain.
     """
 
     account: str
@@ -48,17 +48,17 @@ class Difference:
 
     @property
     def amount(self) -> Money:
-        """By how much they differ."""
+        """The difference of the two balances."""
         return Money(abs(self.ledger.units - self.other.units), self.asset)
 
     @property
     def where(self) -> str:
-        """What the ledger was compared with, and at which block."""
+        """The side that the ledger was compared with, and the block."""
         return self.against if self.block is None else f"{self.against} at block {self.block}"
 
     @property
     def key(self) -> tuple[str, str]:
-        """What identifies the same difference when it is seen again."""
+        """The identity of the difference, by which a later run recognizes it."""
         return self.account, self.against
 
     def __str__(self) -> str:
@@ -67,7 +67,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Solvency:
-    """The totals of one token in the ledger: what is issued, who has it, and what backs it. `difference` is zero if the
+    """The totals of one token in the ledger: its supply, its holders, and its reserve. `difference` is zero if the
     supply equals wallets plus outside and the reserve covers it; otherwise the amount by which it does not.
     """
 

@@ -1,4 +1,4 @@
-"""Unfreeze withdrawals of an asset, once everything of it agrees again.
+"""Unfreeze withdrawals of an asset, once the ledger agrees with the chain and the bank again.
 
 Lock order: the lease of reconciliation runs (monitor.py), differences, freezes, then authorizations in id order.
 """

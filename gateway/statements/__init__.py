@@ -10,7 +10,7 @@ period.py     a period's times, and its name in a file name                  (pu
 statement.py  balances, sums and lines
 slots.py      limits how many statements are summed at once
 csv_file.py   lines as CSV                                                   (pure)
-receipt.py    what a receipt of a payment says                               (pure)
+receipt.py    the content of a payment's receipt                             (pure)
 pdf/          both as PDFs
-texts.py      the texts of statements; locale/: in other languages than English   (pure)
+texts.py      the texts of statements; locale/: their translations           (pure)
 """

@@ -1,7 +1,7 @@
-"""A receipt: what one payment was, for its payer, its payee and the operators. Pure.
+"""A receipt of one payment, for its payer, its payee and the operators. Pure.
 
-Each of them reads what they may see of the payment: a reference is shown to its author alone. Of a payment that has not
-settled there is the same page, which says that it proves nothing.
+Each of them sees only what they may see of the payment: a reference is shown to its author alone. A payment that has
+not settled has the same page, which says that it proves nothing.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from gateway.statements.texts import Texts
 #: Digits of the sum of an amount and a fee (money.py).
 _DIGITS: Final = 160
 
-#: What chains are called, by their ids (EIP-155); of any other its id is said.
+#: The names of chains, by their ids (EIP-155); other chains are shown by their id.
 _NETWORKS: Final = {
     1: "Ethereum",
     10: "OP Mainnet",
@@ -34,7 +34,7 @@ _NETWORKS: Final = {
 
 
 class Fact(NamedTuple):
-    """A line of a receipt. `is_code`: an id or a hash, which is written small and breaks anywhere."""
+    """A line of a receipt. `is_code`: an id or a hash, which is set small and can break anywhere."""
 
     name: str
     value: str
@@ -42,7 +42,7 @@ class Fact(NamedTuple):
 
 
 class Receipt(Struct, frozen=True, tag="receipt"):
-    """What is known of a payment. Amounts are decimal strings; `amount` is what was paid, or will be."""
+    """The content of a receipt. Amounts are decimal strings; `amount` is the amount that was or will be paid."""
 
     locale: str
     time_zone: str
@@ -112,24 +112,24 @@ class Receipt(Struct, frozen=True, tag="receipt"):
 
     @property
     def total(self) -> str:
-        """What was paid, as its language writes it."""
+        """The amount with the fee, as the language writes it."""
         return self.language.amount(self.amount, self.asset)
 
     def title(self) -> str:
-        """What it is."""
+        """The title of the page."""
         say = Texts(self.locale).say
         return say("Receipt") if self.is_settled else say("Payment that is not settled")
 
     def warning(self) -> str:
-        """What has to be said of a payment that has not settled; empty for others."""
+        """The warning on a payment that has not settled; empty for others."""
         return "" if self.is_settled else Texts(self.locale).say("This does not prove that anything was paid.")
 
     def made(self) -> str:
-        """When it was made."""
+        """The time of the payment."""
         return Texts(self.locale).say("Made at {time}", time=self.language.time(self.made_at))
 
     def facts(self) -> list[Fact]:
-        """Its lines, from whom to the block."""
+        """The lines, from the payer to the block."""
         return list(self._facts())
 
     def _facts(self) -> Iterator[Fact]:

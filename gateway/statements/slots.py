@@ -1,7 +1,7 @@
 """Limits how many statements are summed at once: two in a process, and one of a wallet.
 
-The sums of a period read each of its entries. With millions of entries that takes seconds, so a caller who asked again
-and again would take every connection, and payments would wait for one.
+The sums of a period read each of its entries. With millions of entries that takes seconds, so a caller with many
+concurrent requests would take every connection, and payments would wait for one.
 """
 
 import asyncio
@@ -22,7 +22,9 @@ class StatementSlots:
 
     @asynccontextmanager
     async def acquire(self, handle: str) -> AsyncIterator[None]:
-        """Wait for a slot for this wallet. It waits for its own statements first, so it takes no place from others."""
+        """Wait for a slot for this wallet. It waits for the wallet's own statement first, so it takes no slot from
+        others.
+        """
         own = self._own.setdefault(handle, asyncio.Lock())
         async with own, self._any:
             yield

@@ -75,7 +75,7 @@ class Line:
 
 
 def reference_of(entry: Entry) -> str | None:
-    """Return the shown id of what the entry is for; None if it has none."""
+    """Return the shown id of the entry's subject; None if it has none."""
     prefix = _PREFIX_OF_PURPOSE.get(entry.purpose)
     return show(prefix, entry.subject) if prefix else None
 

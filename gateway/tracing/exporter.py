@@ -43,7 +43,7 @@ class Exporter:
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # otherwise each failed try would be a line
         self._resource = Resource.create({"service.name": f"gateway-{process}", "service.version": version})
         self._scope = InstrumentationScope("gateway", version)
-        self._sender = _Telling(OTLPSpanExporter(url, timeout=_TRY))
+        self._sender = _FailureLog(OTLPSpanExporter(url, timeout=_TRY))
         self._queue = BatchSpanProcessor(
             self._sender,
             max_queue_size=_QUEUE_MAX,
@@ -82,7 +82,7 @@ class Exporter:
             self._queue.shutdown()  # type: ignore[no-untyped-call] # the SDK leaves it out
 
 
-class _Telling(SpanExporter):
+class _FailureLog(SpanExporter):
     """Logs when sending begins to fail, and when it works again."""
 
     def __init__(self, exporter: SpanExporter) -> None:

@@ -11,5 +11,5 @@ metrics.py      the worker's metrics
 traces.py       the worker's spans of a payment's trace
 catch_up.py     progress messages of a worker that is behind   (pure)
 
-No business rule is here: a job claims rows, calls functions of the packages and logs the result.
+There are no business rules here: a job claims rows, calls functions of the packages and logs the result.
 """

@@ -27,7 +27,7 @@ _ROUND_MAX = timedelta(seconds=20)
 
 
 class BlockTime:
-    """Decides when to poll. `always` polls whenever it is asked, whatever was measured. `now` is in seconds."""
+    """Decides when to poll. With `always` every call of `due` polls, whatever was measured. `now` is in seconds."""
 
     def __init__(self, always: bool = False, now: Callable[[], float] = time.monotonic) -> None:
         self._always = always

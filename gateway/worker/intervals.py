@@ -39,11 +39,11 @@ GAS_EVERY: Final = timedelta(seconds=10)
 #: How often every wallet is compared, and when a difference is compared again.
 RECONCILIATION: Final = monitor.SCHEDULE
 
-#: After a batch has reverted, no further one of that token is formed for so long: each would cost gas for nothing.
+#: After a batch has reverted, no further batch of that token is formed for this long: each would cost gas for nothing.
 AFTER_REVERT: Final = timedelta(seconds=60)
 
 #: How often the newest checkpoint is logged.
 LOG_CHECKPOINT_EVERY: Final = timedelta(hours=1)
 
-#: A log message that is still true is logged again after so long.
+#: A log message that is still true is repeated after this long.
 LOG_AGAIN_EVERY: Final = timedelta(minutes=5)

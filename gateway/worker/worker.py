@@ -23,8 +23,8 @@ from gateway.worker.job_runs import JobRuns
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """What the jobs need. `signers` are the relayers that it has keys for. `finality` is as in the configuration. A
-    relayer is low on gas if its balance is less than `gas_batches_min` full batches may cost. intervals.py says how
+    """The services of the jobs. `signers` are the relayers that it has keys for. `finality` is as in the configuration.
+    A relayer is low on gas if its balance is less than `gas_batches_min` full batches may cost. intervals.py says how
     often each job runs.
     """
 

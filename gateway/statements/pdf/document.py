@@ -59,5 +59,5 @@ class PdfDocument(Struct, tag="statement"):
 
     @property
     def made_for(self) -> str:
-        """Who reads it: nobody has more than a few made at once."""
+        """The reader, whose concurrent PDFs are limited."""
         return self.handle

@@ -1,4 +1,4 @@
-"""Makes PDFs one at a time, each in its own process.
+"""Makes PDFs, each in its own process, one at a time.
 
 Typesetting Thai takes about a millisecond of processor time per line, and no payment may wait for it. So it runs in
 another process, with a low priority, which ends with its PDF. Only that process imports the PDF library and the fonts.
@@ -19,7 +19,7 @@ from gateway.statements.receipt import Receipt
 #: The most entries of a PDF: about a hundred pages, and four seconds of processor time if memos are Thai.
 ENTRIES_MAX: Final = 2_000
 
-#: The most PDFs that are made or waiting, in total and for one reader, so that nobody takes all places.
+#: The most PDFs that are being made or waiting, in total and for one reader, so that one reader cannot use all slots.
 _WAITING_MAX: Final = 8
 _OF_WALLET_MAX: Final = 2
 

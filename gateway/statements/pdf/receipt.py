@@ -6,10 +6,10 @@ from gateway.statements.pdf.sheet import ACCENT, INK, LINE, MARGIN, SOFT, WIDTH,
 from gateway.statements.pdf.wrap import wrap
 from gateway.statements.receipt import Fact, Receipt
 
-#: What each line is called, in millimetres; its value has the rest.
+#: The width of a line's label, in millimetres; its value gets the rest.
 _NAME: Final = 45.0
 
-#: Points, and lines of 280 characters at the most (memo).
+#: The font size in points, and the most lines of a value, enough for a memo of 280 characters.
 _SIZE: Final = 10.0
 _LINES_MAX: Final = 12
 

@@ -51,7 +51,7 @@ class Sheet(FPDF):
         self._letters = {letter for font in self.fonts.values() for letter in font.cmap}  # type: ignore[union-attr]
 
     def write_made(self) -> None:
-        """Write when it was made, and which times are meant."""
+        """Write when the document was made, and its time zone."""
         say, zone = self.texts.say, self.language.time_zone
         self.write_line(MARGIN, WIDTH, say("Made at {time}", time=self.language.time(self.made_at)), 8, SOFT)
         self.write_line(MARGIN, WIDTH, say("Times are those of {time_zone}.", time_zone=zone), 8, SOFT, right=True)

@@ -6,11 +6,11 @@ recover.py      after a restore, read from the chain what the database lacks
 reconcile.py    compare the ledger with the chain and the bank; freeze withdrawals on a confirmed difference
 resend.py       send unmined transactions again, raise their fee, stop a relayer whose nonce others have used
 gas_balance.py  report when a relayer's gas balance runs low
-expire.py       end holds, unsigned payments and freezes that have expired; send payments whose undo time is over
+expire.py       end holds, unsigned payments and freezes that have expired; send payments whose undo window has ended
 sweep.py        retry sweeps
 checkpoint.py   write checkpoints over the new rows of both logs
 webhooks.py     send events to webhook endpoints
-notifications.py  notify people of what happened to their wallets
+notifications.py  notify people of events of their wallets
 
 Any number of workers run them side by side: rows are claimed, relayers are locked, the cursor is compared and set. A
 new job is a module here and a line in `JOBS`.

@@ -1,5 +1,5 @@
-"""End what has expired: holds, payments that nobody signed, freezes that nobody confirmed. Also send payments whose
-undo time is over, and delete counts that no limit uses any more. Each kind has a transaction of its own.
+"""End expired holds, payments that were not signed in time, and freezes that were not approved. Also queue payments
+whose undo window has ended, and delete counts that no limit uses any more. Each kind has a transaction of its own.
 """
 
 from gateway.controls import wallet_freeze
@@ -9,7 +9,9 @@ from gateway.worker.worker import Worker
 
 
 async def run(worker: Worker) -> bool:
-    """Release expired holds, queue payments whose undo time is over, and delete counts that no limit uses any more."""
+    """Release expired holds, queue payments whose undo window has ended, and delete counts that no limit uses
+    any more.
+    """
     async with worker.database.transaction() as connection:
         expired = await capture_void.expire_due(connection, worker.settings, worker.clock())
     async with worker.database.transaction() as connection:

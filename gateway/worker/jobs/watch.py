@@ -1,7 +1,7 @@
 """Settle final blocks in the ledger, in order, a block range at a time.
 
-The block range is read from the node first. One transaction then moves the cursor and posts what the blocks say, so a
-block range is settled once, whichever worker has read it.
+The block range is read from the node first. One transaction then moves the cursor and posts the movements, so a block
+range is settled once, whichever worker has read it.
 """
 
 import logging
