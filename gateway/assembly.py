@@ -38,7 +38,7 @@ from gateway.notifications.channels.push import Push
 from gateway.notifications.notifier import Notifier, ReportLink
 from gateway.notifications.push import vapid
 from gateway.notifications.push.vapid import Vapid
-from gateway.outbound.address import Allowed
+from gateway.outbound.allowed import Allowed
 from gateway.payments import payees, rails, settles
 from gateway.payments.ends import report_unauthorized
 from gateway.payments.model.settings import PaymentSettings

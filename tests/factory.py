@@ -34,7 +34,7 @@ from gateway.ledger import account, ledger, recount
 from gateway.ledger.account import Balance
 from gateway.money import Assets, Money, at_par_exact
 from gateway.notifications.notifier import Notifier
-from gateway.outbound.address import Allowed
+from gateway.outbound.allowed import Allowed
 from gateway.payments import convert, pay, payees, rails, settles
 from gateway.payments.ends import capture_void, refund
 from gateway.payments.ends.capture_void import EndRequest

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.retry_after import seconds_asked
+from gateway.retry_after_header import seconds_asked
 
 NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
 

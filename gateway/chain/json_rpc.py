@@ -27,7 +27,7 @@ from aiohttp import (
 )
 
 from gateway.chain.errors import NodeRefused, NodeUnavailable
-from gateway.retry_after import seconds_asked
+from gateway.retry_after_header import seconds_asked
 from gateway.tracing import steps
 
 T = TypeVar("T")

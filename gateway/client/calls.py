@@ -20,7 +20,7 @@ import msgspec
 from gateway.client.exceptions import NoAnswer, OutcomeUnknown, ProblemError
 from gateway.client.retry import Retry, is_worth_repeating, leaves_outcome_unknown, settles_earlier_attempts
 from gateway.client.transport import Opened, Transport
-from gateway.retry_after import seconds_asked
+from gateway.retry_after_header import seconds_asked
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from gateway.http.proxies import Proxies
 from gateway.identity.rate_limits import Limits
 from gateway.keys.vault import Vault
 from gateway.notifications.channels.channel import Channel
-from gateway.outbound.address import Allowed
+from gateway.outbound.allowed import Allowed
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Database
 from gateway.statements.pdf.maker import PdfMaker

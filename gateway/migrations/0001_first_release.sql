@@ -2544,8 +2544,7 @@ END $$;
 CREATE TRIGGER wallet_has_policy AFTER UPDATE OF guarded ON wallet
     FOR EACH ROW WHEN (NEW.guarded AND NOT OLD.guarded) EXECUTE FUNCTION wallet_has_policy();
 
--- Spending caps of API keys, what counts against the limits of keys, policies and mandates, and what the checks of payments
--- read in one statement each (payments/checks/).
+-- Spending caps of API keys, and what counts against the limits of keys, policies and mandates (payments/checks/).
 
 -- A capped key pays only what a cap covers (its asset and, where they are given, its rail and payee),
 -- and no more than every cap that covers it allows, at once and in any twenty-four hours.
@@ -2647,6 +2646,70 @@ END $$;
 CREATE FUNCTION spending_bucket(at timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE
     RETURN date_bin(interval '10 minutes', at, timestamptz 'epoch');
 
+-- Counts payments and withdrawals of one moment, each against a limit. Totals of mandates have a bucket of their own.
+CREATE FUNCTION count_spending(
+    at timestamptz, bucket timestamptz, scope text[], scope_id uuid[], number integer[], asset text[], source uuid[],
+    amount numeric[]
+) RETURNS void LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    INSERT INTO counted_payment (scope, scope_id, number, asset, bucket, payment_id, at, amount)
+    SELECT fresh.scope, fresh.scope_id, fresh.number, fresh.asset,
+        CASE fresh.scope WHEN 'mandate_total' THEN 'epoch' ELSE count_spending.bucket END, fresh.source, count_spending.at,
+        fresh.amount
+    FROM unnest(scope, scope_id, number, asset, source, amount)
+        AS fresh (scope, scope_id, number, asset, source, amount);
+    INSERT INTO spending AS there (scope, scope_id, number, asset, bucket, amount)
+    SELECT fresh.scope, fresh.scope_id, fresh.number, fresh.asset,
+        CASE fresh.scope WHEN 'mandate_total' THEN 'epoch' ELSE count_spending.bucket END, sum(fresh.amount)
+    FROM unnest(scope, scope_id, number, asset, amount) AS fresh (scope, scope_id, number, asset, amount)
+    GROUP BY fresh.scope, fresh.scope_id, fresh.number, fresh.asset
+    ORDER BY fresh.scope, fresh.scope_id, fresh.number, fresh.asset
+    ON CONFLICT (scope, scope_id, number, asset, bucket) DO UPDATE SET amount = there.amount + EXCLUDED.amount;
+END $$;
+
+-- Adds these payees to those that the payers have paid before.
+CREATE FUNCTION know_payees(at timestamptz, payers uuid[], payees uuid[], addresses text[]) RETURNS void LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    INSERT INTO known_payee (wallet_id, payee, address, first_paid_at)
+    SELECT paid.payer, paid.payee, paid.address, at
+    FROM unnest(payers, payees, addresses) AS paid (payer, payee, address)
+    ON CONFLICT DO NOTHING;
+END $$;
+-- Bank transfers in and out of fiat accounts, and the sandbox bank.
+
+-- A deposit that the bank reported, or a withdrawal that the bank was told to pay.
+CREATE TABLE bank_movement (
+    id uuid PRIMARY KEY,
+    direction text NOT NULL CONSTRAINT bank_movement_direction_known CHECK (direction IN ('deposit', 'withdrawal')),
+    state text NOT NULL CONSTRAINT bank_movement_state_known CHECK (state IN ('pending', 'settled', 'failed')),
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    asset text NOT NULL REFERENCES asset (code),
+    amount amount NOT NULL,
+    transfer_id uuid NOT NULL,
+    bank_reference text NOT NULL CONSTRAINT bank_movement_reference_once UNIQUE,
+    created_at timestamptz NOT NULL,
+    settled_at timestamptz
+);
+CREATE INDEX bank_movement_of_wallet ON bank_movement (wallet_id, id DESC);
+
+-- The statement of the sandbox bank, which is reconciled with the ledger like a real bank's.
+CREATE TABLE sandbox_bank_line (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    reference text NOT NULL CONSTRAINT sandbox_bank_line_once UNIQUE,
+    asset text NOT NULL REFERENCES asset (code),
+    amount units NOT NULL CONSTRAINT sandbox_bank_line_not_zero CHECK (amount <> 0),  -- below zero: paid out
+    balance units NOT NULL CONSTRAINT sandbox_bank_not_overdrawn CHECK (balance >= 0),
+    booked_at timestamptz NOT NULL
+);
+CREATE INDEX sandbox_bank_line_of_asset ON sandbox_bank_line (asset, id DESC);
+-- What the checks of payments (payments/checks/) lock and read, in one statement each, and which payments pass them all: those
+-- with room under their caps (caps_with_room) and those of sessions whose policy asks for no approval (sessions_with_room).
+
 -- Which of these payments are within their caps: all payments of an origin's keys if the caps cover each
 -- of them and allow their sum; otherwise none of them. The caller has called lock_limits.
 -- Returns the places of those that have room, and what each counts against: the day caps that cover it, and the day of a
@@ -2694,30 +2757,6 @@ BEGIN
         SELECT asked.place, 'policy', asked.payer, 0
         FROM unnest(asked_place, payer) AS asked (place, payer) JOIN policy ON policy.wallet_id = asked.payer
     ) AS counts;
-END $$;
-
--- Counts payments and withdrawals of one moment, each against a limit. Totals of mandates have a bucket of their own.
-CREATE FUNCTION count_spending(
-    at timestamptz, bucket timestamptz, scope text[], scope_id uuid[], number integer[], asset text[], source uuid[],
-    amount numeric[]
-) RETURNS void LANGUAGE plpgsql
-    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
-    SET plan_cache_mode = force_generic_plan AS $$
-#variable_conflict use_column
-BEGIN
-    INSERT INTO counted_payment (scope, scope_id, number, asset, bucket, payment_id, at, amount)
-    SELECT fresh.scope, fresh.scope_id, fresh.number, fresh.asset,
-        CASE fresh.scope WHEN 'mandate_total' THEN 'epoch' ELSE count_spending.bucket END, fresh.source, count_spending.at,
-        fresh.amount
-    FROM unnest(scope, scope_id, number, asset, source, amount)
-        AS fresh (scope, scope_id, number, asset, source, amount);
-    INSERT INTO spending AS there (scope, scope_id, number, asset, bucket, amount)
-    SELECT fresh.scope, fresh.scope_id, fresh.number, fresh.asset,
-        CASE fresh.scope WHEN 'mandate_total' THEN 'epoch' ELSE count_spending.bucket END, sum(fresh.amount)
-    FROM unnest(scope, scope_id, number, asset, amount) AS fresh (scope, scope_id, number, asset, amount)
-    GROUP BY fresh.scope, fresh.scope_id, fresh.number, fresh.asset
-    ORDER BY fresh.scope, fresh.scope_id, fresh.number, fresh.asset
-    ON CONFLICT (scope, scope_id, number, asset, bucket) DO UPDATE SET amount = there.amount + EXCLUDED.amount;
 END $$;
 
 -- Wallets that pay: whether they are frozen, and the policies of those that have one.
@@ -2965,44 +3004,6 @@ BEGIN
         counter_number := counter_number || array_fill(0, ARRAY[cardinality(counted)]);
     END IF;
 END $$;
-
--- Adds these payees to those that the payers have paid before.
-CREATE FUNCTION know_payees(at timestamptz, payers uuid[], payees uuid[], addresses text[]) RETURNS void LANGUAGE plpgsql
-    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
-    SET plan_cache_mode = force_generic_plan AS $$
-BEGIN
-    INSERT INTO known_payee (wallet_id, payee, address, first_paid_at)
-    SELECT paid.payer, paid.payee, paid.address, at
-    FROM unnest(payers, payees, addresses) AS paid (payer, payee, address)
-    ON CONFLICT DO NOTHING;
-END $$;
--- Bank transfers in and out of fiat accounts, and the sandbox bank.
-
--- A deposit that the bank reported, or a withdrawal that the bank was told to pay.
-CREATE TABLE bank_movement (
-    id uuid PRIMARY KEY,
-    direction text NOT NULL CONSTRAINT bank_movement_direction_known CHECK (direction IN ('deposit', 'withdrawal')),
-    state text NOT NULL CONSTRAINT bank_movement_state_known CHECK (state IN ('pending', 'settled', 'failed')),
-    wallet_id uuid NOT NULL REFERENCES wallet (id),
-    asset text NOT NULL REFERENCES asset (code),
-    amount amount NOT NULL,
-    transfer_id uuid NOT NULL,
-    bank_reference text NOT NULL CONSTRAINT bank_movement_reference_once UNIQUE,
-    created_at timestamptz NOT NULL,
-    settled_at timestamptz
-);
-CREATE INDEX bank_movement_of_wallet ON bank_movement (wallet_id, id DESC);
-
--- The statement of the sandbox bank, which is reconciled with the ledger like a real bank's.
-CREATE TABLE sandbox_bank_line (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    reference text NOT NULL CONSTRAINT sandbox_bank_line_once UNIQUE,
-    asset text NOT NULL REFERENCES asset (code),
-    amount units NOT NULL CONSTRAINT sandbox_bank_line_not_zero CHECK (amount <> 0),  -- below zero: paid out
-    balance units NOT NULL CONSTRAINT sandbox_bank_not_overdrawn CHECK (balance >= 0),
-    booked_at timestamptz NOT NULL
-);
-CREATE INDEX sandbox_bank_line_of_asset ON sandbox_bank_line (asset, id DESC);
 -- Reconciliation of the ledger with the chain and the bank: its progress, and the differences found.
 
 -- The reconciliation of each chain, one row per chain. Times are by the database's clock, since machines' clocks differ.

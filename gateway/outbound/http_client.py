@@ -1,17 +1,13 @@
 """One HTTP request to a URL that somebody else chose: to an allowed address, without redirects, within limits of time
 and size.
 
-aiohttp is used because it asks for a socket with the exact address that it is about to connect to (`socket_factory`).
-The check is made there, after every look-up, so neither a name that resolves to something else the second time nor a
-number that only a C library takes for an address gets around it. TLS and `Host` still use the name.
+aiohttp is used because it asks for a socket with the exact address that it is about to connect to, where
+guarded_connector.py checks it.
 
 Connections may be kept for a few seconds, for the next request to the same host: they lead to an address that was
 checked. If the host has closed one in the meantime, the request fails and is sent again over a new one; so keep
 connections only for requests that may arrive twice. All are closed after a minute: a name that has moved is looked up
 again.
-
-Names are looked up in threads of this client: a name that gets no answer blocks one of them, and none of those that
-look up the node's or the database's name.
 
 Only the status of an answer counts. Up to a few kilobytes of its body are read for a moment, so that the connection
 ends well, and are discarded: otherwise an endpoint's owner could read the answer of an internal service.
@@ -21,7 +17,7 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -41,15 +37,14 @@ from aiohttp import (
     DummyCookieJar,
     InvalidURL,
     ServerDisconnectedError,
-    TCPConnector,
     TraceConfig,
 )
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from gateway.clock import Clock
-from gateway.outbound.address import Allowed
+from gateway.outbound.allowed import Allowed
 from gateway.outbound.failure import Failure
-from gateway.retry_after import seconds_asked
+from gateway.outbound.guarded_connector import AddressRefused, GuardedConnector, LookUp
+from gateway.retry_after_header import seconds_asked
 
 #: Until the status of the answer, including the name's look-up; and until the connection is open. In seconds.
 TOTAL_SECONDS: Final = 15.0
@@ -69,13 +64,6 @@ _RETRY_AFTER_MAX: Final = 24.0 * 60 * 60
 #: How long an idle connection is kept (servers keep theirs for five seconds or more), and how long any, in seconds.
 _IDLE_SECONDS: Final = 4.0
 _KEPT_SECONDS: Final = 60.0
-
-#: Looks up a name, like `socket.getaddrinfo`.
-LookUp = Callable[..., list[tuple[Any, ...]]]
-
-
-class _AddressRefused(OSError):
-    """The address that a name resolved to is not allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +149,8 @@ class HttpClient:
         return self._current
 
     def _session(self, keeps: bool) -> ClientSession:
-        connector = _Connector(
-            resolver=_Names(self._allowed, self._threads, self._look_up),
-            socket_factory=self._socket,
-            ssl=self._tls or True,
-            force_close=not keeps,
-            keepalive_timeout=_IDLE_SECONDS if keeps else None,
-            limit=0,  # the caller has a limit of its own
-            use_dns_cache=False,
-        )
+        kept = _IDLE_SECONDS if keeps else None
+        connector = GuardedConnector(self._allowed, self._threads, self._look_up, self._tls or True, kept)
         return ClientSession(
             connector=connector,
             timeout=ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
@@ -183,13 +164,6 @@ class HttpClient:
             headers={"User-Agent": self._agent},
             trace_configs=[_REUSE],
         )
-
-    def _socket(self, address: tuple[Any, ...]) -> socket.socket:
-        """Return a socket for the address that is connected to next. Raises _AddressRefused."""
-        family, kind, protocol, _, at = address
-        if not self._allowed.address(str(at[0])):
-            raise _AddressRefused
-        return socket.socket(family, kind, protocol)
 
 
 @dataclass(slots=True)
@@ -216,46 +190,6 @@ _REUSE: Final = TraceConfig()
 _REUSE.on_connection_reuseconn.append(_reused)
 
 
-class _Connector(TCPConnector):
-    """Does not reuse a connection that received data after its last answer: that would be taken for the next answer."""
-
-    async def _get(self, key: Any, traces: Any) -> Any:
-        while (kept := await super()._get(key, traces)) is not None:
-            if kept.protocol is not None and not kept.protocol.should_close:
-                return kept
-            kept.close()
-        return None
-
-
-class _Names(AbstractResolver):
-    """Looks up names in threads that nothing else waits for. A name with any address that is not allowed is refused,
-    whichever of its addresses would have been used.
-    """
-
-    def __init__(self, allowed: Allowed, threads: ThreadPoolExecutor, look_up: LookUp) -> None:
-        self._allowed, self._threads, self._look_up = allowed, threads, look_up
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        loop = asyncio.get_running_loop()
-        try:
-            found = await loop.run_in_executor(self._threads, self._look_up, host, port, family, socket.SOCK_STREAM)
-        except UnicodeError:  # a label that no name can have
-            raise OSError("not a name") from None
-        if not all(self._allowed.address(str(at[0])) for *_, at in found):
-            raise _AddressRefused
-        return [
-            ResolveResult(
-                hostname=host, host=at[0], port=port, family=kind, proto=protocol, flags=socket.AI_NUMERICHOST
-            )
-            for kind, _, protocol, _, at in found
-        ]
-
-    async def close(self) -> None:
-        pass
-
-
 async def _post(
     session: ClientSession, url: str, headers: Mapping[str, str], body: bytes, sent: _Sent
 ) -> tuple[int, str | None]:
@@ -274,7 +208,7 @@ async def _finish(answer: ClientResponse) -> None:
 
 
 def _why(error: Exception) -> Failure:
-    if isinstance(error, ClientConnectorError) and isinstance(error.os_error, _AddressRefused):
+    if isinstance(error, ClientConnectorError) and isinstance(error.os_error, AddressRefused):
         return "address_refused"
     if isinstance(error, ClientConnectorDNSError | InvalidURL):
         return "name_not_resolved"

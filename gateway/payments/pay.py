@@ -16,11 +16,11 @@ from gateway.ledger.errors import InsufficientFunds
 from gateway.money import Money
 from gateway.payments.checks import checks
 from gateway.payments.errors import OwnKey
+from gateway.payments.model.fee import fee
 from gateway.payments.model.memo import check_memo
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.proposed import Proposed
-from gateway.payments.model.rail_settings import fee
 from gateway.payments.model.route import Route
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.lookup import find_payee, find_payees

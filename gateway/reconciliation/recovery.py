@@ -38,7 +38,7 @@ from gateway.chain.node import Node
 from gateway.chain.relayer import nonce_conflicts, relayers
 from gateway.chain.token import authorization
 from gateway.chain.token.contract import Movement, is_batch
-from gateway.chain.token.message import Authorization
+from gateway.chain.token.eip3009 import Authorization
 from gateway.chain.watcher import balances, cursors, watch
 from gateway.chain.watcher.block_range import BlockRange
 from gateway.chain.watcher.cursors import Cursor
@@ -49,7 +49,7 @@ from gateway.ledger import account, ledger
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Database, Record, Statements
-from gateway.settlement import final_blocks
+from gateway.settlement import block_settlement
 
 notes = logging.getLogger(__name__)
 
@@ -242,7 +242,7 @@ async def _fail_queued(connection: Connection, settings: PaymentSettings, now: d
             met.add(row["restored_id"])
             await connection.execute(sql.meet_queued, row["restored_id"], now, row["wallet_id"], row["id"])
     if refused:
-        await final_blocks.refuse(connection, settings.assets, settings.settles, list(refused.values()), now)
+        await block_settlement.refuse(connection, settings.assets, settings.settles, list(refused.values()), now)
 
 
 # ---- reading, until all of it is in the ledger -----------------------------------------------------------------------

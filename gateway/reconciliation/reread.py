@@ -29,7 +29,7 @@ from gateway.errors import InvalidRequest
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Database, Statements
 from gateway.reconciliation.solvency import Difference
-from gateway.settlement import final_blocks
+from gateway.settlement import block_settlement
 
 sql = Statements(__package__, "reread.sql")
 
@@ -85,11 +85,11 @@ async def _post(
             moved = [one for one in missing if one.block_number == number]
             last = replace(block_range.last, number=number)
             block = replace(block_range, first=number, last=last, movements=moved, skips=[], receipts=[])
-            posted += await final_blocks.settle_again(
+            posted += await block_settlement.settle_again(
                 connection, settings.assets, settings.settles, chain_id, block, clock()
             )
         rest = replace(block_range, movements=[])
-        await final_blocks.settle_again(connection, settings.assets, settings.settles, chain_id, rest, clock())
+        await block_settlement.settle_again(connection, settings.assets, settings.settles, chain_id, rest, clock())
     for one in missing if posted else ():
         log.warning(
             "block %d was read again: %s of %s from %s to %s was not in the ledger",

@@ -27,7 +27,7 @@ and so on, as above.
 
     settles.py       the protocol that each kind implements
     decision.py      decide what a block range settles               (pure)
-    final_blocks.py  look up, decide, write
+    block_settlement.py  look up, decide, write
     relay.py         record a batch: what was submitted to the chain, and what was refused
     gas.py           post what the gateway's chain transactions cost
     relayer_accounts.py  list the relayer accounts, and resume a stopped one

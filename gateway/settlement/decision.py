@@ -10,9 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from gateway.address import ZERO
-from gateway.chain.token import message
+from gateway.chain.token import eip3009
 from gateway.chain.token.contract import Movement
-from gateway.chain.token.message import Authorization
+from gateway.chain.token.eip3009 import Authorization
 from gateway.chain.watcher.block_range import BlockRange
 from gateway.events.log import Event
 from gateway.ids import TransferId, new_id
@@ -28,7 +28,7 @@ Kinds = Sequence[Settles[Any]]
 class Expected:
     """Open authorizations by key, and by id the kind and the thing that each belongs to."""
 
-    authorizations: Mapping[message.Key, Authorization]
+    authorizations: Mapping[eip3009.Key, Authorization]
     of: Mapping[UUID, tuple[Settles[Any], Any]]
 
     def thing(self, authorization: Authorization) -> tuple[Settles[Any], Any]:
@@ -44,7 +44,7 @@ class Decision:
     observed: list[tuple[Movement, TransferId]] = field(default_factory=list)
     changed: list[tuple[Settles[Any], Any]] = field(default_factory=list)  # Things that settled or failed.
     started: list[tuple[Settles[Any], Any]] = field(default_factory=list)  # Things that a movement started.
-    own_nonces: list[message.Key] = field(default_factory=list)  # Used by owners, without the gateway.
+    own_nonces: list[eip3009.Key] = field(default_factory=list)  # Used by owners, without the gateway.
     settled: list[UUID] = field(default_factory=list)  # Authorizations, by id.
     failed: dict[UUID, str] = field(default_factory=dict)  # Authorizations, and why they failed.
     events: list[Event] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Decision:
         return [thing for by, thing in self.changed if by is kind]
 
 
-def key_of(movement: Movement) -> message.Key:
+def key_of(movement: Movement) -> eip3009.Key:
     """Return the key of the authorization that a movement may settle. Its nonce is -1 if the movement used neither a
     nonce nor a reference.
     """
@@ -88,7 +88,7 @@ def decide(
     return decision
 
 
-def fail(expected: Expected, key: message.Key, reason: str, decision: Decision) -> None:
+def fail(expected: Expected, key: eip3009.Key, reason: str, decision: Decision) -> None:
     """Fail an authorization that the contract can no longer settle. Does nothing if it has ended already."""
     authorization = expected.authorizations.get(key)
     if authorization is None or authorization.id in decision.settled or authorization.id in decision.failed:
@@ -171,7 +171,7 @@ def _notice(kinds: Kinds, known: Known, movement: Movement, decision: Decision, 
             decision.events += started.events
 
 
-def _note_nonce(known: Known, expected: Expected, key: message.Key, decision: Decision) -> None:
+def _note_nonce(known: Known, expected: Expected, key: eip3009.Key, decision: Decision) -> None:
     """Record that a wallet's nonce was used without an authorization here: its owner has signed with their own or an
     exported key.
     """

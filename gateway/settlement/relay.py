@@ -7,7 +7,7 @@ from gateway.events import log
 from gateway.events.log import Event
 from gateway.money import Assets
 from gateway.postgres.pool import Connection
-from gateway.settlement import final_blocks
+from gateway.settlement import block_settlement
 from gateway.settlement.decision import Kinds
 
 
@@ -20,7 +20,7 @@ async def record(connection: Connection, assets: Assets, kinds: Kinds, batch: Ba
     Raises StateConflict if a thing is in a state that does not allow it: then the transaction has to be rolled back.
     """
     submitted, refused = [one.id for one in batch.submitted], [one.id for one, _ in batch.refused]
-    of = await final_blocks.things(connection, assets, kinds, [*submitted, *refused])
+    of = await block_settlement.things(connection, assets, kinds, [*submitted, *refused])
     events = list[Event]()
     if batch.transaction is not None:
         tx_hash = "0x" + batch.transaction.hash.hex()
@@ -29,5 +29,5 @@ async def record(connection: Connection, assets: Assets, kinds: Kinds, batch: Ba
                 events += await kind.submit(connection, things, tx_hash)
         await log.append(connection, events, now)
     if batch.refused:
-        await final_blocks.refuse(connection, assets, kinds, batch.refused, now, of)
+        await block_settlement.refuse(connection, assets, kinds, batch.refused, now, of)
     return events

@@ -21,7 +21,7 @@ from gateway.events.log import Event
 from gateway.identity.wallet import lock_wallet, master_key
 from gateway.ids import WalletId, new_id, show
 from gateway.keys.vault import Vault
-from gateway.outbound.address import Allowed
+from gateway.outbound.allowed import Allowed
 from gateway.postgres.pool import Connection, Record, Statements
 from gateway.webhooks import message
 from gateway.webhooks.vocabulary import PREFIX, DisabledBy

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.clock import Clock
-from gateway.outbound.address import Allowed
+from gateway.outbound.allowed import Allowed
 from gateway.outbound.http_client import HttpClient
 from gateway.webhooks.delivery import Attempt
 from gateway.webhooks.vocabulary import Outcome

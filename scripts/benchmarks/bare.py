@@ -20,9 +20,9 @@ from benchmarks.rig import NODE_MODULES, Rig
 from gateway.address import ZERO, of_deployment
 from gateway.chain.deployment.deploy import DEPLOY_GAS
 from gateway.chain.relayer import batches
-from gateway.chain.token import message
+from gateway.chain.token import eip3009
 from gateway.chain.token.contract import Contract, Roles, deploy_data
-from gateway.chain.token.message import Authorization, Kind
+from gateway.chain.token.eip3009 import Authorization, Kind
 from gateway.embedded.anvil import CHAIN_ID, Anvil
 from gateway.embedded.children import Children
 from gateway.embedded.rpc import Rpc
@@ -68,12 +68,12 @@ class Bare:
         rich = [purse.address for purse in self._purses] + [RelayerSigner(one_at_a_time.KEY).address]
         mints = [_authorization("mint", ZERO, one, _EACH, number) for number, one in enumerate(rich, start=1)]
         parts = [mints[start : start + _MINTED_AT_ONCE] for start in range(0, len(mints), _MINTED_AT_ONCE)]
-        await self._send([self._call(message.mint_data(one), batches.gas_limit("mint", one)) for one in parts])
+        await self._send([self._call(eip3009.mint_data(one), batches.gas_limit("mint", one)) for one in parts])
 
     async def signed_before(self, count: int) -> float:
         """Payments per second in so many full batches, all signed before the first is sent."""
         made = [self._batch() for _ in range(count)]
-        raws = [self._call(message.settle_data(one), batches.gas_limit("settle", one)) for one in made]
+        raws = [self._call(eip3009.settle_data(one), batches.gas_limit("settle", one)) for one in made]
         started = time.monotonic()
         await self._send(raws)
         return sum(len(one) for one in made) / (time.monotonic() - started)
@@ -101,7 +101,7 @@ class Bare:
             payer, payee = self._draw.sample(self._purses, 2)
             unsigned = _authorization("transfer", payer.address, payee.address, 1, payer.next_nonce)
             payer.next_nonce += 1
-            digest = message.digest(self._contract, unsigned)
+            digest = eip3009.digest(self._contract, unsigned)
             payments.append(
                 replace(unsigned, signature=self._vault.sign(payer.id, payer.address, payer.ciphertext, digest))
             )

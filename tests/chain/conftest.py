@@ -18,10 +18,10 @@ from gateway.chain.deployment import deploy
 from gateway.chain.node import HttpNode
 from gateway.chain.relayer import batches, outbox, relayers
 from gateway.chain.relayer.batches import Batch, BatchKind
-from gateway.chain.token import authorization, message
+from gateway.chain.token import authorization, eip3009
 from gateway.chain.token.authorization import Order
 from gateway.chain.token.contract import Contract, as_int, balance_of_data
-from gateway.chain.token.message import Authorization, Kind
+from gateway.chain.token.eip3009 import Authorization, Kind
 from gateway.chain.watcher import cursors, watch
 from gateway.chain.watcher.block_range import BlockRange
 from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner
@@ -87,7 +87,7 @@ class Setup:
 
     async def sign(self, connection: Connection, wanted: list[Authorization]) -> Sequence[bytes | None]:
         payers = [self.purses[one.from_address] for one in wanted]
-        digests = [message.digest(self.contract, one) for one in wanted]
+        digests = [eip3009.digest(self.contract, one) for one in wanted]
         return [
             self.vault.sign(payer.id, payer.address, payer.ciphertext, digest)
             for payer, digest in zip(payers, digests, strict=True)

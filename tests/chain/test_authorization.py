@@ -18,10 +18,10 @@ from msgspec.structs import replace
 
 from gateway.address import ZERO
 from gateway.chain.errors import InvalidSignature
-from gateway.chain.token import authorization, message
+from gateway.chain.token import authorization, eip3009
 from gateway.chain.token.authorization import Order
 from gateway.chain.token.contract import Contract, Movement, selector
-from gateway.chain.token.message import Authorization, Kind
+from gateway.chain.token.eip3009 import Authorization, Kind
 from gateway.keys.vault import Vault
 from gateway.money import Asset
 from gateway.postgres.driver_errors import UniqueViolation
@@ -67,7 +67,7 @@ def test_a_settlement_is_encoded_as_the_abi_says(batch: list[Authorization]) -> 
         for a in batch
     ]
 
-    data = message.settle_data(batch)
+    data = eip3009.settle_data(batch)
 
     assert data[:4] == selector("settle")
     assert data[4:] == encode(["(address,address,uint256,uint256,uint256,bytes32,bytes)[]"], [entries])
@@ -76,7 +76,7 @@ def test_a_settlement_is_encoded_as_the_abi_says(batch: list[Authorization]) -> 
 @settings(max_examples=100)
 @given(batch=st.lists(_signed, max_size=5))
 def test_a_mint_is_encoded_as_the_abi_says(batch: list[Authorization]) -> None:
-    data = message.mint_data(batch)
+    data = eip3009.mint_data(batch)
 
     assert data[:4] == selector("mint")
     assert data[4:] == encode(
@@ -90,11 +90,11 @@ def test_a_mint_is_encoded_as_the_abi_says(batch: list[Authorization]) -> None:
 @settings(max_examples=150)
 @given(contract=_contracts, one=_authorizations)
 def test_a_digest_is_the_one_eth_account_signs(contract: Contract, one: Authorization) -> None:
-    signable = encode_typed_data(full_message=json.loads(json.dumps(message.typed_data(contract, one))))
+    signable = encode_typed_data(full_message=json.loads(json.dumps(eip3009.typed_data(contract, one))))
 
     expected = keccak(b"\x19" + signable.version + signable.header + signable.body)
 
-    assert message.digest(contract, one) == expected
+    assert eip3009.digest(contract, one) == expected
 
 
 def test_digest_and_signature_are_those_the_contract_is_tested_with() -> None:
@@ -116,9 +116,9 @@ def test_digest_and_signature_are_those_the_contract_is_tested_with() -> None:
         bytes.fromhex(vector["signature"][2:]),
     )
 
-    assert message.domain_separator(contract).hex() == vectors["domainSeparator"][2:]
-    assert message.digest(contract, one).hex() == vector["digest"][2:]
-    message.check(contract, one)
+    assert eip3009.domain_separator(contract).hex() == vectors["domainSeparator"][2:]
+    assert eip3009.digest(contract, one).hex() == vector["digest"][2:]
+    eip3009.check(contract, one)
 
 
 #: What the vectors sign, by the types of EIP-712: the contract's own messages.
@@ -157,11 +157,11 @@ def signed() -> Authorization:
     address, ciphertext = vault.new_key(wallet_id, "alice")
     payee = to_checksum_address(20 * b"\x22")
     one = Authorization(uuid4(), "transfer", "USDX", address, payee, 5, 0, 2_000_000_000, None)
-    return replace(one, signature=vault.sign(wallet_id, address, ciphertext, message.digest(CONTRACT, one)))
+    return replace(one, signature=vault.sign(wallet_id, address, ciphertext, eip3009.digest(CONTRACT, one)))
 
 
 def test_the_payers_own_signature_is_good() -> None:
-    message.check(CONTRACT, signed())
+    eip3009.check(CONTRACT, signed())
 
 
 def test_a_high_s_is_refused_although_the_key_can_be_recovered_from_it() -> None:
@@ -170,10 +170,10 @@ def test_a_high_s_is_refused_although_the_key_can_be_recovered_from_it() -> None
     r, s, v = one.signature[:32], int.from_bytes(one.signature[32:64], "big"), one.signature[64]
     assert s <= _HALF
     mirrored = r + (_ORDER - s).to_bytes(32, "big") + bytes([55 - v])
-    assert Account._recover_hash(message.digest(CONTRACT, one), signature=mirrored) == one.from_address
+    assert Account._recover_hash(eip3009.digest(CONTRACT, one), signature=mirrored) == one.from_address
 
     with pytest.raises(InvalidSignature, match="upper half"):
-        message.check(CONTRACT, replace(one, signature=mirrored))
+        eip3009.check(CONTRACT, replace(one, signature=mirrored))
 
 
 @pytest.mark.parametrize(
@@ -188,20 +188,20 @@ def test_a_high_s_is_refused_although_the_key_can_be_recovered_from_it() -> None
 )
 def test_a_signature_over_another_message_is_refused(changed: dict[str, object]) -> None:
     with pytest.raises(InvalidSignature):
-        message.check(CONTRACT, replace(signed(), **changed))  # type: ignore[arg-type] # each fits its field
+        eip3009.check(CONTRACT, replace(signed(), **changed))  # type: ignore[arg-type] # each fits its field
 
 
 def test_a_signature_for_another_contract_or_chain_is_refused() -> None:
     with pytest.raises(InvalidSignature):
-        message.check(dataclasses.replace(CONTRACT, chain_id=1), signed())
+        eip3009.check(dataclasses.replace(CONTRACT, chain_id=1), signed())
     with pytest.raises(InvalidSignature):
-        message.check(dataclasses.replace(CONTRACT, address=to_checksum_address(20 * b"\x12")), signed())
+        eip3009.check(dataclasses.replace(CONTRACT, address=to_checksum_address(20 * b"\x12")), signed())
 
 
 @given(st.none() | st.binary(max_size=130) | st.binary(min_size=64, max_size=64).map(lambda rs: rs + b"\x1b"))
 def test_any_other_bytes_are_refused_as_no_signature(signature: bytes | None) -> None:
     with pytest.raises(InvalidSignature):
-        message.check(CONTRACT, replace(signed(), signature=signature))
+        eip3009.check(CONTRACT, replace(signed(), signature=signature))
 
 
 def test_a_key_of_ones_own_may_sign_what_typed_data_says() -> None:
@@ -209,9 +209,9 @@ def test_a_key_of_ones_own_may_sign_what_typed_data_says() -> None:
     account = Account.from_key(key.secret)
     one = replace(signed(), from_address=account.address, signature=None)
 
-    theirs = account.sign_typed_data(full_message=message.typed_data(CONTRACT, one)).signature
+    theirs = account.sign_typed_data(full_message=eip3009.typed_data(CONTRACT, one)).signature
 
-    message.check(CONTRACT, replace(one, signature=bytes(theirs)))
+    eip3009.check(CONTRACT, replace(one, signature=bytes(theirs)))
 
 
 # ---- what has settled it --------------------------------------------------------------------------------------------

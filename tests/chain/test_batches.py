@@ -13,9 +13,9 @@ from gateway.address import ZERO
 from gateway.chain.errors import RelayerStopped
 from gateway.chain.relayer import batches, nonce_conflicts, relayers
 from gateway.chain.relayer.batches import Due
-from gateway.chain.token import authorization, message
+from gateway.chain.token import authorization, eip3009
 from gateway.chain.token.contract import as_int, authorization_state_data, minted_data, total_supply_data
-from gateway.chain.token.message import Authorization
+from gateway.chain.token.eip3009 import Authorization
 from gateway.postgres.pool import Connection
 from tests.chain.conftest import Setup
 
@@ -155,7 +155,7 @@ async def test_what_its_owner_has_signed_is_not_sent_where_it_is_another_keys(se
         setup.order("transfer", alice, bob.address, 1),
         replace(setup.order("transfer", alice, bob.address, 2), by="owner"),
     )
-    digest = message.digest(setup.contract, bad)
+    digest = eip3009.digest(setup.contract, bad)
     async with setup.database.transaction() as connection:
         await authorization.sign(connection, bad.id, setup.vault.sign(bob.id, bob.address, bob.ciphertext, digest))
     batch = await setup.form()

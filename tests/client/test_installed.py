@@ -65,7 +65,13 @@ def test_nothing_of_the_server_is_imported(python: Path) -> None:
     assert set(packages.split()) - {"gateway"} <= {name.replace("-", "_") for name in NAMES} | {"sitecustomize"}
     assert rooms.split() == [
         *("gateway.api", "gateway.client", "gateway.errors", "gateway.http", "gateway.identity", "gateway.money"),
-        *("gateway.notifications", "gateway.outbound", "gateway.payments", "gateway.retry_after", "gateway.webhooks"),
+        *(
+            "gateway.notifications",
+            "gateway.outbound",
+            "gateway.payments",
+            "gateway.retry_after_header",
+            "gateway.webhooks",
+        ),
     ]
 
 

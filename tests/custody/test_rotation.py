@@ -26,7 +26,7 @@ from gateway.keys.errors import EncryptedKeyUnreadable, MasterKeyMissing
 from gateway.keys.vault import Vault
 from gateway.notifications import address
 from gateway.notifications.channels.email import Email
-from gateway.outbound.address import Allowed
+from gateway.outbound.allowed import Allowed
 from gateway.postgres.pool import Database, connect
 from gateway.webhooks import endpoint, message
 from tests.factory import NOW

@@ -15,7 +15,7 @@ from py_vapid import Vapid02, b64urldecode
 from gateway.notifications.push.encryption import point_of
 from gateway.notifications.push.subscription import BrowserKeys, BrowserSubscription, Subscription, checked
 from gateway.notifications.push.vapid import to_base64
-from gateway.outbound.address import Allowed, networks
+from gateway.outbound.allowed import Allowed, networks
 from tests.webhooks.receiver import Received
 
 LOOPBACK = Allowed(("https", "http"), networks(["127.0.0.0/8"]))

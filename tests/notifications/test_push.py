@@ -20,7 +20,7 @@ from gateway.notifications.push.encryption import MESSAGE_BYTES_MAX, encrypt, po
 from gateway.notifications.push.subscription import BrowserKeys, BrowserSubscription, checked, of_text
 from gateway.notifications.push.vapid import Vapid, from_base64, key_of, read_key, to_base64
 from gateway.notifications.vocabulary import KINDS
-from gateway.outbound.address import Allowed
+from gateway.outbound.allowed import Allowed
 from tests.notifications.browser import LOOPBACK, Browser, claims
 from tests.webhooks.receiver import Receiver, receiving, status
 

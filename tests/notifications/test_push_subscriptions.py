@@ -12,7 +12,7 @@ from gateway.money import Assets
 from gateway.notifications.channels.email import Email
 from gateway.notifications.channels.push import Push
 from gateway.notifications.push.vapid import Vapid, from_base64
-from gateway.outbound.address import Allowed
+from gateway.outbound.allowed import Allowed
 from gateway.postgres.pool import Database
 from tests.api.conftest import Api, Person, code_of, opened
 from tests.notifications.browser import LOOPBACK, Browser, claims

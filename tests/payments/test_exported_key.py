@@ -6,8 +6,8 @@ import pytest
 from eth_account import Account
 
 from gateway.audit.log import By
-from gateway.chain.token import message
-from gateway.chain.token.message import Authorization
+from gateway.chain.token import eip3009
+from gateway.chain.token.eip3009 import Authorization
 from gateway.custody import export
 from gateway.identity.wallet import Wallet
 from gateway.ledger import account, ledger
@@ -108,7 +108,7 @@ async def test_a_nonce_that_the_owner_used_is_not_handed_out(town: Town) -> None
     key = Account.from_key(await exported(town, alice))
     contract = town.settings.contracts["USDX"]
     own = Authorization(UUID(int=1), "transfer", "USDX", alice.address, OUTSIDE, 1_000_000, 0, 2**40, None)
-    typed = message.typed_data(contract, own)
+    typed = eip3009.typed_data(contract, own)
     await with_authorization(town, own, bytes(key.sign_typed_data(full_message=typed).signature))
     await town.settle()
 

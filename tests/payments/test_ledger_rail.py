@@ -19,8 +19,8 @@ from gateway.money import Assets, Money
 from gateway.payments import pay
 from gateway.payments.ends import capture_void
 from gateway.payments.errors import RefundExceedsPayment
+from gateway.payments.model.fee import fee
 from gateway.payments.model.payment import Payment, State
-from gateway.payments.model.rail_settings import fee
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.pay import PayRequest
 from gateway.payments.records import records

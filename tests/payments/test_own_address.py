@@ -8,8 +8,8 @@ from eth_hash.auto import keccak
 from msgspec import structs
 
 from gateway.address import checksum
-from gateway.chain.token import authorization, message
-from gateway.chain.token.message import Authorization
+from gateway.chain.token import authorization, eip3009
+from gateway.chain.token.eip3009 import Authorization
 from gateway.clock import system_clock
 from gateway.payments.model.payment import Payment, State
 from gateway.worker import jobs
@@ -78,7 +78,7 @@ async def test_a_nonce_that_was_used_without_us_is_not_handed_out(town: Town) ->
     first = await town.pay(alice, "@bob", "1 USDX")
     one = await authorization_of(town, first)
     ahead = structs.replace(one, nonce=one.nonce + 1)
-    data = message.typed_data(town.settings.contracts["USDX"], ahead)
+    data = eip3009.typed_data(town.settings.contracts["USDX"], ahead)
     await with_authorization(town, ahead, bytes(key.sign_typed_data(full_message=data).signature))
     await town.settle()
 
@@ -95,7 +95,7 @@ async def test_a_nonce_that_was_used_without_us_is_not_handed_out(town: Town) ->
 async def test_nonces_of_an_own_address_keep_their_place_though_its_owner_used_others_first(town: Town) -> None:
     (alice, key), bob = await own(town, "alice", "10 USDX"), await town.person("bob")
     theirs = Authorization(UUID(int=1), "transfer", "USDX", alice.address, bob.address, 1_000_000, 0, 2**40, None)
-    data = message.typed_data(town.settings.contracts["USDX"], theirs)
+    data = eip3009.typed_data(town.settings.contracts["USDX"], theirs)
     await with_authorization(town, theirs, bytes(key.sign_typed_data(full_message=data).signature))
     await town.settle()
 

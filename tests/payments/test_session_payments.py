@@ -1,8 +1,8 @@
 """Payments in sessions that one statement settles or holds by itself: only such as the checks let through, and most of
 those.
 
-`sessions_with_room` (schema/10_spending.sql) says in one statement that no check has anything to say; session.py and
-the checks say it with their reasons. Hypothesis drives both over sessions, policies and days that are partly spent.
+`sessions_with_room` (schema/11_check_payments.sql) finds in one statement that no check applies; session.py and the
+checks decide with their reasons. Hypothesis drives both over sessions, policies and days that are partly spent.
 """
 
 from collections.abc import Sequence

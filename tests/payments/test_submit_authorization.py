@@ -14,8 +14,8 @@ from msgspec import structs
 from gateway.audit.log import ANYONE
 from gateway.chain.errors import InvalidSignature
 from gateway.chain.node import HttpNode
-from gateway.chain.token import message
-from gateway.chain.token.message import Authorization
+from gateway.chain.token import eip3009
+from gateway.chain.token.eip3009 import Authorization
 from gateway.clock import system_clock
 from gateway.controls import wallet_freeze
 from gateway.errors import GatewayError, InvalidRequest, NotFound
@@ -52,7 +52,7 @@ def signed(
     """What the key's owner has signed, without asking anybody."""
     valid_before = int((town.clock() + good_for).timestamp())
     asked = SignedAuthorization(payer.address, to, town.money(text), nonce, valid_after, valid_before, b"")
-    data = message.typed_data(town.settings.contracts[asked.money.asset.code], authorization_of(asked))
+    data = eip3009.typed_data(town.settings.contracts[asked.money.asset.code], authorization_of(asked))
     return replace(asked, signature=bytes(key.sign_typed_data(full_message=data).signature))
 
 

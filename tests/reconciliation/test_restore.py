@@ -12,8 +12,8 @@ from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
 from gateway.chain.node import HttpNode
-from gateway.chain.token import message
-from gateway.chain.token.message import Authorization
+from gateway.chain.token import eip3009
+from gateway.chain.token.eip3009 import Authorization
 from gateway.clock import system_clock
 from gateway.ids import read
 from gateway.payments.model.payment import State
@@ -160,7 +160,7 @@ async def own_authorization(town: Town, of: Person, to: str, value: int, nonce: 
     """An authorization that the owner signs with the exported key, and a stranger relays."""
     contract = town.settings.contracts["USDX"]
     one = Authorization(uuid4(), "transfer", "USDX", of.address, to, value, nonce, 2**40, None, "gateway")
-    signature = town.vault.sign(_id(of), of.address, await ciphertext(town, of), message.digest(contract, one))
+    signature = town.vault.sign(_id(of), of.address, await ciphertext(town, of), eip3009.digest(contract, one))
     words = [of.address, to, value, 0, 2**40, nonce.to_bytes(32, "big"), signature]
     types = ["address", "address", "uint256", "uint256", "uint256", "bytes32", "bytes"]
     selector = keccak(b"transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,bytes)")[:4]

@@ -23,7 +23,7 @@ from gateway.money import Asset, Assets
 from gateway.payments.model.payment import State
 from gateway.postgres.pool import Connection
 from gateway.reconciliation import reread
-from gateway.settlement import final_blocks
+from gateway.settlement import block_settlement
 from gateway.settlement.settles import Known, Outcome, Posted, Settles
 from gateway.worker import jobs
 from tests.databases import statements
@@ -212,7 +212,7 @@ async def said_by_settling(town: Town) -> list[str]:
     assert block_range is not None
     async with town.database.transaction() as connection:
         with statements(connection) as said:
-            assert await final_blocks.settle(
+            assert await block_settlement.settle(
                 connection, town.assets, town.settings.settles, cursor, block_range, {}, now
             )
     return [text.split("\n")[0] for text in said]

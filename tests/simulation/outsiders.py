@@ -10,9 +10,9 @@ from eth_abi.abi import encode
 from eth_hash.auto import keccak
 from msgspec.structs import replace
 
-from gateway.chain.token import authorization, message
+from gateway.chain.token import authorization, eip3009
 from gateway.chain.token.contract import Contract, as_int, balance_of_data
-from gateway.chain.token.message import Authorization
+from gateway.chain.token.eip3009 import Authorization
 from tests.simulation.world import FIRST, Person, World
 
 _TRANSFER = keccak(b"transfer(address,uint256)")[:4]
@@ -135,7 +135,7 @@ class Outsiders:
         if unsigned:
             one = self.world.rng.choice(unsigned)
             self._leaves([self._owner(one)])
-            digest = message.digest(self._contract(one), one)
+            digest = eip3009.digest(self._contract(one), one)
             signature = self._sign_digest(self.world.vault.known[one.from_address], digest)
             self._by_signature("an owner relayed a payment of theirs", replace(one, signature=signature))
 
@@ -146,7 +146,7 @@ class Outsiders:
             old = self.world.rng.choice(waiting)
             self._leaves([self._owner(old)])
             other = replace(old, to_address=self.world.rng.choice(self.world.strangers), value=1)
-            digest = message.digest(self._contract(other), other)
+            digest = eip3009.digest(self._contract(other), other)
             signature = self._sign_digest(self.world.vault.known[other.from_address], digest)
             self._by_signature("an owner signed another message", replace(other, signature=signature))
 
@@ -167,7 +167,7 @@ class Outsiders:
         return self.world.town.settings.contracts[one.asset]
 
     def _sign(self, one: Authorization, said: bytes) -> bytes:
-        digest = keccak(b"\x19\x01" + message.domain_separator(self._contract(one)) + said)
+        digest = keccak(b"\x19\x01" + eip3009.domain_separator(self._contract(one)) + said)
         return self._sign_digest(self.world.vault.known[one.from_address], digest)
 
     def _sign_digest(self, key: PrivateKey, digest: bytes) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from gateway.api.events.views import rendering
 from gateway.events.wake import Wake
 from gateway.money import Assets
-from gateway.outbound.address import Allowed, networks
+from gateway.outbound.allowed import Allowed, networks
 from gateway.postgres.pool import Database
 from gateway.webhooks.dispatcher import Dispatcher
 from gateway.webhooks.sender import Sender

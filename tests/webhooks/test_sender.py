@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway.clock import system_clock
-from gateway.outbound.address import Allowed, networks
+from gateway.outbound.allowed import Allowed, networks
 from gateway.webhooks.delivery import Attempt
 from gateway.webhooks.sender import Sender
 from tests.processes import HANG_SECONDS

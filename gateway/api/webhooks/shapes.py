@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from gateway.api.events.shapes import EventIdText
 from gateway.api.fields import NextCursor, Time
 from gateway.http.schema import one_of, typed_id
-from gateway.outbound.address import URL_LENGTH_MAX
+from gateway.outbound.allowed import URL_LENGTH_MAX
 from gateway.webhooks.vocabulary import OUTCOMES, PREFIX, DisabledBy, State
 
 WebhookIdText = Annotated[str, typed_id(PREFIX, "A webhook's id.")]

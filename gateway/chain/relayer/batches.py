@@ -19,9 +19,9 @@ from gateway.chain.relayer import relayers
 from gateway.chain.relayer.relayers import Stored
 from gateway.chain.signature import BYTES_MAX, CONTRACT_GAS
 from gateway.chain.token import authorization as authorizations
-from gateway.chain.token import message
+from gateway.chain.token import eip3009
 from gateway.chain.token.contract import Contract
-from gateway.chain.token.message import Authorization
+from gateway.chain.token.eip3009 import Authorization
 from gateway.keys.signer import Signer
 from gateway.postgres.pool import Connection, Statements
 
@@ -120,7 +120,7 @@ async def form(
     if not good:
         return Batch(None, [], refused)
 
-    data = message.mint_data(good) if kind == "mint" else message.settle_data(good)
+    data = eip3009.mint_data(good) if kind == "mint" else eip3009.settle_data(good)
     asset, limit = contract.asset.code, gas_limit(kind, good)
     carried = {a.id: a.signature for a in good}
     stored = await relayers.store(
@@ -148,7 +148,7 @@ def _checked(
             # A contract was asked when the authorization was submitted, and the token asks it again. The vault signs
             # with the key of the address or not at all (vault.py).
             if authorization.by == "owner":
-                message.check(contract, authorization)
+                eip3009.check(contract, authorization)
             good.append(authorization)
         except InvalidSignature:
             refused.append((authorization, "invalid_signature"))

@@ -34,7 +34,7 @@ from gateway.address import ZERO, to_bytes
 from gateway.chain.errors import NodeRefused, NodeUnavailable
 from gateway.chain.node import Node
 from gateway.chain.token.contract import Contract, authorization_state_data, minted_data
-from gateway.chain.token.message import Authorization, By, Key, Kind
+from gateway.chain.token.eip3009 import Authorization, By, Key, Kind
 from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Record, Statements
 

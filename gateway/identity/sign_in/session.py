@@ -10,8 +10,8 @@ Signing in always starts a new session with a new token, and ends the browser's 
 planted is never signed in. A session can read for as long as it lasts. What only an owner may do, it can do for a few
 minutes after a passkey was used (`fresh`); after that the owner signs in again.
 
-`sessions_with_room` (schema/10_spending.sql) decides in one statement that a session may pay, and leaves the doubtful
-ones to `open` and `open_all`: a new way to start or end a session has to be added there, too.
+`sessions_with_room` (schema/11_check_payments.sql) decides in one statement that a session may pay, and leaves those in
+doubt to `open` and `open_all`: a new way to start or end a session has to be added there, too.
 """
 
 from collections.abc import Sequence

@@ -24,7 +24,7 @@ from gateway.notifications.push import subscription
 from gateway.notifications.push.encryption import MESSAGE_BYTES_MAX, encrypt
 from gateway.notifications.push.vapid import Vapid
 from gateway.notifications.vocabulary import KINDS
-from gateway.outbound.address import Allowed
+from gateway.outbound.allowed import Allowed
 from gateway.outbound.http_client import Answer, HttpClient
 
 #: How long a push service keeps a push for a browser that is offline. The wallet's page has what is older.

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from gateway.errors import InvalidRequest
 from gateway.notifications.push.vapid import from_base64
-from gateway.outbound.address import Allowed
+from gateway.outbound.allowed import Allowed
 
 _POINT_BYTES: Final = 65
 _SECRET_BYTES: Final = 16

@@ -7,7 +7,7 @@ was not captured, and refunds by the payee (spending.py). Refunds that the key m
 of the keys that replaced it, are decided one after the other, so a thousand concurrent payments cannot exceed a cap.
 
 Payments are usually made in one statement, if all payments of a key in it fit its caps
-(`caps_with_room` in schema/10_spending.sql). That statement only finds that they all fit. If they do not, this module
+(`caps_with_room` in schema/11_check_payments.sql). That statement only finds that they all fit. Otherwise this module
 decides which ones do, and why the others do not. tests/payments/test_spending.py checks that both use the same sums.
 """
 

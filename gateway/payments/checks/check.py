@@ -63,7 +63,7 @@ PASSED: Final = Passed()
 Lockable = Literal["api_keys", "wallets", "policies", "mandates", "requests"]
 Locks = Mapping[Lockable, Sequence[UUID]]
 
-#: The kinds in the order in which they are locked (`lock_limits` in schema/10_spending.sql).
+#: The kinds in the order in which they are locked (`lock_limits` in schema/11_check_payments.sql).
 LOCKED: Final[Sequence[Lockable]] = get_args(Lockable)
 
 

@@ -7,8 +7,8 @@ Invariants:
     change. One statement takes the locks of all kinds that it knows.
 
 Lock order: API keys by origin (spending caps), the payers' wallets and policies in id order (policy), mandates and
-requests in id order (`lock_limits` in schema/10_spending.sql). Then come payments, accounts, and what is counted: the
-buckets of spending.py, in the order of their keys. Captures, voids, refunds, refusals and expiry lock what the payment
+requests in id order (`lock_limits` in schema/11_check_payments.sql). Then come payments, accounts, and what is counted:
+the buckets of spending.py, in the order of their keys. Captures, voids, refunds, refusals and expiry lock what it
 counts against in the same way (`lock`) before they lock the payment. Settlement by the chain is the exception: it locks
 authorizations first, and gives back as if it came after every payment that is being decided.
 

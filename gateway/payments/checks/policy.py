@@ -19,7 +19,7 @@ The policy's row is locked while a payment is decided, so that concurrent paymen
 day's limit. What is paid without approval is counted at once (spending.py).
 
 Session payments are usually made in one statement, if no check applies
-(`sessions_with_room` in schema/10_spending.sql). That statement only finds that no approval is needed. If one may be,
+(`sessions_with_room` in schema/11_check_payments.sql). That statement only finds that no approval is needed. Otherwise
 this module decides, and says why. tests/payments/test_session_payments.py checks that both give the same answers.
 """
 

@@ -27,7 +27,7 @@ INSERT INTO trusted_payee (wallet_id, payee, address)
 SELECT $1, payee, address FROM unnest($2::uuid[], $3::text[]) AS named (payee, address) ON CONFLICT DO NOTHING;
 
 -- inputs
--- What the policy needs to know of payments; see schema/10_spending.sql.
+-- What the policy needs to know of payments; see schema/11_check_payments.sql.
 SELECT known, changed_at, device_since, spent FROM policy_inputs($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- know
@@ -53,7 +53,7 @@ ORDER BY payment.id LIMIT $2
 FOR UPDATE OF payment SKIP LOCKED;
 
 -- payers
--- Wallets that pay: whether they are frozen, and their policies; see schema/10_spending.sql.
+-- Wallets that pay: whether they are frozen, and their policies; see schema/11_check_payments.sql.
 SELECT id, handle, frozen_at, guarded, approve_new_payee, approve_address, changed_payee_days, new_device_hours, undo_seconds,
     limit_assets, limit_payments, limit_days, trusted_payees, trusted_addresses
 FROM payers($1);

@@ -96,7 +96,9 @@ async def spent(connection: Connection, since: Mapping[Counter, datetime | None]
 
 
 async def count(connection: Connection, counted: Sequence[Counted], at: datetime) -> None:
-    """Count these accepted payments at that time. The caller has decided them and holds the locks of their limits."""
+    """Count withdrawals as of that time. The caller has locked their limits. Payments are counted where they are
+    accepted, by the same function (`count_spending` in schema/10_spending.sql).
+    """
     if counted:
         await connection.execute(
             sql.count,

@@ -7,7 +7,7 @@ SELECT place, bucket, amount FROM spent($1, $2, $3, $4, $5, $6);
 SELECT count_spending($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- limits_of
--- What payments count against; see schema/10_spending.sql.
+-- What payments count against; see schema/11_check_payments.sql.
 SELECT api_keys, policies, mandates FROM limits_of($1);
 
 -- give_back

@@ -1,7 +1,10 @@
 """Wallet freeze: no money leaves a frozen wallet, on any path. Incoming payments continue.
 
-A freeze waits for payments that are being decided (by locking the policy's row, if there is one); later payments see
-it.
+A freeze waits for payments that are being decided (by locking the policy's row, if there is one); later payments
+see it.
+
+The statements that accept or end payments without the checks leave those of a frozen wallet to this one: see
+schema/11_check_payments.sql and `settle_payments`, `hold_payments` and `end_payments`.
 """
 
 from collections.abc import Collection, Sequence

@@ -35,7 +35,7 @@ from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.records import records
 from gateway.postgres.pool import Connection, Database
 from gateway.secret import hash_of, new_secret
-from gateway.settlement import final_blocks
+from gateway.settlement import block_settlement
 
 #: The purpose of challenges to unfreeze a wallet.
 PURPOSE: Final = "wallet.unfreeze"
@@ -72,7 +72,7 @@ async def _end(
         tracked = await authorization.one(connection, seen.authorization_id, for_update=True)
         if tracked.state == "queued" and tracked.authorization.signature is None:
             refused = [(tracked.authorization, "reported_unauthorized")]
-            await final_blocks.refuse(connection, settings.assets, settings.settles, refused, now)
+            await block_settlement.refuse(connection, settings.assets, settings.settles, refused, now)
         return await records.payment(connection, settings.assets, id, caller)
     await checks.lock(connection, settings, giving_back=[id])
     payment = await records.payment_for_update(connection, settings.assets, id, caller)

@@ -6,7 +6,8 @@ proposed.py       a payment before any money moves
 route.py          which rail a payment takes, why, its fee and its finality
 state.py          the states of a payment
 rail.py           the protocol of rails
-rail_settings.py  the configuration that every rail gets, and the fee
+rail_settings.py  the configuration that every rail gets
+fee.py            the fee that a payer pays on top
 settings.py       payment settings: that, and the registered rails, payee resolvers and settlers
 policy.py         a wallet's policy, as its owner has set it, and the default limits
 memo.py           the text that both sides see

@@ -1,5 +1,5 @@
-"""The protocol of a rail. A gateway's rails are in `PaymentSettings.rails`; a new rail is a new module and one line in
-`RAILS`.
+"""The protocol of a rail. A gateway's rails are in `PaymentSettings.rails`; a new rail is a new module, one line in
+`RAILS`, and its name in `RailName` (route.py).
 """
 
 from collections.abc import Sequence

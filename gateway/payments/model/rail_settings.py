@@ -1,4 +1,4 @@
-"""The configuration that every rail gets: assets, contracts, rates and durations; and the fee. Pure.
+"""The configuration that every rail gets: assets, contracts, rates and durations. Pure.
 
 It imports no rail, so that rails, routes and payments need no circular import; `PaymentSettings` adds the registered
 rails.
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.chain.token.contract import Contract
-from gateway.money import Asset, Assets, Money, basis_points_floor
+from gateway.money import Asset, Assets
 from gateway.payments.errors import TokenNotDeployed
 
 
@@ -35,10 +35,3 @@ class RailSettings:
     def backing(self, token: Asset) -> Asset:
         """The currency that backs the token."""
         return self.assets.backing(token)
-
-
-def fee(settings: RailSettings, money: Money) -> Money:
-    """The payer's fee on top of `money`. It is rounded down to a whole unit, so 1% of 0.01 is 0."""
-    if money.asset.kind == "token":
-        return Money(0, money.asset)
-    return basis_points_floor(money, settings.ledger_fee_basis_points)

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from gateway.chain import signature
 from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import Node
-from gateway.chain.token import authorization, message
+from gateway.chain.token import authorization, eip3009
 from gateway.chain.token.authorization import Tracked
-from gateway.chain.token.message import Authorization
+from gateway.chain.token.eip3009 import Authorization
 from gateway.errors import Forbidden, StateConflict
 from gateway.events import log
 from gateway.ids import PaymentId, WalletId, show
@@ -32,7 +32,7 @@ async def to_sign(connection: Connection, settings: PaymentSettings, payment: Pa
     if payment.state is not State.REQUIRES_CONFIRMATION or payment.authorization_id is None:
         return None
     tracked = await authorization.one(connection, payment.authorization_id)
-    return message.typed_data(settings.contract(payment.amount.asset), tracked.authorization)
+    return eip3009.typed_data(settings.contract(payment.amount.asset), tracked.authorization)
 
 
 async def sign(
@@ -101,7 +101,7 @@ async def _checked(
     node: Node | None, settings: PaymentSettings, payment: Payment, one: Authorization, signed: bytes
 ) -> bytes:
     """The signature in the form that the token takes. Calls the node if the payer is a contract."""
-    digest = message.digest(settings.contract(payment.amount.asset), one)
+    digest = eip3009.digest(settings.contract(payment.amount.asset), one)
     if one.by == "owner":
         return signature.check(one.from_address, digest, signed)
     if node is None:

@@ -18,8 +18,8 @@ from gateway.address import read
 from gateway.chain import signature
 from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import Node
-from gateway.chain.token import authorization, message
-from gateway.chain.token.message import Authorization, By
+from gateway.chain.token import authorization, eip3009
+from gateway.chain.token.eip3009 import Authorization, By
 from gateway.chain.watcher import cursors
 from gateway.errors import GatewayError, InvalidRequest, NotFound
 from gateway.identity import wallet
@@ -163,7 +163,7 @@ def _authorization(
 
 async def _checked(node: Node, settings: PaymentSettings, one: Authorization) -> Authorization:
     """The authorization, with its signature as the token takes it. Calls the node if the payer is a contract."""
-    digest = message.digest(settings.contract(settings.assets[one.asset]), one)
+    digest = eip3009.digest(settings.contract(settings.assets[one.asset]), one)
     if one.by == "owner":
         return structs.replace(one, signature=signature.check(one.from_address, digest, one.signature))
     _, taken = await signature.check_any(node, one.from_address, digest, one.signature or b"")

@@ -22,6 +22,7 @@ from gateway.ledger import ledger, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Money
 from gateway.payments.errors import UnknownPayee
+from gateway.payments.model.fee import fee
 from gateway.payments.model.payment import Event, Payment, after
 from gateway.payments.model.plain import (
     NotDone,
@@ -32,7 +33,7 @@ from gateway.payments.model.plain import (
 )
 from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.rail import Rail
-from gateway.payments.model.rail_settings import RailSettings, fee
+from gateway.payments.model.rail_settings import RailSettings
 from gateway.payments.model.route import Route, ledger_route
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.rails import hold, limits

@@ -1,8 +1,8 @@
 """The parameters of `settle_payments` and `hold_payments` for the limits that payments count against.
 
 For payments that have passed the checks, the checks have found the limits (`counters`). For payments by API keys with
-caps and by sessions, `payments_with_room` (schema/10_spending.sql) finds them, given the time and the default limits
-(`rules`).
+caps and by sessions, `payments_with_room` (schema/11_check_payments.sql) finds them, given the time and the default
+limits (`rules`).
 """
 
 from collections.abc import Collection, Iterable, Sequence

@@ -14,9 +14,9 @@ from gateway.chain.block import AccountState, Fees
 from gateway.chain.deployment import deploy, roles
 from gateway.chain.errors import NoRelayer
 from gateway.chain.relayer import batches, gas_balance, outbox, relayers
-from gateway.chain.token import message
+from gateway.chain.token import eip3009
 from gateway.chain.token.contract import Contract
-from gateway.chain.token.message import Authorization
+from gateway.chain.token.eip3009 import Authorization
 from gateway.chain.watcher import same_chain
 from gateway.chain.watcher.cursors import Cursor
 from gateway.custody import wallet_keys
@@ -87,7 +87,7 @@ async def _batch(
 
     async def sign(connection: Connection, unsigned: list[Authorization]) -> Sequence[bytes | None]:
         with trace.signing():
-            digests = message.digests(contract, unsigned)
+            digests = eip3009.digests(contract, unsigned)
             return await _sign(
                 worker, connection, [(one.from_address, d) for one, d in zip(unsigned, digests, strict=True)]
             )

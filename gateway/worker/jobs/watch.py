@@ -17,7 +17,7 @@ from gateway.chain.watcher import watch
 from gateway.chain.watcher.block_range import BlockRange
 from gateway.payments.model.settings import PaymentSettings
 from gateway.reconciliation import recovery
-from gateway.settlement import final_blocks
+from gateway.settlement import block_settlement
 from gateway.worker import traces
 from gateway.worker.worker import Worker
 
@@ -43,7 +43,7 @@ async def run(worker: Worker) -> bool:
     used = await _used(worker, settings, block_range) if block_range.newest else {}
     unknown = await recovery.unknown_movements(worker.database, worker.node, settings, block_range.movements)
     async with worker.database.transaction() as connection:
-        written = await final_blocks.settle(
+        written = await block_settlement.settle(
             connection, settings.assets, settings.settles, cursor, block_range, used, worker.clock()
         )
         if written:

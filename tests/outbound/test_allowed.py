@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 import pytest
 
 from gateway.errors import InvalidRequest
-from gateway.outbound.address import Allowed, networks
+from gateway.outbound.allowed import Allowed, networks
 
 #: One of every kind that is not public, and each way to write a private IPv4 address in an IPv6 one.
 REFUSED = (

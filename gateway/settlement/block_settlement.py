@@ -12,8 +12,8 @@ from uuid import UUID
 
 from gateway.address import ZERO
 from gateway.chain.relayer import relayers
-from gateway.chain.token import authorization, message
-from gateway.chain.token.message import Authorization
+from gateway.chain.token import authorization, eip3009
+from gateway.chain.token.eip3009 import Authorization
 from gateway.chain.watcher import cursors
 from gateway.chain.watcher.block_range import BlockRange
 from gateway.chain.watcher.cursors import Cursor
@@ -121,11 +121,11 @@ async def _look_up(
     assets: Assets,
     kinds: Kinds,
     block_range: BlockRange,
-    overdue: Sequence[message.Key],
+    overdue: Sequence[eip3009.Key],
     again_at: int | None = None,
 ) -> tuple[Known, Expected]:
     """Read every row that the block range concerns: lock the authorizations, then the things that they belong to."""
-    keys: list[message.Key] = [key for movement in block_range.movements if (key := key_of(movement))[2] >= 0]
+    keys: list[eip3009.Key] = [key for movement in block_range.movements if (key := key_of(movement))[2] >= 0]
     keys += [(skip.asset_code, skip.from_address, skip.nonce) for skip in block_range.skips]
     found = await authorization.find(connection, {*keys, *overdue}, for_update=True)
     open = {key: one.authorization for key, one in found.items() if one.state in authorization.OPEN}
