@@ -23,6 +23,7 @@ from gateway.chain.token.contract import Contract
 from gateway.config.environment import from_environment
 from gateway.embedded.children import Children
 from gateway.embedded.postgres import SETTINGS, Postgres
+from gateway.identity.sign_in import recovery_codes
 from gateway.keys.vault import Vault
 from gateway.ledger import ledger
 from gateway.money import Assets
@@ -55,6 +56,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # As in the gateway's own processes: what tests are made of stays, and to look through it takes a tenth of their time.
 gc.set_threshold(50_000, 20, 50)
+
+# To hash the ten recovery codes of somebody who signs up takes half a second of a processor. Tests hash them at a
+# thousandth of the cost; tests/identity/test_recovery_codes.py holds the real one.
+recovery_codes._N = 2**4
 
 #: The folder of this run, in the first of its processes.
 _FOLDER = pytest.StashKey[Path | None]()

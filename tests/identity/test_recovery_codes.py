@@ -1,6 +1,8 @@
 """Recovery codes: each good once, tried few times, kept as hashes."""
 
 import asyncio
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -12,6 +14,7 @@ from gateway.identity.sign_in.recovery_codes import CODES, TRIES_MAX, TRIES_WITH
 from gateway.postgres.pool import Database
 from tests.factory import NOW
 from tests.identity.conftest import BY, Owner, owner
+from tests.running import ROOT
 
 pytestmark = pytest.mark.anyio
 
@@ -121,3 +124,15 @@ async def test_codes_lie_nowhere_and_differ(database: Database, alice: Owner) ->
         rows = await connection.fetch("SELECT t::text FROM recovery_code AS t")
     assert len(rows) == CODES
     assert not any(code in row[0] or code.replace("-", "") in row[0] for code in codes for row in rows)
+
+
+def test_a_code_is_hashed_at_a_cost_that_whoever_reads_the_database_cannot_pay() -> None:
+    """In a process of its own, as tests/conftest.py lowers the cost in this one. The hash was made with OpenSSL's `kdf`
+    command: scrypt (RFC 7914) with N = 2^14, r = 8 and p = 1.
+    """
+    asked = (
+        "from gateway.identity.sign_in import recovery_codes as r; print(r._hash('K7FM 2q9x-oc4t-hhz3', SALT).hex())"
+    )
+    argv = [sys.executable, "-P", "-c", asked.replace("SALT", repr(SALT))]
+    said = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert said == "f4b18adbce29053f47b33c0bbe8d513bf77b5882c433e6d5c784abd46dee3542\n"
