@@ -1,4 +1,4 @@
-"""The application: routes, limits, OpenAPI. Built by `application(services)`, once, in `__main__`."""
+"""The application: routes, limits, OpenAPI. Built once by `application(services)`."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -151,10 +151,12 @@ ROUTES = [
 
 
 async def well_formed(request: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Raises InvalidRequest and UnsupportedMediaType for what no route takes, before anything is looked up."""
+    """Raises InvalidRequest and UnsupportedMediaType for requests that no route accepts, before anything is
+    looked up.
+    """
     fields.check(request.scope["headers"])
     parameters.check(request, handler)
-    calls_anybody = handler.opt.get("needs") == "nothing"  # else it is known later who calls
+    calls_anybody = handler.opt.get("needs") == "nothing"  # otherwise the caller is known only later
     if calls_anybody and parameters.names_of(handler) is not None:  # pages have conditions of their own
         check_conditions(request)
 
@@ -166,9 +168,9 @@ def application(
     pages: Sequence[HTTPRouteHandler] = (),
     missing: Callable[[Request[Any, Any, Any]], Response[bytes] | None] = lambda _: None,
 ) -> Gateway:
-    """The ASGI application over these services. Up to `maximum` payments of a rail share a commit; `at_once` run
-    side by side (group_commit.py); scripts/bench measures other values. `pages` are the routes of pages for people, and
-    `missing` is the page that they see, instead of a problem, if there is none at a path.
+    """The ASGI application over these services. Up to `maximum` payments of a rail share a commit; `at_once` commits
+    run concurrently (group_commit.py); scripts/bench measures other values. `pages` are the routes of web pages, and
+    `missing` is the page that browsers get, instead of a problem, at an unknown path.
     """
     return over(routed(services.public_url, pages, missing), services, maximum, at_once)
 
@@ -178,9 +180,7 @@ def routed(
     pages: Sequence[HTTPRouteHandler] = (),
     missing: Callable[[Request[Any, Any, Any]], Response[bytes] | None] = lambda _: None,
 ) -> Gateway:
-    """The application of a gateway that people find at this URL, with no services yet: its routes, in which nothing
-    depends on them.
-    """
+    """The application of a gateway at this public URL, without services: its routes do not depend on them."""
 
     def refuse_or_show(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
         page = missing(request) if error.status_code == 404 else None
@@ -212,7 +212,7 @@ def routed(
 
 
 def over(gateway: Gateway, services: Services, maximum: int = 64, at_once: int = 1) -> Gateway:
-    """The application, now over these services."""
+    """Give the application these services."""
     assets = services.settings.assets
     gateway.state = State(
         {

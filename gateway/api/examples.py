@@ -1,8 +1,8 @@
-"""Examples in the OpenAPI document: what each call is sent and what it is answered, and what each problem looks like.
+"""Examples in the OpenAPI document: the request and the answer of each call, and each problem.
 
-They are values of the types that requests are read as and answers are written from, and errors that are really raised,
-so that an example cannot have a field that the API does not have. Each subject has its own beside its routes; all of
-them use the same people and amounts (example_values.py).
+They are values of the types of requests and answers, and errors that were really raised, so an example cannot have a
+field that the API does not have. Each subject has its own examples beside its routes; all of them use the same people
+and amounts (example_values.py).
 """
 
 from collections.abc import Mapping
@@ -74,7 +74,7 @@ from gateway.postgres.errors import DatabaseUnavailable
 from gateway.reconciliation.errors import FreezeStays
 from gateway.statements.errors import StatementTooLong
 
-#: What each call is sent, by its operation id.
+#: The request of each call, by its operation id.
 REQUESTS: Final[Mapping[str, Struct | list[BulkPaymentRequest]]] = {
     **identity.REQUESTS,
     **wallets.REQUESTS,
@@ -86,7 +86,7 @@ REQUESTS: Final[Mapping[str, Struct | list[BulkPaymentRequest]]] = {
     **notifications.REQUESTS,
 }
 
-#: What each call is answered, by its operation id: the first of its statuses, and others where they are.
+#: The answers of each call, by its operation id: that of its first status, and of others where there are any.
 ANSWERS: Final[Mapping[str, Struct | list[BulkResultView]]] = {
     **identity.ANSWERS,
     **events.ANSWERS,
@@ -103,10 +103,10 @@ ANSWERS: Final[Mapping[str, Struct | list[BulkResultView]]] = {
 #: An event of each stream, by its operation id.
 STREAMED: Final[Mapping[str, Mapping[str, str]]] = events.STREAMED
 
-#: The media type and the text of each file that a call answers, by its operation id.
+#: The media type and the text of each file that a call returns, by its operation id.
 FILES: Final[Mapping[str, tuple[str, str]]] = wallets.FILES
 
-#: An error of every code that a route can answer, but for internal_error.
+#: An error of every code that a route can answer, except internal_error.
 PROBLEM_EXAMPLES: Final[tuple[GatewayError, ...]] = (
     errors.InvalidRequest("missing_field", "the field 'to' is missing"),
     BodyTooLarge(65_536),

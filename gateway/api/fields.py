@@ -1,8 +1,8 @@
 """Types of fields that several subjects share. Money is a decimal string, never a JSON number.
 
 A type has the description, format, pattern and example that the OpenAPI document shows. The pattern or `one_of` of a
-request's field is documentation and is not checked here: the code that reads the value refuses it with a better
-sentence.
+request's field is documentation only and is not checked here: the code that reads the value refuses it with a better
+message.
 """
 
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ Party = Annotated[str, Meta(description="@handle, or the address of a party with
 HandleText = Annotated[
     str,
     Meta(
-        description="A handle: 2 to 30 of a-z, 0-9 and _. Other cases and a leading @ are understood.",
+        description="A handle: 2 to 30 of a-z, 0-9 and _. Other cases and a leading @ are accepted.",
         examples=["alice"],
     ),
 ]
@@ -54,7 +54,7 @@ Address = Annotated[
 TxHash = Annotated[
     str,
     Meta(
-        description="The chain transaction that it is in; null: in none yet, or not on the chain.",
+        description="The chain transaction that carries it; null: none yet, or not on the chain.",
         extra_json_schema={"pattern": "^0x[0-9a-f]{64}$"},
     ),
 ]
@@ -79,7 +79,7 @@ NextCursor = Annotated[
 Reference = Annotated[
     str,
     Meta(
-        description="Your own number for it, such as of an order: 1 to 64 printable characters. Only you see it.",
+        description="Your own reference, such as an order number: 1 to 64 printable characters. Only you see it.",
         examples=["order-17"],
     ),
 ]
@@ -128,12 +128,14 @@ Signature = Annotated[
 ]
 CustodyText = Annotated[
     Literal["gateway", "owner", "contract"],
-    Meta(description="Who keeps the address's key: the gateway, its owner, or nobody, since it is a contract."),
+    Meta(description="Who keeps the address's key: the gateway or its owner; or the address is a contract."),
 ]
 
 
 def check_time(name: str, moment: datetime) -> None:
-    """Raises InvalidRequest for a time that is one only with its offset: PostgreSQL is given all times in UTC."""
+    """Raises InvalidRequest for a time whose year leaves the range 1 to 9999 when it is converted to UTC, in which
+    PostgreSQL gets all times.
+    """
     try:
         moment.astimezone(UTC)
     except OverflowError:
@@ -141,7 +143,7 @@ def check_time(name: str, moment: datetime) -> None:
 
 
 def signature_bytes(text: str) -> bytes:
-    """The bytes that a signature's text says. Raises InvalidRequest."""
+    """The bytes of a signature in hex. Raises InvalidRequest."""
     digits = text.removeprefix("0x")
     if not text.startswith("0x") or len(digits) % 2 or not set(digits) <= set("0123456789abcdefABCDEF"):
         raise InvalidRequest("signature", "a signature is 0x and hex digits, two for each byte")

@@ -1,4 +1,4 @@
-"""HEAD, OPTIONS and the Allow header: which methods a path takes, told from its routes (RFC 9110, 9.3 and 15.5.6)."""
+"""HEAD, OPTIONS and the Allow header: the methods of a path, derived from its routes (RFC 9110, 9.3 and 15.5.6)."""
 
 import re
 from collections.abc import Iterable
@@ -15,8 +15,8 @@ from gateway.metrics.traffic import Traffic
 
 
 class Gateway(Litestar):
-    """The application, which answers HEAD and OPTIONS before its router. `fast_payments` is set once, by whoever builds
-    it: with it the server pays what needs no router at all (payment_protocol.py). `traffic` counts what both answer.
+    """The application, which answers HEAD and OPTIONS before its router. `fast_payments`, if set, handles payments
+    without a router (payment_protocol.py). `traffic` counts the answers of both.
     """
 
     fast_payments: FastPayments
@@ -53,7 +53,9 @@ class Methods:
         self._any = tuple(sorted({method for *_, methods in found for method in methods}))
 
     def of(self, path: str) -> tuple[str, ...]:
-        """The methods that a path takes, in alphabetical order; `*` is the server (RFC 9110, 9.3.7). () for no path."""
+        """The methods of a path, in alphabetical order; `*` stands for the server (RFC 9110, 9.3.7). () if there is no
+        such path.
+        """
         if path == "*":
             return self._any
         plain = "/" + path.strip("/")
@@ -72,7 +74,7 @@ def without_body(send: Send) -> Send:
 
     async def send_head(message: Message) -> None:
         nonlocal ended
-        if message["type"] == "http.response.body":  # the first part is the end, also of a stream that has none
+        if message["type"] == "http.response.body":  # the first part is also the last, even of an endless stream
             if not ended:
                 ended = True
                 await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -69,4 +69,4 @@ class _Health:
             async with self._services.database.reading(answers=False) as connection:
                 self._position = await log.last(connection)
         except GatewayError:
-            return  # what was read so far is told
+            return  # the values that were read so far are exported

@@ -1,12 +1,12 @@
 """Payments, captures, voids and refunds answered inside the HTTP connection, without ASGI and its router.
 
-Behind ASGI a request costs a task, an event, three messages and a look at every header of its answer: a payment took
-a seventh more of the gateway's processor time. Here it is submitted from the parser's own callback once its body is
-whole, and its answer is one write once its commit has ended. What is asked, and how it is done, is in payments/fast/.
+Behind ASGI a request costs a task, an event, three messages and a look at every header of its answer: a payment took a
+seventh more of the gateway's processor time. Here it is submitted from the parser's own callback once its body is
+complete, and its answer is one write once its commit has ended. The requests and their handlers are in payments/fast/.
 
-Everything else about a connection stays uvicorn's and server.py's: the limits on size and time, keep-alive, pipelining
-(a request begins when the one before it is answered, so answers keep their order), shutdown. A request that is not
-handled here, or not to its end, begins as an ordinary ASGI request, as it came: nothing of it was taken away.
+uvicorn and server.py handle everything else about a connection: the limits on size and time, keep-alive, pipelining (a
+request begins when the one before it is answered, so answers keep their order), shutdown. A request that is not handled
+here, or not to its end, is passed on unchanged as an ordinary ASGI request.
 """
 
 import logging
@@ -30,10 +30,10 @@ _RESPONSE = b"%b%bcontent-length: %d\r\n%bx-request-id: %b\r\n%b\r\n%b"
 
 
 class PaymentProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with the fast path before it where there are `payments` to answer with."""
+    """uvicorn's protocol, with the fast path in front of it if `payments` is given."""
 
-    _reading_payment: RequestResponseCycle | None = None  # its turn has come, and its body has not all come
-    _begun_at = 0.0  # when the turn of the request came that is being paid, by the monotonic clock
+    _reading_payment: RequestResponseCycle | None = None  # the request whose turn it is and whose body is incomplete
+    _begun_at = 0.0  # when the turn of the current request came, by the monotonic clock
     _route: Route
 
     def __init__(self, payments: FastPayments | None, *uvicorn: Any, **named: Any) -> None:
@@ -42,8 +42,8 @@ class PaymentProtocol(HttpToolsProtocol):
         self._security = field_lines(payments.security) if payments else b""
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """The request's turn has come: its head was read, and all before it are answered. A client that waits to be
-        told to go on, or does not read its answers, is ASGI's to wait for.
+        """The request's turn has come: its head was read, and all requests before it are answered. A client that
+        expects 100 (Continue), or does not read its answers, is left to ASGI.
         """
         scope, route = cycle.scope, None
         if (
@@ -75,7 +75,9 @@ class PaymentProtocol(HttpToolsProtocol):
             self._pay(self._reading_payment)
 
     def _check_size(self, cycle: RequestResponseCycle) -> None:
-        """What is known to be too large is refused by the ordinary handler, which need not wait for the rest."""
+        """Pass a body that is known to be too large to the ordinary handler, which refuses it without waiting for the
+        rest.
+        """
         if len(cycle.body) > BODY_BYTES_MAX:
             self._hand_on(cycle)
 
@@ -95,7 +97,7 @@ class PaymentProtocol(HttpToolsProtocol):
             self._payments.submit(call, partial(self._paid, cycle))
 
     def _paid(self, cycle: RequestResponseCycle, call: Call, answer: Answer | None) -> None:
-        """The payment is committed, or will not be. A shutdown that could wait no longer has cancelled the call."""
+        """The outcome of the payment is known, or a shutdown has cancelled the call."""
         self.tasks.discard(call)
         if call.is_cancelled:
             self.transport.close()
@@ -107,7 +109,7 @@ class PaymentProtocol(HttpToolsProtocol):
             self._answer_payment(cycle, call, answer)
 
     def _answer_payment(self, cycle: RequestResponseCycle, call: Call, answer: Answer) -> None:
-        """Write the answer, with the headers that every answer has, and begin what waits behind it."""
+        """Write the answer, with the headers of every answer, and begin the next pipelined request."""
         assert self._payments is not None
         status, own, body = answer
         self._payments.answered(call, cycle.scope, status, self._begun_at, body)
@@ -119,7 +121,7 @@ class PaymentProtocol(HttpToolsProtocol):
         self.transport.write(_RESPONSE % written)
         if not cycle.keep_alive:
             self.transport.close()
-        cycle.on_response = _nothing  # else the connection refers to itself, as uvicorn's own cycles do not
+        cycle.on_response = _nothing  # otherwise the connection would refer to itself
         self.on_response_complete()
 
     def _hand_on(self, cycle: RequestResponseCycle) -> None:
@@ -129,4 +131,4 @@ class PaymentProtocol(HttpToolsProtocol):
 
 
 def _nothing() -> None:
-    """Called by nobody."""
+    """Never called."""

@@ -1,4 +1,4 @@
-"""What the calls that answer a PDF have in common."""
+"""Shared by the calls that return a PDF."""
 
 from typing import Annotated, Final, Literal
 

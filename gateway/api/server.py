@@ -1,10 +1,10 @@
-"""The HTTP server: uvicorn, HTTP/1.1 by httptools, in the one thread and event loop that everything else runs on.
+"""The HTTP server: uvicorn, HTTP/1.1 by httptools, in the same thread and event loop as everything else.
 
-A server with threads of its own hands every request and every answer from one to the other. When fifty answers become
-ready at once, since one commit made them so, that cost more than the payments themselves.
+A server with its own threads passes every request and every answer from one thread to the other. When fifty answers
+became ready at once, after one commit, that cost more than the payments themselves.
 
-What uvicorn leaves to a proxy in front is kept here: how much is read without getting anywhere, and how long a
-connection may take about it.
+The limits that uvicorn leaves to a proxy are enforced here: how much is read of an incomplete request, and how long it
+may take.
 """
 
 import asyncio
@@ -27,27 +27,27 @@ from gateway.http.request.framing import Malformed
 
 log = logging.getLogger(__name__)
 
-#: How much of a head, or of a body's framing, is read beyond its first piece (which is what the socket had at once).
+#: How much of a head, or of a body's framing, is read beyond its first piece (the bytes that the socket had at once).
 UNUSED_BYTES_MAX = 64 * 1024
 
 #: How long a request's head may take, and the next piece of its body; and how long a connection may be idle.
 _HEAD_SECONDS, _BODY_SECONDS, _IDLE_SECONDS = 20, 60, 75
 
-#: How long nothing of an answer may be taken: whoever reads so slowly has the rest from another connection.
+#: How long a client may read nothing of its answer; then the connection is closed.
 _TAKE_SECONDS = 30
 
-#: What is being answered when the server stops has this long, unless something else is configured.
+#: How long requests in progress may take when the server stops, by default.
 STOP_SECONDS = 10.0
 
 
 class Server(uvicorn.Server):
-    """`await serve()` until `stop()`. Signals are its caller's.
+    """`await serve()` until `stop()`. The caller handles signals.
 
     It stops in two steps. First it drains, for `drain_seconds`: `stopping` is set, which makes /health/ready answer 503
-    so that load balancers leave, requests are answered as ever, and each answer closes its connection, so that a client
-    goes elsewhere between two requests. Then nothing new is accepted, idle connections are closed, and what is being
-    answered has `stop_seconds` to end. What is not answered by then may have been done or not, as after any connection
-    that broke: the client sends it again with the same idempotency key.
+    so that load balancers leave, requests are answered as usual, and each answer closes its connection, so that a
+    client goes elsewhere between two requests. Then nothing new is accepted, idle connections are closed, and requests
+    in progress have `stop_seconds` to end. The outcome of a request that is not answered by then is unknown, as after
+    any broken connection: the client retries it with the same idempotency key.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Server(uvicorn.Server):
     ) -> None:
         self._stopping = asyncio.Event() if stopping is None else stopping
         self._drain_seconds = drain_seconds
-        logging.getLogger("uvicorn").setLevel(logging.ERROR)  # each bad request would be a line otherwise
+        logging.getLogger("uvicorn").setLevel(logging.ERROR)  # otherwise each bad request would be a line
         payments = app.fast_payments if isinstance(app, Gateway) else None
         super().__init__(
             uvicorn.Config(
@@ -82,7 +82,7 @@ class Server(uvicorn.Server):
         )
 
     def stop(self) -> None:
-        """Drain, answer what is being asked, then end. To ask twice ends the drain."""
+        """Drain, answer the requests in progress, then end. A second call ends the drain."""
         if self._stopping.is_set() or not self._drain_seconds:
             self.should_exit = True
         else:
@@ -91,13 +91,13 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """None of them."""
+        """Capture no signals."""
         yield
 
 
 class _OneWrite:
-    """A transport that sends the head of an answer together with what is written right behind it: one call of the
-    kernel instead of two. Nothing is held longer than until the event loop comes round.
+    """A transport that sends the head of an answer together with the bytes written right after it: one system call
+    instead of two. Nothing is held beyond the current iteration of the event loop.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -129,9 +129,10 @@ class _OneWrite:
 
 
 class _Protocol(PaymentProtocol):
-    """A connection: what it is reading, how much of that was of no use, and when its patience ends.
+    """A connection: the part that it is reading, how many bytes it has read of it without completing it, and the
+    deadline.
 
-    Requests may come one behind the other before the first is answered (pipelining). Answers go out in that order, so
+    Several requests may arrive before the first is answered (pipelining). Answers go out in that order, so
     the refusal of one that cannot be read waits for the answers before it.
     """
 
@@ -139,9 +140,9 @@ class _Protocol(PaymentProtocol):
     _unused_bytes = 0
     _used = False
     _deadline: asyncio.TimerHandle | None = None
-    _stalled: asyncio.TimerHandle | None = None  # runs while the client takes nothing of what waits to be sent
+    _stalled: asyncio.TimerHandle | None = None  # runs while the client reads nothing of the pending answer
     _unanswered = 0  # requests whose head was read and whose answer is not complete
-    _refusal: Malformed | None = None  # once there is one, nothing more is read
+    _refusal: Malformed | None = None  # once it is set, nothing more is read
 
     def __init__(self, payments: FastPayments | None, stopping: asyncio.Event, *uvicorn: Any, **named: Any) -> None:
         super().__init__(payments, *uvicorn, **named)
@@ -199,7 +200,7 @@ class _Protocol(PaymentProtocol):
         except httptools.HttpParserInvalidMethodError:
             raise Malformed(501, "method", "this is not a method of HTTP; methods are written in capitals") from None
         except httptools.HttpParserError as error:
-            cause = error.__context__  # what a method below raised
+            cause = error.__context__  # raised by a method below
             if isinstance(cause, Malformed):
                 raise cause from None
             if cause is not None and not isinstance(cause, httptools.HttpParserError):
@@ -214,7 +215,8 @@ class _Protocol(PaymentProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._reading != "head":
             raise Malformed(400, "trailer", "a field behind the body would pass for one of the head; send it there")
-        self.headers.append((name.lower(), value.strip(b" \t")))  # blanks around a value are not of it (RFC 9110, 5.5)
+        # whitespace around a value is not part of it (RFC 9110, 5.5)
+        self.headers.append((name.lower(), value.strip(b" \t")))
 
     def on_headers_complete(self) -> None:
         method, version = self.parser.get_method(), self.parser.get_http_version()
@@ -228,7 +230,9 @@ class _Protocol(PaymentProtocol):
         super().on_headers_complete()
         if self._stopping.is_set():
             self.cycle.keep_alive = False
-        if self.expect_100_continue:  # answered before the body came, nobody knows whether the client sends it still
+        if (
+            self.expect_100_continue
+        ):  # answered before the body arrived: it is unknown whether the client still sends it
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -250,9 +254,9 @@ class _Protocol(PaymentProtocol):
             self._answer(self._refusal)
 
     def _refuse(self, malformed: Malformed) -> None:
-        """Answer what cannot be read, after the requests before it, and close."""
+        """Answer a request that cannot be read, after the requests before it, and close."""
         cut_off, self._refusal, self._reading = self._reading == "body", malformed, None
-        if cut_off and self._unanswered > 1:  # it is the last that waits to be begun
+        if cut_off and self._unanswered > 1:  # it is the last pipelined request
             self.pipeline.popleft()
             self._unanswered -= 1
         elif cut_off and (not self._unanswered or self.cycle.response_started):
@@ -268,7 +272,7 @@ class _Protocol(PaymentProtocol):
             self.transport.close()
 
     def _wait_for_more(self, reading: str | None, received: int) -> None:
-        """There is more to come: of a head within its time, of a body within a while of its last piece."""
+        """Set the deadline for the rest of the request: of the whole head, or for the next piece of the body."""
         self._unused_bytes = 0 if self._used else self._unused_bytes + received
         if self._unused_bytes > UNUSED_BYTES_MAX and not self.transport.is_closing():
             status = 431 if self._reading == "head" else 400
@@ -280,7 +284,7 @@ class _Protocol(PaymentProtocol):
             self._deadline = self.loop.call_later(seconds, self._give_up)
 
     def _give_up(self) -> None:
-        if self.flow.read_paused:  # it is us who do not read on
+        if self.flow.read_paused:  # it is the server that has stopped reading
             self._deadline = self.loop.call_later(_BODY_SECONDS, self._give_up)
         else:
             self.transport.close()

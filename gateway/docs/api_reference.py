@@ -1,8 +1,8 @@
 """The API reference: /openapi.json as a page to read, by tag and operation. Pure.
 
-An operation has what it takes on the left and, on a wide screen, an example of it on the right: the request as curl and
-the answer to it. What many operations share stands once, below them: the objects and the problems, which they link to.
-Everything comes from the document, and is escaped; descriptions are Markdown, in which HTML is text.
+An operation has its parameters on the left and, on a wide screen, an example on the right: the request as curl and its
+answer. Objects and problems that many operations share are below them once, and are linked. Everything comes from the
+document, and is escaped; descriptions are Markdown, in which HTML is text.
 """
 
 import json
@@ -39,7 +39,7 @@ def page(document: Mapping[str, Json]) -> bytes:
 
 
 def searched(document: Mapping[str, Json]) -> Page:
-    """What a search finds of it: each operation, object and problem is a section."""
+    """The page as the search sees it: each operation, object and problem is a section."""
     return Page(layout.API_REFERENCE, "API", "", Document(_TITLE, "", list(_sections(document))))
 
 
@@ -134,7 +134,7 @@ def _operation(document: Mapping[str, Json], method: str, path: str, operation: 
 
 
 def _first(answer: Json) -> Json:
-    """What an answer has in the first of its media types: JSON, or the text of a stream."""
+    """The content of an answer in its first media type: JSON, or the text of a stream."""
     return next(iter(answer["content"].values()))
 
 
@@ -215,7 +215,7 @@ def _parameter(document: Mapping[str, Json], one: Json) -> tuple[str, str, bool,
 
 
 def _fields(document: Mapping[str, Json], schema: Json, before: str = "") -> Iterator[tuple[str, str, bool, str]]:
-    """The fields of an object, those of a request's own objects among them."""
+    """The fields of an object, including those of objects nested in a request."""
     required = schema.get("required", ())
     for name, field in schema.get("properties", {}).items():
         said = _inline(field.get("description", ""))
@@ -235,7 +235,7 @@ def _table(rows: Iterator[tuple[str, str, bool, str]] | list[tuple[str, str, boo
 
 
 def _type(document: Mapping[str, Json], schema: Json) -> str:
-    """A type in words, with what it refers to as a link."""
+    """A type in words, with links to the types that it refers to."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         target = document["components"]["schemas"][name]
@@ -258,7 +258,7 @@ def _type(document: Mapping[str, Json], schema: Json) -> str:
 
 
 def _references(schema: Json) -> list[str]:
-    """The objects that a field is, as it stands."""
+    """The objects that a field refers to directly."""
     parts = schema.get("anyOf", [schema])
     return [one["$ref"].rpartition("/")[2] for one in parts if "$ref" in one]
 
@@ -281,7 +281,7 @@ def _inline(text: str) -> str:
 
 
 def _breakable(path: str) -> str:
-    """A path that breaks at its slashes where it is too long."""
+    """A path that can break at its slashes if it is too long."""
     return escape(path).replace("/", "<wbr>/")
 
 
@@ -290,7 +290,7 @@ def _anchor(tag: str) -> str:
 
 
 def _resolved(document: Mapping[str, Json], value: Json) -> Json:
-    """The value, or what it refers to."""
+    """The value, or the value that it refers to (`$ref`)."""
     if "$ref" not in value:
         return value
     found: Json = document

@@ -1,6 +1,6 @@
 """The HTML around a page: the skeleton, the contents list, the results of a search. Pure.
 
-What is put into it is escaped, but for the HTML that markdown.py made.
+Everything that is inserted is escaped, except the HTML that markdown.py made.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,12 +12,12 @@ from typing import Final
 from gateway.docs.library import LETTERS_MAX, Found, Library, Page
 from gateway.docs.markdown import ROOT
 
-#: Where the API reference is.
+#: The path of the API reference.
 API_REFERENCE: Final = f"{ROOT}/api"
 
 _SKELETON: Final = Template(files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
 
-#: A longer group is folded away in the contents list, except around a page of its own.
+#: A longer group is folded in the contents list, except on one of its own pages.
 _UNFOLDED_MAX: Final = 12
 
 
@@ -52,7 +52,7 @@ def front(library: Library) -> bytes:
 
 
 def results(library: Library, asked: str, found: Sequence[Found]) -> bytes:
-    """What a search has found."""
+    """The results of a search."""
     main = ["<h1>Search</h1>"]
     if not asked.strip():
         main.append("<p>Type a few words, such as <i>refund</i> or <i>GATEWAY_PORT</i>, into the field above.</p>")
@@ -67,7 +67,7 @@ def results(library: Library, asked: str, found: Sequence[Found]) -> bytes:
 
 
 def whole(title: str, main: Sequence[str], contents: Sequence[str], asked: str = "") -> bytes:
-    """The page around HTML: what it is about, and the contents list beside it. `asked` is what was searched for."""
+    """The whole page around HTML, with its title and the contents list beside it. `asked` is the search text."""
     return _SKELETON.substitute(
         title=escape(title),
         asked=escape(asked),
@@ -90,7 +90,7 @@ def _contents(library: Library, here: Page | None) -> Iterator[str]:
 
 
 def _on_this_page(shown: Page) -> Iterator[str]:
-    """The headings of a page that has some, and not so many that they are no help."""
+    """The headings of a page, if it has some, and not too many to be useful."""
     headings = [section for section in shown.document.sections if section.level == 2]
     if 3 <= len(headings) <= 20:
         links = "".join(f'<li><a href="#{escape(one.anchor)}">{escape(one.heading)}</a></li>' for one in headings)

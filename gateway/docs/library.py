@@ -1,8 +1,7 @@
 """All pages, in the order of the contents list, and their search. Pure but for reading them once.
 
-A search finds the sections that contain all of its words, anywhere in a word and in any case;
-words of one letter are in every section, and are passed over. Those whose heading or
-title has them come first.
+A search finds the sections that contain all of its words, anywhere in a word and in any case; words of one letter are
+ignored, since every section has them. Sections with the words in their heading or title come first.
 """
 
 import re
@@ -15,20 +14,20 @@ from typing import Final
 from gateway.docs import markdown
 from gateway.docs.markdown import CONTENTS, Document, Section
 
-#: Where the pages are.
+#: The folder of the pages.
 _HERE: Final = files(__package__)
 
-#: What a search looks at of what somebody asks for.
+#: The most characters and words of a search text that are used.
 LETTERS_MAX: Final = 100
 _WORDS_MAX: Final = 8
 
-#: How much a search shows: sections in all, sections of one page, letters around the first word.
+#: The most results of a search in total and of one page, and the number of characters around the first word.
 _FOUND_MAX, _OF_A_PAGE_MAX, _AROUND = 30, 3, 90
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of the documentation: where it is served, the group it is listed in, and what the list says of it."""
+    """A page of the documentation: its path, its group in the contents list, and its description there."""
 
     url: str
     group: str
@@ -42,7 +41,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A section that has all words: where it is, and the text around the first of them, in parts; every second part is
+    """A section that has all words: its address, and the text around the first of them, in parts; every second part is
     a word.
     """
 
@@ -65,7 +64,7 @@ class Library:
 
     @classmethod
     def read(cls, folder: Traversable = _HERE) -> "Library":
-        """The library whose contents list lies in the folder."""
+        """The library whose contents list is in this folder."""
         listed = folder.joinpath(CONTENTS).read_text(encoding="utf-8")
         front = Page(markdown.ROOT, "", "", markdown.read(CONTENTS, listed))
         groups = {
@@ -75,15 +74,15 @@ class Library:
         return cls(front, groups, [one for pages in groups.values() for page in pages for one in _folded(page)])
 
     def searching(self, page: Page) -> "Library":
-        """The same, with a page that its search finds as well, and its contents list does not have."""
+        """The same library, with one more page in its search, which its contents list does not have."""
         return replace(self, _folded=[*self._folded, *_folded(page)])
 
     def pages(self) -> list[Page]:
-        """All of them, in the order of the contents list."""
+        """All pages, in the order of the contents list."""
         return [self.front, *(page for pages in self.groups.values() for page in pages)]
 
     def search(self, asked: str) -> list[Found]:
-        """The sections that have every word of it, the best first."""
+        """The sections that have every word of the text, the best first."""
         words = [word for word in asked[:LETTERS_MAX].split() if len(word) > 1][:_WORDS_MAX]
         if not words:
             return []

@@ -45,14 +45,14 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A page of the contents list: its file, and what the list says of it."""
+    """A page of the contents list: its file, and its description there."""
 
     file: str
     about: str
 
 
 def read(file: str, text: str) -> Document:
-    """The page that lies at `file`, relative to the contents list."""
+    """The page in the file `file`, relative to the contents list."""
     tokens = _MARKDOWN.parse(text)
     for token in tokens:
         for child in token.children or ():
@@ -81,7 +81,9 @@ def contents(text: str) -> dict[str, list[Listed]]:
 
 
 def address(file: str, target: str) -> str:
-    """Where a link on the page at `file` leads once pages are served: a page by its name, and all else as it is."""
+    """The target of a link on the page at `file` when pages are served: a page by its name; other targets stay as they
+    are.
+    """
     path, mark, anchor = target.partition("#")
     if not path.endswith(".md") or re.match(r"\w+:|/", path):
         return target
@@ -90,7 +92,7 @@ def address(file: str, target: str) -> str:
 
 
 def of(file: str) -> str:
-    """The address of the page that lies at `file`."""
+    """The address of the page in the file `file`."""
     return ROOT if file == CONTENTS else f"{ROOT}/{file.removesuffix('.md')}"
 
 

@@ -12,7 +12,8 @@ from gateway.docs.library import Library
 from gateway.docs.markdown import ROOT
 from gateway.http.answer.content import HTML, Content
 
-#: What a page may do (Content Security Policy Level 3): show our own styles and icon, and send the search. No script.
+#: The policy of a page (Content Security Policy Level 3): it may load the gateway's styles and icon, and submit the
+#: search. No script.
 POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
@@ -34,7 +35,7 @@ def pages(library: Library) -> Sequence[HTTPRouteHandler]:
         """A page of the documentation."""
         return rendered[request.url.path.rstrip("/")].answer(request)
 
-    reference: list[Content] = []  # made of the application's own document, when it is first asked for
+    reference: list[Content] = []  # made from the application's own document, when it is first requested
     searched: list[Library] = []
 
     @get(layout.API_REFERENCE, include_in_schema=False, opt=_PAGE)

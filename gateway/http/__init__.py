@@ -3,7 +3,7 @@ money.
 
 request/          read a request: its end, header fields, query parameters, body
 answer/           write an answer: problems, headers, content for browsers
-services.py       what a handler is given: database, settings, vault, node, clock
+services.py       the services of handlers: database, settings, vault, node, clock
 callers.py        authenticate the caller, and check that it may call the route
 cookie.py         the session cookie
 errors.py         errors of HTTP itself
@@ -11,5 +11,5 @@ proxies.py        the client's address, behind trusted proxies    (pure)
 rate_limiting.py  count requests, and refuse too many
 request_id.py     X-Request-Id
 schema.py         schemas of texts in the OpenAPI document        (pure)
-instrumentation.py what is noted of a request for metrics, the access log (access_log.py) and traces (request_span.py)
+instrumentation.py data about a request for metrics, the access log (access_log.py) and traces (request_span.py)
 """

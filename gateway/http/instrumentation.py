@@ -1,4 +1,4 @@
-"""What metrics, the access log and traces know about a request. It is collected in the request's scope.
+"""Data about a request for metrics, the access log and traces, collected in the request's scope.
 
 A request begins when its headers have been read: before the fast path, which may pass it on, or before the router.
 """

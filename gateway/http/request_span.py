@@ -1,8 +1,8 @@
 """The server span of an answered request, if traces are on.
 
-A request that creates a payment is the root of the payment's trace, and one that acts on a payment is below it,
-whatever trace its caller is in: that one is linked. Whether it is recorded follows from the payment's id alone, as in
-the worker. Any other request continues its caller's trace, and is recorded if the caller's part is (W3C Trace Context);
+A request that creates a payment is the root of the payment's trace, and one that acts on a payment is below it. If the
+caller has a trace of its own, that is linked. Whether it is recorded follows from the payment's id alone, as in the
+worker. Any other request continues its caller's trace, and is recorded if the caller's part is (W3C Trace Context);
 without a caller's trace it has one of its own, and is recorded by the ratio.
 
 Like the access log, a span has the route's template and never the path, and no query, header or address of a client.

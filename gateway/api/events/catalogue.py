@@ -10,10 +10,10 @@ from typing import Final
 
 from gateway.errors import InvalidRequest
 
-#: The version that objects are written in, as in the paths.
+#: The version of the objects' format, as in the paths.
 API_VERSION: Final = "v1"
 
-#: By type: the kind of its object (shapes.py), and what happened.
+#: By type: the kind of its object (shapes.py), and its meaning.
 CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "payment.requires_confirmation": ("payment", "A payment waits for its payer's approval or signature."),
     "payment.held": ("payment", "The money of a payment was set aside, to be captured or voided."),

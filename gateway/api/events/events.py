@@ -20,7 +20,7 @@ from gateway.ids import read
 
 After = Annotated[str | None, QueryParameter(description="An event's id, or `next_cursor`: events after it.")]
 Before = Annotated[str | None, QueryParameter(description="An event's id, or `next_cursor`: events before it.")]
-Order = Annotated[Literal["oldest_first", "newest_first"], QueryParameter(description="Which events come first.")]
+Order = Annotated[Literal["oldest_first", "newest_first"], QueryParameter(description="The order of the events.")]
 Type = Annotated[
     str | None, QueryParameter(name="type", description="Events of this type, or of a group such as `payment.*`.")
 ]
@@ -42,9 +42,8 @@ async def list_events(
     until: Annotated[str | None, time_parameter("until", "Made before this time (RFC 3339).")] = None,
     limit: Limit = 50,
 ) -> EventsPage:
-    """The events of the wallet, oldest first. A reader that continues from `next_cursor` misses nothing and sees
-    nothing twice, whatever is written meanwhile. A page may have fewer events than `limit`, or none, while `has_more`
-    is true.
+    """The events of the wallet, oldest first. A reader that continues from `next_cursor` misses no event and sees none
+    twice, whatever is written meanwhile. A page may have fewer events than `limit`, or none, while `has_more` is true.
     """
     where = EventFilter(
         types_named(type_) if type_ is not None else None,
@@ -67,7 +66,7 @@ def event_number(name: str, text: str) -> int:
 
 
 def _object(text: str) -> UUID:
-    """The id that the text shows, of any kind of object. Raises InvalidRequest."""
+    """The id in the text, of any kind of object. Raises InvalidRequest."""
     try:
         return read(text.rpartition("_")[0], text)
     except InvalidRequest:

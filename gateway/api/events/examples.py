@@ -26,5 +26,5 @@ STREAMED: Final[Mapping[str, Mapping[str, str]]] = {
     "stream_events": {"id": EVENT.id, "event": EVENT.type, "data": msgspec.json.encode(EVENT).decode()}
 }
 
-#: What each call is answered, by its operation id.
+#: The answer of each call, by its operation id.
 ANSWERS: Final[Mapping[str, Struct]] = {"list_events": EventsPage([EVENT], True, EVENT.id)}

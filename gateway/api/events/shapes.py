@@ -26,7 +26,7 @@ EventIdText = Annotated[str, typed_id("evt", "An event's id. It is the same in l
 
 
 class PaymentData(PaymentView, tag_field="object", tag="payment"):
-    """A payment. `to_sign` is always null: ask for the payment when you sign it."""
+    """A payment. `to_sign` is always null: get the payment when you want to sign it."""
 
 
 class ConversionData(ConversionView, tag_field="object", tag="conversion"):
@@ -60,11 +60,11 @@ class CorrectionData(Struct, tag_field="object", tag="correction"):
     """A correction of the ledger by the gateway's operators, between two accounts that are named by their codes."""
 
     id: Annotated[str, typed_id("cor", "A correction's id.")]
-    debit: Annotated[str, Meta(description="The account that it takes from.", examples=["wallet:alice:EUR"])]
-    credit: Annotated[str, Meta(description="The account that it adds to.", examples=["suspense:EUR"])]
+    debit: Annotated[str, Meta(description="The debited account.", examples=["wallet:alice:EUR"])]
+    credit: Annotated[str, Meta(description="The credited account.", examples=["suspense:EUR"])]
     amount: Decimal
     asset: AssetCode
-    reason: Annotated[str, Meta(description="Why, in the operators' words.")]
+    reason: Annotated[str, Meta(description="The reason in the operators' words.")]
 
 
 class WalletData(Struct, tag_field="object", tag="wallet"):
@@ -127,12 +127,12 @@ class NotificationAddressData(Struct, tag_field="object", tag="notification_addr
     """An address that notifications are sent to, without the address."""
 
     id: Annotated[str, typed_id("nad", "An address's id.")]
-    channel: Annotated[str, Meta(description="How notifications are sent to it.", examples=["email"])]
-    reason: Annotated[str | None, Meta(description="Why it failed, in a word of the channel's; null: it did not.")]
+    channel: Annotated[str, Meta(description="The channel by which notifications are sent to it.", examples=["email"])]
+    reason: Annotated[str | None, Meta(description="Why it failed: a slug of the channel; null: it did not.")]
 
 
 class WebhookData(Struct, tag_field="object", tag="webhook"):
-    """A webhook endpoint. Of its URL only the host, since the path may be a secret."""
+    """A webhook endpoint. Only the host of its URL is shown, since the path may be a secret."""
 
     id: Annotated[str, typed_id("whk", "A webhook's id.")]
     host: Annotated[str, Meta(description="The host in its URL.", examples=["shop.example"])]
@@ -170,12 +170,12 @@ OBJECTS: Final[Mapping[str, type[Struct]]] = {str(kind.__struct_config__.tag): k
 
 
 class EventView(Struct):
-    """Something that happened to a wallet. An event never changes; new fields and types may be added."""
+    """An event of a wallet. An event never changes; new fields and types may be added."""
 
     id: EventIdText
     type: Annotated[str, one_of(TYPES, "What happened.")]
     created_at: Time
-    api_version: Annotated[Literal["v1"], Meta(description="The version that `data` is written in.")]
+    api_version: Annotated[Literal["v1"], Meta(description="The version of the format of `data`.")]
     wallet_id: WalletIdText
     sequence: Annotated[
         int, Meta(description="Numbers this wallet's events of the same object, from 1 and without gaps.")

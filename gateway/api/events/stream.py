@@ -1,6 +1,6 @@
 """GET /v1/events/stream: events as they happen, as server-sent events (WHATWG HTML, 9.2).
 
-Each event carries its id, so a client that reconnects with `Last-Event-ID` misses nothing and sees nothing twice,
+Each event carries its id, so a client that reconnects with `Last-Event-ID` misses no event and sees none twice,
 whichever process of the gateway answers it. A comment after `HEARTBEAT_SECONDS` without an event shows that the stream
 is alive. A stream ends when its credential does, after `OPEN_SECONDS_MAX` at the latest, and when the process stops;
 clients reconnect on their own.
@@ -31,7 +31,7 @@ from gateway.postgres.pool import Connection
 #: Seconds without an event until a comment is sent: proxies close a connection that is idle for a minute.
 HEARTBEAT_SECONDS: Final = 15.0
 
-#: How long a stream stays open, in seconds: the longest that a caller can go on reading after it lost the right to.
+#: How long a stream stays open, in seconds: the longest that a caller can continue to read after it lost the right to.
 OPEN_SECONDS_MAX: Final = 900.0
 
 #: After how many milliseconds a client reconnects.
@@ -39,7 +39,7 @@ _RETRY_MILLISECONDS: Final = 1_000
 
 _HEARTBEAT: Final = b": \n\n"
 
-#: How many of the events from before the stream was opened are read at once.
+#: How many earlier events are read at once when a stream is opened.
 _PAGE: Final = 200
 
 #: The events that end a credential.
@@ -69,9 +69,10 @@ async def stream_events(
     after: After = None,
     type_: Types = None,
 ) -> Stream:
-    """Events of the wallet as they happen, as server-sent events (WHATWG HTML): `id` is the event's id, `event` its
-    type, and `data` the event as `GET /v1/events` returns it. The stream starts with the next event, or after the one
-    that `Last-Event-ID` or `after` names, so that a reconnection, which browsers make on their own, misses none.
+    """Streams the wallet's events as they happen, as server-sent events (WHATWG HTML): `id` is the event's id, `event`
+    its type, and `data` the event as `GET /v1/events` returns it. The stream starts with the next event, or after the
+    event in `Last-Event-ID` or `after`, so that no event is missed when the client reconnects, which browsers do
+    automatically.
     """
     last = request.headers.get("last-event-id")
     kinds = types_named(type_) if type_ is not None else None
@@ -126,8 +127,8 @@ async def _has_ended(services: Services, credential: Credential) -> bool:
 async def _news(
     subscription: Subscription, credential: Credential, after: int, kinds: Sequence[str] | None, closes_at: float
 ) -> AsyncIterator[bytes]:
-    """Events as they arrive, those that one read of the log found as one text, and a comment when none was sent for
-    `HEARTBEAT_SECONDS`. Events of other types than `kinds` send nothing, so they do not put off the comment.
+    """Yield events as they arrive, those of one read of the log as one text, and a comment when nothing was sent for
+    `HEARTBEAT_SECONDS`. Events of other types than `kinds` send nothing, so they do not delay the comment.
     """
     now = asyncio.get_running_loop().time
     sent_at = now()
@@ -157,7 +158,7 @@ async def _page(
 
 
 def show(assets: Assets) -> Show:
-    """How the hub renders events for streams."""
+    """The function by which the hub renders events for streams."""
 
     async def texts(connection: Connection, told: Sequence[tuple[WalletId, LoggedEvent]]) -> list[bytes]:
         behind = await objects(connection, assets, told)

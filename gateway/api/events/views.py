@@ -1,4 +1,6 @@
-"""Events as their wallet sees them. What can change about an object comes from the event, the rest from its row."""
+"""Events as their wallet sees them. Fields of an object that can change come from the event, the others from
+its row.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -92,7 +94,9 @@ async def views(
 
 
 def rendering(settings: PaymentSettings) -> Render:
-    """What webhooks send: the JSON of events, each of a wallet, as `GET /v1/events` shows them to it."""
+    """The function that renders events for webhooks: the JSON of each event, as `GET /v1/events` shows it to its
+    wallet.
+    """
 
     async def render(connection: Connection, told: Sequence[tuple[WalletId, LoggedEvent]]) -> list[bytes]:
         behind = await objects(connection, settings.assets, told)
@@ -208,7 +212,7 @@ def _subject(event: LoggedEvent) -> UUID:
     return event.subject
 
 
-#: By object: what shows it.
+#: The functions that show objects, by kind.
 _DATA: Mapping[str, Callable[[Objects, WalletId, LoggedEvent], EventData]] = {
     "payment": _payment,
     "conversion": _conversion,

@@ -1,4 +1,4 @@
-"""An address of one's own: what to sign to bind it, and binding it."""
+"""Bind an address that the owner controls: get the text to sign, and submit the signature."""
 
 from litestar import post
 
@@ -45,8 +45,9 @@ async def challenge_address(data: AddressRequest, services: Services, caller: Wa
     problems=("invalid_challenge", "invalid_signature", "address_taken", "address_not_empty", "payments_under_way"),
 )
 async def bind_address(data: BindRequest, services: Services, credential: Credential) -> BoundView:
-    """From now on the wallet is paid at this address, and its token payments need a signature of its key. Tokens at the
-    address before, whose key the gateway keeps, are moved to it. The same message again has the same answer.
+    """Binds the address to the wallet: from now on the wallet is paid at this address, and its token payments need a
+    signature by its key. Tokens at the previous address, if the gateway keeps its key, are moved to the new one.
+    Sending the same message again returns the same answer.
     """
     signed = signature_bytes(data.signature)
     bound = await bind.bind(

@@ -1,4 +1,4 @@
-"""The API keys of a wallet: made, listed, replaced and revoked by its owner."""
+"""API keys of a wallet: its owner creates, lists, replaces and revokes them."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -35,7 +35,7 @@ KeyPath = Annotated[str, path_id(PREFIX, "The API key's id.")]
     problems=(*MONEY_PROBLEMS, "invalid_handle", "unknown_handle"),
 )
 async def create_api_key(data: KeyRequest, services: Services, credential: Credential) -> Response[NewKeyView]:
-    """Creates a key for a program. It is shown once, and never acts as the owner."""
+    """Creates a key for a program. The key is shown once, and never acts as the owner."""
     now, of = services.clock(), credential.wallet
     expires_at = None if data.expires_in is None else now + timedelta(seconds=data.expires_in)
     async with services.database.transaction() as connection:
@@ -58,7 +58,7 @@ async def create_api_key(data: KeyRequest, services: Services, credential: Crede
 
 @get("/v1/keys", tags=["API keys"], summary="List API keys", needs="read")
 async def list_api_keys(services: Services, credential: Credential) -> KeysPage:
-    """The keys that are still good, newest first. The key itself is never shown again."""
+    """Lists the valid keys, newest first. The key itself is never shown again."""
     async with services.database.reading() as connection:
         found = await api_key.keys(connection, credential.wallet.id, services.clock())
         given = await caps.of_keys(connection, services.settings.assets, [one.origin for one in found])
@@ -75,8 +75,8 @@ async def list_api_keys(services: Services, credential: Credential) -> KeysPage:
 async def replace_api_key(
     id: KeyPath, data: ReplaceKeyRequest, services: Services, credential: Credential
 ) -> Response[NewKeyView]:
-    """Creates a key that may do the same; caps count what both pay together. The old key stays good for `overlap`
-    seconds, and never longer than it would have been.
+    """Creates a key with the same rights; caps count the payments of both together. The old key stays valid for
+    `overlap` seconds, but not beyond its own expiry.
     """
     of, overlap = id_of(PREFIX, id, "such key"), timedelta(seconds=data.overlap)
     async with services.database.transaction() as connection:
@@ -95,7 +95,7 @@ async def replace_api_key(
     problems=("not_found", "last_owner_key"),
 )
 async def revoke_api_key(id: KeyPath, services: Services, credential: Credential) -> KeyView:
-    """Ends the key at once, on every process of the gateway."""
+    """Revokes the key at once, in every process of the gateway."""
     of = id_of(PREFIX, id, "such key")
     async with services.database.transaction() as connection:
         ended = await api_key.revoke(connection, credential.wallet.id, of, credential.by, services.clock())
@@ -112,7 +112,7 @@ async def revoke_api_key(id: KeyPath, services: Services, credential: Credential
     problems=("not_found",),
 )
 async def approve_api_key(id: KeyPath, services: Services, credential: Credential) -> KeyView:
-    """A key with caps that was created before the wallet's first passkey pays nothing until its owner approves it."""
+    """Approves a key with caps that was created before the wallet's first passkey. Until then it cannot pay."""
     of = id_of(PREFIX, id, "such key")
     async with services.database.transaction() as connection:
         await wallets.lock_with_keys(connection, [credential.wallet.id])
@@ -138,7 +138,7 @@ def _view(by: Credential, of: ApiKey, given: Sequence[Cap]) -> KeyView:
 
 
 def key_view(wallet: Wallet, current: UUID | None, of: ApiKey, given: Sequence[Cap]) -> KeyView:
-    """An API key of this wallet; `current` is that of the caller."""
+    """An API key of this wallet; `current` is the key of the caller."""
     return KeyView(
         id=of.shown_id,
         name=of.name,

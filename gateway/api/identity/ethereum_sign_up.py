@@ -33,8 +33,8 @@ from gateway.postgres.pool import Connection
     problems=("invalid_handle", "handle_taken", "invalid_address", "address_taken"),
 )
 async def challenge_ethereum_sign_up(data: EthereumSignUpRequest, services: Services) -> ChallengeView:
-    """Returns the text (EIP-4361) by which the address claims a handle that is free. It is good once, for five minutes.
-    It reserves nothing: the handle is claimed when the signature arrives.
+    """Returns the text (EIP-4361) that the address signs to claim a free handle. It is valid once, for five minutes.
+    Nothing is reserved: the handle is claimed when the signature arrives.
     """
     origin = party_of(services.public_url).origin
     async with services.database.transaction() as connection:
@@ -61,8 +61,8 @@ async def sign_up_with_ethereum(
     data: EthereumSessionRequest, services: Services, request: Request[Any, Any, Any]
 ) -> Response[SignedUpView]:
     """Takes the text of the challenge, signed by the address: by its key, or by the contract at it (ERC-1271). Claims
-    the handle, binds it to the address, and starts a session of its owner in the answer's cookie: all of it, or
-    nothing. Until the wallet has a passkey, its API key acts as its owner.
+    the handle, binds it to the address, and starts a session of its owner in the answer's cookie, all in one step.
+    Until the wallet has a passkey, its API key acts as its owner.
     """
     refuse_other_origins(request, party_of(services.public_url))
     signed, now = signature_bytes(data.signature), services.clock()

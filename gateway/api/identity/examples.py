@@ -45,7 +45,7 @@ from gateway.api.identity.shapes import (
 )
 from gateway.identity.sign_in.siwe import SignIn
 
-#: Bytes in base64url, as WebAuthn has them.
+#: Bytes in base64url, as WebAuthn encodes them.
 BYTES = "Y2hhbGxlbmdlLW9mLTMyLWJ5dGVzLWluLWJhc2U2NHVybA"
 LINK = LinkSessionRequest("gl_3m1hNRbgGzOdZlGmPbyC8q2vGtU5hCzVkq1rWq9xYfE")
 ASSERTION = AssertionRequest(BYTES, BYTES, BYTES, BYTES)
@@ -92,7 +92,7 @@ KEY = KeyView(
 )
 NEW_KEY = NewKeyView(**msgspec.structs.asdict(KEY), api_key="gw_Zk1vX3…")
 
-#: What each call is sent, by its operation id.
+#: The request of each call, by its operation id.
 REQUESTS: Final[Mapping[str, Struct]] = {
     "claim_handle": ClaimRequest("alice"),
     "challenge_sign_up": HandleRequest("alice"),
@@ -112,7 +112,7 @@ REQUESTS: Final[Mapping[str, Struct]] = {
     "replace_api_key": ReplaceKeyRequest(600),
 }
 
-#: What each call is answered, by its operation id: the first of its statuses, and others where they are.
+#: The answers of each call, by its operation id: that of its first status, and of others where there are any.
 ANSWERS: Final[Mapping[str, Struct]] = {
     "claim_handle": NewHandleView("alice", ALICE, ALICE_ADDRESS, "gw_Zk1vX3…"),
     "get_handle": HandleView("alice", ALICE, ALICE_ADDRESS, "gateway"),

@@ -1,4 +1,4 @@
-"""Sign up, and see what is public of a handle."""
+"""Claim a handle, and look one up."""
 
 from typing import Annotated
 
@@ -22,7 +22,7 @@ from gateway.ids import show
 )
 async def claim_handle(data: ClaimRequest, services: Services) -> NewHandleView:
     """Creates a wallet under the handle, with an address on the chain and an API key that acts for it. The key is shown
-    once. With `api_key_hash` the caller makes the key, and the call can be repeated when its answer was lost.
+    once. With `api_key_hash` the caller generates the key, and the call can be retried if its answer was lost.
     """
     async with services.database.transaction() as connection:
         if data.api_key_hash is None:
@@ -47,6 +47,6 @@ async def get_handle(
     ],
     services: Services,
 ) -> HandleView:
-    """The wallet id and the address behind a handle, for anybody."""
+    """Returns the wallet id and the address of a handle, to anybody."""
     async with services.database.reading() as connection:
         return handle_view(await wallet.open_by_handle(connection, handle))

@@ -1,4 +1,4 @@
-"""Passkeys of the caller, and the recovery codes for who has lost them all."""
+"""Passkeys of the caller, and recovery codes for owners who have lost all of theirs."""
 
 import secrets
 from typing import Annotated
@@ -31,8 +31,8 @@ PasskeyPath = Annotated[str, path_id(passkey.PREFIX, "The passkey's id.")]
 
 @post("/v1/passkeys/challenge", tags=["Sign-in"], summary="Start adding a passkey", needs="passkey")
 async def challenge_passkey(services: Services, caller: Wallet) -> NewPasskeyChallengeView:
-    """Returns what to pass to `navigator.credentials.create()`, on a page of this gateway. It is good once, for five
-    minutes.
+    """Returns the options for `navigator.credentials.create()`, on a page of this gateway. The challenge is valid once,
+    for five minutes.
     """
     async with services.database.transaction() as connection:
         challenge = await passkey.create_challenge(
@@ -44,9 +44,9 @@ async def challenge_passkey(services: Services, caller: Wallet) -> NewPasskeyCha
 
 @post("/v1/passkeys", tags=["Sign-in"], summary="Add a passkey", needs="passkey", problems=("invalid_passkey",))
 async def add_passkey(data: PasskeyRequest, services: Services, credential: Credential) -> PasskeyView:
-    """From the first passkey on the wallet is guarded: no API key acts as its owner any more, not even the one that
-    added the passkey; API keys with caps, mandates and holds from before wait for an approval; and recovery codes end.
-    A session that was started with a recovery code adds one passkey, and ends.
+    """Adds a passkey. From the first passkey on the wallet is guarded: no API key acts as its owner any more, not even
+    the one that added the passkey; existing API keys with caps, mandates and holds wait for an approval; and recovery
+    codes end. A session that was started with a recovery code can add one passkey, and then ends.
     """
     made, now, of = registration_of(data), services.clock(), credential.wallet
     async with services.database.transaction() as connection:
@@ -60,7 +60,7 @@ async def add_passkey(data: PasskeyRequest, services: Services, credential: Cred
 
 @get("/v1/passkeys", tags=["Sign-in"], summary="List passkeys", needs="read")
 async def list_passkeys(services: Services, caller: Wallet) -> PasskeysPage:
-    """The passkeys that can sign, newest first, and what there is of the recovery codes."""
+    """Lists the valid passkeys, newest first, with the state of the recovery codes."""
     async with services.database.reading() as connection:
         items = [passkey_view(one) for one in await passkey.passkeys(connection, caller.id)]
         view = _status_view(await recovery_codes.status(connection, caller.id))
@@ -76,7 +76,7 @@ async def list_passkeys(services: Services, caller: Wallet) -> PasskeysPage:
     problems=("not_found", "last_passkey"),
 )
 async def revoke_passkey(id: PasskeyPath, services: Services, credential: Credential) -> PasskeyView:
-    """Ends the passkey and the sessions that were started with it. The last passkey can be revoked only while a
+    """Revokes the passkey and ends the sessions that were started with it. The last passkey can be revoked only while a
     recovery code is left.
     """
     async with services.database.transaction() as connection:
@@ -85,8 +85,8 @@ async def revoke_passkey(id: PasskeyPath, services: Services, credential: Creden
 
 
 async def stop_clones(error: Exception, scope: Scope) -> None:
-    """After any request that met a passkey of which there are two: what the request did is undone, and so this is done
-    by itself.
+    """Stop a passkey that was found to be cloned. Called after any request that found one: the request's own
+    transaction was rolled back, so this is another one.
     """
     if isinstance(error, ClonedPasskey):
         services: Services = scope["litestar_app"].state.services
@@ -96,7 +96,7 @@ async def stop_clones(error: Exception, scope: Scope) -> None:
 
 @post("/v1/recovery-codes", tags=["Sign-in"], summary="Create recovery codes", needs="owner")
 async def create_recovery_codes(services: Services, credential: Credential) -> Response[RecoveryCodesView]:
-    """Ten codes, shown once. Each is good once, to sign in and add a passkey. Earlier codes end."""
+    """Creates ten codes, shown once. Each can be used once, to sign in and add a passkey. Earlier codes end."""
     codes, salt = recovery_codes.fresh_codes(), secrets.token_bytes(16)
     hashes = await recovery_codes.hashes_of(codes, salt)
     async with services.database.transaction() as connection:
@@ -116,8 +116,8 @@ async def create_recovery_codes(services: Services, credential: Credential) -> R
 async def confirm_recovery_codes(
     data: RecoveryCodesConfirmationRequest, services: Services, credential: Credential
 ) -> RecoveryCodesStatusView:
-    """Checks that a code is one of the wallet's and notes that its owner has kept it. It is not used up. Wrong ones
-    count as attempts to sign in with one.
+    """Checks that a code is one of the wallet's, and records that its owner has kept it. The code is not used up. Wrong
+    codes count as attempts to sign in with one.
     """
     of, now = credential.wallet, services.clock()
     code = await recovery_codes.find(services.database, of.id, data.code, now)

@@ -43,8 +43,8 @@ from gateway.postgres.pool import Connection
     counts="sign-ins",
 )
 async def challenge_passkey_session(services: Services) -> AssertionChallengeView:
-    """Returns a challenge for any passkey of this gateway: the signature says whose it is. Pass it to
-    `navigator.credentials.get()`. It is good once, for five minutes.
+    """Returns a challenge for any passkey of this gateway: the signature identifies the wallet. Pass it to
+    `navigator.credentials.get()`. It is valid once, for five minutes.
     """
     async with services.database.transaction() as connection:
         challenge = await passkey.create_challenge(
@@ -65,7 +65,7 @@ async def challenge_passkey_session(services: Services) -> AssertionChallengeVie
 async def start_passkey_session(
     data: AssertionRequest, services: Services, request: Request[Any, Any, Any]
 ) -> Response[SessionView]:
-    """Starts a session, in the answer's cookie. For five minutes it may do what only the owner may."""
+    """Starts a session, in the answer's cookie. For five minutes it acts as the owner; after that it only reads."""
     refuse_other_origins(request, party_of(services.public_url))
     assertion, now = assertion_of(data), services.clock()
     async with services.database.transaction() as connection:
@@ -84,7 +84,7 @@ async def start_passkey_session(
     problems=("invalid_handle", "unknown_handle", "invalid_challenge"),
 )
 async def challenge_ethereum_session(data: EthereumChallengeRequest, services: Services) -> ChallengeView:
-    """Returns the text (EIP-4361) to sign with the address that the handle is bound to. It is good once, for five
+    """Returns the text (EIP-4361) to sign with the address that the handle is bound to. It is valid once, for five
     minutes.
     """
     async with services.database.reading() as connection:
@@ -133,8 +133,8 @@ async def start_ethereum_session(
 async def start_recovery_session(
     data: RecoverySessionRequest, services: Services, request: Request[Any, Any, Any]
 ) -> Response[SessionView]:
-    """For an owner who has lost every passkey: the session reads, and adds one passkey, for five minutes. Ten attempts
-    are looked at in fifteen minutes.
+    """Starts a session with a recovery code, for an owner who has lost every passkey. It can read, and for five minutes
+    it can add one passkey. At most ten attempts are accepted in fifteen minutes.
     """
     refuse_other_origins(request, party_of(services.public_url))
     now = services.clock()
@@ -160,7 +160,9 @@ async def start_recovery_session(
 async def start_link_session(
     data: LinkSessionRequest, services: Services, request: Request[Any, Any, Any]
 ) -> Response[SessionView]:
-    """Takes the code of the link that `gateway up` printed. It works once, for a wallet without a passkey."""
+    """Starts a session with the code of the link that `gateway up` printed. It works once, for a wallet without a
+    passkey.
+    """
     refuse_other_origins(request, party_of(services.public_url))
     now = services.clock()
     async with services.database.transaction() as connection:
@@ -171,7 +173,7 @@ async def start_link_session(
 
 @get("/v1/sessions", tags=["Sign-in"], summary="List sessions", needs="read")
 async def list_sessions(services: Services, credential: Credential) -> SessionsPage:
-    """The sessions that are still good, newest first."""
+    """Lists the open sessions, newest first."""
     of, now = credential.wallet, services.clock()
     async with services.database.reading() as connection:
         there = await session.sessions(connection, of.id, now)
@@ -195,7 +197,7 @@ async def end_session(
     request: Request[Any, Any, Any],
 ) -> Response[SessionView]:
     """Ends a session at once: one of the list, or `current`, the caller's own. An API key needs the `owner` scope for
-    it.
+    this.
     """
     if credential.kind != "session":
         credential.check("owner")
@@ -218,7 +220,7 @@ async def start_session(
     signed_by: PasskeyId | None,
     now: datetime,
 ) -> tuple[SessionView, Cookie]:
-    """A session, and the cookie that it lies in. The answer is sent once all is committed."""
+    """Start a session, and set its cookie. The answer is sent once everything is committed."""
     party, device = party_of(services.public_url), request.headers.get("user-agent", "")
     before = token_of(request.scope["headers"], party)
     started, token = await session.start(connection, of.id, by, signed_by, device, before, now)

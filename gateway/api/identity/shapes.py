@@ -35,7 +35,9 @@ ApiKeyHash = Annotated[
 
 
 class ClaimRequest(Struct, forbid_unknown_fields=True):
-    """With `api_key_hash` the claim can be repeated when its answer was lost: it finds the wallet that it made."""
+    """With `api_key_hash` the claim can be retried if its answer was lost: it then returns the wallet that it
+    created.
+    """
 
     handle: HandleText
     api_key_hash: ApiKeyHash | None = None
@@ -61,11 +63,11 @@ class NewHandleView(Struct):
     handle: Handle
     wallet_id: WalletIdText
     address: Address
-    api_key: Annotated[str | None, Meta(description="Shown this once; null where the caller has made it.")]
+    api_key: Annotated[str | None, Meta(description="Shown only once; null if the caller generated it.")]
 
 
 class ChallengeView(Struct):
-    message: Annotated[str, Meta(description="What to sign, byte for byte.")]
+    message: Annotated[str, Meta(description="The text to sign, byte for byte.")]
     address: Address
     expires_at: Time
 
@@ -104,7 +106,7 @@ class PasskeyRequest(Struct, forbid_unknown_fields=True):
 
 
 class SignUpRequest(Struct, forbid_unknown_fields=True):
-    """The passkey that was made over a sign-up's challenge, with the handle and the `user_id` of that challenge."""
+    """The passkey that was created over a sign-up's challenge, with the handle and the `user_id` of that challenge."""
 
     handle: HandleText
     user_id: Base64
@@ -133,7 +135,7 @@ class RecoverySessionRequest(Struct, forbid_unknown_fields=True):
 
 
 class LinkSessionRequest(Struct, forbid_unknown_fields=True):
-    code: Annotated[str, Meta(description="What stands behind `#link=`.", max_length=100, examples=["gl_FNb…"])]
+    code: Annotated[str, Meta(description="The part of the link after `#link=`.", max_length=100, examples=["gl_FNb…"])]
 
 
 class RecoveryCodesConfirmationRequest(Struct, forbid_unknown_fields=True):
@@ -147,8 +149,8 @@ class NewPasskeyChallengeView(Struct):
     rp_id: Annotated[str, Meta(description="The relying party: the gateway's host.", examples=["pay.example"])]
     user_id: Base64
     user_name: Annotated[str, Meta(examples=["@alice"])]
-    algorithms: Annotated[list[int], Meta(description="COSE algorithms, the best first.")]
-    exclude: Annotated[list[Base64], Meta(description="The credentials that the wallet has already.")]
+    algorithms: Annotated[list[int], Meta(description="COSE algorithms, preferred first.")]
+    exclude: Annotated[list[Base64], Meta(description="The wallet's existing credentials.")]
     expires_at: Time
 
 
@@ -176,7 +178,7 @@ class PasskeyView(Struct):
 
 ConfirmedAt = Annotated[
     Time | None,
-    Meta(description="When one of the recovery codes was last typed; null: never, of those of now."),
+    Meta(description="When one of the current recovery codes was last used or confirmed; null: never."),
 ]
 
 
@@ -198,21 +200,19 @@ class SessionView(Struct):
     sign_in_method: Annotated[
         Literal["passkey", "ethereum", "recovery_code", "link"], Meta(description="How it was started.")
     ]
-    device: Annotated[str, Meta(description="The User-Agent that started it.")]
+    device: Annotated[str, Meta(description="The User-Agent of the browser that started it.")]
     current: Annotated[bool, Meta(description="Whether the request was made with it.")]
     created_at: Time
     last_used_at: Time
     expires_at: Time
-    fresh_until: Annotated[
-        Time | None, Meta(description="Until when it may do what only the owner may; null: it may not.")
-    ]
+    fresh_until: Annotated[Time | None, Meta(description="Until when it acts as the owner; null: it only reads.")]
 
 
 class SignedUpView(Struct):
     handle: Handle
     wallet_id: WalletIdText
     address: Address
-    api_key: Annotated[str, Meta(description="For programs. Shown this once.")]
+    api_key: Annotated[str, Meta(description="For programs. Shown only once.")]
     session: SessionView
 
 
@@ -232,17 +232,23 @@ Seconds = Annotated[int, Meta(ge=1, le=10 * 365 * 86_400)]
 
 
 class CapView(Struct, forbid_unknown_fields=True):
-    """How much of an asset a key may pay."""
+    """The limits of a key's payments in an asset."""
 
     asset: AssetCode
-    rail: Annotated[RailName | None, Meta(description="By this rail only; null: by any.")] = None
+    rail: Annotated[RailName | None, Meta(description="On this rail only; null: on any.")] = None
     payee: Annotated[str | None, Meta(description="To this handle only; null: to anybody.", examples=["@bob"])] = None
-    payment: Annotated[str | None, Meta(description="The most in one payment; null: any.", examples=["50.00"])] = None
-    day: Annotated[str | None, Meta(description="The most in any 24 hours; null: any.", examples=["200.00"])] = None
+    payment: Annotated[str | None, Meta(description="The most in one payment; null: no limit.", examples=["50.00"])] = (
+        None
+    )
+    day: Annotated[str | None, Meta(description="The most in any 24 hours; null: no limit.", examples=["200.00"])] = (
+        None
+    )
 
 
 class KeyRequest(Struct, forbid_unknown_fields=True):
-    """A key with caps pays what one of them covers, up to what each that covers it allows, without an approval."""
+    """A key with caps can make payments that at least one of its caps covers, up to the limits of every cap that covers
+    them, without an approval.
+    """
 
     name: Annotated[str, Meta(description="What its owner calls it: 1 to 60 characters.", examples=["Web shop"])]
     scopes: Annotated[
@@ -259,12 +265,12 @@ class KeyRequest(Struct, forbid_unknown_fields=True):
         Meta(description="Networks that it may be used from (CIDR); empty: any.", examples=[["192.0.2.0/24"]]),
     ] = []
     expires_in: Annotated[
-        Seconds | None, Meta(description="Seconds that it is good for; null: until it is revoked.")
+        Seconds | None, Meta(description="How long it is valid, in seconds; null: until it is revoked.")
     ] = None
 
 
 class ReplaceKeyRequest(Struct, forbid_unknown_fields=True):
-    overlap: Annotated[int, Meta(ge=0, le=604_800, description="Seconds that the old key is good for still.")] = 3600
+    overlap: Annotated[int, Meta(ge=0, le=604_800, description="How long the old key stays valid, in seconds.")] = 3600
 
 
 class KeyView(Struct):
@@ -278,12 +284,13 @@ class KeyView(Struct):
     last_used_at: Annotated[Time | None, Meta(description="To the minute.")]
     current: Annotated[bool, Meta(description="Whether the request was made with it.")]
     needs_approval: Annotated[
-        bool, Meta(description="It has caps and is from before the first passkey: it pays nothing until approved.")
+        bool,
+        Meta(description="It has caps and was created before the first passkey: it cannot pay until it is approved."),
     ]
 
 
 class NewKeyView(KeyView, kw_only=True):
-    api_key: Annotated[str, Meta(description="Shown this once.")]
+    api_key: Annotated[str, Meta(description="Shown only once.")]
 
 
 class KeysPage(Struct):

@@ -1,4 +1,4 @@
-"""Reads credentials that people sign in with, and shows them. Bytes of passkeys are base64url without padding."""
+"""Parses and shows the credentials that people sign in with. Bytes of passkeys are base64url without padding."""
 
 from datetime import datetime
 

@@ -25,8 +25,8 @@ from gateway.ids import WalletId, show
     problems=("invalid_handle", "handle_taken"),
 )
 async def challenge_sign_up(data: HandleRequest, services: Services) -> NewPasskeyChallengeView:
-    """Returns what to pass to `navigator.credentials.create()`, on a page of this gateway, for a handle that is free.
-    The challenge is good once, for five minutes. It reserves nothing: the handle is claimed when the passkey arrives.
+    """Returns the options for `navigator.credentials.create()`, on a page of this gateway, for a free handle. The
+    challenge is valid once, for five minutes. Nothing is reserved: the handle is claimed when the passkey arrives.
     """
     async with services.database.transaction() as connection:
         challenge, id, handle = await signing.create_challenge(
@@ -45,8 +45,8 @@ async def challenge_sign_up(data: HandleRequest, services: Services) -> NewPassk
     problems=("forbidden", "invalid_handle", "handle_taken", "invalid_passkey", "in_recovery"),
 )
 async def sign_up(data: SignUpRequest, services: Services, request: Request[Any, Any, Any]) -> Response[SignedUpView]:
-    """Claims the handle together with the passkey that guards it, and starts a session of its owner in the answer's
-    cookie: all of it, or nothing. The session is as if it was started with the passkey.
+    """Claims the handle together with its first passkey, and starts a session of its owner in the answer's cookie, all
+    in one step. The session has the same rights as one that was started with the passkey.
     """
     refuse_other_origins(request, party_of(services.public_url))
     made, id, now = registration_of(data), _wallet_id(data.user_id), services.clock()
@@ -57,7 +57,7 @@ async def sign_up(data: SignUpRequest, services: Services, request: Request[Any,
 
 
 def _wallet_id(text: str) -> WalletId:
-    """Raises InvalidPasskey where the text is no id of a challenge."""
+    """The wallet id in a challenge's `user_id`. Raises InvalidPasskey if it is malformed."""
     try:
         return WalletId(UUID(bytes=from_base64(text)))
     except ValueError:

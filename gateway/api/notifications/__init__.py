@@ -1,11 +1,12 @@
-"""Routes about notifications to people: what they are told, where, and by which channel.
+"""Routes for notifications to people: their list, addresses and preferences.
 
-notifications.py  list them, say that they were seen, choose which are sent
+notifications.py  list them, mark them as seen, choose which are sent
 addresses.py      add, confirm, list and remove addresses; unsubscribe by a link
 push.py           the key that browsers subscribe to, and their subscriptions
-shapes.py         what comes in and goes out
-views.py          how answers are made from the package's own values
+shapes.py         the types of requests and answers
+views.py          functions that make answers from the package's values
 examples.py       examples in the OpenAPI document
 
-Only the owner says what is sent, and where. Whoever may read the wallet sees its notifications, and addresses in part.
+Only the owner chooses what is sent, and where. Every credential that can read the wallet sees its notifications, and a
+part of each address.
 """

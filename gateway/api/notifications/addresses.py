@@ -35,7 +35,7 @@ TokenPath = Annotated[
 ]
 KindPath = Annotated[str, PathParameter(description="A kind of notification.", schema_extra={"enum": list(KINDS)})]
 
-#: What a NotFound names where the path has an unknown id.
+#: The noun in a NotFound for an unknown id in the path.
 WHAT: Final = "such address"
 
 
@@ -43,8 +43,8 @@ WHAT: Final = "such address"
 async def add_notification_address(
     data: NotificationAddressRequest, services: Services, credential: Credential, request: Request[Any, Any, Any]
 ) -> NotificationAddressView:
-    """Sends a code to the address, which is good for 15 minutes and 5 tries; until it is confirmed nothing else is sent
-    there. An address that is there already gets a new code, or, if it is confirmed, this language and time zone. The
+    """Adds an address and sends it a code, which is valid for 15 minutes and 5 tries; until it is confirmed nothing
+    else is sent there. An existing address gets a new code or, if it is confirmed, this language and time zone. The
     wallet's other addresses are notified once it is confirmed.
     """
     channel, wallet, now = _channel(services, data.channel), credential.wallet, services.clock()
@@ -60,7 +60,9 @@ async def add_notification_address(
 
 @get("/v1/notifications/addresses", tags=["Notifications"], summary="List addresses", needs="read")
 async def list_notification_addresses(services: Services, caller: Wallet) -> NotificationAddressesPage:
-    """Where notifications are sent, newest first, each in part, and whether it can be reached."""
+    """Lists the addresses that notifications are sent to, newest first, with a part of each, and whether it can be
+    reached.
+    """
     channels = channels_of(services)
     async with services.database.reading() as connection:
         found = await address.addresses(connection, services.vault, caller.id)
@@ -78,7 +80,7 @@ async def list_notification_addresses(services: Services, caller: Wallet) -> Not
 async def confirm_notification_address(
     id: AddressPath, data: NotificationCodeRequest, services: Services, credential: Credential
 ) -> NotificationAddressView:
-    """Confirms the address by the code that was sent to it. It gets notifications of what happens from now on."""
+    """Confirms the address with the code that was sent to it. It gets notifications of events from now on."""
     of = id_of(PREFIX, id, WHAT)
     async with services.database.transaction() as connection:
         found = await address.confirm(
@@ -100,7 +102,9 @@ async def confirm_notification_address(
 async def remove_notification_address(
     id: AddressPath, services: Services, credential: Credential
 ) -> NotificationAddressView:
-    """Nothing is sent to it any more but that it was removed; then it is deleted, with whatever was kept of it."""
+    """Removes the address. Only the notification of its removal is still sent to it; then it is deleted with all of its
+    data.
+    """
     of = id_of(PREFIX, id, WHAT)
     async with services.database.transaction() as connection:
         await wallets.check_guard(connection, credential.wallet)
@@ -114,7 +118,7 @@ async def remove_notification_address(
 async def set_notification_locale(
     data: NotificationLocaleRequest, services: Services, credential: Credential
 ) -> NotificationAddressesPage:
-    """Messages to all addresses that there are now are written in this language, with times of this zone."""
+    """Sets the language and time zone of messages to all current addresses."""
     channels, of = channels_of(services), credential.wallet
     async with services.database.transaction() as connection:
         await wallets.check_guard(connection, of)
@@ -131,7 +135,7 @@ async def set_notification_locale(
     problems=("not_found",),
 )
 async def get_unsubscribe_link(token: TokenPath, kind: KindPath, services: Services) -> UnsubscribeView:
-    """Does nothing, since programs open links that nobody has clicked."""
+    """Returns the meaning of the link and does nothing, since mail programs open links that nobody has clicked."""
     async with services.database.reading() as connection:
         _, channel = await address.of_unsubscribe(connection, token)
     return _unsubscribe_view(kind, channel)
@@ -147,8 +151,8 @@ async def get_unsubscribe_link(token: TokenPath, kind: KindPath, services: Servi
     problems=("not_found",),
 )
 async def unsubscribe(token: TokenPath, kind: KindPath, services: Services) -> UnsubscribeView:
-    """Sends no more notifications of this kind by the channel that the link came by. Mail programs do it for their
-    users (RFC 8058). The owner switches them on again.
+    """Switches off notifications of this kind on the channel that the link was sent by. Mail programs do this for their
+    users (RFC 8058). The owner can switch them on again.
     """
     async with services.database.transaction() as connection:
         wallet, channel = await address.of_unsubscribe(connection, token)
@@ -165,7 +169,7 @@ def _unsubscribe_view(kind: str, channel: str) -> UnsubscribeView:
 
 
 def channels_of(services: Services) -> dict[str, Channel]:
-    """The ways to reach people that are configured, by name."""
+    """The configured channels, by name."""
     return {channel.name: channel for channel in services.channels}
 
 

@@ -65,7 +65,7 @@ _NOTICE = NotificationView(
 _POINT = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
 _MODES = [NotificationModeRequest("money_in", "email", "off")]
 
-#: What each call is sent, by its operation id.
+#: The request of each call, by its operation id.
 REQUESTS: Final[Mapping[str, Struct]] = {
     "add_notification_address": NotificationAddressRequest("email", "alice@example.com", "th", "Asia/Bangkok"),
     "set_notification_locale": NotificationLocaleRequest("th", "Asia/Bangkok"),
@@ -78,7 +78,7 @@ REQUESTS: Final[Mapping[str, Struct]] = {
     "see_notifications": SeenRequest(EVENT.id),
 }
 
-#: What each call is answered, by its operation id.
+#: The answer of each call, by its operation id.
 ANSWERS: Final[Mapping[str, Struct]] = {
     "list_notifications": NotificationsPage([_NOTICE], 1, None),
     "see_notifications": SeenView(0),

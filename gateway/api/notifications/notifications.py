@@ -34,14 +34,12 @@ async def list_notifications(
     locale: Annotated[
         str, QueryParameter(description="The language of the texts.", schema_extra={"enum": list(LOCALES)})
     ] = "en",
-    time_zone: Annotated[str, QueryParameter(description="The time zone of times in them, as the IANA names it.")] = (
-        "UTC"
-    ),
+    time_zone: Annotated[str, QueryParameter(description="The time zone of times in the texts (IANA).")] = ("UTC"),
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> NotificationsPage:
-    """Everything that the wallet's owner is told, newest first, whether it was sent anywhere or not, and what became of
-    it by each channel (for 30 days). A page may have fewer items than `limit` while there is a `next_cursor`.
+    """Lists all notifications of the wallet, newest first, whether they were sent or not, with their delivery by each
+    channel (for 30 days). A page may have fewer items than `limit` while there is a `next_cursor`.
     """
     language = _language(locale, time_zone)
     before = END if cursor is None else cursor_number(cursor)
@@ -60,7 +58,7 @@ async def list_notifications(
     needs="read",
 )
 async def see_notifications(data: SeenRequest, services: Services, caller: Wallet) -> SeenView:
-    """All notifications up to this one were seen. One that is older than what was seen before changes nothing."""
+    """Marks all notifications up to this one as seen. One that was seen before changes nothing."""
     number = event_id.number_of(data.up_to, "up_to", "'up_to'")
     async with services.database.transaction() as connection:
         await inbox.see(connection, caller.id, min(number, await log.last(connection)))
@@ -70,7 +68,7 @@ async def see_notifications(data: SeenRequest, services: Services, caller: Walle
 
 @get("/v1/notifications/preferences", tags=["Notifications"], summary="Get notification preferences", needs="read")
 async def get_notification_preferences(services: Services, caller: Wallet) -> NotificationPreferencesView:
-    """Which kinds are sent by which channel."""
+    """Returns which kinds are sent by which channel."""
     async with services.database.reading() as connection:
         return preferences_view((await preference.preferences(connection, [caller.id]))[caller.id])
 
@@ -79,8 +77,8 @@ async def get_notification_preferences(services: Services, caller: Wallet) -> No
 async def change_notification_preferences(
     data: NotificationPreferencesRequest, services: Services, credential: Credential
 ) -> NotificationPreferencesView:
-    """Replaces all of them. Kinds that guard the wallet stay on for one channel that has an address. The change is
-    itself notified.
+    """Replaces all preferences. Security kinds stay on for at least one channel that has an address. The owner is
+    notified of the change.
     """
     return await _changed(services, credential, modes_of(data))
 
@@ -89,7 +87,7 @@ async def change_notification_preferences(
 async def set_notification_preferences(
     data: NotificationPreferencesRequest, services: Services, credential: Credential
 ) -> NotificationPreferencesView:
-    """Sets those that are named; the others stay, whoever changes them at the same time."""
+    """Sets the given preferences; the others stay as they are, even if they are changed at the same time."""
     return await _changed(services, credential, named_modes(data))
 
 

@@ -25,7 +25,7 @@ from gateway.notifications.push.subscription import BrowserKeys, BrowserSubscrip
     problems=("not_found",),
 )
 async def get_push_key(services: Services, caller: Wallet) -> PushKeyView:
-    """Pass it to `pushManager.subscribe()` as `applicationServerKey`, with `userVisibleOnly`."""
+    """Returns the key to pass to `pushManager.subscribe()` as `applicationServerKey`, with `userVisibleOnly`."""
     return PushKeyView(_push(services).vapid.public_key)
 
 
@@ -39,8 +39,8 @@ async def get_push_key(services: Services, caller: Wallet) -> PushKeyView:
 async def add_push_subscription(
     data: PushSubscriptionRequest, services: Services, credential: Credential
 ) -> NotificationAddressView:
-    """Sends push messages to the browser from now on; what they say is encrypted for it. It is an address as others:
-    list and remove it there. One that is there already gets this language and time zone.
+    """Sends push messages to the browser from now on, encrypted for it. The subscription is an address like any other:
+    list and remove it there. An existing one gets this language and time zone.
     """
     channel, wallet = _push(services), credential.wallet
     given = BrowserSubscription(data.endpoint, BrowserKeys(data.keys.p256dh, data.keys.auth))

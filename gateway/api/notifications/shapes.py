@@ -15,7 +15,7 @@ KindText = Annotated[str, one_of(KINDS, "What it is about.")]
 ChannelText = Annotated[str, one_of(CHANNELS, "How it is sent.")]
 LocaleText = Annotated[str, one_of(LOCALES, "The language that notifications are written in.")]
 ZoneText = Annotated[
-    str, Meta(description="The time zone of times in notifications, as the IANA names it.", examples=["Asia/Bangkok"])
+    str, Meta(description="The time zone of times in notifications (IANA).", examples=["Asia/Bangkok"])
 ]
 ModeText = Annotated[
     str,
@@ -31,7 +31,7 @@ PointText = Annotated[
 
 
 class NotificationAddressRequest(Struct, forbid_unknown_fields=True):
-    """Where notifications are to be sent."""
+    """An address to send notifications to."""
 
     channel: ChannelText
     address: Annotated[str, Meta(description="An e-mail address.", examples=["alice@example.com"])]
@@ -50,7 +50,7 @@ class NotificationModeRequest(Struct, forbid_unknown_fields=True):
 
 
 class NotificationPreferencesRequest(Struct, forbid_unknown_fields=True):
-    """All of them: what is not named is `on`."""
+    """All preferences: those that are left out are `on`."""
 
     modes: Annotated[list[NotificationModeRequest], Meta(max_length=100)]
 
@@ -74,32 +74,33 @@ class NotificationAddressView(Struct):
     time_zone: ZoneText
     created_at: Time
     confirmed_at: Time | None
-    failure: Annotated[str | None, Meta(description="Why it failed, in a word of the channel's.")]
+    failure: Annotated[str | None, Meta(description="Why it failed: a slug of the channel.")]
     failed_at: Time | None
 
 
 class NotificationAddressesPage(Struct):
     items: list[NotificationAddressView]
-    channels: Annotated[list[ChannelText], Meta(description="What this gateway sends by.")]
+    channels: Annotated[list[ChannelText], Meta(description="The configured channels.")]
 
 
 class NotificationDeliveryView(Struct):
-    """What became of a notification by one channel."""
+    """The delivery of a notification by one channel."""
 
     channel: ChannelText
     state: Annotated[
         DeliveryState,
-        Meta(description="`skipped`: it was not to be sent any more, as `reason` says."),
+        Meta(description="`skipped`: it was no longer to be sent, for the reason in `reason`."),
     ]
-    reason: Annotated[str | None, Meta(description="What the last try came to, or why there is none.")]
+    reason: Annotated[str | None, Meta(description="The outcome of the last try, or why there was none.")]
     falls_back_from: Annotated[
-        ChannelText | None, Meta(description="It is sent since this channel could not; null: it was on.")
+        ChannelText | None,
+        Meta(description="The channel that could not send it, if this is a fallback; otherwise null."),
     ]
     ended_at: Time | None
 
 
 class NotificationMoneyView(Struct, rename={"from_": "from"}):
-    """The amount that it is about, and between whom."""
+    """The amount of a notification, and its two sides."""
 
     amount: Decimal
     asset: AssetCode
@@ -108,7 +109,7 @@ class NotificationMoneyView(Struct, rename={"from_": "from"}):
 
 
 class NotificationLocaleRequest(Struct, forbid_unknown_fields=True):
-    """How the wallet's owner reads."""
+    """The language and time zone of the wallet's owner."""
 
     locale: LocaleText
     time_zone: ZoneText
@@ -117,7 +118,7 @@ class NotificationLocaleRequest(Struct, forbid_unknown_fields=True):
 class NotificationView(Struct):
     id: EventIdText
     kind: KindText
-    security: Annotated[bool, Meta(description="Whether it guards the wallet: such notifications are always sent.")]
+    security: Annotated[bool, Meta(description="Whether it is a security kind: such notifications are always sent.")]
     type: Annotated[str, one_of(TYPES, "The event that it tells of.")]
     created_at: Time
     title: Annotated[str, Meta(examples=["You paid €10.00 to @bob"])]
@@ -131,7 +132,7 @@ class NotificationView(Struct):
 
 class NotificationsPage(Struct):
     items: list[NotificationView]
-    unseen: Annotated[int, Meta(description="How many were not seen, up to 100.")]
+    unseen: Annotated[int, Meta(description="The number of unseen notifications, up to 100.")]
     next_cursor: NextCursor
 
 
@@ -142,7 +143,7 @@ class SeenView(Struct):
 class NotificationKindView(Struct):
     kind: KindText
     security: Annotated[bool, Meta(description="One channel that has an address stays on.")]
-    description: Annotated[str, Meta(description="What it tells of, in English.")]
+    description: Annotated[str, Meta(description="The description of the kind, in English.")]
     modes: Annotated[dict[str, ModeText], Meta(title="Modes", description="By channel.")]
 
 
@@ -151,28 +152,30 @@ class NotificationPreferencesView(Struct):
 
 
 class UnsubscribeView(Struct):
-    """What a link is for. POST to it sends no more of the kind."""
+    """The meaning of an unsubscribe link. A POST to it switches the kind off."""
 
     kind: KindText
     channel: ChannelText
-    description: Annotated[str, Meta(description="What the kind tells of, in English.")]
+    description: Annotated[str, Meta(description="The description of the kind, in English.")]
 
 
 class PushKeyView(Struct):
-    """The gateway's key (VAPID, RFC 8292). It stays the same."""
+    """The gateway's key (VAPID, RFC 8292). It does not change."""
 
     public_key: PointText
 
 
 class PushKeys(Struct):
-    """What a push is encrypted with (RFC 8291), in base64url."""
+    """The keys that a push is encrypted with (RFC 8291), in base64url."""
 
     p256dh: Annotated[str, Meta(description="The browser's public key, 65 bytes.")]
     auth: Annotated[str, Meta(description="The browser's secret, 16 bytes.")]
 
 
 class PushSubscriptionRequest(Struct):
-    """`PushSubscription.toJSON()`, whose other fields are passed over, and how the browser's owner reads."""
+    """`PushSubscription.toJSON()`, whose other fields are ignored, and the language and time zone of the browser's
+    owner.
+    """
 
     endpoint: Annotated[
         str,

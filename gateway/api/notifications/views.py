@@ -54,14 +54,14 @@ def preferences_view(said: Preferences) -> NotificationPreferencesView:
 
 
 def modes_of(asked: NotificationPreferencesRequest) -> dict[tuple[str, str], Mode]:
-    """Every mode that is asked for, those that are not named included. Raises as `named_modes`."""
+    """Every mode of a request, including the defaults of those that are left out. Raises as `named_modes`."""
     usual: dict[tuple[str, str], Mode] = {(kind, channel): "on" for kind in KINDS for channel in CHANNELS}
     return usual | named_modes(asked)
 
 
 def named_modes(asked: NotificationPreferencesRequest) -> dict[tuple[str, str], Mode]:
-    """The modes that are named. Raises InvalidRequest for a kind, a channel or a mode that there is not, or one that is
-    set twice.
+    """The modes given in a request. Raises InvalidRequest for an unknown kind, channel or mode, or one that is set
+    twice.
     """
     known: Final = {"kind": tuple(KINDS), "channel": CHANNELS, "mode": MODES}
     for one in asked.modes:
@@ -96,7 +96,7 @@ def notice_view(of: Listed, handle: str, language: Language) -> NotificationView
 
 def _money(event: LoggedEvent, me: str) -> NotificationMoneyView | None:
     payload = event.payload
-    if "amount" not in payload or event.kind.startswith("request."):  # a request moves none
+    if "amount" not in payload or event.kind.startswith("request."):  # a payment request moves no money
         return None
     if "from" in payload:
         payer, payee = payload["from"], payload["to"]

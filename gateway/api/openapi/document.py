@@ -1,13 +1,13 @@
-"""The OpenAPI document: what Litestar reads off the routes, and what their types alone do not say.
+"""The OpenAPI document: what Litestar derives from the routes, completed with what their types do not tell.
 
-    operation ids  the handler's name: a verb and what it acts on (list_payments); where money moves, the verb (pay)
-    schemas        msgspec's own, of the very types that requests are read as and answers are written from
-    problems       one schema; a route's decorator names the codes that it may answer (`problems=`)
-    security       what a route needs of its caller (`needs=`)
+    operation ids  the handler's name: a verb and its object (list_payments); if money moves, the verb alone (pay)
+    schemas        msgspec's own, of the same types that requests are decoded into and answers are encoded from
+    problems       one schema; a route's decorator names the codes that it can answer (`problems=`)
+    security       the scope that a route needs (`needs=`)
     examples       examples.py
 
-Everything that many operations share stands in `components` once, so that what generators make of it is small. The
-tests hold every answer of the server to the document, and every example to its type.
+Everything that many operations share is in `components` once, so that generated clients are small. The tests check
+every answer of the server against the document, and every example against its type.
 """
 
 import re
@@ -57,7 +57,7 @@ with `after`. The API keys and mandates of a wallet are listed in full, without 
 """.strip()
 
 
-#: What operations are grouped by, in the order in which an integrator meets them.
+#: The groups of operations, in the order in which an integrator needs them.
 _TAGS: Final = {
     "Payments": "Pay a handle or an address; hold, capture and void; refund; find payments.",
     "Wallet": "Balances and statement of a wallet, and an address of your own.",
@@ -99,12 +99,12 @@ _HEADERS: Final = {
 }
 
 
-#: In the order in which the operations of a path stand.
+#: The order of the operations of a path.
 _METHODS: Final = ("post", "get", "put", "patch", "delete")
 
 
 def config(public_url: str) -> OpenAPIConfig:
-    """How Litestar makes the document of a gateway that people find here."""
+    """The configuration with which Litestar makes the document of a gateway at this public URL."""
     return OpenAPIConfig(
         title="Wallet gateway",
         version="1",

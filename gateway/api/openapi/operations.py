@@ -13,7 +13,7 @@ from gateway.api.payments.shapes import BulkPaymentRequest
 from gateway.identity.credential import SCOPES
 from gateway.payments import batch
 
-#: The header of what begins a session, and so has to come from a page of the gateway (`own_page=`).
+#: The header of calls that start a session, and so have to come from a page of the gateway (`own_page=`).
 _ORIGIN: Final = {
     "name": "Origin",
     "in": "header",
@@ -23,7 +23,7 @@ _ORIGIN: Final = {
 }
 
 
-#: What problems with a Retry-After say that it is worth waiting for.
+#: The description of Retry-After, by problem.
 _WAIT: Final = ("too_many_tries", "unavailable", "idempotency_key_in_progress")
 
 
@@ -55,7 +55,7 @@ def operation(handler: HTTPRouteHandler, generated: dict[str, Json]) -> dict[str
 
 
 def _codes(handler: HTTPRouteHandler, operation: dict[str, Json]) -> set[str]:
-    """The problems that a route says it has, and those it has for what it takes: a body, a caller, the database."""
+    """The problems that a route declares, and those that follow from its needs: a body, a caller, the database."""
     codes = {"internal_error", "invalid_request", "precondition_failed", *handler.opt.get("problems", ())}
     if handler.parsed_fn_signature.parameters:
         codes.add("unavailable")
@@ -87,7 +87,7 @@ def _described(handler: HTTPRouteHandler) -> str:
 
 
 def _parameter(generated: dict[str, Json]) -> dict[str, Json]:
-    """A parameter: one that is not sent is not there, which is no null."""
+    """A parameter. An optional one may be absent, but is never null."""
     schema = dict(generated["schema"])
     schema.pop("description", None)
     if "oneOf" in schema:
@@ -103,7 +103,7 @@ def _parameter(generated: dict[str, Json]) -> dict[str, Json]:
 
 
 def _body(name: str, operation: dict[str, Json]) -> dict[str, Json]:
-    """The request body. That of many payments is read line by line, so the handler has no type for it."""
+    """The request body. The body of a batch is read line by line, so the handler has no type for it."""
     example = examples.request_example(name)
     if name == "pay_batch":
         (one,), _ = msgspec.json.schema_components((BulkPaymentRequest,), ref_template=REFERENCE)
@@ -128,7 +128,7 @@ _SERVER_SENT_EVENT: Final = {
 }
 
 
-#: What a browser calls a file that it keeps (RFC 6266).
+#: The header with the name of a downloaded file (RFC 6266).
 _DISPOSITION: Final = {
     "Content-Disposition": {
         "description": "The name of the file.",
@@ -148,7 +148,7 @@ def _answer(name: str, status: str, generated: dict[str, Json], codes: set[str])
     example = examples.answer_example(name, status)
     schema = shown_schema(generated["content"]["application/json"]["schema"])
     content = {"application/json": {"schema": schema, "example": example}}
-    if name == "pay_batch":  # a line for each, as it is paid
+    if name == "pay_batch":  # a line per payment, as it is paid
         content["application/x-ndjson"] = {"schema": schema["items"], "example": example[0]}
     said = generated["description"]
     described = _STATUSES[status] if said == HTTPStatus(int(status)).description else said

@@ -1,6 +1,6 @@
-"""The schemas of the document: every type that a request or an answer has, under the name that it has outside.
+"""The schemas of the document: every type of requests and answers, under its public name.
 
-What several schemas have is one of its own: texts with a few values, metadata, typed data, problems.
+Parts of several schemas are schemas of their own: enumerations, metadata, typed data, problems.
 """
 
 import json
@@ -36,7 +36,7 @@ from gateway.webhooks.vocabulary import State as DeliveryState
 Json = Any
 
 
-#: The values of a text that several schemas have, under one name.
+#: The names of enumerations that several schemas have.
 _ENUMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "PaymentState": ("The state of a payment.", tuple(state.value for state in State)),
     "ConversionState": ("The state of a conversion.", ("queued", "submitted", "settled", "failed")),
@@ -70,7 +70,7 @@ _ENUMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 }
 
 
-#: Objects that are no structs of msgspec's, which have their name as a title.
+#: Objects that are not msgspec structs; their name is their title.
 _OBJECTS: Final = ("Problem", "Metadata", "TypedData", "StepDetails")
 
 
@@ -78,7 +78,7 @@ _OBJECTS: Final = ("Problem", "Metadata", "TypedData", "StepDetails")
 BY_CODE: Final[Mapping[str, Problem]] = {problem.code: problem for problem in (*PROBLEMS.values(), INTERNAL)}
 
 
-#: RFC 9457. The values in the detail are further members.
+#: Problem details (RFC 9457). The values in `detail` are also members of their own.
 _PROBLEM: Final = {
     "title": "Problem",
     "description": "Why a request was refused (RFC 9457). The values in its detail are further members.",
@@ -108,7 +108,7 @@ REFERENCE: Final = "#/components/schemas/{name}"
 
 
 def schemas(handlers: Iterable[HTTPRouteHandler]) -> dict[str, Json]:
-    """Every type that a request or an answer has, and what those are made of."""
+    """Every type of a request or an answer, and the types that it contains."""
     types = [kind for handler in handlers if handler.resolve_include_in_schema() for kind in _types(handler)]
     _, found = msgspec.json.schema_components([*types, BulkPaymentRequest, BulkResultView], ref_template=REFERENCE)
     enums = {
@@ -123,7 +123,7 @@ def schemas(handlers: Iterable[HTTPRouteHandler]) -> dict[str, Json]:
 
 
 def _types(handler: HTTPRouteHandler) -> Iterator[type[msgspec.Struct]]:
-    """The structs that a handler takes and answers."""
+    """The structs of a handler's request and answer."""
     signature = handler.parsed_fn_signature
     answer = signature.return_type
     fields = [*answer.inner_types] if answer.is_subclass_of(Response) else [answer]
@@ -138,7 +138,7 @@ def _name(name: str) -> str:
 
 
 def shown_schema(schema: Json) -> Json:
-    """The schema with names as they are outside, and what others share in its own place."""
+    """The schema with public names, in which shared parts are references."""
     if isinstance(schema, list):
         return [shown_schema(part) for part in schema]
     if not isinstance(schema, dict):
@@ -154,20 +154,20 @@ def shown_schema(schema: Json) -> Json:
     if "$ref" in shown:
         shown["$ref"] = REFERENCE.format(name=_name(shown["$ref"].rpartition("/")[2]))
     match shown.get("enum"):
-        case [only]:  # a constant: generators would make an enumeration of one
+        case [only]:  # a constant: generators would make an enumeration with one value of it
             del shown["enum"]
             shown["const"] = only
     if isinstance(shown.get("title"), str):
         shown["title"] = _name(shown["title"])
     match shown.get("anyOf"):
-        case [{"description": _} as one, {"type": "null"}]:  # what is said of it is said of it where it is null, too
+        case [{"description": _} as one, {"type": "null"}]:  # the description also applies if it is null
             said = {key: one.pop(key) for key in ("description", "examples") if key in one}
             shown = {**said, **shown}
     return shown
 
 
 def _optional(field: Json) -> Json:
-    """A field with its default in words: generators take one that has a `default` for one that is always there."""
+    """A field with its default in words: generators treat a field with a `default` as always present."""
     default = field.get("default")
     without = {key: value for key, value in field.items() if key != "default"}
     if default in (None, [], {}):

@@ -1,4 +1,4 @@
-"""The audit log, for operators: who did what."""
+"""The audit log, for operators."""
 
 import json
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ from gateway.identity import wallet as wallets
 from gateway.operators.operators import Operator
 from gateway.postgres.pool import Connection
 
-#: How many checkpoints a request verifies. There is one for each second in which something happened, so these are a
-#: minute or more; a million rows take some three seconds (docs/operate/audit.md), and these are at most 120,000.
+#: How many checkpoints a request verifies. There is one for each second with events, so these are a minute or more; a
+#: million rows take some three seconds (docs/operate/audit.md), and these are at most 120,000.
 RECENT: Final = 60
 
 
@@ -35,18 +35,18 @@ RECENT: Final = 60
 async def list_audit_events(
     services: Services,
     operator: Operator,
-    handle: Annotated[HandleText | None, QueryParameter(description="About this wallet alone.")] = None,
+    handle: Annotated[HandleText | None, QueryParameter(description="Only audit events of this wallet.")] = None,
     kind: Annotated[
         str | None,
         QueryParameter(
-            description="Of this kind, or of all whose kind begins so: `wallet` is `wallet.frozen`, too.",
+            description="Only this kind, or kinds with this prefix: `wallet` includes `wallet.frozen`.",
             schema_extra={"examples": ["wallet.frozen"]},
         ),
     ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> AuditEventsPage:
-    """Newest first."""
+    """Lists audit events, newest first."""
     before = cursor_number(cursor) if cursor else None
     async with services.database.reading() as connection:
         of = None if handle is None else (await wallets.by_handle(connection, handle)).id
@@ -89,7 +89,7 @@ async def verify_audit_log(services: Services, operator: Operator) -> Verificati
 
 
 async def audit_event_views(connection: Connection, events: Sequence[LoggedAuditEvent]) -> list[AuditEventView]:
-    """They with the handles of the wallets that they concern."""
+    """The audit events, with the handles of the wallets that they concern."""
     handles = await wallets.handles(connection, {one.wallet for one in events if one.wallet is not None})
     return [
         AuditEventView(

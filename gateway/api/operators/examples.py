@@ -69,7 +69,7 @@ AUDIT_EVENT = AuditEventView(
 )
 FREEZE = FreezeView("alice", "reported as stolen", NOW, "2030-01-31T13:00:00.000000Z", None, None)
 
-#: What each call is sent, by its operation id.
+#: The request of each call, by its operation id.
 REQUESTS: Final[Mapping[str, Struct]] = {
     "challenge_enrolment": EnrolmentChallengeRequest("ann"),
     "enrol_operator": EnrolmentRequest("ann", "k7fm-2q9x-0c4t-hhz3", BYTES, BYTES),
@@ -82,7 +82,7 @@ REQUESTS: Final[Mapping[str, Struct]] = {
     "approve_proposal": ASSERTION,
 }
 
-#: What each call is answered, by its operation id: the first of its statuses, and others where they are.
+#: The answers of each call, by its operation id: that of its first status, and of others where there are any.
 ANSWERS: Final[Mapping[str, Struct]] = {
     "challenge_enrolment": replace(NEW_PASSKEY_CHALLENGE, user_name="ann (operator)"),
     "enrol_operator": OPERATOR,

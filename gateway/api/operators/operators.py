@@ -1,5 +1,6 @@
-"""Operators: they enrol and sign in. A program sends the token of its session as `Authorization: Bearer`; a browser has
-it in a cookie that no script reads, and what it changes has to come from a page of ours (http/cookie.py).
+"""Operators: enrolment and sign-in. A program sends the token of its session as `Authorization: Bearer`; a browser has
+it in a cookie that no script can read, and its changing requests have to come from a page of the gateway
+(http/cookie.py).
 """
 
 from collections.abc import AsyncIterator
@@ -44,13 +45,13 @@ from gateway.operators import link, operators, roles, sign_in
 from gateway.operators.errors import OperatorSignedOut
 from gateway.operators.operators import Operator
 
-#: How long a session is.
+#: How long a session lasts.
 _SECONDS: Final = int(sign_in.SESSION.total_seconds())
 
 
 async def operator_of(request: Request[Any, Any, State], services: Services) -> Operator:
-    """Which operator is calling, by the token that they send or by the cookie of their browser. A route that is for a
-    `task` is for the roles that do it.
+    """The calling operator, by the token in the request or the browser's cookie. A route for a `task` is open to the
+    roles that may do it.
 
     Raises OperatorSignedOut, Forbidden and PreconditionFailed.
     """
@@ -64,7 +65,9 @@ async def operator_of(request: Request[Any, Any, State], services: Services) -> 
 
 
 def _token_of(request: Request[Any, Any, State], services: Services) -> str:
-    """Raises OperatorSignedOut, and Forbidden for a cookie that another site's page had the browser send."""
+    """The token of the request. Raises OperatorSignedOut, and Forbidden for a cookie on a request from another site's
+    page.
+    """
     if "authorization" in request.headers:
         try:
             return bearer_of(request)
@@ -86,7 +89,7 @@ def _token_of(request: Request[Any, Any, State], services: Services) -> str:
     counts="sign-ins",
 )
 async def challenge_enrolment(data: EnrolmentChallengeRequest, services: Services) -> NewPasskeyChallengeView:
-    """Returns a challenge for `navigator.credentials.create()`, for whoever has the enrolment code. It is good once,
+    """Returns a challenge for `navigator.credentials.create()`, to be used with the enrolment code. It is valid once,
     for five minutes.
     """
     party, now = party_of(services.public_url), services.clock()
@@ -95,7 +98,7 @@ async def challenge_enrolment(data: EnrolmentChallengeRequest, services: Service
     return NewPasskeyChallengeView(
         challenge=to_base64(challenge.challenge),
         rp_id=party.id,
-        user_id=to_base64(new_id(now).bytes),  # of nobody yet: who has a code is not told to those who have none
+        user_id=to_base64(new_id(now).bytes),  # a fresh id: the answer must not show whether the name has a code
         user_name=f"{data.name} (operator)",
         algorithms=list(ALGORITHMS),
         exclude=[],
@@ -112,7 +115,7 @@ async def challenge_enrolment(data: EnrolmentChallengeRequest, services: Service
     problems=("invalid_passkey",),
 )
 async def enrol_operator(data: EnrolmentRequest, services: Services) -> OperatorView:
-    """Registers the passkey that the operator signs in and approves with. The code is good once, within a day."""
+    """Registers the passkey that the operator signs in and approves with. The code is valid once, within a day."""
     made = Registration(from_base64(data.client_data), from_base64(data.attestation))
     async with told(services, ANYONE, data.name), services.database.transaction() as connection:
         enrolled = await sign_in.enrol(connection, data.name, data.code, made, services.clock())
@@ -127,7 +130,7 @@ async def enrol_operator(data: EnrolmentRequest, services: Services) -> Operator
     counts="sign-ins",
 )
 async def challenge_operator_session(services: Services) -> AssertionChallengeView:
-    """Returns a challenge. Pass it to `navigator.credentials.get()`. It is good once, for five minutes."""
+    """Returns a challenge. Pass it to `navigator.credentials.get()`. It is valid once, for five minutes."""
     party = party_of(services.public_url)
     async with services.database.transaction() as connection:
         challenge = await sign_in.create_challenge(connection, party, None, sign_in.SIGN_IN, [], services.clock())
@@ -143,7 +146,9 @@ async def challenge_operator_session(services: Services) -> AssertionChallengeVi
     problems=("invalid_passkey",),
 )
 async def start_operator_session(data: AssertionRequest, services: Services) -> Response[OperatorSessionView]:
-    """Returns a token for half an hour, which acts for no wallet. For programs: a page signs in with `/cookie`."""
+    """Returns a token that is valid for half an hour and acts for no wallet. It is for programs: pages sign in with
+    `/cookie`.
+    """
     assertion = assertion_of(data)
     async with told(services, ANYONE), services.database.transaction() as connection:
         operator, token = await sign_in.sign_in(connection, assertion, None, services.clock())
@@ -183,7 +188,7 @@ async def start_operator_cookie_session(
 async def start_operator_link_session(
     data: LinkSessionRequest, services: Services, request: Request[Any, Any, State]
 ) -> Response[OperatorCookieView]:
-    """Takes the code of the link to the console that `gateway up` printed. It works once."""
+    """Starts a session with the code of the link to the console that `gateway up` printed. It works once."""
     party, now = party_of(services.public_url), services.clock()
     refuse_other_origins(request, party)
     async with services.database.transaction() as connection:
@@ -198,7 +203,7 @@ async def start_operator_link_session(
 async def end_operator_session(
     services: Services, request: Request[Any, Any, State], operator: Operator
 ) -> Response[OperatorView]:
-    """Ends the session that the request is sent with, and takes its cookie away."""
+    """Ends the session of the request, and removes its cookie."""
     now = services.clock()
     async with services.database.transaction() as connection:
         await sign_in.sign_out(connection, _token_of(request, services), now)
@@ -219,7 +224,7 @@ def _view(of: Operator) -> OperatorView:
 
 @get("/v1/operator/operators", tags=["Operators"], summary="List operators", needs="operator")
 async def list_operators(services: Services, operator: Operator) -> OperatorsPage:
-    """Everybody who is an operator or was, the first first."""
+    """Lists all operators, including revoked ones, oldest first."""
     async with services.database.reading() as connection:
         found = await operators.operators(connection)
     return OperatorsPage(
@@ -253,7 +258,7 @@ def freeze_view(of: Freeze) -> FreezeView:
 @asynccontextmanager
 async def told(services: Services, by: By, name: str = "") -> AsyncIterator[None]:
     """Write an audit event for a refused operator sign-in or action, in a transaction of its own, since the request's
-    is rolled back. `name` is the name that the caller gave.
+    is rolled back. `name` is the name in the request.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Proposals: what one operator proposes and another approves."""
+"""Proposals by one operator, which another approves."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -35,12 +35,14 @@ async def list_proposals(
     operator: Operator,
     which: Annotated[
         Literal["open", "past"],
-        QueryParameter(name="state", description="What can still be approved, or what cannot any more."),
+        QueryParameter(name="state", description="Proposals that can still be approved, or that no longer can."),
     ] = "open",
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> ProposalsPage:
-    """Newest first. What is open is listed in full, without pages: at most two hundred of the last hour."""
+    """Lists proposals, newest first. Open proposals are listed in full, without pages: at most two hundred of the last
+    hour.
+    """
     now = services.clock()
     before = read(proposals.PREFIX, cursor_position(cursor)) if cursor else None
     async with services.database.reading() as connection:
@@ -59,7 +61,7 @@ async def list_proposals(
     problems=("not_found",),
 )
 async def get_proposal(id: ProposalPath, services: Services, operator: Operator) -> ProposalView:
-    """A proposal, and what became of it."""
+    """Returns a proposal and its state."""
     number = id_of(proposals.PREFIX, id, "such proposal")
     async with services.database.reading() as connection:
         return proposal_view(await proposals.proposal(connection, number), services.clock())
@@ -73,10 +75,10 @@ async def get_proposal(id: ProposalPath, services: Services, operator: Operator)
     problems=(*MONEY_PROBLEMS, "invalid_handle", "unknown_handle", "state_conflict"),
 )
 async def create_proposal(data: ProposalRequest, services: Services, operator: Operator) -> ProposalView:
-    """It is done once another operator approves it, within an hour. A freeze is in force at once, and ends with its
-    proposal. A limit is for a wallet that has a passkey. Repairs concern the gateway: `recovery.confirm` says that what
-    a restore lost was examined, `handle.return` lets a lost handle be claimed again, and `ledger.correct` is a
-    correcting transfer.
+    """Proposes an operation. It is carried out once another operator approves it, within an hour. A freeze is in force
+    at once, and ends with its proposal. A limit is for a wallet that has a passkey. Repairs concern the gateway:
+    `recovery.confirm` confirms that the losses of a restore were reviewed, `handle.return` lets a lost handle be
+    claimed again, and `ledger.correct` is a correcting transfer.
     """
     now, limit = services.clock(), None
     if data.limit is not None:
@@ -94,7 +96,7 @@ async def create_proposal(data: ProposalRequest, services: Services, operator: O
 
 
 def _repair(services: Services, data: ProposalRequest) -> LostHandle | Correction | None:
-    """The repair that is proposed; None if recovery is to be confirmed."""
+    """The proposed repair; None to confirm the recovery."""
     named = {"handle.return": "handle", "ledger.correct": "correction"}.get(data.kind)
     for name in ("handle", "limit", "correction"):
         if (getattr(data, name) is not None) != (name == named):
@@ -116,8 +118,8 @@ def _repair(services: Services, data: ProposalRequest) -> LostHandle | Correctio
     problems=("not_found",),
 )
 async def challenge_proposal(id: ProposalPath, services: Services, operator: Operator) -> AssertionChallengeView:
-    """Returns a challenge over all that is proposed, for the passkey of another operator than the one who proposed it.
-    Pass it to `navigator.credentials.get()`. It is good once, for five minutes.
+    """Returns a challenge over all details of the proposal, for the passkey of an operator other than its proposer.
+    Pass it to `navigator.credentials.get()`. It is valid once, for five minutes.
     """
     party, number = party_of(services.public_url), read(proposals.PREFIX, id)
     async with services.database.transaction() as connection:
@@ -136,7 +138,7 @@ async def challenge_proposal(id: ProposalPath, services: Services, operator: Ope
 async def approve_proposal(
     id: ProposalPath, data: AssertionRequest, services: Services, operator: Operator
 ) -> ProposalView:
-    """It is done when this is answered, once."""
+    """Approves the proposal and carries it out, once, before this call returns."""
     number, assertion = read(proposals.PREFIX, id), assertion_of(data)
     assets, now = services.settings.assets, services.clock()
     async with told(services, operator.by), services.database.transaction() as connection:

@@ -1,4 +1,6 @@
-"""One search for everything that an operator is told: a handle, an id, a transaction's hash, an address, an e-mail."""
+"""One search for everything that an operator may be given: a handle, an id, a transaction hash, an address, an e-mail
+address.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -23,7 +25,7 @@ from gateway.operators.operators import Operator
 from gateway.payments.records import records, transaction
 from gateway.postgres.pool import Connection
 
-#: The longest text that is searched for: an e-mail address has at most 254 letters (RFC 5321).
+#: The longest search text: an e-mail address has at most 254 characters (RFC 5321).
 LONGEST: Final = 254
 
 _HASH: Final = re.compile(r"0x[0-9a-fA-F]{64}")
@@ -46,8 +48,9 @@ async def search(
         ),
     ],
 ) -> FoundPage:
-    """Says as what the text was read, and what was found: nothing, where `items` is empty. The payments of a final
-    transaction are found with the help of the node. An e-mail address is found whole, by its hash.
+    """Searches for a handle, an id, a transaction hash, an address or an e-mail address. `searched_for` is what the
+    text was read as; `items` is empty if nothing was found. The payments of a final transaction are found with the help
+    of the node. An e-mail address is found only as a whole, by its hash.
     """
     text = q.strip()
     if _HASH.fullmatch(text):
@@ -72,7 +75,7 @@ async def _handle(connection: Connection, text: str) -> list[FoundView]:
 
 
 async def _address(connection: Connection, text: str) -> list[FoundView]:
-    """The wallet whose address it is, or was."""
+    """The wallet that has or had this address."""
     row = await connection.fetchrow(wallets.sql.address, address.read(text))
     if row is None:
         return []
@@ -84,7 +87,7 @@ async def _by_id(connection: Connection, services: Services, prefix: str, text: 
     try:
         id = read(prefix, text)
     except InvalidRequest:
-        id = UUID(int=0)  # of nothing
+        id = UUID(int=0)  # no object has this hash
     if prefix == "pay":
         return FoundPage("payment", await _payments(connection, services, [id]))
     if prefix == "wal":
@@ -97,7 +100,7 @@ async def _by_id(connection: Connection, services: Services, prefix: str, text: 
 
 
 async def _transaction(services: Services, hash_: bytes) -> list[FoundView]:
-    """The transaction, where the gateway or its chain has it, and the payments in it."""
+    """The transaction, if the gateway or its chain has it, and the payments in it."""
     block = await _block_of(services, hash_)
     found: list[FoundView] = []
     async with services.database.reading() as connection:
@@ -115,7 +118,7 @@ async def _transaction(services: Services, hash_: bytes) -> list[FoundView]:
 
 
 async def _block_of(services: Services, hash_: bytes) -> int | None:
-    """The number of the block that has the transaction; None where none has, or the node cannot be asked."""
+    """The number of the transaction's block; None if it is in no block, or if the node is unavailable."""
     if services.node is None:
         return None
     try:

@@ -14,7 +14,7 @@ OperatorName = Annotated[
     str, Meta(pattern="^[a-z0-9_]{2,30}$", description="2 to 30 of a-z, 0-9 and _.", examples=["ann"])
 ]
 Kind = roles.Kind
-RoleText = Annotated[Role, Meta(description="What they may do beside reading.")]
+RoleText = Annotated[Role, Meta(description="Their rights beyond reading.")]
 
 
 class EnrolmentChallengeRequest(Struct, forbid_unknown_fields=True):
@@ -22,7 +22,7 @@ class EnrolmentChallengeRequest(Struct, forbid_unknown_fields=True):
 
 
 class EnrolmentRequest(Struct, forbid_unknown_fields=True):
-    """The code of `gateway operators add`, and what `navigator.credentials.create()` returned."""
+    """The code of `gateway operators add`, and the result of `navigator.credentials.create()`."""
 
     name: OperatorName
     code: Annotated[str, Meta(description="Shown once, by gateway operators add.")]
@@ -37,24 +37,24 @@ class OperatorView(Struct):
 
 
 class OperatorSessionView(Struct):
-    """The token is shown this once."""
+    """A session. Its token is shown only once."""
 
     name: str
     role: RoleText
     token: str
-    seconds: Annotated[int, Meta(description="How long the token is good.")]
+    seconds: Annotated[int, Meta(description="Until when the token is valid.")]
 
 
 class OperatorCookieView(Struct):
-    """The token is in the cookie alone."""
+    """A session whose token is only in the cookie."""
 
     name: str
     role: RoleText
-    seconds: Annotated[int, Meta(description="How long the cookie is good.")]
+    seconds: Annotated[int, Meta(description="Until when the cookie is valid.")]
 
 
 class ProposedLimitRequest(Struct, forbid_unknown_fields=True):
-    """The most that goes without the owner's approval."""
+    """The most that can be paid without the owner's approval."""
 
     asset: AssetCode
     payment: Annotated[str, Meta(description="In one payment.", examples=["10.00"])]
@@ -62,7 +62,7 @@ class ProposedLimitRequest(Struct, forbid_unknown_fields=True):
 
 
 class CorrectionRequest(Struct, forbid_unknown_fields=True):
-    """A transfer that makes the ledger add up again, between two accounts of one asset, named by their codes."""
+    """A transfer that corrects the ledger, between two accounts of one asset, named by their codes."""
 
     debit: Annotated[str, Meta(examples=["wallet:alice:USD"])]
     credit: Annotated[str, Meta(examples=["reserve:USD"])]
@@ -72,31 +72,31 @@ class CorrectionRequest(Struct, forbid_unknown_fields=True):
 
 class ProposalRequest(Struct, forbid_unknown_fields=True):
     kind: Kind
-    reason: Annotated[str, Meta(description="Why, in 1 to 200 characters.", examples=["reported as stolen"])]
+    reason: Annotated[str, Meta(description="The reason, 1 to 200 characters.", examples=["reported as stolen"])]
     handle: Annotated[
         str | None,
-        Meta(description="Whose wallet, or the handle to return; null for other repairs.", examples=["alice"]),
+        Meta(description="The wallet's handle, or the handle to return; null for other repairs.", examples=["alice"]),
     ] = None
-    limit: Annotated[ProposedLimitRequest | None, Meta(description="For wallet.limit alone.")] = None
-    correction: Annotated[CorrectionRequest | None, Meta(description="For ledger.correct alone.")] = None
+    limit: Annotated[ProposedLimitRequest | None, Meta(description="Only for wallet.limit.")] = None
+    correction: Annotated[CorrectionRequest | None, Meta(description="Only for ledger.correct.")] = None
 
 
 class ProposalView(Struct):
     id: Annotated[str, typed_id(proposals.PREFIX, "A proposal's id.")]
     kind: Kind
-    handle: Annotated[str | None, Meta(description="Whose wallet; null for a repair.")]
+    handle: Annotated[str | None, Meta(description="The wallet's handle; null for a repair.")]
     wallet_id: WalletIdText | None
     reason: str
-    terms: Annotated[str, Meta(description="The limit or the repair in words; else empty.")]
+    terms: Annotated[str, Meta(description="The limit or the repair in words; otherwise empty.")]
     proposed_by: Annotated[str, Meta(description="The name of an operator.")]
     proposed_at: Time
     expires_at: Time
     approved_by: Annotated[str | None, Meta(description="The name of another operator; null: none yet.")]
     state: Annotated[
         proposals.ProposalState,
-        Meta(description="`withdrawn`: who proposed it was revoked. Only what is `open` can be approved."),
+        Meta(description="`withdrawn`: its proposer was revoked. Only `open` proposals can be approved."),
     ]
-    done_at: Annotated[Time | None, Meta(description="When it was approved, and so done.")]
+    done_at: Annotated[Time | None, Meta(description="When it was approved and carried out.")]
 
 
 class ProposalsPage(Struct):
@@ -108,7 +108,7 @@ OperatorState = Literal["enrolled", "invited", "revoked"]
 
 
 class OperatorEntryView(Struct):
-    """Somebody who is an operator, or was."""
+    """A current or former operator."""
 
     name: str
     role: RoleText
@@ -121,15 +121,16 @@ class OperatorsPage(Struct):
 
 
 class FreezeView(Struct):
-    """One reason why nothing leaves a wallet, or did not."""
+    """One reason why a wallet is or was frozen."""
 
     handle: Handle
-    reason: Annotated[str, Meta(description="As who froze it wrote it.")]
+    reason: Annotated[str, Meta(description="The reason in the operator's words.")]
     placed_at: Time
     expires_at: Annotated[Time | None, Meta(description="When it ends unless a second operator approves it.")]
     ended_at: Time | None
     payment_id: Annotated[
-        PaymentIdText | None, Meta(description="The payment that its owner reported, if it is theirs.")
+        PaymentIdText | None,
+        Meta(description="The payment that the owner reported; null if operators froze the wallet."),
     ]
 
 

@@ -27,7 +27,7 @@ from gateway.payments.checks import caps, mandate
 from gateway.payments.model.payment import Payment
 from gateway.payments.records import records
 
-#: How many payments and audit events come with it.
+#: How many payments and audit events are returned with it.
 _PAYMENTS: Final = 10
 _AUDIT_EVENTS: Final = 20
 
@@ -40,12 +40,12 @@ _AUDIT_EVENTS: Final = 20
     problems=("invalid_handle", "unknown_handle"),
 )
 async def get_wallet_as_operator(
-    handle: Annotated[str, PathParameter(description="Whose wallet.", schema_extra={"examples": ["alice"]})],
+    handle: Annotated[str, PathParameter(description="The wallet's handle.", schema_extra={"examples": ["alice"]})],
     services: Services,
     operator: Operator,
 ) -> OperatorWalletView:
-    """Balances, freezes, limits, what may act for it, and what happened to it lately. No secrets, and nothing that
-    people wrote to each other.
+    """Returns balances, freezes, limits, credentials, and recent payments and audit events, without secrets, memos and
+    notes.
     """
     assets, now = services.settings.assets, services.clock()
     async with services.database.reading() as connection:

@@ -1,4 +1,4 @@
-"""Frozen withdrawals: which, why, and letting them go on once everything agrees again."""
+"""Frozen withdrawals: list them with their causes, and unfreeze them once everything agrees again."""
 
 from typing import Annotated
 
@@ -30,7 +30,7 @@ def difference_view(one: Difference) -> DifferenceView:
 
 @get("/v1/operator/withdrawals", tags=["Operators"], summary="List frozen withdrawals", needs="operator")
 async def list_frozen_withdrawals(services: Services, operator: Operator) -> FrozenWithdrawalsPage:
-    """Every asset whose withdrawals are frozen, and the confirmed differences that froze them."""
+    """Lists every asset whose withdrawals are frozen, and the confirmed differences that froze them."""
     async with services.database.snapshot() as connection:
         frozen = await withdrawal_freeze.frozen(connection)
         found = (await unfreeze.differences(connection, services.settings.assets)).values()
@@ -60,8 +60,9 @@ async def unfreeze_withdrawals(
     services: Services,
     operator: Operator,
 ) -> UnfrozenWithdrawalsView:
-    """Compares everything first: recounts the ledger, and reconciles it with the chain and the bank. Refused while
-    anything of the asset differs. Where the ledger is too large for a request, `gateway withdrawals unfreeze` does it.
+    """Unfreezes withdrawals of an asset, after it has recounted the ledger and reconciled it with the chain and the
+    bank. Refused while anything of the asset differs. If the ledger is too large for a request, use `gateway
+    withdrawals unfreeze`.
     """
 
     async def authorize(connection: Connection) -> By:

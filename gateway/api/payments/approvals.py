@@ -1,4 +1,4 @@
-"""The policy of a wallet, and approving by a passkey what needs an approval."""
+"""A wallet's policy, and approvals by passkey."""
 
 from litestar import get, post, put
 
@@ -38,8 +38,8 @@ async def get_policy(services: Services, caller: Wallet) -> PolicyView:
     problems=(*MONEY_PROBLEMS, "unknown_payee", "self_payment"),
 )
 async def challenge_policy(data: PolicyRequest, services: Services, caller: Wallet) -> AssertionChallengeView:
-    """Returns a challenge over the new policy. Pass it to `navigator.credentials.get()`. It is good once,
-    for five minutes.
+    """Returns a challenge over the new policy. Pass it to `navigator.credentials.get()`. It is valid once, for five
+    minutes.
     """
     async with services.database.transaction() as connection:
         new = await policy_change.resolve_payees(
@@ -69,8 +69,8 @@ async def challenge_policy(data: PolicyRequest, services: Services, caller: Wall
 )
 async def change_policy(data: PolicyRequest, services: Services, credential: Credential) -> PolicyView:
     """Replaces the policy; fields that are left out get their defaults. A tighter policy takes effect at once, a looser
-    one needs an `approval` of exactly this policy. With the `version` that was read, it is refused if the policy has
-    changed since.
+    one needs an `approval` of exactly this policy. With the `version` that the caller has read, the change is refused
+    if the policy has changed since.
     """
     assets, of = services.settings.assets, credential.wallet
     assertion = assertion_of(data.approval) if data.approval else None
@@ -91,7 +91,7 @@ async def change_policy(data: PolicyRequest, services: Services, credential: Cre
 )
 async def challenge_payment_approval(id: PaymentPath, services: Services, caller: Wallet) -> AssertionChallengeView:
     """Returns a challenge over the payment's id, payee, amount, asset and rail. Pass it to
-    `navigator.credentials.get()`. It is good once, for five minutes.
+    `navigator.credentials.get()`. It is valid once, for five minutes.
     """
     async with services.database.transaction() as connection:
         _, challenge, allowed = await approve.create_challenge(
@@ -112,8 +112,8 @@ async def challenge_payment_approval(id: PaymentPath, services: Services, caller
     ),
 )
 async def approve_payment(id: PaymentPath, data: AssertionRequest, services: Services, caller: Wallet) -> PaymentView:
-    """The payment goes on as it would have without the policy. What counts is the passkey, whoever submits its
-    signature.
+    """Approves the payment, which then continues as if no approval had been needed. Only the passkey's signature
+    counts, whoever submits it.
     """
     assertion = assertion_of(data)
     async with services.database.transaction() as connection:
@@ -132,7 +132,7 @@ async def approve_payment(id: PaymentPath, data: AssertionRequest, services: Ser
     problems=("not_found", "state_conflict"),
 )
 async def decline_payment(id: PaymentPath, services: Services, credential: Credential) -> PaymentView:
-    """The payer does not approve it: its money is available again."""
+    """Declines the payment: its money is available to the payer again."""
     async with services.database.transaction() as connection:
         caller, by, now = credential.wallet.id, credential.by, services.clock()
         payment = await approve.decline(connection, services.settings, caller, payment_id(id), by, now)
@@ -147,8 +147,8 @@ async def decline_payment(id: PaymentPath, services: Services, credential: Crede
     problems=MONEY_PROBLEMS,
 )
 async def challenge_withdrawal(data: MoneyRequest, services: Services, caller: Wallet) -> AssertionChallengeView:
-    """Returns a challenge over the amount and the asset. Pass it to `navigator.credentials.get()`. It is good once, for
-    five minutes.
+    """Returns a challenge over the amount and the asset. Pass it to `navigator.credentials.get()`. It is valid once,
+    for five minutes.
     """
     money = services.settings.assets.of_wallet(data.asset).parse_positive(data.amount)
     async with services.database.transaction() as connection:

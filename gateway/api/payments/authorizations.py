@@ -22,7 +22,7 @@ class AuthorizationRequest(Struct, forbid_unknown_fields=True, rename={"from_": 
     asset: AssetCode
     from_: Address
     to: Address
-    value: Annotated[_Number, Meta(description="In units of the token: of USDX, millionths.")]
+    value: Annotated[_Number, Meta(description="In units of the token: for USDX, millionths.")]
     validAfter: Annotated[_Number, Meta(description="Unix seconds, in the past.", examples=["0"])]
     validBefore: Annotated[_Number, Meta(description="Unix seconds.", examples=["1800000000"])]
     nonce: Annotated[str, Meta(description="0x and 64 hex digits: random, and not used before.")]
@@ -42,9 +42,9 @@ class AuthorizationRequest(Struct, forbid_unknown_fields=True, rename={"from_": 
     ),
 )
 async def submit_authorization(data: AuthorizationRequest, services: Services) -> Response[PaymentView]:
-    """Settles a token payment out of a handle's address that was signed without the gateway (EIP-3009), with an
-    exported key or an own key. The gateway pays the gas. The signature is all that is needed, so there is no API key.
-    The same authorization again finds its payment.
+    """Submits a token payment from a handle's address that was signed without the gateway (EIP-3009), with an exported
+    key or the owner's own. The gateway pays the gas. The signature is sufficient, so no API key is needed. Submitting
+    the same authorization again returns its payment.
     """
     asset = services.settings.assets.of_wallet(data.asset)
     units, nonce = _number("value", data.value), data.nonce.removeprefix("0x")

@@ -1,4 +1,4 @@
-"""Money in from the bank and out to it, and conversions between a currency and its token."""
+"""Deposits, withdrawals, and conversions between a currency and its token."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -36,12 +36,12 @@ from gateway.postgres.pool import Connection
 ConversionPath = Annotated[str, path_id("cnv", "The conversion's id.")]
 
 
-#: What approvals of withdrawals are for.
+#: The purpose of challenges to approve withdrawals.
 WITHDRAWAL = "withdrawal.approve"
 
 
 class WithdrawalRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """`approval` answers the challenge over this amount, where the wallet's policy requires one."""
+    """`approval` is the signed challenge over this amount, if the wallet's policy requires one."""
 
     amount: Amount
     asset: AssetCode
@@ -91,7 +91,7 @@ async def deposit(
 async def withdraw(
     request: Request[Any, Any, Any], data: WithdrawalRequest, services: Services, credential: Credential
 ) -> Response[BankMovementView]:
-    """Pays fiat out to the caller's bank account. Beyond what the wallet's policy allows it needs an `approval`."""
+    """Pays fiat out to the caller's bank account. Above the limits of the wallet's policy it needs an `approval`."""
     caller = credential.wallet
     if not caller.guarded:
         return await _settle("withdrawal", request, data, services, caller)
@@ -159,7 +159,7 @@ async def _settle(
 async def convert(
     request: Request[Any, Any, Any], data: ConversionRequest, services: Services, caller: Wallet
 ) -> Response[ConversionView]:
-    """At par. The conversion is settled when its block is final."""
+    """Converts a currency into its token or back, at par. The conversion is settled when its block is final."""
     money = services.settings.assets.of_wallet(data.asset).parse_positive(data.amount)
     into = services.settings.assets.of_wallet(data.to_asset)
 
@@ -171,7 +171,7 @@ async def convert(
 
 @get("/v1/conversions/{id:str}", tags=["Bank"], summary="Get a conversion", needs="read", problems=("not_found",))
 async def get_conversion(id: ConversionPath, services: Services, caller: Wallet) -> ConversionView:
-    """For its owner."""
+    """Returns a conversion of the caller."""
     conversion_id = ConversionId(id_of("cnv", id, f"conversion {id[:60]}"))
     async with services.database.reading() as connection:
         return conversion_view(await records.conversion(connection, services.settings.assets, conversion_id, caller.id))

@@ -66,7 +66,7 @@ _LINES = {
     tags=["Payments"],
     summary="Pay many at once",
     status_code=200,
-    request_max_body_size=None,  # an array is measured as it is read; NDJSON has no end that could be too far
+    request_max_body_size=None,  # the size of an array is checked as it is read; NDJSON has no limit
     responses=_LINES,
     needs="pay",
     names=True,
@@ -76,10 +76,11 @@ _LINES = {
 async def pay_batch(
     request: StrictRequest, services: Services, credential: Credential, mode: Mode = "each"
 ) -> Response[list[BulkResultView]]:
-    """Up to 10,000 payments as a JSON array, or any number as NDJSON (`application/x-ndjson`), each answered in
-    its place. Within each thousand, fiat between handles is paid first.
+    """Makes up to 10,000 payments, given as a JSON array, or any number, given as NDJSON (`application/x-ndjson`). The
+    results are in the order of the payments. Within each thousand, fiat between handles is paid first.
 
-    Send the whole again with its key when its answer was lost: what was paid is found, and the rest is paid.
+    If the answer was lost, send the whole batch again with its key: payments that were made are found, and the rest are
+    made.
     """
     key = key_of(request.headers.get("idempotency-key", ""))
     api_key_hash = hash_of(bearer_of(request)) if credential.kind == "api_key" else None
@@ -88,9 +89,10 @@ async def pay_batch(
         if mode == "all":
             raise InvalidRequest("mode", "payments that stand or fall together come as a JSON array")
         if _is_older(request.scope) and int(request.headers.get("content-length", 0)) > ARRAY_BYTES_MAX:
-            raise BodyTooLarge(ARRAY_BYTES_MAX)  # its answer is kept until it is whole
+            raise BodyTooLarge(ARRAY_BYTES_MAX)  # its answer is kept until it is complete
         lines = body.lines(request)
-        first = await anext(lines, None)  # before the answer begins: what cannot be read at all is refused as a whole
+        # before the answer begins: a body that cannot be read at all is refused as a whole
+        first = await anext(lines, None)
         return LinesResponse(_answered_lines(request, services, payer, key, first, lines))
     return await _pay_array(request, services, payer, key, mode)
 
@@ -98,7 +100,9 @@ async def pay_batch(
 async def _pay_array(
     request: StrictRequest, services: Services, payer: Payer, key: str, mode: Literal["each", "all"]
 ) -> Response[Any]:
-    """The whole's key is claimed first, and its answer kept when all is done; what is in between is the lines' own."""
+    """The batch's key is claimed first, and its answer is stored at the end; in between, each line has its own
+    transaction and key.
+    """
     whole = await body.read_limited(request, ARRAY_BYTES_MAX)
     elements = body.read_array(whole, batch.PAYMENTS_MAX if mode == "each" else batch.PAYMENTS_MAX_TOGETHER)
     parts: list[tuple[int, Lines]] = []
@@ -106,7 +110,7 @@ async def _pay_array(
     for place in range(0, len(elements), at_once):
         part = elements[place : place + at_once]
         parts.append((place, _understood(services, payer, part, key, place, mode == "all")))
-        await asyncio.sleep(0)  # a thousand take milliseconds, in which nobody else is answered
+        await asyncio.sleep(0)  # a thousand take milliseconds, in which no other request is answered
     now = services.clock()
     fingerprint = hashlib.sha256(f"{_CALL} {mode}\n".encode() + _as_meant(elements, parts)).digest()
 
@@ -137,7 +141,7 @@ async def _pay_array(
 class LinesResponse(Response[Any]):
     """Parts of an answer, sent as they come, while the request is still being read.
 
-    Litestar's own stream listens for the client's hanging up, and would take the request's body for that.
+    Litestar's own stream listens for the client's disconnect, and would mistake the request's body for it.
     """
 
     def __init__(self, parts: AsyncIterator[bytes]) -> None:
@@ -145,7 +149,7 @@ class LinesResponse(Response[Any]):
         self._parts = parts
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIApp:  # type: ignore[override] # an application is one too
-        """The application that sends them."""
+        """The ASGI application that sends the parts."""
 
         async def send_parts(scope: Scope, _receive: Receive, send: Send) -> None:
             headers = [(b"content-type", _NDJSON.encode())]
@@ -160,22 +164,22 @@ class LinesResponse(Response[Any]):
                 async for part in self._parts:
                     await send({"type": "http.response.body", "body": part, "more_body": True})
             except InvalidRequest:
-                return  # the client hung up in the middle: what it sent is paid, and nobody is there to be told
+                return  # the client disconnected in the middle: the lines that it sent are paid
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
         return send_parts
 
 
 def _is_older(scope: Scope) -> bool:
-    """Whether the client speaks HTTP/1.0, which has no chunks (RFC 9112, 6.1): its answer goes out as a whole."""
+    """Whether the client speaks HTTP/1.0, which has no chunks (RFC 9112, 6.1): it gets its answer as a whole."""
     return scope.get("http_version") == "1.0"
 
 
 async def _answered_lines(
     request: StrictRequest, services: Services, payer: Payer, key: str, first: bytes | None, rest: AsyncIterator[bytes]
 ) -> AsyncIterator[bytes]:
-    """Read lines as they come, pay a thousand at a time, and answer each part when it is committed. Of the next part
-    what has come is read and understood meanwhile.
+    """Read lines as they arrive, pay a thousand at a time, and yield the answer of each part when it is committed.
+    Meanwhile the lines of the next part are read and parsed.
     """
     if first is None:
         return
@@ -187,7 +191,7 @@ async def _answered_lines(
 async def _read(
     services: Services, payer: Payer, key: str, first: bytes, rest: AsyncIterator[bytes]
 ) -> AsyncGenerator[tuple[int, Lines], None]:
-    """The lines that come, understood, a thousand at a time; with each part the place of its first."""
+    """Yield the parsed lines, a thousand at a time; with each part the index of its first line."""
     place, texts = 0, [first]
     async for text in rest:
         texts.append(text)
@@ -222,7 +226,9 @@ async def _paid(
 
 
 def _tell(request: StrictRequest, lines: Lines, results: Sequence[Result], began: float) -> None:
-    """Tell metrics what each line came to, and traces of the payments that were made since then (monotonic clock)."""
+    """Record the outcome of each line in the metrics, and its payment, made since that time (monotonic clock), in the
+    traces.
+    """
     services: Services = request.app.state.services
     if services.tracer is not None:
         paid = [one if isinstance(one, UUID) else one.id for one in results if isinstance(one, UUID | Payment)]
@@ -247,7 +253,7 @@ async def _each(parts: Iterable[Item]) -> AsyncGenerator[Item, None]:
 
 
 async def _ahead(source: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
-    """The same items, of which the next is made while its taker is busy with the one before."""
+    """Yield the same items, and produce the next one while the consumer is busy with the previous one."""
 
     async def next_one() -> Item | None:
         return await anext(source, None)
@@ -266,8 +272,8 @@ async def _ahead(source: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, Non
 def _understood(
     services: Services, payer: Payer, elements: Sequence[bytes], key: str, place: int, together: bool = False
 ) -> Lines:
-    """The payments that these lines ask for, the first of which is at `place` of the call. A line that is invalid is
-    refused alone. Lines that succeed or fail `together` use the key of the call, and are refused with one of their own.
+    """Parse the payments of these lines, the first of which has the index `place` in the call. An invalid line is
+    refused alone. Lines that succeed or fail `together` use the key of the call; a line with its own key is refused.
     """
     count, prefix = len(elements), key if len(key) < 200 else _short(key)
     keys = [f"{prefix}/{n}" for n in range(place, place + count)]
@@ -298,20 +304,21 @@ def _understood(
 
 
 def _as_meant(elements: Sequence[bytes], parts: Sequence[tuple[int, Lines]]) -> bytes:
-    """The fingerprint of an array, independent of its spelling: made of each line's fingerprint, or of its text if it
-    cannot be read."""
+    """The fingerprint of an array, independent of its spelling: the hash of each line's fingerprint, or of its text if
+    it cannot be parsed.
+    """
     fingerprints = [fingerprint for _, lines in parts for fingerprint in lines.fingerprints]
     of_each = (meant or hashlib.sha256(one).digest() for one, meant in zip(elements, fingerprints, strict=True))
     return b"lines" + b"".join(of_each)
 
 
 def _short(key: str) -> str:
-    """In the place of a key so long that no place would fit behind it."""
+    """A shorter replacement for a key that is too long to append an index to."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def _views(place: int, results: Sequence[Result]) -> list[BulkResultView]:
-    """The results of the lines from `place` on."""
+    """The results of the lines from index `place` on."""
     return [
         BulkResultView(n, 201, show("pay", result), "settled") if isinstance(result, UUID) else _view(n, result)
         for n, result in enumerate(results, place)

@@ -156,7 +156,7 @@ REPORTED = ReportView(
 MONEY = MoneyRequest("100.00", "EUR")
 WITHDRAWAL = WithdrawalRequest("25.00", "EUR")
 
-#: What each call is sent, by its operation id.
+#: The request of each call, by its operation id.
 REQUESTS: Final[Mapping[str, Struct | list[BulkPaymentRequest]]] = {
     "submit_authorization": AuthorizationRequest(
         *("USDX", ALICE_ADDRESS, BOB_ADDRESS, "5000000", "0", "1896097500", NONCE, SIGNATURE)
@@ -185,7 +185,7 @@ REQUESTS: Final[Mapping[str, Struct | list[BulkPaymentRequest]]] = {
     "unfreeze_wallet": ASSERTION,
 }
 
-#: What each call is answered, by its operation id: the first of its statuses, and others where they are.
+#: The answers of each call, by its operation id: that of its first status, and of others where there are any.
 ANSWERS: Final[Mapping[str, Struct | list[BulkResultView]]] = {
     "submit_authorization": replace(QUEUED, memo=None, reference=None, metadata=None),
     "challenge_mandate": ASSERTION_CHALLENGE,

@@ -1,4 +1,4 @@
-"""The Idempotency-Key of a call that moves money: claim it, run the operation, keep the answer, all in one
+"""The Idempotency-Key of a call that moves money: claim it, run the operation, store the answer, all in one
 transaction.
 """
 
@@ -36,23 +36,23 @@ _JSON = msgspec.json.Encoder()
 Asked = TypeVar("Asked")
 Done = TypeVar("Done")
 
-#: What the call does: a status and the answer to encode.
+#: The operation of a call; it returns a status and the answer to encode.
 Operation = Callable[[Connection, datetime], Awaitable[tuple[int, msgspec.Struct]]]
 
-#: What calls of one kind do together, each on its own: a result each, in order.
+#: The operation of several calls of one kind, independently; it returns a result for each, in order.
 OperationBatch = Callable[[Connection, Sequence[Asked], datetime], Awaitable[Sequence[Done | GatewayError | Unbatched]]]
 
-#: Finds the calls that share a transaction, in that transaction.
+#: Finds the calls of a group, in the transaction that they share.
 Find = Callable[[Connection], Awaitable[Sequence[tuple[Claim, Asked]]]]
 
 
 async def answer_idempotently(
     services: Services, request: Request[Any, Any, Any], caller: Wallet, asked: msgspec.Struct, operation: Operation
 ) -> Response[Any]:
-    """Do `operation` for the first request with its key; give every later one the first answer again.
+    """Run `operation` for the first request with its key; return the first answer to every later one.
 
     Raises IdempotencyKeyMissing, IdempotencyKeyReused, IdempotencyKeyInProgress, and whatever `operation` raises: then
-    nothing is kept, and the key may be used again.
+    nothing is stored, and the key may be used again.
     """
     claim = claim_of(services, request, caller, asked)
     now = services.clock()
@@ -119,9 +119,7 @@ class Batcher(Generic[Asked, Done]):
         return await self.commit(find)
 
     async def commit(self, find: Find[Asked]) -> list[Outcome]:
-        """The calls that are found, in one transaction that is committed when this returns: per call what became of
-        it.
-        """
+        """Find and run calls in one transaction that is committed when this returns. Returns the outcome of each."""
         try:
             async with self._services.database.transaction() as connection:
                 asked = await find(connection)
@@ -166,14 +164,14 @@ def trace_answers(
 
 
 class _AllRefused(Exception):
-    """Nobody in a group was answered: it is rolled back, so that not even an empty account stays of it."""
+    """Every call of a group was refused. Rolls the group back, so that no empty accounts stay behind."""
 
     def __init__(self, outcomes: list[Outcome]) -> None:
         self.outcomes = outcomes
 
 
 def claim_of(services: Services, request: Request[Any, Any, Any], caller: Wallet, asked: msgspec.Struct) -> Claim:
-    """The request's key, and what it stands for. Raises IdempotencyKeyMissing."""
+    """The request's key with its wallet and fingerprint. Raises IdempotencyKeyMissing."""
     key = key_of(request.headers.get("idempotency-key", ""))
     call = f"{request.method} {request.url.path}"
     fingerprint = fingerprint_of(call.rstrip("/"), asked, services.settings.payees)
@@ -200,11 +198,11 @@ async def _first_answer(connection: Connection, services: Services, claim: Claim
 
 
 def fingerprint_of(call: str, asked: msgspec.Struct, payees: Sequence[PayeeResolver]) -> bytes:
-    """The SHA-256 of what was asked: the method and path, and what the request means.
+    """The SHA-256 of a request: its method, its path, and the meaning of its body.
 
-    These are the same request, however they are written: a field left out and its default; "1", "1.0" and "1.00"; a
+    These are the same request: a field left out and its default; "1", "1.0" and "1.00"; a
     payee as `bob`, `@bob` or `@Bob`, and an address in any case; metadata with its keys in any order, and none and an
-    empty one. These are not: no amount, and one that is all there is; no memo, and an empty one.
+    empty one. These are different: no amount, and an amount that is all there is; no memo, and an empty one.
 
     Requests leave out defaults (`omit_defaults`), so a field that is added later changes no earlier fingerprint.
     """
@@ -212,7 +210,7 @@ def fingerprint_of(call: str, asked: msgspec.Struct, payees: Sequence[PayeeResol
 
 
 def _as_meant(asked: msgspec.Struct, payees: Sequence[PayeeResolver]) -> msgspec.Struct:
-    """The request in the one spelling of what it means. What could not be paid may stay as it is: it keeps no key."""
+    """The request in canonical form. An invalid request may stay as it is: it stores no key."""
     spelled: dict[str, Any] = {}
     amount = getattr(asked, "amount", None)
     if amount is not None and "." in amount and amount[-1] in "0.":
@@ -227,8 +225,8 @@ def _as_meant(asked: msgspec.Struct, payees: Sequence[PayeeResolver]) -> msgspec
 
 
 def key_of(header: str) -> str:
-    """The key that the header says: 1 to 255 visible ASCII characters. Raises IdempotencyKeyMissing, and InvalidRequest
-    for one of other characters or a longer one.
+    """The key in the header: 1 to 255 visible ASCII characters. Raises IdempotencyKeyMissing, and InvalidRequest for a
+    longer key or other characters.
     """
     if not header.strip():
         raise IdempotencyKeyMissing

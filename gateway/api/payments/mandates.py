@@ -43,8 +43,8 @@ _WHAT = "such mandate"
     problems=(*MONEY_PROBLEMS, "invalid_handle", "unknown_handle"),
 )
 async def challenge_mandate(data: MandateRequest, services: Services, caller: Wallet) -> AssertionChallengeView:
-    """Returns a challenge over all of the mandate. Pass it to `navigator.credentials.get()`. It is good once, for five
-    minutes.
+    """Returns a challenge over all details of the mandate. Pass it to `navigator.credentials.get()`. It is valid once,
+    for five minutes.
     """
     async with services.database.transaction() as connection:
         details = mandate.details(await _new_mandate(connection, services, data))
@@ -62,8 +62,8 @@ async def challenge_mandate(data: MandateRequest, services: Services, caller: Wa
     problems=(*MONEY_PROBLEMS, "invalid_handle", "unknown_handle", "approval_required", "invalid_passkey"),
 )
 async def grant_mandate(data: MandateRequest, services: Services, credential: Credential) -> MandateView:
-    """From now on the payee may draw up to what the mandate allows, without asking. A guarded wallet grants it with an
-    `approval` over all of it.
+    """Grants a mandate: from now on the payee may draw within its limits, without an approval each time. A guarded
+    wallet needs an `approval` over all of its details.
     """
     assertion = assertion_of(data.approval) if data.approval is not None else None
     async with services.database.transaction() as connection:
@@ -73,7 +73,9 @@ async def grant_mandate(data: MandateRequest, services: Services, credential: Cr
 
 @get("/v1/mandates", tags=["Mandates"], summary="List mandates", needs="read")
 async def list_mandates(services: Services, caller: Wallet) -> MandatesPage:
-    """The mandates that the caller granted and was granted: the latest two hundred, newest first."""
+    """Lists the mandates that the caller has granted or that were granted to it: the newest two hundred, newest
+    first.
+    """
     async with services.database.reading() as connection:
         return MandatesPage(
             [mandate_view(one) for one in await mandate.mandates(connection, services.settings.assets, caller.id)]
@@ -89,7 +91,7 @@ async def list_mandates(services: Services, caller: Wallet) -> MandatesPage:
     problems=("not_found",),
 )
 async def revoke_mandate(id: MandatePath, services: Services, credential: Credential) -> MandateView:
-    """Nothing can be drawn by it from now on. Payer and payee may both revoke it."""
+    """Revokes the mandate: no draw is accepted from now on. Payer and payee may both revoke it."""
     of = id_of(PREFIX, id, _WHAT)
     async with services.database.transaction() as connection:
         caller, assets = credential.wallet.id, services.settings.assets
@@ -104,7 +106,7 @@ async def revoke_mandate(id: MandatePath, services: Services, credential: Creden
     problems=("not_found", "state_conflict"),
 )
 async def challenge_mandate_approval(id: MandatePath, services: Services, caller: Wallet) -> AssertionChallengeView:
-    """Returns a challenge over the mandate and its id. Pass it to `navigator.credentials.get()`. It is good once, for
+    """Returns a challenge over the mandate and its id. Pass it to `navigator.credentials.get()`. It is valid once, for
     five minutes.
     """
     of = id_of(PREFIX, id, _WHAT)
@@ -126,7 +128,7 @@ async def challenge_mandate_approval(id: MandatePath, services: Services, caller
     problems=("not_found", "state_conflict", "invalid_passkey"),
 )
 async def approve_mandate(id: MandatePath, data: AssertionRequest, services: Services, caller: Wallet) -> MandateView:
-    """For a mandate that was granted before the wallet's first passkey: from now on its payee draws again."""
+    """Approves a mandate that was granted before the wallet's first passkey: from now on its payee can draw again."""
     of, assertion = id_of(PREFIX, id, _WHAT), assertion_of(data)
     async with services.database.transaction() as connection:
         assets, now = services.settings.assets, services.clock()
@@ -148,7 +150,9 @@ async def approve_mandate(id: MandatePath, data: AssertionRequest, services: Ser
 async def draw(
     request: Request[Any, Any, Any], id: MandatePath, data: DrawRequest, services: Services, caller: Wallet
 ) -> Response[PaymentView]:
-    """A payment to the caller from whoever granted the mandate. Its `reference` and `metadata` are the caller's."""
+    """Makes a payment to the caller from the wallet that granted the mandate. Its `reference` and `metadata` are the
+    caller's.
+    """
     of = id_of(PREFIX, id, _WHAT)
 
     async def operation(connection: Connection, now: datetime) -> tuple[int, Struct]:

@@ -52,7 +52,7 @@ from gateway.payments.records.search import PaymentFilter
 from gateway.payments.requests.request import PREFIX
 from gateway.postgres.pool import Connection
 
-#: Whose payment a path names.
+#: The noun in a NotFound for an unknown id in the path.
 PaymentPath = Annotated[str, path_id("pay", "The payment's id.")]
 
 
@@ -86,15 +86,16 @@ ACCEPTED = {
 async def pay(
     request: Request[Any, Any, Any], data: PaymentRequest, services: Services, credential: Credential
 ) -> Response[PaymentView]:
-    """A ledger payment is settled, or held for capture, when the call returns (201). A token payment is accepted (202),
-    and settles when its block is final.
+    """Makes a payment. A ledger payment is settled, or held for capture, when the call returns (201). A token payment
+    is accepted (202), and settles when its block is final.
 
-    If the payer signs with their own key, a token payment has the state `requires_confirmation`, and `to_sign` is what
-    to sign. If the wallet's policy requires an approval, any payment has that state, and `approval` has the reasons.
+    If the payer signs with their own key, a token payment has the state `requires_confirmation`, and `to_sign` is the
+    data to sign. If the wallet's policy requires an approval, any payment has that state, and `approval` has the
+    reasons.
     """
     caller = credential.wallet
     note_payment(request.scope, data, services.settings.assets)
-    # Most payments are answered before they come here, in the same words: see fast/.
+    # Most payments are answered by the fast path, with the same answers: see fast/.
     asked = asked_of(services, data, credential)
     if shares_commits(caller, asked):
         together: Payments = request.app.state.payments
@@ -130,7 +131,7 @@ async def preview(data: PaymentRequest, services: Services, caller: Wallet, cred
 
 @get("/v1/payments/{id:str}", tags=["Payments"], summary="Get a payment", needs="read", problems=("not_found",))
 async def get_payment(id: PaymentPath, services: Services, caller: Wallet) -> PaymentView:
-    """Its payer and its payee can see a payment."""
+    """Returns a payment, to its payer and its payee."""
     async with services.database.reading() as connection:
         payment = await records.payment(connection, services.settings.assets, payment_id(id), caller.id)
         return payment_view(payment, caller.id, await sign.to_sign(connection, services.settings, payment))
@@ -144,12 +145,14 @@ async def list_payments(
     cursor: Cursor = None,
     in_state: Annotated[State | None, QueryParameter(name="state", description="Only payments in this state.")] = None,
     asset: Annotated[str | None, asset_parameter("Only payments of this asset.")] = None,
-    rail: Annotated[RailName | None, QueryParameter(description="Only payments by this rail.")] = None,
+    rail: Annotated[RailName | None, QueryParameter(description="Only payments on this rail.")] = None,
     reference: Annotated[str | None, _filter("The caller's own reference, exactly.", "order-17")] = None,
     memo: Annotated[str | None, _filter("The whole memo, exactly.", "lunch")] = None,
     from_: Annotated[
         str | None,
-        QueryParameter(name="from", description="Who paid: @handle or address.", schema_extra={"examples": ["@alice"]}),
+        QueryParameter(
+            name="from", description="The payer: @handle or address.", schema_extra={"examples": ["@alice"]}
+        ),
     ] = None,
     to: Annotated[str | None, _filter("Who was paid: @handle or address.", "@bob")] = None,
     counterparty: Annotated[str | None, _filter("The other side, whoever paid: @handle or address.", "@bob")] = None,
@@ -162,8 +165,8 @@ async def list_payments(
     amount_min: Annotated[str | None, _filter("Of this amount or more: a decimal, with `asset`.", "10.00")] = None,
     amount_max: Annotated[str | None, _filter("Of this amount or less: a decimal, with `asset`.", "50.00")] = None,
 ) -> PaymentsPage:
-    """Payments from and to the caller that match every filter, newest first. With filters a page may have fewer than
-    `limit` payments, or none, although more follow: continue until `next_cursor` is null.
+    """Lists payments from and to the caller that match every filter, newest first. With filters a page may have fewer
+    than `limit` payments, or none, although more follow: continue until `next_cursor` is null.
     """
     before = PaymentId(read("pay", cursor_position(cursor))) if cursor else None
     of = None if asset is None else services.settings.assets.of_wallet(asset)
@@ -190,8 +193,8 @@ async def list_payments(
 async def list_waiting_payments(
     services: Services, caller: Wallet, limit: Limit = 50, cursor: Cursor = None
 ) -> PaymentsPage:
-    """Payments of the caller that wait for an approval by passkey, or for a signature by the caller's own key, newest
-    first: all of them, however many payments were made since.
+    """Lists the caller's payments that wait for an approval by passkey, or for a signature by the caller's own key,
+    newest first.
     """
     before = PaymentId(read("pay", cursor_position(cursor))) if cursor else None
     async with services.database.reading() as connection:
@@ -298,9 +301,9 @@ async def void(
     problems=("not_found", "invalid_signature", "state_conflict", "withdrawals_frozen", "wallet_frozen", "in_recovery"),
 )
 async def sign_payment(id: PaymentPath, data: SignatureRequest, services: Services, caller: Wallet) -> PaymentView:
-    """Takes the signature of the payment's `to_sign`, by the key of the payer's address or as the contract at that
-    address accepts it, and queues the payment. Sending the same signature again returns the payment in its current
-    state.
+    """Submits the signature of the payment's `to_sign`, by the key of the payer's address or in the form that the
+    contract at that address accepts, and queues the payment. Sending the same signature again returns the payment in
+    its current state.
     """
     signed = signature_bytes(data.signature)
     of = payment_id(id)
@@ -325,7 +328,7 @@ async def sign_payment(id: PaymentPath, data: SignatureRequest, services: Servic
 async def refund(
     request: Request[Any, Any, Any], id: PaymentPath, data: RefundRequest, services: Services, credential: Credential
 ) -> Response[PaymentView]:
-    """Refunds what is left of the payment, or a part of it. The refund is a payment of its own, whose `refund_of` is
+    """Refunds the rest of the payment, or a part of it. The refund is a payment of its own, whose `refund_of` is
     the refunded payment. Its reference and metadata are the refunder's.
     """
 
@@ -370,7 +373,7 @@ def _has_its_key(payment: Payment) -> bool:
 
 
 def note_payment(scope: Scope, data: PaymentRequest, assets: Assets) -> None:
-    """Report the request to metrics. With an unknown asset it has no rail."""
+    """Record the request for metrics. With an unknown asset it has no rail."""
     instrumentation.note_payment(scope, rails_of(assets).get(data.asset, NO_RAIL), is_hold=not data.capture)
 
 
@@ -380,14 +383,14 @@ def shares_commits(caller: Wallet, asked: PayRequest) -> bool:
 
 
 def asked_of(services: Services, data: PaymentRequest, by: Credential) -> PayRequest:
-    """The payment that a request asks for. Raises UnknownAsset, InvalidAmount, AmountTooPrecise, InvalidRequest (its
+    """The payment that the body describes. Raises UnknownAsset, InvalidAmount, AmountTooPrecise, InvalidRequest (its
     note), NotFound (the request for money that it pays).
     """
     return pay_request(data, services.settings.assets.of_wallet(data.asset).parse_positive(data.amount), by)
 
 
 def pay_request(data: PaymentRequest, money: Money, by: Credential) -> PayRequest:
-    """The payment of `money` that a request asks for. Raises InvalidRequest (its note), NotFound (the request for money
+    """The payment of `money` that the body describes. Raises InvalidRequest (its note), NotFound (the request for money
     that it pays).
     """
     written = note_of(by.wallet.id, data.reference, data.metadata)
@@ -396,7 +399,7 @@ def pay_request(data: PaymentRequest, money: Money, by: Credential) -> PayReques
 
 
 def _amount(name: str, text: str | None, asset: Asset | None) -> Money | None:
-    """An amount to filter by. Raises InvalidRequest if it is no amount of the asset, or no asset is given."""
+    """An amount to filter by. Raises InvalidRequest if it is not an amount of the asset, or no asset is given."""
     if text is None:
         return None
     if asset is None:
@@ -408,7 +411,7 @@ def _amount(name: str, text: str | None, asset: Asset | None) -> Money | None:
 
 
 def request_id(text: str) -> RequestId:
-    """The id of a request for money. Raises NotFound if it is none."""
+    """The id of a request for money. Raises NotFound if the text is not one."""
     return RequestId(id_of(PREFIX, text, f"request {text[:60]}"))
 
 

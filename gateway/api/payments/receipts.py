@@ -1,4 +1,4 @@
-"""Receipts: what a payment was, as a PDF."""
+"""Receipts of payments as PDFs."""
 
 from typing import Annotated
 
@@ -15,7 +15,9 @@ from gateway.statements.receipt import Receipt
 
 TimeZone = Annotated[
     str,
-    QueryParameter(description="In which the file shows times (IANA).", schema_extra={"examples": ["Asia/Bangkok"]}),
+    QueryParameter(
+        description="The time zone of times in the file (IANA).", schema_extra={"examples": ["Asia/Bangkok"]}
+    ),
 ]
 
 
@@ -30,8 +32,8 @@ TimeZone = Annotated[
 async def get_receipt_pdf(
     id: PaymentPath, services: Services, caller: Wallet, time_zone: TimeZone = "UTC", language: Locale = "en"
 ) -> Response[bytes]:
-    """Who paid whom, how much, when, and what became of it; of a token payment also the chain, the transaction and the
-    final block. Its payer and its payee can get it. A payment that has not settled has one too, which says so.
+    """Returns a receipt: payer, payee, amount, time and state; for a token payment also the chain, the transaction and
+    the final block. The payer and the payee can get it. The receipt of a payment that has not settled says so.
     """
     check_time_zone(time_zone)
     return await pdf_of(services, await receipt_of(services, caller, id, Language(language, time_zone)))
@@ -47,6 +49,6 @@ async def receipt_of(services: Services, caller: Wallet, id: str, language: Lang
 
 
 async def pdf_of(services: Services, receipt: Receipt) -> Response[bytes]:
-    """The file that a browser keeps (RFC 6266)."""
+    """The answer with the file, for a browser to download (RFC 6266)."""
     headers = {"Content-Disposition": f'attachment; filename="receipt-{receipt.id}.pdf"', "Cache-Control": "no-store"}
     return Response(await services.pdfs.make(receipt), media_type=PDF, headers=headers)

@@ -37,7 +37,7 @@ class MoneyRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class ConversionRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """`amount` of `asset`, into as much of `to_asset`."""
+    """Convert `amount` of `asset` into the same amount of `to_asset`."""
 
     amount: Amount
     asset: AssetCode
@@ -56,7 +56,7 @@ class PaymentRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class BulkPaymentRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """A payment as in POST /v1/payments, with an idempotency key of its own where the caller has one."""
+    """A payment as in POST /v1/payments, optionally with an idempotency key of its own."""
 
     to: PayeeText
     amount: Amount
@@ -64,20 +64,20 @@ class BulkPaymentRequest(Struct, forbid_unknown_fields=True, omit_defaults=True)
     memo: MemoText | None = None
     capture: Capture = True
     idempotency_key: (
-        Annotated[str, Meta(description="By default made of the key of the whole and the place in it.")] | None
+        Annotated[str, Meta(description="By default derived from the batch's key and the payment's index.")] | None
     ) = None
     reference: Reference | None = None
     metadata: MetadataObject | None = None
 
 
 class AmountRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """Without an amount, all of it."""
+    """The amount; without it, all of the payment."""
 
     amount: Amount | None = None
 
 
 class RefundRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """Without an amount, all that is left. A refund has a reference and metadata of its own."""
+    """The amount; without it, all that has not been refunded. A refund has a reference and metadata of its own."""
 
     amount: Amount | None = None
     reference: Reference | None = None
@@ -117,7 +117,7 @@ class ApprovalView(Struct):
     """Why the payer has to approve a payment, and until when."""
 
     reasons: list[ReasonText]
-    expires_at: Annotated[Time | None, Meta(description="Then the payment expires, and its money is available again.")]
+    expires_at: Annotated[Time | None, Meta(description="When the payment expires and its money is available again.")]
 
 
 class PaymentView(Struct, rename={"from_": "from"}):
@@ -129,11 +129,11 @@ class PaymentView(Struct, rename={"from_": "from"}):
     to: Party
     amount: Decimal
     asset: AssetCode
-    fee: Annotated[Decimal, Meta(description="What the payer pays on top of the amount, in its asset.")]
+    fee: Annotated[Decimal, Meta(description="The fee, which the payer pays on top of the amount, in the same asset.")]
     memo: MemoText | None
     route: Route
-    captured: Annotated[Decimal, Meta(description="How much of the amount was paid so far.")]
-    refunded: Annotated[Decimal, Meta(description="How much of that was refunded.")]
+    captured: Annotated[Decimal, Meta(description="The part of the amount that was paid so far.")]
+    refunded: Annotated[Decimal, Meta(description="The part of `captured` that was refunded.")]
     refund_of: Annotated[PaymentIdText | None, Meta(description="The payment that this one refunds.")]
     tx_hash: TxHash | None
     failure: Annotated[str | None, Meta(description="Why it failed.")]
@@ -142,7 +142,9 @@ class PaymentView(Struct, rename={"from_": "from"}):
         Time | None, Meta(description="Until when it can be captured, approved or signed; then it expires.")
     ]
     settled_at: Time | None
-    to_sign: Annotated[TypedData | None, Meta(description="What the payer's own key has to sign; null if nothing.")]
+    to_sign: Annotated[
+        TypedData | None, Meta(description="The data that the payer's own key has to sign; null if none.")
+    ]
     approval: Annotated[ApprovalView | None, Meta(description="Why the payer has to approve it; null if not.")]
     undo_until: Annotated[
         Time | None, Meta(description="Until when the payer can void it; afterwards it cannot be undone.")
@@ -154,14 +156,14 @@ class PaymentView(Struct, rename={"from_": "from"}):
 class BulkResultView(Struct, omit_defaults=True):
     """The result of one payment of a batch: `status` is the HTTP status that it would have had alone."""
 
-    index: Annotated[int, Meta(description="The payment's place, from 0.")]
+    index: Annotated[int, Meta(description="The payment's index, from 0.")]
     status: int
     id: PaymentIdText | None = None
     state: PaymentState | None = None
     problem: Annotated[dict[str, Any], Meta(extra_json_schema={"title": "Problem"})] | None = None
-    replayed: Annotated[bool, Meta(description="Present when the line's key had paid it already: nothing moved.")] = (
-        False
-    )
+    replayed: Annotated[
+        bool, Meta(description="Present if the payment was made earlier with the line's key: no money moved now.")
+    ] = False
 
 
 class PreviewView(Struct):
@@ -194,16 +196,16 @@ class MandateView(Struct, rename={"from_": "from"}):
     from_: Party
     to: Party
     asset: AssetCode
-    rail: Annotated[RailName | None, Meta(description="By this rail only; null: by any.")]
-    draw: Annotated[Decimal | None, Meta(description="The most in one draw; null: any.")]
+    rail: Annotated[RailName | None, Meta(description="On this rail only; null: on any.")]
+    draw: Annotated[Decimal | None, Meta(description="The most in one draw; null: no limit.")]
     period: Annotated[Decimal, Meta(description="The most in any period.")]
     period_days: int
-    total: Annotated[Decimal | None, Meta(description="The most in all; null: any.")]
+    total: Annotated[Decimal | None, Meta(description="The most in all; null: no limit.")]
     created_at: Time
     expires_at: Time | None
     revoked_at: Time | None
     needs_approval: Annotated[
-        bool, Meta(description="It is from before its payer's first passkey: nothing is drawn until that approves it.")
+        bool, Meta(description="Granted before the first passkey: no draw is accepted until it is approved.")
     ]
 
 
@@ -212,21 +214,21 @@ class MandatesPage(Struct):
 
 
 class MandateRequest(Struct, forbid_unknown_fields=True):
-    """How much of an asset `payee` may draw. A guarded wallet grants it with an `approval` of all other fields."""
+    """How much of an asset `payee` may draw. A guarded wallet needs an `approval` of all other fields."""
 
-    payee: Annotated[str, Meta(description="Who may draw: a handle.", examples=["@shop"])]
+    payee: Annotated[str, Meta(description="The handle of the payee.", examples=["@shop"])]
     asset: AssetCode
     period: Annotated[str, Meta(description="The most in any period.", examples=["20.00"])]
     period_days: Annotated[int, Meta(ge=1, le=366, description="Days of a period, such as 1, 7 or 30.")] = 30
-    draw: Annotated[str | None, Meta(description="The most in one draw; null: any.", examples=["10.00"])] = None
-    total: Annotated[str | None, Meta(description="The most in all; null: any.", examples=["240.00"])] = None
-    rail: Annotated[RailName | None, Meta(description="By this rail only; null: by any.")] = None
+    draw: Annotated[str | None, Meta(description="The most in one draw; null: no limit.", examples=["10.00"])] = None
+    total: Annotated[str | None, Meta(description="The most in all; null: no limit.", examples=["240.00"])] = None
+    rail: Annotated[RailName | None, Meta(description="On this rail only; null: on any.")] = None
     expires_at: Annotated[datetime, Meta(tz=True, description="Null: until it is revoked.")] | None = None
     approval: AssertionRequest | None = None
 
 
 class LimitShape(Struct, forbid_unknown_fields=True):
-    """The most that goes without an approval."""
+    """The most that can be paid without an approval."""
 
     payment: Annotated[str, Meta(description="In one payment.", examples=["100.00"])]
     day: Annotated[str, Meta(description="In any 24 hours.", examples=["300.00"])]
@@ -259,7 +261,9 @@ PolicyVersion = Annotated[
 
 
 class PolicyRequest(Struct, forbid_unknown_fields=True):
-    """The whole policy: what is left out has its default. `approval` is needed where something is loosened."""
+    """The whole policy: fields that are left out get their defaults. `approval` is needed if the policy becomes
+    looser.
+    """
 
     limits: Limits = {}
     approve_new_payee: ApproveNewPayee = True

@@ -1,4 +1,6 @@
-"""This was not me: stop everything that leaves a wallet, also by a link in a notification, and let it go on later."""
+"""Report a payment as unauthorized, which freezes the wallet, also by a link in a notification; unfreeze the wallet
+later.
+"""
 
 from typing import Annotated
 
@@ -23,14 +25,16 @@ from gateway.payments.checks import wallet_freeze
 from gateway.payments.ends import report_unauthorized
 from gateway.payments.model.payment import Payment
 
-TokenPath = Annotated[str, PathParameter(description="The end of a report link.", schema_extra={"examples": ["q2Zx"]})]
+TokenPath = Annotated[
+    str, PathParameter(description="The token at the end of a report link.", schema_extra={"examples": ["q2Zx"]})
+]
 
 
 class ReportLinkView(Struct):
-    """Shown once, for whoever notifies the wallet's owner of the payment."""
+    """A link, shown once, to put into a notification of the payment to the wallet's owner."""
 
     path: Annotated[
-        str, Meta(description="To be put behind the gateway's public address.", examples=["/v1/report-links/q2…"])
+        str, Meta(description="The path to append to the gateway's public URL.", examples=["/v1/report-links/q2…"])
     ]
 
 
@@ -43,7 +47,7 @@ class ReportView(Struct):
     asset: AssetCode
     created_at: Time
     state: PaymentState
-    question: Annotated[str, Meta(description="What to ask the wallet's owner.")]
+    question: Annotated[str, Meta(description="The question to show to the wallet's owner.")]
 
 
 class UnfrozenView(Struct):
@@ -59,8 +63,8 @@ class UnfrozenView(Struct):
     problems=("not_found",),
 )
 async def report_payment(id: PaymentPath, services: Services, credential: Credential) -> PaymentView:
-    """Freezes the caller's wallet: nothing leaves it from now on, and the payment ends where it still can. Reading the
-    wallet is enough to report, since a report only stops.
+    """Freezes the caller's wallet: no money leaves it from now on, and the payment is ended if it still can be. The
+    `read` scope is sufficient, since a report only stops money.
     """
     caller = credential.wallet.id
     payment = await report_unauthorized.report(
@@ -77,8 +81,8 @@ async def report_payment(id: PaymentPath, services: Services, credential: Creden
     problems=("not_found",),
 )
 async def create_report_link(id: PaymentPath, services: Services, caller: Wallet) -> ReportLinkView:
-    """For a notification about this payment: whoever follows the link freezes the wallet, and can do nothing else with
-    it. It is good for thirty days.
+    """Creates a link for a notification about this payment: following it freezes the wallet and does nothing else. It
+    is valid for thirty days.
     """
     async with services.database.transaction() as connection:
         token = await report_unauthorized.link(
@@ -96,7 +100,7 @@ async def create_report_link(id: PaymentPath, services: Services, caller: Wallet
     problems=("not_found",),
 )
 async def get_report_link(token: TokenPath, services: Services) -> ReportView:
-    """Does nothing, since programs open links that nobody has clicked."""
+    """Returns the payment of the link and does nothing, since mail programs open links that nobody has clicked."""
     async with services.database.reading() as connection:
         return _view(await report_unauthorized.of_link(connection, services.settings, token, services.clock()))
 
@@ -111,7 +115,7 @@ async def get_report_link(token: TokenPath, services: Services) -> ReportView:
     problems=("not_found",),
 )
 async def follow_report_link(token: TokenPath, services: Services) -> ReportView:
-    """Freezes the payer's wallet: nothing leaves it from now on, and the payment ends where it still can."""
+    """Freezes the payer's wallet: no money leaves it from now on, and the payment is ended if it still can be."""
     async with services.database.reading() as connection:
         found = await report_unauthorized.of_link(connection, services.settings, token, services.clock())
     return _view(
@@ -123,7 +127,7 @@ async def follow_report_link(token: TokenPath, services: Services) -> ReportView
 
 @post("/v1/wallet/unfreeze/challenge", tags=["Freezes"], summary="Start unfreezing the wallet", needs="read")
 async def challenge_unfreeze(services: Services, caller: Wallet) -> AssertionChallengeView:
-    """Pass it to `navigator.credentials.get()`. It is good once, for five minutes."""
+    """Returns a challenge. Pass it to `navigator.credentials.get()`. It is valid once, for five minutes."""
     async with services.database.transaction() as connection:
         return assertion_challenge_view(
             *await report_unauthorized.create_challenge(
@@ -141,7 +145,9 @@ async def challenge_unfreeze(services: Services, caller: Wallet) -> AssertionCha
     problems=("invalid_passkey",),
 )
 async def unfreeze_wallet(data: AssertionRequest, services: Services, caller: Wallet) -> UnfrozenView:
-    """By a passkey that is at least a day old, a day after the wallet was frozen. What operators froze stays frozen."""
+    """Unfreezes the wallet, at the earliest a day after it was frozen, with a passkey that is at least a day old. A
+    freeze by operators stays.
+    """
     assertion = assertion_of(data)
     async with services.database.transaction() as connection:
         await report_unauthorized.unfreeze(connection, caller.id, assertion, services.clock())

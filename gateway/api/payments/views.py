@@ -1,4 +1,4 @@
-"""Answers about payments, conversions, mandates and the bank: a function for each shape."""
+"""Functions that make the answers about payments, conversions, mandates and the bank: one for each shape."""
 
 from typing import Any
 
@@ -40,7 +40,9 @@ def conversion_view(conversion: Conversion) -> ConversionView:
 
 
 def payment_view(payment: Payment, viewer: WalletId | None, to_sign: dict[str, Any] | None = None) -> PaymentView:
-    """The payment as the wallet `viewer` sees it: a note is its author's alone. None: somebody without a wallet."""
+    """The payment as the wallet `viewer` sees it: a note is shown to its author only. None: a viewer without a
+    wallet.
+    """
     note = payment.note if payment.note is not None and payment.note.author == viewer else None
     return PaymentView(
         id=show("pay", payment.id),

@@ -24,14 +24,14 @@ REQUEST = RequestView(
     ended_at=None,
 )
 
-#: What each call is sent, by its operation id.
+#: The request of each call, by its operation id.
 REQUESTS: Final[Mapping[str, Struct]] = {
     "create_request": NewRequest("@bob", "12.50", "EUR", "dinner"),
     "decline_request": NothingRequest(),
     "cancel_request": NothingRequest(),
 }
 
-#: What each call is answered, by its operation id.
+#: The answer of each call, by its operation id.
 ANSWERS: Final[Mapping[str, Struct]] = {
     "create_request": REQUEST,
     "list_requests": RequestsPage([REQUEST], None),

@@ -45,8 +45,8 @@ RequestPath = Annotated[str, path_id(PREFIX, "The request's id.")]
 async def create_request(
     request: Request[Any, Any, Any], data: NewRequest, services: Services, caller: Wallet
 ) -> Response[RequestView]:
-    """Asks another wallet to pay the caller. Both see the request, and nobody else. No money moves: the other wallet
-    pays it, or declines it.
+    """Requests money from another wallet. Only the two wallets can see the request. No money moves: the other wallet
+    pays or declines it.
     """
     amount = services.settings.assets.of_wallet(data.asset).parse_positive(data.amount)
     if data.expires_at is not None:
@@ -66,16 +66,16 @@ async def list_requests(
     limit: Limit = 50,
     cursor: Cursor = None,
     direction: Annotated[
-        Direction | None, QueryParameter(description="`in`: what the caller is asked; `out`: what the caller asks.")
+        Direction | None, QueryParameter(description="`in`: requests to the caller; `out`: requests by the caller.")
     ] = None,
     in_state: Annotated[
         RequestState | None, QueryParameter(name="state", description="Only requests in this state.")
     ] = None,
     counterparty: Annotated[
-        str | None, QueryParameter(description="The other side: a handle.", schema_extra={"examples": ["@bob"]})
+        str | None, QueryParameter(description="The handle of the other side.", schema_extra={"examples": ["@bob"]})
     ] = None,
 ) -> RequestsPage:
-    """Requests that the caller made or is asked, and that match every filter, newest first."""
+    """Lists requests by and to the caller that match every filter, newest first."""
     before = RequestId(read(PREFIX, cursor_position(cursor))) if cursor else None
     where = RequestFilter(direction, in_state, None if counterparty is None else fold(counterparty))
     async with services.database.reading() as connection:
@@ -88,7 +88,7 @@ async def list_requests(
 
 @get("/v1/requests/{id:str}", tags=["Requests"], summary="Get a request", needs="read", problems=("not_found",))
 async def get_request(id: RequestPath, services: Services, caller: Wallet) -> RequestView:
-    """The wallet that made a request and the wallet that is asked can see it."""
+    """Returns a request, to the wallet that made it and the wallet that it is addressed to."""
     async with services.database.reading() as connection:
         assets, now = services.settings.assets, services.clock()
         return request_view(await rows.one(connection, assets, request_id(id), caller.id, now), caller.id)

@@ -21,9 +21,9 @@ from gateway.payments.requests.state import STATES
 
 
 class NewRequest(Struct, forbid_unknown_fields=True, omit_defaults=True, rename={"from_": "from"}):
-    """What is asked, and of whom."""
+    """A new request: the payer and the amount."""
 
-    from_: Annotated[str, Meta(description="Who is asked to pay: a handle.", examples=["@bob"])]
+    from_: Annotated[str, Meta(description="The payer's handle.", examples=["@bob"])]
     amount: Amount
     asset: AssetCode
     memo: MemoText | None = None
@@ -33,7 +33,7 @@ class NewRequest(Struct, forbid_unknown_fields=True, omit_defaults=True, rename=
 
 
 class RequestView(Struct, rename={"from_": "from"}):
-    """A request for money: `to` asks `from` to pay it an amount."""
+    """A request for money: `to` requests an amount from `from`."""
 
     id: RequestIdText
     state: Annotated[str, one_of(STATES, "The request's state.")]
@@ -44,7 +44,7 @@ class RequestView(Struct, rename={"from_": "from"}):
     memo: MemoText | None
     payment: Annotated[
         PaymentIdText | None,
-        Meta(description="The payment that pays it. `to` sees it once `from` has approved it; null: none does."),
+        Meta(description="The payment that pays it; null: none yet. `to` sees it once `from` has approved it."),
     ]
     created_at: Time
     expires_at: Annotated[Time, Meta(description="Until when it can be paid.")]

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from gateway.api.status.shapes import HealthView, ReadyView, SolvencyPage, SolvencyView
 
-#: What each call is answered, by its operation id: the first of its statuses, and others where they are.
+#: The answers of each call, by its operation id: that of its first status, and of others where there are any.
 ANSWERS: Final[Mapping[str, Struct]] = {
     "get_solvency": SolvencyPage(
         [

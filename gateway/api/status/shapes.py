@@ -8,18 +8,18 @@ from gateway.api.fields import AssetCode, Decimal, Time
 
 
 class SolvencyView(Struct):
-    """The supply of a token, and what backs it."""
+    """The supply of a token, its holders and its reserve."""
 
     asset: AssetCode
-    supply: Annotated[Decimal, Meta(description="What the token's contract has issued.")]
-    wallets: Annotated[Decimal, Meta(description="What the gateway's wallets have of it.")]
-    outside: Annotated[Decimal, Meta(description="What other addresses have of it.")]
+    supply: Annotated[Decimal, Meta(description="The supply of the token.")]
+    wallets: Annotated[Decimal, Meta(description="The balance of all wallets of the gateway.")]
+    outside: Annotated[Decimal, Meta(description="The balance of all other addresses.")]
     reserve: Annotated[Decimal, Meta(description="The currency that backs it.")]
     final_block: int | None
     checked_block: (
         Annotated[int, Meta(description="The final block up to which the ledger was reconciled with the chain.")] | None
     )
-    difference: Annotated[Decimal, Meta(description="What does not add up; zero where all does.")]
+    difference: Annotated[Decimal, Meta(description="The difference; zero if everything adds up.")]
 
 
 class FrozenView(Struct):
@@ -39,7 +39,7 @@ class HealthView(Struct):
 
 
 class ReadyView(Struct):
-    """`ok`: payments are accepted. Where the node or the worker are not ok, token payments wait."""
+    """`ok`: payments are accepted. If the node or the worker is not ok, token payments wait."""
 
     status: Literal["ok"]
     node: Annotated[
@@ -49,7 +49,7 @@ class ReadyView(Struct):
     worker: Annotated[Literal["ok", "late", "none"], Meta(description="late: no worker has run for 30 seconds.")]
     relayers: Annotated[
         Literal["ok", "refused", "late"],
-        Meta(description="refused: a node refuses what is sent to it; late: what was sent does not become final."),
+        Meta(description="refused: a node refuses their transactions; late: their transactions do not become final."),
     ]
     reason: Annotated[str | None, Meta(description="Why the relayers are not ok.")]
     recovery: Annotated[

@@ -14,13 +14,13 @@ from gateway.reconciliation import monitor
 from gateway.reconciliation.readiness import Probe
 from gateway.reconciliation.solvency import solvency
 
-#: How long one answer serves everybody who asks, since it adds up all wallets, and needs no key.
+#: How long one answer is cached, since it adds up all wallets and anybody may request it.
 _SOLVENCY_SECONDS = 2.0
 
 
 @get("/v1/solvency", tags=["Status"], summary="Get solvency", needs="nothing", counts=None)
 async def get_solvency(services: Services, state: State) -> SolvencyPage:
-    """Per token: what is issued, who holds it, what backs it, at which final block, and any difference.
+    """Returns per token its supply, its holders, its reserve, the final block, and any difference.
 
     `checked_block` is the final block up to which the ledger was reconciled with the chain. Where they differ twice in
     a row, withdrawals of the asset are listed in `frozen` until an operator unfreezes them.
@@ -29,7 +29,7 @@ async def get_solvency(services: Services, state: State) -> SolvencyPage:
 
 
 async def solvency_now(services: Services, state: State) -> SolvencyPage:
-    """The same, for a route of another kind of caller."""
+    """The same, for routes with other callers."""
     age = asyncio.get_running_loop().time() - state.solvency_at
     if state.solvency is None or age > _SOLVENCY_SECONDS:
         async with services.database.snapshot() as connection:
@@ -48,16 +48,16 @@ async def solvency_now(services: Services, state: State) -> SolvencyPage:
 
 @get("/health/live", tags=["Status"], summary="Check that the process is up", needs="nothing", counts=None)
 async def get_liveness() -> HealthView:
-    """Answers while the process answers at all."""
+    """Returns 200 as long as the process can answer."""
     return HealthView("ok")
 
 
 @get("/health/ready", tags=["Status"], summary="Check that payments are accepted", needs="nothing", counts=None)
 async def get_readiness(services: Services, state: State) -> ReadyView:
-    """200 while a payment would be accepted: the database commits. 503 otherwise, where the machine's clock is off by
-    more than a second, and once the process was told to stop; either within two seconds. The state of the node and of
-    the workers is reported and changes nothing of that: payments in the ledger need neither, and token payments wait in
-    the queue.
+    """Returns 200 while a payment would be accepted: the database commits. Returns 503 otherwise, if the machine's
+    clock is off by more than a second, and once the process is stopping; either within two seconds. The state of the
+    node and of the workers is reported, but does not change the status: ledger payments need neither, and token
+    payments wait in the queue.
     """
     if services.stopping.is_set():
         raise ShuttingDown

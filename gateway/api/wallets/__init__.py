@@ -1,7 +1,7 @@
-"""Routes about what the caller has.
+"""Routes for the caller's wallet.
 
 wallets.py   balances and statement; export the wallet's private key
-shapes.py    what comes in and goes out
-views.py     how answers are made from the packages' own values
+shapes.py    the types of requests and answers
+views.py     functions that make answers from the packages' values
 examples.py  examples of both in the OpenAPI document
 """

@@ -21,7 +21,7 @@ from gateway.api.wallets.shapes import (
 )
 from gateway.api.wallets.views import KEY_WARNING
 
-#: What each call is sent, by its operation id.
+#: The request of each call, by its operation id.
 REQUESTS: Final[Mapping[str, Struct]] = {
     "close_wallet": CloseRequest("@alice closes this wallet for ever"),
     "export_private_key": KeyExportRequest(f"@alice exports the key of {ALICE_ADDRESS}"),
@@ -37,7 +37,7 @@ WALLET = WalletView(
     [],
 )
 
-#: What each call is answered, by its operation id: the first of its statuses, and others where they are.
+#: The answers of each call, by its operation id: that of its first status, and of others where there are any.
 ANSWERS: Final[Mapping[str, Struct]] = {
     "get_wallet": WALLET,
     "close_wallet": ClosedWalletView("alice", ALICE, NOW),
@@ -60,7 +60,7 @@ ANSWERS: Final[Mapping[str, Struct]] = {
     ),
 }
 
-#: What each call that answers a file is answered, by its operation id: its media type, and its text.
+#: The answers that are files, by operation id: media type and text.
 FILES: Final[Mapping[str, tuple[str, str]]] = {
     "get_statement_pdf": ("application/pdf", "%PDF-1.7 …"),
     "get_receipt_pdf": ("application/pdf", "%PDF-1.7 …"),

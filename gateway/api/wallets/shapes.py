@@ -51,24 +51,26 @@ class ClosedWalletView(Struct):
 class ExportedKeyView(Struct):
     address: Address
     private_key: Annotated[str, Meta(description="0x and 64 hex digits. Show it to nobody.")]
-    warning: Annotated[str, Meta(description="What whoever has the key can do, for the owner to read.")]
+    warning: Annotated[str, Meta(description="A warning to the owner: what anybody with the key can do.")]
 
 
 class BalanceView(Struct):
     asset: AssetCode
-    kind: Annotated[Literal["fiat", "token"], Meta(description="Where it is: in the ledger, or on the chain.")]
-    posted: Annotated[Decimal, Meta(description="What the wallet has: `pending` and `available` together.")]
+    kind: Annotated[
+        Literal["fiat", "token"], Meta(description="The rail of the asset: in the ledger, or on the chain.")
+    ]
+    posted: Annotated[Decimal, Meta(description="The balance: `pending` and `available` together.")]
     pending: Annotated[
-        Decimal | None, Meta(description="What of `posted` is set aside for payments; null at a past time: not known.")
+        Decimal | None, Meta(description="The part of `posted` that is on hold; null at a past time: not known.")
     ]
     available: Annotated[
-        Decimal | None, Meta(description="What of `posted` can be paid; null at a past time: not known.")
+        Decimal | None, Meta(description="The part of `posted` that can be paid; null at a past time: not known.")
     ]
     final_block: Annotated[int, Meta(description="The block at which a token balance is final.")] | None
 
 
 class WalletFreezeView(Struct):
-    """A reason why nothing leaves the wallet. It is unfrozen when the last one has ended."""
+    """A reason why the wallet is frozen. It is unfrozen when the last reason has ended."""
 
     placed_at: Time
     by: Annotated[Literal["owner", "operators"], Meta(description="Who froze it.")]
@@ -76,9 +78,11 @@ class WalletFreezeView(Struct):
         PaymentIdText | None, Meta(description="The payment that the owner reported as unauthorized; null: operators.")
     ]
     unfreezes_at: Annotated[
-        Time | None, Meta(description="From then on the owner's passkey ends it; null: only operators do.")
+        Time | None, Meta(description="From then on the owner's passkey can end it; null: only operators can.")
     ]
-    expires_at: Annotated[Time | None, Meta(description="When it ends unless operators confirm it; null: it does not.")]
+    expires_at: Annotated[
+        Time | None, Meta(description="When it expires unless operators approve it; null: it does not expire.")
+    ]
 
 
 class WalletView(Struct):
@@ -86,12 +90,10 @@ class WalletView(Struct):
     wallet_id: WalletIdText
     address: Address
     custody: CustodyText
-    at: Annotated[Time | None, Meta(description="The past time that the balances are of; null: now.")]
+    at: Annotated[Time | None, Meta(description="The past time of the balances; null: now.")]
     balances: list[BalanceView]
-    frozen_at: Annotated[Time | None, Meta(description="Since when nothing leaves the wallet; null: it is not frozen.")]
-    freezes: Annotated[
-        list[WalletFreezeView], Meta(description="Why it is frozen now, the newest first, up to twenty.")
-    ]
+    frozen_at: Annotated[Time | None, Meta(description="Since when it is frozen; null: it is not.")]
+    freezes: Annotated[list[WalletFreezeView], Meta(description="The reasons in force, newest first, up to twenty.")]
 
 
 class EntryView(Struct, rename={"from_": "from"}):
@@ -101,14 +103,14 @@ class EntryView(Struct, rename={"from_": "from"}):
     asset: AssetCode
     amount: Decimal
     side: Annotated[Literal["debit", "credit"], Meta(description="debit: out of the wallet; credit: into it.")]
-    balance: Annotated[Decimal, Meta(description="What the wallet had after it.")]
+    balance: Annotated[Decimal, Meta(description="The balance after it.")]
     payment_id: PaymentIdText | None
     purpose: Annotated[
-        str, Meta(description="What moved it: `payment`, `refund`, `deposit`, `withdrawal`, `conversion`, …")
+        str, Meta(description="The kind of its subject: `payment`, `refund`, `deposit`, `withdrawal`, `conversion`, …")
     ]
-    reference: Annotated[str | None, Meta(description="The id of what moved it.")]
-    from_: Annotated[Party, Meta(description="Of an observation: who sent the tokens.")] | None
-    to: Annotated[Party, Meta(description="Of an observation: where they went.")] | None
+    reference: Annotated[str | None, Meta(description="The id of its subject.")]
+    from_: Annotated[Party, Meta(description="The sender of an observation's tokens.")] | None
+    to: Annotated[Party, Meta(description="The receiver of an observation's tokens.")] | None
     posted_at: Time
 
 
@@ -121,18 +123,20 @@ class AccountStatementView(Struct):
     """A period of one asset: `opening` + `paid_in` - `paid_out` = `closing`."""
 
     asset: AssetCode
-    opening: Annotated[Decimal, Meta(description="What the wallet had when the period began.")]
+    opening: Annotated[Decimal, Meta(description="The balance at the beginning of the period.")]
     paid_in: Decimal
     paid_out: Decimal
-    closing: Annotated[Decimal, Meta(description="What it had at the end, or has now.")]
-    entries: Annotated[int, Meta(description="How many entries there are.")]
+    closing: Annotated[Decimal, Meta(description="The balance at the end of the period, or now if it has not ended.")]
+    entries: Annotated[int, Meta(description="The number of entries.")]
 
 
 class StatementView(Struct, rename={"from_": "from"}):
     handle: Handle
     wallet_id: WalletIdText
-    from_: Annotated[Time, Meta(description="Where the period begins.")]
-    until: Annotated[Time, Meta(description="The moment that it ends before.")]
-    time_zone: Annotated[str, Meta(description="Where a month begins at midnight (IANA).", examples=["Asia/Bangkok"])]
+    from_: Annotated[Time, Meta(description="The beginning of the period, inclusive.")]
+    until: Annotated[Time, Meta(description="The end of the period, exclusive.")]
+    time_zone: Annotated[
+        str, Meta(description="The time zone in which a month begins at midnight (IANA).", examples=["Asia/Bangkok"])
+    ]
     made_at: Time
     accounts: list[AccountStatementView]

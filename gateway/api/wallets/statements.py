@@ -32,7 +32,7 @@ Asset = Annotated[
 Month = Annotated[
     str | None,
     QueryParameter(
-        description="A month of the time zone, instead of `from` and `until`.", schema_extra={"examples": ["2026-11"]}
+        description="A month in the time zone, instead of `from` and `until`.", schema_extra={"examples": ["2026-11"]}
     ),
 ]
 From = Annotated[str | None, time_parameter("from", "Posted at this time (RFC 3339) or later.")]
@@ -40,7 +40,7 @@ Until = Annotated[str | None, time_parameter("until", "Posted before this time (
 TimeZone = Annotated[
     str,
     QueryParameter(
-        description="Where a month begins at midnight, and in which a file shows times (IANA).",
+        description="The time zone in which a month begins at midnight, and a file shows times (IANA).",
         schema_extra={"examples": ["Asia/Bangkok"]},
     ),
 ]
@@ -80,11 +80,11 @@ async def get_statement_csv(
     time_zone: TimeZone = "UTC",
     asset: Asset = None,
 ) -> Stream:
-    """Every entry of the period, oldest first, with whom it was to or from, the memo, and the balance after it, as CSV
-    (RFC 4180) in UTF-8 with a byte order mark. The first line of an asset has its `opening_balance`, the last one its
-    `closing_balance` (that of now while the period lasts): a file without that one was cut off. Amounts have a point
-    and all decimals, and are below zero where money went out. A cell that a spreadsheet would take for a formula has a
-    quote in front.
+    """Returns every entry of the period, oldest first, with its counterparty, its memo and the balance after it, as CSV
+    (RFC 4180) in UTF-8 with a byte order mark. The first line of an asset has its `opening_balance`, the last its
+    `closing_balance` (the current balance if the period has not ended): a file without it was cut off. Amounts have a
+    decimal point and all decimals, and are negative if money went out. A cell that a spreadsheet would read as a
+    formula begins with a quote.
     """
     period = period_asked(month, from_, until, time_zone)
     found = await summaries_of(services, caller, period, asset)
@@ -110,8 +110,8 @@ async def get_statement_pdf(
     asset: Asset = None,
     language: Locale = "en",
 ) -> Response[bytes]:
-    """The period on pages of A4, for people: the same entries as in the CSV file, up to 2,000, with amounts and dates
-    as readers of the language expect them.
+    """Returns the period as a PDF on pages of A4: the same entries as in the CSV file, up to 2,000, with amounts and
+    dates in the format of the language.
     """
     period = period_asked(month, from_, until, time_zone)
     found = await summaries_of(services, caller, period, asset)
@@ -139,7 +139,7 @@ async def _csv(
 
 
 async def summaries_of(services: Services, caller: Wallet, period: Period, asset: str | None) -> list[Summary]:
-    """The period of one asset, or of each that the wallet had or moved in it."""
+    """The period of one asset, or of every asset that the wallet had or moved in it."""
     assets = services.settings.assets
     wanted = [assets.of_wallet(asset)] if asset is not None else assets.spendable()
     async with services.statement_slots.acquire(caller.handle), services.database.snapshot() as connection:
@@ -148,7 +148,7 @@ async def summaries_of(services: Services, caller: Wallet, period: Period, asset
 
 
 def period_asked(month: str | None, begins: str | None, ends: str | None, time_zone: str) -> Period:
-    """The period that a call asks for. Raises InvalidRequest for none, and for two."""
+    """The period in the parameters. Raises InvalidRequest if there is none, or two."""
     check_time_zone(time_zone)
     if month is not None and begins is None and ends is None:
         return month_of(month, time_zone)
@@ -159,6 +159,8 @@ def period_asked(month: str | None, begins: str | None, ends: str | None, time_z
 
 
 def _download(caller: Wallet, period: Period, kind: str) -> dict[str, str]:
-    """The headers of a file that a browser keeps (RFC 6266). Its name has letters of handles, digits and hyphens."""
+    """The headers of a file that a browser downloads (RFC 6266). Its name has only characters of handles, digits and
+    hyphens.
+    """
     name = f"statement-{caller.handle}-{period.name}.{kind}"
     return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}

@@ -25,11 +25,11 @@ from gateway.payments.ends.report_unauthorized import DELAY
 from gateway.statements.period import Period
 from gateway.statements.statement import Summary, reference_of
 
-#: What an asset's transfers are called in a statement when they are a payment's.
+#: The names in a statement of a payment's transfers.
 _PAYMENT_PURPOSES = ("payment", "refund")
 
 
-#: What everybody is told who has their key exported.
+#: The warning to everybody who exports a key.
 KEY_WARNING = (
     "Whoever sees this key can take every token at the address, for ever, and nothing takes that back. The gateway "
     "still has the key too. Keep it in a keystore that a password opens, and sign with nonces of 32 random bytes."
@@ -48,13 +48,13 @@ def balance_view(balance: Balance, cursor: Cursor | None) -> BalanceView:
 
 
 def past_balance_view(posted: Money) -> BalanceView:
-    """A balance at a past time, of which nothing is known but what was posted."""
+    """A balance at a past time, of which only the posted part is known."""
     kind: Literal["fiat", "token"] = "token" if posted.asset.kind == "token" else "fiat"
     return BalanceView(posted.asset.code, kind, posted.amount, None, None, None)
 
 
 def freeze_view(of: Freeze) -> WalletFreezeView:
-    """A freeze that is in force. The reason that operators have given stays with them."""
+    """A freeze that is in force. The operators' reason is not shown."""
     is_own = of.payment is not None
     return WalletFreezeView(
         placed_at=rfc3339(of.placed_at),
@@ -66,7 +66,7 @@ def freeze_view(of: Freeze) -> WalletFreezeView:
 
 
 def entry_view(entry: Entry, ends: tuple[str, str] | None = None) -> EntryView:
-    """`ends` are from whom and to whom the tokens of an observation moved."""
+    """An entry of the statement. `ends` are the sender and the receiver of an observation's tokens."""
     reference = reference_of(entry)
     return EntryView(
         number=entry.number,

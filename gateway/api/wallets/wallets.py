@@ -43,14 +43,14 @@ from gateway.payments.records import records
 
 @get("/v1/wallet", tags=["Wallet"], summary="Get the wallet and its balances", needs="read")
 async def get_wallet(services: Services, caller: Wallet, at: At = None) -> WalletView:
-    """Fiat and tokens, all read at one moment; tokens with the block at which they are final. An asset that takes no
-    new money is listed while the wallet has some of it.
+    """Returns the balances of fiat and tokens, all read at one moment; tokens with the final block that they were read
+    at. An asset that takes no new money is listed while the wallet has some of it.
 
     With `at`, the balances that were posted up to and including that time: zero before the wallet existed. `pending`
-    and `available` are null then, since what was set aside at a past time is not known. What is being committed now may
-    still be posted at a time of the last few seconds.
+    and `available` are null then, since past holds are not known. Transactions that are being committed may still be
+    posted at a time in the last few seconds.
 
-    While `freezes` has items, nothing leaves the wallet.
+    While `freezes` has items, no money leaves the wallet.
     """
     if at is not None:
         return await _wallet_at(services, caller, past_time_of("at", at, services.clock()))
@@ -81,8 +81,8 @@ async def get_wallet(services: Services, caller: Wallet, at: At = None) -> Walle
 async def export_private_key(
     data: KeyExportRequest, services: Services, credential: Credential
 ) -> Response[ExportedKeyView]:
-    """Returns the private key that the gateway keeps for the wallet's address. The owner confirms it in words
-    (`confirm`). Each export is an event of the wallet.
+    """Returns the private key that the gateway keeps for the wallet's address. The owner confirms the export with a
+    sentence (`confirm`). Each export is an event of the wallet.
 
     With the key the owner signs EIP-3009 authorizations without the gateway, and can leave without gas of their own.
     """
@@ -105,9 +105,9 @@ async def export_private_key(
 async def close_wallet(
     data: CloseRequest, services: Services, credential: Credential, request: Request[Any, Any, Any]
 ) -> Response[ClosedWalletView]:
-    """Closes the wallet for ever, once it has no money, nothing is under way and it is not frozen. Its API keys,
-    passkeys, sessions, mandates, webhooks and recovery codes end, and addresses for notifications are deleted. Its
-    handle is never given again, and payments to it are refused. The owner confirms it in words (`confirm`).
+    """Closes the wallet permanently. It must have no money and no pending payments, and must not be frozen. Its API
+    keys, passkeys, sessions, mandates, webhooks and recovery codes end, and its notification addresses are deleted. Its
+    handle can never be claimed again, and payments to it are refused. The owner confirms with a sentence (`confirm`).
     """
     of, now = credential.wallet, services.clock()
     async with services.database.transaction() as connection:
@@ -129,8 +129,8 @@ async def list_entries(
     from_: Annotated[str | None, time_parameter("from", "Posted at this time (RFC 3339) or later.")] = None,
     until: Annotated[str | None, time_parameter("until", "Posted before this time (RFC 3339).")] = None,
 ) -> EntriesPage:
-    """The statement of one asset, newest first, with the balance after each entry. Tokens that were moved without the
-    gateway are an `observation`, which says from whom and to whom.
+    """Lists the entries of one asset, newest first, with the balance after each. Tokens that were moved without the
+    gateway are an `observation`, with sender and receiver.
     """
     of = services.settings.assets.of_wallet(asset)
     code, before = account.wallet(caller.handle, of), cursor_number(cursor) if cursor else None

@@ -38,7 +38,7 @@ async def list_deliveries(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> DeliveriesPage:
-    """Each event that was or will be sent to the endpoint, with its attempts and their outcomes, the newest event
+    """Lists each event that was or will be sent to the endpoint, with its attempts and their outcomes, newest event
     first. A delivery that has ended is listed for 30 days.
     """
     of = id_of(PREFIX, id, WHAT)
@@ -59,7 +59,7 @@ async def list_deliveries(
     problems=("not_found",),
 )
 async def redeliver(id: WebhookPath, data: RedeliveryRequest, services: Services, caller: Wallet) -> WebhookView:
-    """Delivers one event, of any type, or all of the endpoint's events since a time, in order and before newer ones.
+    """Redelivers one event, of any type, or all of the endpoint's events since a time, in order and before newer ones.
     Their ids stay the same.
     """
     of = id_of(PREFIX, id, WHAT)

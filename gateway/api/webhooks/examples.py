@@ -36,7 +36,7 @@ WEBHOOK = WebhookView(
 )
 _TRIED = [AttemptView(NOW, 15_000, "timeout", None), AttemptView(NOW, 83, "delivered", 204)]
 
-#: What each call is sent, by its operation id.
+#: The request of each call, by its operation id.
 REQUESTS: Final[Mapping[str, Struct]] = {
     "create_webhook": _SETTINGS,
     "change_webhook": WebhookRequest(_SETTINGS.url, ["payment.*"], "Web shop"),
@@ -44,7 +44,7 @@ REQUESTS: Final[Mapping[str, Struct]] = {
     "redeliver": RedeliveryRequest(event=EVENT.id),
 }
 
-#: What each call is answered, by its operation id.
+#: The answer of each call, by its operation id.
 ANSWERS: Final[Mapping[str, Struct]] = {
     "create_webhook": NewWebhookView(*astuple(WEBHOOK), secret=_SECRET),
     "list_webhooks": WebhooksPage([WEBHOOK]),

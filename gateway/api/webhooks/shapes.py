@@ -37,7 +37,7 @@ SecretText = Annotated[
 
 
 class WebhookRequest(Struct, forbid_unknown_fields=True):
-    """An endpoint's settings, all of them."""
+    """All settings of an endpoint."""
 
     url: UrlText
     types: TypesText
@@ -46,7 +46,7 @@ class WebhookRequest(Struct, forbid_unknown_fields=True):
 
 
 class WebhookChangesRequest(Struct, forbid_unknown_fields=True):
-    """What is to change. What is not given, or null, stays as it is."""
+    """Changes of an endpoint's settings. Fields that are left out or null stay as they are."""
 
     url: UrlText | None = None
     types: TypesText | None = None
@@ -55,7 +55,7 @@ class WebhookChangesRequest(Struct, forbid_unknown_fields=True):
 
 
 class RedeliveryRequest(Struct, forbid_unknown_fields=True):
-    """One of the two."""
+    """Either one event or a time."""
 
     event: Annotated[EventIdText, Meta(description="Deliver this event.")] | None = None
     since: (

@@ -27,13 +27,15 @@ from gateway.webhooks.vocabulary import PREFIX
 
 WebhookPath = Annotated[str, path_id(PREFIX, "The webhook's id.")]
 
-#: What is not there, where the id in the path is none.
+#: The noun in a NotFound for an unknown id in the path.
 WHAT: Final = "such webhook"
 
 
 @post("/v1/webhooks", tags=["Webhooks"], summary="Create a webhook", needs="owner")
 async def create_webhook(data: WebhookRequest, services: Services, credential: Credential) -> NewWebhookView:
-    """Sends events of these types to the URL from now on. The secret that signs them is shown only this once."""
+    """Creates an endpoint: events of these types are sent to the URL from now on. The secret that signs them is shown
+    only once.
+    """
     settings = _settings_of(data)
     async with services.database.transaction() as connection:
         made, secret = await endpoint.create(
@@ -50,14 +52,16 @@ async def create_webhook(data: WebhookRequest, services: Services, credential: C
 
 @get("/v1/webhooks", tags=["Webhooks"], summary="List webhooks", needs="webhooks")
 async def list_webhooks(services: Services, caller: Wallet) -> WebhooksPage:
-    """All endpoints of the wallet, newest first. A secret is never shown again."""
+    """Lists all endpoints of the wallet, newest first. A secret is never shown again."""
     async with services.database.reading() as connection:
         return WebhooksPage([webhook_view(one) for one in await endpoint.endpoints(connection, caller.id)])
 
 
 @get("/v1/webhooks/{id:str}", tags=["Webhooks"], summary="Get a webhook", needs="webhooks", problems=("not_found",))
 async def get_webhook(id: WebhookPath, services: Services, caller: Wallet) -> WebhookDetailView:
-    """The endpoint's settings, since when it has been failing, and until when deliveries have two signatures."""
+    """Returns the endpoint's settings, since when it has been failing, and until when deliveries have two
+    signatures.
+    """
     of = id_of(PREFIX, id, WHAT)
     async with services.database.reading() as connection:
         found = await endpoint.endpoint(connection, caller.id, of)
@@ -77,8 +81,8 @@ async def change_webhook(
 async def update_webhook(
     id: WebhookPath, data: WebhookChangesRequest, services: Services, credential: Credential
 ) -> WebhookView:
-    """Changes the settings that are given; the others stay, whoever changes them at the same time. An endpoint that is
-    enabled again continues with the events since it was disabled.
+    """Changes the given settings; the others stay as they are, even if they are changed at the same time. An endpoint
+    that is enabled again continues with the events since it was disabled.
     """
     return await _changed(id, services, credential, data)
 
@@ -107,7 +111,9 @@ async def delete_webhook(id: WebhookPath, services: Services, credential: Creden
     problems=("not_found",),
 )
 async def rotate_webhook_secret(id: WebhookPath, services: Services, credential: Credential) -> RotatedSecretView:
-    """Creates a new secret, shown only this once. For a day deliveries are signed with both the new and the old one."""
+    """Creates a new secret, which is shown only once. For a day deliveries are signed with both the new and the old
+    one.
+    """
     of = id_of(PREFIX, id, WHAT)
     async with services.database.transaction() as connection:
         found, secret, expires_at = await endpoint.rotate_secret(

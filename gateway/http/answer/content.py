@@ -63,7 +63,7 @@ class Content:
 
 
 def _names(lists: Iterable[str], etag: str) -> bool:
-    """Return whether one of these lists of entity tags has this one, or any (RFC 9110, 13.1). A weak one matches too,
+    """Return whether one of these lists of entity tags has this tag, or `*` (RFC 9110, 13.1). A weak tag matches too,
     because the tag is a hash of the content's bytes.
     """
     return any(one in ("*", etag) for text in lists for one in re.findall(r'"[^"]*"|\*', text))

@@ -1,4 +1,4 @@
-"""What each problem's code means, in a sentence for people: the reference page of errors shows it."""
+"""The meaning of each problem's code, in a sentence for people: the reference page of errors shows it."""
 
 from typing import Final
 

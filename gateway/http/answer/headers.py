@@ -1,4 +1,4 @@
-"""The security headers of every answer: browsers run nothing of it, frame nothing, cache nothing and guess no type.
+"""The security headers of every answer: browsers run no script of it, do not frame or cache it, and guess no type.
 Pages have their own in addition (web/pages.py); a header that an answer sets itself is kept.
 """
 

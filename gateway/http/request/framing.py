@@ -2,7 +2,7 @@
 
 llhttp parses the head and refuses what is not in the grammar: two lengths, a length beside a transfer coding, folded
 lines, bare line ends, a space before a colon. These are the rules that it leaves to the server. A request that breaks
-one is answered and its connection is closed, because nobody can tell where the next request would begin.
+one is answered and its connection is closed, because it is unknown where the next request would begin.
 """
 
 import re

@@ -42,7 +42,7 @@ def path_id(prefix: str, description: str) -> PathParameter:
 
 
 def id_of(prefix: str, text: str, what: str) -> UUID:
-    """Return the id in a path. Raises NotFound if it is none of this prefix: `what` is then what there is not."""
+    """Return the id in a path. Raises NotFound, with the noun `what`, if it is not an id with this prefix."""
     try:
         return read(prefix, text)
     except InvalidRequest:

@@ -7,9 +7,8 @@ payment is ended if it still can be, and its money is available again; other pen
 A link in a notification reports it too, without signing in: 256 random bits, stored as their SHA-256, valid for thirty
 days and for nothing else. Opening it only shows a question; a second request reports the payment.
 
-The owner unfreezes the wallet after a day or more, with a passkey that is older than the freeze, so a thief with a
-session or a new passkey cannot. Two operators can do it together (operators/approvals.py); a freeze by operators can
-only be ended by operators.
+The owner can unfreeze the wallet after a day, with a passkey that is at least a day old, so a thief with only a session
+cannot. Two operators can do it together (operators/approvals.py); a freeze by operators can only be ended by operators.
 """
 
 from datetime import datetime, timedelta

@@ -2,13 +2,13 @@
 
 Two calls change something: a stopped relayer is resumed, and a failing webhook is retried.
 
-routes.py    all of them, as the application takes them
+routes.py    the list of all routes, for the application
 payments.py  all payments, and the timeline of one
-solvency.py  what there is of each token, and what there was
-relayers.py  the relayers; a stopped one goes on
-webhooks.py  endpoints that fail; one is tried again
+solvency.py  the totals of each token, now and over time
+relayers.py  list relayers; resume a stopped one
+webhooks.py  list failing endpoints; retry one
 health.py    queues, lag, backlogs, sizes and checks
-shapes.py    what comes in and goes out
-views.py     how answers are made from the packages' own values
+shapes.py    the types of requests and answers
+views.py     functions that make answers from the packages' values
 examples.py  examples of both in the OpenAPI document
 """

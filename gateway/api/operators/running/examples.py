@@ -98,10 +98,10 @@ HEALTH = GatewayHealthView(
     cache_bytes=1_073_741_824,
 )
 
-#: What each call is sent, by its operation id.
+#: The request of each call, by its operation id.
 REQUESTS: Final[Mapping[str, Struct]] = {"retry_webhook": RetryRequest()}
 
-#: What each call is answered, by its operation id: the first of its statuses, and others where they are.
+#: The answers of each call, by its operation id: that of its first status, and of others where there are any.
 ANSWERS: Final[Mapping[str, Struct]] = {
     "list_all_payments": OperatorPaymentsPage([REFUND, SETTLED], None),
     "get_payment_timeline": TIMELINE,

@@ -12,7 +12,7 @@ from gateway.reconciliation import health
 @get("/v1/operator/health", tags=["Operators"], summary="Get the gateway's health", needs="operator")
 async def get_gateway_health(services: Services, operator: Operator) -> GatewayHealthView:
     """Returns the queues and their age, the last block read, the sizes of the tables, and the checks of `gateway
-    doctor` that a server can make. The node is not asked.
+    doctor` that a server can run. The node is not called.
     """
     database = services.database
     checks = await health.checks(database, services.settings)

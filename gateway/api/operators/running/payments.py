@@ -1,4 +1,4 @@
-"""All payments, and what each step of one did."""
+"""All payments, and the timeline of one."""
 
 from typing import Annotated, Final
 
@@ -23,7 +23,7 @@ from gateway.payments.timeline.timeline import timeline_of
 
 PaymentPath = Annotated[str, path_id("pay", "The payment's id.")]
 
-#: What is not there, where the id in the path is none.
+#: The noun in a NotFound for an unknown id in the path.
 WHAT: Final = "such payment"
 
 
@@ -39,12 +39,12 @@ async def list_all_payments(
     operator: Operator,
     limit: Limit = 50,
     cursor: Cursor = None,
-    handle: Annotated[HandleText | None, QueryParameter(description="Payments of this wallet alone.")] = None,
+    handle: Annotated[HandleText | None, QueryParameter(description="Only payments of this wallet.")] = None,
     in_state: Annotated[
         State | None, QueryParameter(name="state", description="With `handle`: payments in this state.")
     ] = None,
 ) -> OperatorPaymentsPage:
-    """Payments of all wallets, or from and to one, newest first. With a state a page may have fewer than `limit`
+    """Lists payments of all wallets, or from and to one, newest first. With a state a page may have fewer than `limit`
     payments, although more follow: continue until `next_cursor` is null.
     """
     assets, before = services.settings.assets, PaymentId(read("pay", cursor_position(cursor))) if cursor else NEWEST
@@ -71,9 +71,9 @@ async def list_all_payments(
     problems=("not_found",),
 )
 async def get_payment_timeline(id: PaymentPath, services: Services, operator: Operator) -> PaymentTimelineView:
-    """The payment, and each step from the request to the notifications, as far as the tables know of it: what was
-    asked for, approved, held, signed, relayed, final, posted and refunded, and what webhooks and people were told.
-    Of deliveries and notifications nothing is kept for longer than thirty days.
+    """Returns the payment and the steps of its timeline, as far as they are stored: request, approval, hold, signature,
+    relay, final block, posting, refunds, webhook deliveries and notifications. Deliveries and notifications are kept
+    for thirty days.
     """
     of = PaymentId(id_of("pay", id, WHAT))
     async with services.database.snapshot() as connection:

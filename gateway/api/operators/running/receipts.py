@@ -1,4 +1,4 @@
-"""Receipts of any payment, as operators read them."""
+"""Receipts of any payment, for operators."""
 
 from litestar import Response, get
 
@@ -26,7 +26,7 @@ from gateway.statements.receipt import Receipt
 async def get_receipt_as_operator(
     id: PaymentPath, services: Services, operator: Operator, time_zone: TimeZone = "UTC", language: Locale = "en"
 ) -> Response[bytes]:
-    """The receipt that its payer and its payee get, without what they noted on it."""
+    """Returns the receipt that the payer and the payee get, without their notes."""
     check_time_zone(time_zone)
     return await pdf_of(services, await any_receipt_of(services, operator, id, Language(language, time_zone)))
 

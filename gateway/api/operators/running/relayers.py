@@ -1,4 +1,4 @@
-"""The relayers, and letting a stopped one go on."""
+"""List the relayers, and resume a stopped one."""
 
 from typing import Annotated
 
@@ -20,7 +20,7 @@ AddressPath = Annotated[str, PathParameter(description="The relayer's address.")
 
 @get("/v1/operator/relayers", tags=["Operators"], summary="List relayers", needs="operator", problems=("unavailable",))
 async def list_relayers(services: Services, operator: Operator) -> RelayersPage:
-    """Every relayer of the chain, with its gas balance as the node says it now."""
+    """Lists every relayer of the chain, with its current gas balance from the node."""
     settings = services.settings
     rows = await relayer_accounts.read(services.database, _node(services), settings.assets, services.gas_batches_min)
     return RelayersPage([relayer_view(row) for row in rows])
@@ -36,8 +36,8 @@ async def list_relayers(services: Services, operator: Operator) -> RelayersPage:
     problems=("not_found", "state_conflict", "unavailable"),
 )
 async def resume_relayer(address: AddressPath, services: Services, operator: Operator) -> ResumedRelayerView:
-    """Resumes a stopped relayer at the nonce of the chain. Refused until the ledger has read the blocks up to what
-    stopped it. Payments whose chain transactions were overtaken are queued again.
+    """Resumes a stopped relayer at the nonce of the chain. Refused until the ledger has read the blocks up to the
+    transaction that stopped it. Payments whose chain transactions were overtaken are queued again.
     """
 
     async def authorize(connection: Connection) -> None:

@@ -22,14 +22,14 @@ StepDetails = Annotated[
     dict[str, Detail],
     Meta(
         title="StepDetails",
-        description="What is known of it: ids, accounts, statement numbers, amounts as decimal strings, counts.",
+        description="Its details: ids, accounts, statement numbers, amounts as decimal strings, counts.",
         examples=[{"transfer": "trf_01h455vb4pex5vsknk084sn02q", "amount": "12.50"}],
     ),
 ]
 
 
 class StepView(Struct):
-    """A step of a payment's timeline. What is known of it depends on its kind."""
+    """A step of a payment's timeline. Its details depend on its kind."""
 
     kind: Annotated[str, one_of(KINDS, "What the step was.")]
     at: Time
@@ -53,7 +53,7 @@ class CheckpointView(Struct):
 
 
 class PaymentTimelineView(Struct):
-    """A payment, and what each step of its timeline did, in the order of time."""
+    """A payment, and the steps of its timeline, in order of time."""
 
     payment: PaymentView
     steps: list[StepView]
@@ -77,8 +77,8 @@ class SolvencyPointView(Struct):
     wallets: Decimal
     outside: Decimal
     reserve: Decimal
-    difference: Annotated[Decimal, Meta(description="What did not add up within the ledger.")]
-    unreconciled: Annotated[Decimal, Meta(description="What confirmed differences came to.")]
+    difference: Annotated[Decimal, Meta(description="The difference within the ledger.")]
+    unreconciled: Annotated[Decimal, Meta(description="The sum of confirmed differences.")]
 
 
 class OperatorSolvencyView(Struct):
@@ -94,11 +94,11 @@ class OperatorSolvencyView(Struct):
     final_block: int | None
     checked_block: int | None
     differences: list[DifferenceView]
-    points: Annotated[list[SolvencyPointView], Meta(description="The oldest first, 400 at the most.")]
+    points: Annotated[list[SolvencyPointView], Meta(description="Oldest first, at most 400.")]
 
 
 class OperatorSolvencyPage(Struct):
-    """`differences` are those of currencies, such as at the bank; a token's stand with it."""
+    """`differences` are those of currencies, such as with the bank; those of a token are listed with the token."""
 
     items: list[OperatorSolvencyView]
     differences: list[DifferenceView]
@@ -116,13 +116,13 @@ class RelayerView(Struct):
             "low: its gas balance runs out; dry: it pays for nothing more; refused: by the node.",
         ),
     ]
-    reason: Annotated[str, Meta(description="Why it is stopped or refused; else empty.")]
-    advice: Annotated[str, Meta(description="What to do about a stopped one; else empty.")]
+    reason: Annotated[str, Meta(description="Why it is stopped or refused; otherwise empty.")]
+    advice: Annotated[str, Meta(description="What to do if it is stopped; otherwise empty.")]
     next_nonce: int
     open: Annotated[int, Meta(description="How many of its transactions are in no final block.")]
     oldest_open_at: Time | None
-    balance: Annotated[Decimal, Meta(description="In the chain's coin, less what open transactions may cost.")]
-    payments: Annotated[int, Meta(description="How many payments the balance is good for.")]
+    balance: Annotated[Decimal, Meta(description="In the chain's coin, less the maximum cost of open transactions.")]
+    payments: Annotated[int, Meta(description="How many payments the balance can pay for.")]
 
 
 class RelayersPage(Struct):
@@ -132,23 +132,25 @@ class RelayersPage(Struct):
 class ResumedRelayerView(Struct):
     relayer: Address
     next_nonce: int
-    ended: Annotated[int, Meta(description="How many of its transactions others had overtaken.")]
+    ended: Annotated[int, Meta(description="How many of its transactions had nonces that others have used.")]
 
 
 class FailingWebhookView(Struct):
-    """An endpoint that fails, or that was disabled for it. Of its URL the host is shown: the path may be a secret."""
+    """An endpoint that is failing, or that was disabled because of failures. Only the host of its URL is shown: the
+    path may be a secret.
+    """
 
     id: WebhookIdText
     handle: Handle
     host: Annotated[str, Meta(examples=["shop.example"])]
     description: DescriptionText
     types: TypesText
-    disabled_by: Annotated[DisabledBy | None, Meta(description="null: it is enabled, and is retried.")]
-    failing_since: Annotated[Time, Meta(description="Nothing came through since then.")] | None
-    waiting: Annotated[int, Meta(description="How many deliveries wait, 1,000 at the most.")]
+    disabled_by: Annotated[DisabledBy | None, Meta(description="null: it is enabled, and deliveries are retried.")]
+    failing_since: Annotated[Time, Meta(description="No delivery has succeeded since then.")] | None
+    waiting: Annotated[int, Meta(description="The number of pending deliveries, at most 1,000.")]
     last_at: Annotated[Time, Meta(description="When it was last tried.")] | None
     last_outcome: OutcomeText | None
-    last_status: Annotated[int, Meta(description="The HTTP status, where there was an answer.")] | None
+    last_status: Annotated[int, Meta(description="The HTTP status, if there was an answer.")] | None
 
 
 class FailingWebhooksPage(Struct):
@@ -157,9 +159,7 @@ class FailingWebhooksPage(Struct):
 
 
 class RetryRequest(Struct, forbid_unknown_fields=True):
-    since: (
-        Annotated[datetime, Meta(tz=True, description="Send again what was made at this time or later, too.")] | None
-    ) = None
+    since: Annotated[datetime, Meta(tz=True, description="Also redeliver events since this time.")] | None = None
 
 
 class RetriedWebhookView(Struct):
@@ -172,14 +172,14 @@ class WaitingView(Struct):
 
     of: Annotated[str, Meta(description="A token, or a channel of notifications.", examples=["USDX"])]
     count: int
-    oldest_at: Annotated[Time, Meta(description="Since when the oldest waits; null: nothing does.")] | None
+    oldest_at: Annotated[Time, Meta(description="Since when the oldest waits; null: none waits.")] | None
 
 
 class ChainProgressView(Struct):
     """How far the chain was read."""
 
     block: Annotated[int, Meta(description="The final block that the ledger is read up to.")]
-    block_at: Annotated[Time, Meta(description="When that block was made.")]
+    block_at: Annotated[Time, Meta(description="The time of that block.")]
     reconciled_block: int | None
 
 
@@ -197,12 +197,14 @@ class PoolView(Struct):
     in_use: int
     idle: int
     maximum: int
-    timeouts: Annotated[int, Meta(description="How many requests waited in vain for a connection since the start.")]
+    timeouts: Annotated[
+        int, Meta(description="How many requests have timed out waiting for a connection since the start.")
+    ]
 
 
 class TableView(Struct):
     name: str
-    rows: Annotated[int, Meta(description="Near enough.")]
+    rows: Annotated[int, Meta(description="Approximate.")]
     table_bytes: int
     index_bytes: int
 
@@ -211,20 +213,20 @@ class EndpointCountsView(Struct):
     """How many webhook endpoints there are in each state."""
 
     ok: int
-    failing: Annotated[int, Meta(description="None of their deliveries came through lately.")]
+    failing: Annotated[int, Meta(description="All of their recent deliveries have failed.")]
     disabled: int
 
 
 class RelayerCountsView(Struct):
-    """How many relayers need somebody. A relayer that needs nobody is in none of them."""
+    """How many relayers need attention, by reason. A relayer that needs none is not counted."""
 
     stopped: int
-    refused: Annotated[int, Meta(description="The node takes nothing of them.")]
-    low: Annotated[int, Meta(description="Their gas balance runs out.")]
+    refused: Annotated[int, Meta(description="The node refuses their transactions.")]
+    low: Annotated[int, Meta(description="Their gas balance is running out.")]
 
 
 class GatewayHealthView(Struct):
-    """How the gateway gets on."""
+    """The gateway's health."""
 
     at: Time
     queued: Annotated[list[WaitingView], Meta(description="Token payments that wait for a batch, by token.")]
@@ -232,14 +234,18 @@ class GatewayHealthView(Struct):
     chain: ChainProgressView | None
     events: Annotated[int, Meta(description="The number of the newest event.")]
     endpoints: EndpointCountsView
-    webhooks_due_at: Annotated[Time, Meta(description="Since when a delivery is due that no failure delays.")] | None
-    webhooks_behind: Annotated[int, Meta(description="Events that were not looked through for webhooks yet.")]
+    webhooks_due_at: (
+        Annotated[Time, Meta(description="Since when a delivery is due at an endpoint that is not failing.")] | None
+    )
+    webhooks_behind: Annotated[int, Meta(description="Events that were not processed for webhooks yet.")]
     notifications: Annotated[list[WaitingView], Meta(description="Notifications that wait to be sent, by channel.")]
-    notifications_behind: Annotated[int, Meta(description="Events that were not looked through for notifications yet.")]
+    notifications_behind: Annotated[int, Meta(description="Events that were not processed for notifications yet.")]
     relayers: RelayerCountsView
-    worker_seen_at: Annotated[Time, Meta(description="When a worker last looked after a relayer.")] | None
+    worker_seen_at: Annotated[Time, Meta(description="When a worker last maintained a relayer.")] | None
     pool: PoolView
     checks: list[CheckView]
-    tables: Annotated[list[TableView], Meta(description="The largest first.")]
-    working_set_bytes: Annotated[int, Meta(description="What every payment reads and writes at random.")]
-    cache_bytes: Annotated[int, Meta(description="What PostgreSQL keeps in memory.")]
+    tables: Annotated[list[TableView], Meta(description="Largest first.")]
+    working_set_bytes: Annotated[
+        int, Meta(description="The size of the tables and indexes that payments access at random places.")
+    ]
+    cache_bytes: Annotated[int, Meta(description="The size of PostgreSQL's cache.")]

@@ -26,8 +26,8 @@ Days = Annotated[int, QueryParameter(ge=1, le=400, description="How many days ba
 async def get_solvency_over_time(
     services: Services, state: State, operator: Operator, days: Days = 30
 ) -> OperatorSolvencyPage:
-    """Per token: the totals now, confirmed differences, and a point an hour that the worker notes as it reconciles. No
-    node is asked.
+    """Returns per token the totals now, the confirmed differences, and a point per hour that the worker records as it
+    reconciles. The node is not called.
     """
     page, settings, now = await solvency_now(services, state), services.settings, services.clock()
     async with services.database.snapshot() as connection:

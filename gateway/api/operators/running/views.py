@@ -1,4 +1,4 @@
-"""Answers about how the gateway runs: a function for each shape."""
+"""Functions that make the answers about how the gateway runs: one for each shape."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -37,7 +37,7 @@ from gateway.webhooks.failing import Failing
 
 
 def timeline_view(timeline: Timeline) -> PaymentTimelineView:
-    """With the payment as whoever wrote a note on it sees it."""
+    """The timeline, with the payment as the author of its note sees it."""
     note = timeline.payment.note
     return PaymentTimelineView(
         payment=payment_view(timeline.payment, note.author if note is not None else None),

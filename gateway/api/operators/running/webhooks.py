@@ -1,4 +1,4 @@
-"""Endpoints that fail, of all wallets; one is tried again."""
+"""List failing endpoints of all wallets; retry one."""
 
 from typing import Annotated
 
@@ -23,8 +23,8 @@ WebhookPath = Annotated[str, path_id(PREFIX, "The webhook's id.")]
 async def list_failing_webhooks(
     services: Services, operator: Operator, limit: Limit = 50, cursor: Cursor = None
 ) -> FailingWebhooksPage:
-    """Endpoints of all wallets whose deliveries have only failed lately, and those that were disabled for it, newest
-    first. One that its owner disabled is not among them.
+    """Lists endpoints of all wallets whose recent deliveries have all failed, and those that were disabled for that,
+    newest first. Endpoints that their owners disabled are left out.
     """
     before = read(PREFIX, cursor_position(cursor)) if cursor else NEWEST
     async with services.database.reading() as connection:
@@ -45,8 +45,8 @@ async def list_failing_webhooks(
 async def retry_webhook(
     id: WebhookPath, data: RetryRequest, services: Services, operator: Operator
 ) -> RetriedWebhookView:
-    """Enables the endpoint if it was disabled for its failures, and sends what waits for it at once; with `since`, what
-    was made from then on again, too. One that its owner disabled stays so.
+    """Enables the endpoint if it was disabled because of failures, and sends its pending deliveries at once; with
+    `since`, events since then are redelivered, too. An endpoint that its owner disabled stays disabled.
     """
     of = id_of(PREFIX, id, WHAT)
     async with services.database.transaction() as connection:

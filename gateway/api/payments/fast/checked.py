@@ -1,7 +1,8 @@
-"""Requests that have to pass the checks: one transaction finds all callers, then does what the ordinary handlers do.
+"""Requests that have to pass the checks: one transaction authenticates all callers, then does the same as the ordinary
+handlers.
 
-It takes what no other handler takes: payments to addresses, with a note or of a request, tokens in a session, holds
-with a fee, and what the other handlers have found to need the checks.
+It takes the requests that no other handler takes: payments to addresses, with a note, or of a request for money; tokens
+in a session; holds with a fee; and requests that the other handlers have found to need the checks.
 """
 
 from abc import abstractmethod
@@ -37,7 +38,7 @@ from gateway.tracing.tracer import Tracer
 
 Call = TypeVar("Call")
 
-#: What became of a request.
+#: The outcome of a request.
 Outcome = idempotency.Answer | GatewayError | Undecided
 
 
@@ -45,7 +46,7 @@ class Checked(FastHandler[AnyRequest, AnyRequest, idempotency.Answer], Generic[A
     """Requests whose callers, once found, make calls that a batcher runs."""
 
     at_once = 1
-    refuses: ClassVar[bool] = True  #: Whether refusals are answered here, and not by the ordinary handler.
+    refuses: ClassVar[bool] = True  #: Whether refusals are answered here instead of by the ordinary handler.
 
     def __init__(self, services: Services, counts: Counts, batcher: Batcher[Call, Any]) -> None:
         super().__init__(services, counts)
@@ -53,7 +54,7 @@ class Checked(FastHandler[AnyRequest, AnyRequest, idempotency.Answer], Generic[A
 
     @abstractmethod
     def call(self, request: AnyRequest, by: Credential) -> tuple[Claim, Call] | None:
-        """What the caller asks for, and its idempotency key; None if the ordinary handler has to answer."""
+        """The operation and the idempotency key of a request; None if the ordinary handler has to answer."""
 
     def read(self, request: AnyRequest) -> AnyRequest:
         return request
@@ -145,7 +146,7 @@ class CheckedEnds(Checked[EndRequested, EndRequest]):
 
 
 class CheckedRefunds(Checked[EndRequested, Refund]):
-    """Refunds. Who signs with their own key may have to sign one."""
+    """Refunds. A refunder who keeps the key may have to sign."""
 
     name, statement, refuses = "checked_refunds", "refunds", False
 

@@ -1,5 +1,5 @@
-"""What is counted of requests on the fast path: each caller's, against the rate limits; when an API key was last used;
-and what became of payments.
+"""Counts requests on the fast path: each caller's requests for the rate limits, the last use of API keys, and the
+outcomes of payments.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ from gateway.identity.rate_limits import Kind
 from gateway.ids import WalletId
 from gateway.metrics.traffic import Traffic
 
-#: What a caller can have done too much of.
+#: The rate limits that apply to a caller here.
 LIMITED: Final[tuple[Kind, ...]] = ("requests", "guesses")
 
 
 class Counts:
-    """One a process. Callers count as in http/callers.py: an API key by its hash, a session by its wallet."""
+    """One per process. Callers are counted as in http/callers.py: an API key by its hash, a session by its wallet."""
 
     def __init__(self, services: Services, traffic: Traffic) -> None:
         self._database, self._limits, self._clock = services.database, services.limits, services.clock
@@ -34,7 +34,7 @@ class Counts:
         return any(self._limits.is_over(kind, who, now) for kind in LIMITED)
 
     def request(self, head: Head, wallet: WalletId | None = None) -> None:
-        """A request was answered. `wallet` is the session's; one whose wallet is not known is not counted."""
+        """Count an answered request. `wallet` is the session's; a request whose wallet is unknown is not counted."""
         now = self._clock()
         if not head.of_session:
             self._limits.note(self._database, "requests", head.token_hash.hex(), now)
@@ -44,6 +44,6 @@ class Counts:
             self._limits.note(self._database, "requests", str(wallet), now)
 
     def paid(self, request: Request, outcome: str) -> None:
-        """What became of a payment, as metrics name it. Captures, voids and refunds are not payments."""
+        """Count the outcome of a payment, as metrics name it. Captures, voids and refunds are not payments."""
         if request.rail is not None:
             self._traffic.paid(request.rail, outcome)

@@ -1,7 +1,7 @@
 """Captures, voids and refunds by API keys, one statement for many of them (payments/ends/plain_ends.py).
 
-Those about which a rule may have something to say are found, checked and written many together (checked.py). What is
-refused, a refund with a note, and refunds by payers who sign with their own key are the ordinary handlers'.
+Those to which checks may apply go to checked.py. The ordinary handlers answer refused requests, refunds with a note,
+and refunds by payers who sign with their own key.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Ends(FastHandler[EndRequested, PlainEnd, Payment]):
-    """Captures and voids. Answered 200: the payment as it is now."""
+    """Captures and voids. The answer is 200, with the payment as it is now."""
 
     name, statement, status = "captures_and_voids", "end_payments", 200
 
@@ -44,7 +44,7 @@ class Ends(FastHandler[EndRequested, PlainEnd, Payment]):
 
     def answer(self, request: EndRequested, done: Payment) -> Answer:
         self.counts.request(request.head)
-        viewer = done.note.author if done.note else None  # a note was read for its author alone
+        viewer = done.note.author if done.note else None  # a note is shown to its author only
         return self.status, [JSON], _encode(payment_view(done, viewer))
 
     def sampled(self, tracer: Tracer, outcomes: Sequence[object]) -> list[UUID]:
@@ -52,7 +52,7 @@ class Ends(FastHandler[EndRequested, PlainEnd, Payment]):
 
 
 class Refunds(Ends):
-    """Answered 201: the refund."""
+    """Refunds. The answer is 201, with the refund."""
 
     name, statement, status = "refunds", "refund_payments", 201
 

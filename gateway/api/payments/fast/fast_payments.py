@@ -1,8 +1,8 @@
-"""Does what is asked on the fast path: finds the handler, submits the request to its group commit, and answers.
+"""Handles requests on the fast path: finds the handler, submits the request to its group commit, and answers.
 
 Until a request is committed its idempotency key is in flight. A second request with the key waits for the first, and is
-then left to the ordinary handler, which finds the first one's answer. Handled at once it could deadlock: it would hold
-the key and wait for the accounts, while the commit holds the accounts and waits for the key.
+then left to the ordinary handler, which finds the first one's answer. If it were handled at once it could deadlock: it
+would hold the key and wait for the accounts, while the commit holds the accounts and waits for the key.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from gateway.tracing.span import Part
 
 log = logging.getLogger(__name__)
 
-#: How many API keys are remembered as not plain; one that is not is asked about in two transactions.
+#: How many API keys are remembered as not plain. A request with a key that is not remembered takes two transactions.
 _KEYS_REMEMBERED: Final = 100_000
 
 #: Called with the answer to a call, or None where the ordinary handler has to answer.
@@ -43,25 +43,31 @@ OnAnswer = Callable[["Call", Answer | None], None]
 class Call:
     """A request and its handler, which becomes the route's checked one if another handler finds that it needs checks.
 
-    It stands among uvicorn's tasks, for which a stop waits, until it is answered.
+    Until it is answered it is among uvicorn's tasks, for which a shutdown waits.
     """
 
     __slots__ = ("asked", "behind", "handler", "is_cancelled", "on_answer", "request", "route")
 
     def __init__(self, route: Route, request: Request, handler: AnyHandler, asked: Any) -> None:
         self.route, self.request, self.handler, self.asked = route, request, handler, asked
-        self.behind: list[Call] | None = None  #: Those with the same key, which wait for it.
+        self.behind: list[Call] | None = None  #: Calls with the same key that wait for this one.
         self.is_cancelled = False
-        self.on_answer: OnAnswer  #: It does not refer to the call: a circle would wait for the garbage collector.
+        self.on_answer: (
+            OnAnswer  #: It does not refer to the call: a reference cycle would wait for the garbage collector.
+        )
 
     def cancel(self, msg: str | None = None) -> None:
-        """A stop waits no longer, as of a task: what was submitted is committed, and nobody is told."""
+        """Called when a shutdown stops waiting, as for a task: the submitted request is committed all the same, without
+        an answer.
+        """
         self.is_cancelled = True
         asyncio.get_running_loop().call_soon(self.on_answer, self, None)
 
 
 class FastPayments:
-    """Pays. Up to `maximum` requests of one handler share a commit, and `at_once` commits run concurrently."""
+    """The fast path of one process. Up to `maximum` requests of one handler share a commit, and `at_once` commits run
+    concurrently.
+    """
 
     def __init__(self, services: Services, maximum: int, at_once: int, traffic: Traffic) -> None:
         self.security = security_headers(services.public_url)
@@ -82,7 +88,7 @@ class FastPayments:
             )
             for handler in handlers
         }
-        self._need_checks: dict[bytes, None] = {}  # API keys that were found not to be plain, the latest last
+        self._need_checks: dict[bytes, None] = {}  # API keys that were found not to be plain, the newest last
         self._in_flight: dict[tuple[bytes, str], Call] = {}
 
     def sizes(self) -> dict[str, Histogram]:
@@ -90,14 +96,14 @@ class FastPayments:
         return {handler.name: group.sizes for handler, group in self._groups.items()}
 
     def route_of(self, path: str, raw_path: bytes) -> Route | None:
-        """The route of a POST to this path, spelt plainly; None where it is not on the fast path."""
+        """The route of a POST to this path, without escapes; None if it is not on the fast path."""
         if path == PAY:
             return self._routes[PAY]
         end = path[path.rfind("/") + 1 :]
         return self._routes.get(end) if end != path and raw_path == path.encode() else None
 
     def read(self, route: Route, path: str, headers: Iterable[Field], whole: bytes) -> Call | None:
-        """What the request asks for; None if the ordinary handler has to answer."""
+        """The parsed request; None if the ordinary handler has to answer."""
         head = head_of(self._party, headers)
         request = None if head is None else route.read(self._settings, head, path, whole)
         if head is None or request is None:
@@ -113,7 +119,9 @@ class FastPayments:
         return Call(route, request, route.checked, request)
 
     def submit(self, call: Call, on_answer: OnAnswer) -> None:
-        """Do it. `on_answer` is called once, when it is committed or refused, or the call was cancelled."""
+        """Execute the request. `on_answer` is called once, when it is committed or refused, or the call was
+        cancelled.
+        """
         call.on_answer = on_answer
         first = self._in_flight.setdefault(call.request.head.key, call)
         if first is not call:
@@ -122,7 +130,7 @@ class FastPayments:
             self._groups[call.handler].add(call.asked, partial(self._decided, call))
 
     def _decided(self, call: Call, outcome: Any, fault: Exception | None) -> None:
-        """What became of it is known: its handler's outcome, or what was raised instead."""
+        """Called with the outcome from the handler, or the error that was raised instead."""
         if fault is not None:
             outcome = _refusal(fault)
         if isinstance(outcome, NeedsChecks) and call.handler is not call.route.checked:
@@ -142,7 +150,7 @@ class FastPayments:
             _call_back(one, None)
 
     def answer(self, call: Call, outcome: Any) -> Answer | None:
-        """The answer to what became of a call; None if the ordinary handler has to answer."""
+        """The answer to a call with this outcome; None if the ordinary handler has to answer."""
         if isinstance(outcome, GatewayError):
             if isinstance(outcome, Unauthenticated | UnknownPayee):  # which the ordinary handler counts
                 return None
@@ -157,7 +165,7 @@ class FastPayments:
             del self._need_checks[next(iter(self._need_checks))]
 
     def answered(self, call: Call, scope: Any, status: int, started: float, body: bytes) -> None:
-        """Count, log and trace a call whose time began then, by the monotonic clock, and that is being answered."""
+        """Count, log and trace a call that began at this time, by the monotonic clock, and is being answered."""
         call.route.answered.answered(status, started)
         if not self._is_told:
             return
@@ -178,8 +186,8 @@ class FastPayments:
 
 
 def _refusal(fault: Exception) -> GatewayError | Undecided:
-    """After an error that is no refusal, the ordinary handler tries again, and reports it; so it does where others had
-    to go first. It also keeps PaymentRestored under the key.
+    """The refusal, if it can be answered here. After any other error the ordinary handler tries again, and reports it,
+    as it does after Unbatched and Contended. It also stores PaymentRestored under the key.
     """
     had_to_give_way = isinstance(fault, Contended) and not isinstance(fault, LockTimeout)
     if isinstance(fault, GatewayError) and not (had_to_give_way or isinstance(fault, PaymentRestored)):
@@ -188,5 +196,5 @@ def _refusal(fault: Exception) -> GatewayError | Undecided:
 
 
 def _call_back(call: Call, answer: Answer | None) -> None:
-    if not call.is_cancelled:  # or it was told so already
+    if not call.is_cancelled:  # or it has got that answer already
         call.on_answer(call, answer)

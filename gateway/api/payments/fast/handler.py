@@ -1,7 +1,8 @@
-"""A handler of the fast path: which requests it takes, one commit for many of them, and the answer to each.
+"""The protocol of a handler of the fast path: the requests that it takes, one commit for many of them, and the answer
+to each.
 
-Each is one module of this package, listed in routes.py in the order in which they are tried. What a handler cannot
-do comes back as `Undecided`, for the ordinary handler, or as `NeedsChecks`, for the route's checked handler.
+Each handler is one module of this package, listed in routes.py in the order in which they are tried. A request that it
+cannot decide comes back as `Undecided`, for the ordinary handler, or as `NeedsChecks`, for the route's checked handler.
 """
 
 from abc import ABC, abstractmethod
@@ -18,39 +19,39 @@ from gateway.http.services import Services
 from gateway.payments.model.plain import Undecided
 from gateway.tracing.tracer import Tracer
 
-#: What one commit takes of a request, and what it makes of it.
+#: The input of a commit for one request, and its outcome.
 Asked = TypeVar("Asked")
 Done = TypeVar("Done")
 
-#: A status, the headers that are this answer's own, and the body.
+#: A status, the answer's own headers, and the body.
 Answer = tuple[int, list[Field], bytes]
 
 JSON: Field = (b"content-type", b"application/json")
 
 
 class FastHandler(ABC, Generic[AnyRequest, Asked, Done]):
-    """One a process. Its requests share commits (group_commit.py)."""
+    """One per process. Its requests share commits (group_commit.py)."""
 
-    name: ClassVar[str]  #: What metrics call its commits.
-    statement: ClassVar[str]  #: What traces call them.
-    at_once: ClassVar[int | None] = None  #: How many commits run side by side; None: as many as the server is told.
+    name: ClassVar[str]  #: The name of its commits in metrics.
+    statement: ClassVar[str]  #: The name of its commits in traces.
+    at_once: ClassVar[int | None] = None  #: How many commits run concurrently; None: the server's setting.
 
     def __init__(self, services: Services, counts: Counts) -> None:
         self.services, self.counts = services, counts
 
     @abstractmethod
     def read(self, request: AnyRequest) -> Asked | None:
-        """What `commit` needs of the request; None if it is for another handler."""
+        """The input of `commit` for this request; None if it is for another handler."""
 
     @abstractmethod
     async def commit(self, asked: Sequence[Asked]) -> Sequence[Done | GatewayError | Undecided]:
-        """Do what is asked, each on its own, in one transaction that is committed when this returns: what became of
-        each, in order. No two have the same key. Raises DatabaseUnavailable: the outcome is unknown then.
+        """Execute the requests, independently, in one transaction that is committed when this returns. Returns the
+        outcome of each, in order. No two have the same key. Raises DatabaseUnavailable: the outcome is unknown then.
         """
 
     @abstractmethod
     def answer(self, request: AnyRequest, done: Done) -> Answer:
-        """The answer to a request that was done."""
+        """The answer to a request that was executed."""
 
     def refuse(self, request: AnyRequest, error: GatewayError) -> Answer | None:
         """The answer to a request that was refused; None if the ordinary handler has to answer."""

@@ -1,4 +1,4 @@
-"""The head of a request on the fast path: who calls, and the idempotency key. Read without a router."""
+"""The head of a request on the fast path: the caller's credential and the idempotency key, read without a router."""
 
 from collections.abc import Iterable, Mapping
 
@@ -14,7 +14,7 @@ from gateway.secret import hash_of
 
 
 class Head(Struct, frozen=True):
-    """Who calls, by the SHA-256 of an API key or of a session's token, and the idempotency key."""
+    """The SHA-256 of the caller's API key or session token, and the idempotency key."""
 
     token_hash: bytes
     of_session: bool
@@ -22,12 +22,12 @@ class Head(Struct, frozen=True):
 
     @property
     def key(self) -> tuple[bytes, str]:
-        """No two requests with the same one are done at the same time."""
+        """Requests with the same value are executed one after the other."""
         return self.token_hash, self.idempotency_key
 
 
 def head_of(party: Party, headers: Iterable[Field]) -> Head | None:
-    """What the headers of a request with a body say; None where the ordinary handler is to read them."""
+    """The head of a request with a body; None if the ordinary handler has to read it."""
     named: dict[bytes, bytes] = {}
     for name, value in headers:
         if name in NOT_PLAIN or (name in ONCE and name in named):
@@ -43,8 +43,8 @@ def head_of(party: Party, headers: Iterable[Field]) -> Head | None:
 
 
 def _token(named: Mapping[bytes, bytes], party: Party) -> str | None:
-    """The API key, or else the token of a session whose request comes from a page of ours; None where the ordinary
-    handler is to say what is wrong.
+    """The API key, or else the token of a session if the request comes from a page of the gateway; None if the ordinary
+    handler has to report an error.
     """
     api_key = named.get(b"authorization")
     if api_key is not None:

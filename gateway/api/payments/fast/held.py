@@ -1,8 +1,8 @@
-"""Payments whose money is held first: fiat for a later capture, and tokens until a final block. They are of plain API
-keys, of keys with caps, and of sessions.
+"""Payments whose money is held first: fiat for a later capture, and tokens until a final block. Their callers are plain
+API keys, keys with caps, and sessions.
 
-Each is one statement for many of them (payments/rails/). It takes payments with ids, which are made at the commit.
-Where a cap or a policy seems to have no room for a payment, the checks decide it.
+Each kind is one statement for many payments (payments/rails/). It takes payments with ids, which are created at the
+commit. If a cap or a policy seems to have no room for a payment, the checks decide it.
 """
 
 from collections.abc import Sequence
@@ -27,12 +27,12 @@ from gateway.tracing.tracer import Tracer
 
 _encode = msgspec.json.Encoder().encode
 
-#: In the place of a payment's id until its commit.
+#: Stands for a payment's id until its commit.
 _NO_ID: Final = PaymentId(UUID(int=0))
 
 
 class Holds(FastHandler[PaymentRequested, HeldPayment, Held]):
-    """Fiat that is held in the ledger. Answered 201, held."""
+    """Fiat that is held in the ledger. The answer is 201, `held`."""
 
     name, statement = "holds", "hold_payments"
 
@@ -75,7 +75,7 @@ class Holds(FastHandler[PaymentRequested, HeldPayment, Held]):
 
 
 class Tokens(FastHandler[PaymentRequested, TokenPayment, Queued]):
-    """Tokens, queued for the chain. Answered 202."""
+    """Tokens, queued for the chain. The answer is 202."""
 
     name, statement = "chain_payments", "hold_payments"
 

@@ -1,4 +1,4 @@
-"""Requests on the fast path, read as the ordinary handlers read them, before a handler is chosen."""
+"""Requests on the fast path, parsed like those of the ordinary handlers, before a handler is chosen."""
 
 import re
 from typing import Final, TypeVar, cast
@@ -23,7 +23,9 @@ _END: Final = re.compile(r"/v1/payments/(pay_[0-9a-z]+)/(capture|void|refund)")
 
 
 class Request(Struct, frozen=True):
-    """What every request says. One that is not `is_plain` has to pass the checks, whoever asks."""
+    """The common part of all requests. A request that is not `is_plain` has to pass the checks, whoever the
+    caller is.
+    """
 
     head: Head
     fingerprint: bytes
@@ -39,7 +41,7 @@ AnyRequest = TypeVar("AnyRequest", bound=Request)
 
 
 class PaymentRequested(Request, frozen=True):
-    """A payment: of `money`, and otherwise as the body says."""
+    """A payment: the parsed `money`, and the body for the rest."""
 
     asked: PaymentRequest
     money: Money
@@ -58,7 +60,7 @@ class EndRequested(Request, frozen=True):
 
 
 def read_payment(settings: PaymentSettings, head: Head, path: str, whole: bytes) -> PaymentRequested | None:
-    """The payment that the body asks for; None where the ordinary handler is to answer."""
+    """Parse a payment; None if the ordinary handler has to answer."""
     try:
         asked = body.read(whole, PaymentRequest)
         money = settings.assets.of_wallet(asked.asset).parse_positive(asked.amount)
@@ -70,7 +72,7 @@ def read_payment(settings: PaymentSettings, head: Head, path: str, whole: bytes)
 
 
 def read_end(settings: PaymentSettings, head: Head, path: str, whole: bytes) -> EndRequested | None:
-    """The capture, void or refund that path and body ask for; None where the ordinary handler is to answer."""
+    """Parse a capture, void or refund from path and body; None if the ordinary handler has to answer."""
     named = _END.fullmatch(path)
     if named is None:
         return None

@@ -25,13 +25,15 @@ PAY: Final = "/v1/payments"
 
 AnyHandler = FastHandler[Any, Any, Any]
 
-#: Reads a request's path and body; None where the ordinary handler is to answer.
+#: Parses a request's path and body; None if the ordinary handler has to answer.
 Read = Callable[[PaymentSettings, Head, str, bytes], Request | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Requests of one shape. The first of `handlers` that takes a request does it, else `checked`, which takes all."""
+    """Requests of one kind. The first of `handlers` that takes a request executes it, otherwise `checked`, which takes
+    all.
+    """
 
     template: str
     read: Read
@@ -41,7 +43,7 @@ class Route:
 
 
 def routes_of(services: Services, counts: Counts, traffic: Traffic) -> dict[str, Route]:
-    """The routes, by how their paths end."""
+    """The routes, by the ends of their paths."""
     payments = SettledPayments(services, counts), Tokens(services, counts), Holds(services, counts)
     ends, checked_ends = [Ends(services, counts)], CheckedEnds(services, counts)
     refunds, checked_refunds = [Refunds(services, counts)], CheckedRefunds(services, counts)

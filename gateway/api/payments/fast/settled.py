@@ -1,6 +1,6 @@
-"""Ledger payments that settle at once: of plain API keys, of keys with caps, and of sessions.
+"""Ledger payments that settle at once, by plain API keys, keys with caps, and sessions.
 
-One statement finds the callers and pays for all of them (payments/rails/ledger.py). Where a cap or a policy seems to
+One statement authenticates the callers and makes all payments (payments/rails/ledger.py). If a cap or a policy seems to
 have no room for a payment, the checks decide it.
 """
 
@@ -22,7 +22,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class SettledPayments(FastHandler[PaymentRequested, LedgerPayment, Settled]):
-    """Answered 201, settled."""
+    """Payments. The answer is 201, `settled`."""
 
     name, statement = "ledger_payments", "settle_payments"
 

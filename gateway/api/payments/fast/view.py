@@ -21,7 +21,7 @@ def view(
     settled_at: datetime | None = None,
     expires_at: datetime | None = None,
 ) -> PaymentView:
-    """As `payment_view` would show the payment's row."""
+    """The same answer as `payment_view` of the payment's row."""
     money = asked.money
     decimals = money.asset.decimals
     return PaymentView(
