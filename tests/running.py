@@ -228,7 +228,7 @@ def up() -> Up:
     tenth of a processor.
     """
     if not _shared:
-        context = running_up()
+        context = running_up(GATEWAY_METRICS_PORT="0")
         _shared.append((context, context.__enter__()))
     return _shared[0][1]
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import psutil
 
 from tests.processes import HANG_SECONDS, Process, start
-from tests.running import Up, environ, running_up
+from tests.running import Up, environ
 
 
 @contextmanager
@@ -63,18 +63,17 @@ def test_as_json_each_line_is_the_event_of_the_api_and_it_goes_on_after_the_one_
         assert json.loads(process.stdout.readline()) == listed[1]
 
 
-def test_it_goes_on_over_a_restart_of_the_gateway() -> None:
-    with running_up() as up:
-        alice, shop = up.someone("alice_back", EUR="10.00"), up.someone("shop_back", EUR="1.00")
-        with tailing(up, shop, "--json", "--after", newest(up, shop)) as process:
-            up.gateway("pay", shop, "1.00", "EUR", "--from", alice)
-            before = json.loads(process.stdout.readline())
-            children = psutil.Process(up.process.pid).children(recursive=True)
-            (server,) = (one for one in children if one.is_running() and "serve" in one.cmdline())
-            server.kill()
-            while (again := up.gateway("pay", shop, "2.00", "EUR", "--from", alice, "--key", "k")).returncode:
-                assert "no gateway answers" in again.stderr or "its answer was lost" in again.stderr, again.stderr
-            after = json.loads(process.stdout.readline())
+def test_it_goes_on_over_a_restart_of_the_gateway(up: Up) -> None:
+    alice, shop = up.someone("alice_back", EUR="10.00"), up.someone("shop_back", EUR="1.00")
+    with tailing(up, shop, "--json", "--after", newest(up, shop)) as process:
+        up.gateway("pay", shop, "1.00", "EUR", "--from", alice)
+        before = json.loads(process.stdout.readline())
+        children = psutil.Process(up.process.pid).children(recursive=True)
+        (server,) = (one for one in children if one.is_running() and "serve" in one.cmdline())
+        server.kill()
+        while (again := up.gateway("pay", shop, "2.00", "EUR", "--from", alice, "--key", "k")).returncode:
+            assert "no gateway answers" in again.stderr or "its answer was lost" in again.stderr, again.stderr
+        after = json.loads(process.stdout.readline())
     assert [one["data"]["amount"] for one in (before, after)] == ["1.00", "2.00"]
 
 

@@ -36,6 +36,13 @@ def lines(_context, value):
     return (json.dumps(value) + "\\n").encode()
 """
 
+#: A stream has no end: schemathesis reads it until it has twenty events, or for all of its request timeout, in seconds.
+STREAM = """
+[[operations]]
+include-name = "GET /v1/events/stream"
+request-timeout = 5
+"""
+
 
 @pytest.fixture(scope="module")
 def url(up: Up) -> Iterator[str]:
@@ -50,6 +57,7 @@ def called(up: Up, url: str, handle: str, *which: str) -> int:
     up.someone(handle, EUR="1000.00", USD="1000.00", JPY="1000")
     key = (up.home / "keys" / handle).read_text().strip()
     (up.folder / "lines.py").write_text(LINES)
+    (up.folder / "schemathesis.toml").write_text(STREAM)
     ran = subprocess.run(
         [
             *(SCHEMATHESIS, "run", f"{url}/openapi.json", "--header", f"Authorization: Bearer {key}", "--no-color"),

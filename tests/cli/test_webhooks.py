@@ -5,39 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from queue import SimpleQueue
-from threading import Thread
-from typing import Any
 
 from standardwebhooks import Webhook
 
+from tests.journeys.receivers import receiving
 from tests.processes import HANG_SECONDS, start
-from tests.running import Up, environ, levelled, running_up
-
-
-@contextmanager
-def receiving(status: int = 204) -> Iterator[tuple[str, SimpleQueue[tuple[dict[str, str], bytes]]]]:
-    """The URL of a receiver, and what it has received."""
-    received: SimpleQueue[tuple[dict[str, str], bytes]] = SimpleQueue()
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.put((dict(self.headers), self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(status)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
-        Thread(target=server.serve_forever).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/hook", received
-        finally:
-            server.shutdown()
+from tests.running import Up, environ, levelled
 
 
 def test_an_endpoint_is_added_tried_listed_and_removed(up: Up) -> None:
@@ -64,18 +37,6 @@ def test_an_endpoint_is_added_tried_listed_and_removed(up: Up) -> None:
         in up.gateway("webhooks", "delete", made["id"], "--handle", shop).stdout
     )
     assert made["id"] not in up.gateway("webhooks", "list", "--handle", shop).stdout
-
-
-def test_the_worker_sends_events_where_the_settings_allow_it() -> None:
-    """All of it as it is started: the server that takes the endpoint, and the worker that sends."""
-    settings = {"GATEWAY_WEBHOOK_SCHEMES": "https,http", "GATEWAY_WEBHOOK_NETWORKS": "127.0.0.0/8"}
-    with running_up(**settings) as up, receiving() as (url, received):
-        alice, shop = up.someone("alice_who_pays", EUR="10.00"), up.someone("shop_that_hears")
-        made = up.json("webhooks", "create", url, "--handle", shop, "--type", "payment.settled")
-        up.gateway("pay", shop, "2.00", "EUR", "--from", alice)
-        headers, body = received.get(timeout=HANG_SECONDS)
-        event = Webhook(made["secret"]).verify(body, headers)
-        assert (event["type"], event["data"]["from"], event["data"]["amount"]) == ("payment.settled", alice, "2.00")
 
 
 def test_events_are_forwarded_as_they_happen_signed_as_webhooks_are(up: Up) -> None:
