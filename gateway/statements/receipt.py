@@ -7,15 +7,18 @@ not settled has the same page, which says that it proves nothing.
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal, localcontext
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Struct
 
 from gateway.ids import WalletId, show
 from gateway.notifications.texts.language import Language
-from gateway.payments.model.payment import Payment, State
-from gateway.payments.records.transaction import FinalBlock
+from gateway.payments.model.state import State
 from gateway.statements.texts import Texts
+
+if TYPE_CHECKING:  # the process that makes PDFs (pdf/) needs none of it
+    from gateway.payments.model.payment import Payment
+    from gateway.payments.records.transaction import FinalBlock
 
 #: Digits of the sum of an amount and a fee (money.py).
 _DIGITS: Final = 160
@@ -69,9 +72,9 @@ class Receipt(Struct, frozen=True, tag="receipt"):
     @classmethod
     def of(
         cls,
-        payment: Payment,
+        payment: "Payment",
         viewer: WalletId | None,
-        block: FinalBlock | None,
+        block: "FinalBlock | None",
         language: Language,
         made_for: str,
         made_at: datetime,

@@ -144,6 +144,15 @@ async def test_what_the_process_cannot_read_is_an_error_of_ours() -> None:
         await PdfMaker().make(of)
 
 
+def test_its_process_imports_nothing_of_the_ledger_keys_chain_or_database() -> None:
+    """It would take as long again as all that it needs."""
+    code = "import sys, gateway.statements.pdf.process; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    imported = {".".join(name.split(".")[:2]) for name in ran.stdout.split()}
+    assert "gateway.statements" in imported
+    assert imported & {"gateway.ledger", "gateway.keys", "gateway.chain", "gateway.postgres", "asyncpg"} == set()
+
+
 #: Runs the process as `SystemCallFilter=~@resources` of the systemd unit has it: setting a priority is refused (EPERM).
 CONFINED = """
 import ctypes, os, runpy, struct
