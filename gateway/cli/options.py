@@ -1,4 +1,4 @@
-"""The options that commands have in common, each a decorator with its own words for --help."""
+"""The options that commands share, each a decorator with its own --help text."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, get_args
@@ -34,18 +34,18 @@ def paging(command: Command) -> Command:
 
 
 def at_most(command: Command) -> Command:
-    """The option of a list that shows its beginning."""
+    """The option that limits a list."""
     return click.option("--limit", type=_LIMIT, default=20, show_default=True, help="The most to list.")(command)
 
 
 def period(command: Command) -> Command:
-    """The options of a list that takes a part of the time. Times are RFC 3339, with an offset."""
+    """The options that limit a list to a period. Times are RFC 3339, with an offset."""
     command = click.option("--until", metavar="TIME", help="Before this time.")(command)
     return click.option("--since", metavar="TIME", help="At or after this time, such as 2030-01-31T12:00:00Z.")(command)
 
 
 def reference(command: Command) -> Command:
-    """The option that notes something on a payment for the caller's own systems."""
+    """The options for a payment's reference and metadata, for the caller's own systems."""
     about = "Your own reference, such as an order number. Only you see it."
     return click.option("--reference", metavar="TEXT", help=about)(command)
 

@@ -1,4 +1,4 @@
-"""Tables and fields as people read them.
+"""Tables and fields for people.
 
 Amounts are aligned at their last digit, with all the decimals that their asset has. Other people's text is escaped.
 """
@@ -30,5 +30,5 @@ def fields(pairs: Sequence[tuple[str, str | None]]) -> list[str]:
 
 
 def when(time: str | None) -> str:
-    """An RFC 3339 time to the second, easier on the eye."""
+    """An RFC 3339 time to the second, in a readable form."""
     return "" if time is None else f"{time[:10]} {time[11:19]} UTC"

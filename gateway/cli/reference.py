@@ -24,7 +24,7 @@ from gateway.errors import GatewayError
 from gateway.http.answer.descriptions import DESCRIPTIONS
 from gateway.http.answer.problems import INTERNAL, Problem, problem_of
 
-if TYPE_CHECKING:  # litestar is for those who serve
+if TYPE_CHECKING:  # only processes that serve HTTP import litestar
     from litestar.handlers import HTTPRouteHandler
 
 #: Columns of a line of prose, as on the other pages.
@@ -162,7 +162,7 @@ def _error_section(code: str, kinds: list[type[GatewayError]]) -> Iterator[str]:
 
 
 def _sentence(kind: type[GatewayError]) -> str:
-    """Its sentence, with the names of its values in italics."""
+    """The sentence of an error, with the names of its values in italics."""
     return re.sub(r"\{(\w+)[^}]*\}", r"*\1*", kind.message)
 
 
@@ -244,7 +244,7 @@ _CALL: Final = ("call", "does", "body", "needs")
 
 
 def _body(route: "HTTPRouteHandler") -> str:
-    """The fields of its JSON body; those that may be left out have a question mark."""
+    """The fields of a call's JSON body; optional ones have a question mark."""
     data = route.parsed_fn_signature.parameters.get("data")
     if data is None or not issubclass(data.annotation, Struct):
         return ""

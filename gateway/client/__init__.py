@@ -15,10 +15,10 @@ Invariants:
     client.py      Client and AsyncClient
     resources/     the calls, one module for each topic
     sync_async.py  one implementation for both clients
-    calls.py       one call: its key, its retries, what its answer means
+    calls.py       one call: its key, its retries, the meaning of its answer
     retry.py       when a call is retried, and after how long             (pure)
     transport.py   HTTP by httpx
-    exceptions.py  what is raised
+    exceptions.py  the exceptions
 
 Answers are the API's own structs (`gateway/api/*/shapes.py`). Nothing of the server is imported: httpx, msgspec and
 iso4217 are all that the client needs.

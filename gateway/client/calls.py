@@ -1,4 +1,4 @@
-"""One call: its idempotency key, its retries, and what its answer means.
+"""One call: its idempotency key, its retries, and the meaning of its answer.
 
 A call that moves money uses one idempotency key for all attempts: the caller's, or one made before the first attempt.
 If the answer to an attempt was lost, a later refusal that did not look at the key (401, 429, 503, …) does not prove

@@ -166,7 +166,7 @@ class Children:
         child.record.unlink(missing_ok=True)
 
     async def sweep(self, child: Child) -> None:
-        """After a child has ended: end what it started, delete its record, and keep its log from growing for ever."""
+        """After a child has ended: end what it started, delete its record, and limit the size of its log."""
         await _sweep(child.identity, child.record)
         child.record.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""audit: the audit events, the newest checkpoint, and whether both logs match their checkpoints."""
+"""audit: list audit events, print the newest checkpoint, and verify both logs against their checkpoints."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from gateway.ids import show
 
 
 async def head(config: Config) -> dict[str, Any]:
-    """The newest checkpoint, to be noted outside the database. Raises NotFound where there is none yet."""
+    """The newest checkpoint, to be stored outside the database. Raises NotFound if there is none yet."""
     async with assembly.database(config, "audit") as database, database.reading() as connection:
         newest = await checkpoint.head(connection)
     if newest is None:
@@ -23,8 +23,8 @@ async def head(config: Config) -> dict[str, Any]:
 
 
 async def verify(config: Config, noted: str | None, rows_after: int) -> dict[str, Any]:
-    """Verify both logs against their checkpoints, and say what differs. Raises InvalidRequest where `noted` is
-    no head, Misconfigured for another master key, EncryptedKeyUnreadable.
+    """Verify both logs against their checkpoints, and return the mismatches. Raises InvalidRequest if `noted` is not a
+    head, Misconfigured for another master key, EncryptedKeyUnreadable.
     """
     noted_head = verifying.read_head(noted) if noted is not None else None
     async with assembly.database(config, "audit", 2, assembly.LONG_SECONDS) as database:
@@ -48,7 +48,9 @@ async def verify(config: Config, noted: str | None, rows_after: int) -> dict[str
 async def audit_events(
     config: Config, handle: str | None, kind: str | None, before: int | None, limit: int
 ) -> dict[str, Any]:
-    """The newest audit events: all, or of the wallet of a handle, or of a kind. Raises InvalidHandle, UnknownHandle."""
+    """The newest audit events: all, or those of a handle's wallet, or of a kind. Raises InvalidHandle,
+    UnknownHandle.
+    """
     async with assembly.database(config, "audit") as database, database.reading() as connection:
         of = (await wallet.by_handle(connection, handle)).id if handle is not None else None
         found = await log.read(connection, of, kind, before, limit)

@@ -1,4 +1,4 @@
-"""chain reread: final blocks are read again, and what the ledger lacks of them is posted."""
+"""chain reread: read final blocks again, and post the movements that the ledger lacks."""
 
 from typing import Any
 

@@ -32,7 +32,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong and what to do about it, and the name of the setting."""
+    """A fault: what is wrong and what to do, and the name of the setting."""
 
     name: str
     message: str
@@ -40,14 +40,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Every setting in the order of the reference, every fault, what is missing although everything starts without it,
-    and the configuration that the rest makes.
+    """Every setting in the order of the reference, every fault, settings that are missing although everything starts
+    without them, and the configuration that the others make.
     """
 
     settings: list[Setting]
     faults: list[Fault]
     warnings: list[Fault]
-    config: Config | None  #: None where the faults leave nothing that could be used.
+    config: Config | None  #: None if there is no usable configuration because of the faults.
 
     def plain(self) -> dict[str, Any]:
         """The same as plain values, for printing."""
@@ -81,7 +81,7 @@ def _setting(name: str, text: str, is_variable: bool, default: str) -> Setting:
 
 
 def _with_files(variables: Mapping[str, str]) -> tuple[Mapping[str, str], list[Fault]]:
-    """The variables, completed from the files that they name; without any file if one of them is at fault."""
+    """The variables, completed from the files that they name; without the files if one of them has a fault."""
     try:
         return with_files(variables), []
     except Misconfigured as wrong:
@@ -117,7 +117,7 @@ def _read(variables: Mapping[str, str]) -> tuple[Config | None, list[Fault]]:
 
 
 def _later(config: Config) -> Iterator[Fault]:
-    """Faults that would show only in use. A key file that does not exist yet is made by `gateway migrate`."""
+    """Faults that would show only in use. A key file that does not exist yet is created by `gateway migrate`."""
     url, relayers = config.database_url, config.relayer_key_file
     master, root = config.master_key_file, config.root_key_file
     readers: dict[str, Callable[[], object]] = {
@@ -135,7 +135,7 @@ def _later(config: Config) -> Iterator[Fault]:
 
 
 def _missing_for_notifications(config: Config) -> Iterator[Fault]:
-    """What notifications need beside what they are sent by. On one machine nobody has to set any of it."""
+    """Settings that notifications need besides their channels. On a single machine none of them has to be set."""
     public = config.public_url
     if config.smtp is not None and public is None:
         yield Fault(

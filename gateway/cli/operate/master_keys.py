@@ -1,4 +1,4 @@
-"""keys: the master keys that everything secret is encrypted under, and rotating them."""
+"""master-keys: list and rotate the master keys, under which all secrets are encrypted."""
 
 from collections.abc import Callable, Collection
 from typing import Any
@@ -12,7 +12,7 @@ from gateway.keys import key_files, vault
 
 
 async def keys(config: Config) -> list[dict[str, Any]]:
-    """Every master key that the database or the file knows, the newest first. Raises Misconfigured."""
+    """Every master key in the database or the file, newest first. Raises Misconfigured."""
     async with assembly.database(config, "keys") as database:
         there = _check_values(config)
         async with database.reading() as connection:
@@ -36,7 +36,8 @@ async def keys(config: Config) -> list[dict[str, Any]]:
 
 
 async def add(config: Config) -> dict[str, Any]:
-    """The next key, in the file, with nothing encrypted under it yet: for machines that are to have it first.
+    """Add the next key to the file, without encrypting anything under it yet, so that it can be copied to other
+    machines first.
 
     Raises Misconfigured, Contended.
     """
@@ -48,9 +49,10 @@ async def add(config: Config) -> dict[str, Any]:
 
 
 async def rotate(config: Config, tell: Callable[[int], None]) -> dict[str, Any]:
-    """Re-encrypt every key under the next master key, or go on where a rotation was stopped. `tell` hears how many.
+    """Re-encrypt every key under the next master key, or continue an interrupted rotation. `tell` is called with the
+    progress.
 
-    Raises Misconfigured, EncryptedKeyUnreadable, Contended; what is done stays.
+    Raises Misconfigured, EncryptedKeyUnreadable, Contended; finished batches are kept.
     """
     by = assembly.at_machine()
     async with assembly.database(config, "keys", 2, assembly.LONG_SECONDS) as database:
@@ -74,7 +76,7 @@ async def rotate(config: Config, tell: Callable[[int], None]) -> dict[str, Any]:
 
 
 def _next(config: Config, known: Collection[MasterKey]) -> bytes:
-    """The check value of the file's first key that the database does not know; made, if there is none."""
+    """The check value of the first key in the file that the database does not have; creates one if there is none."""
     taken = {one.check_value for one in known}
     ahead = [one for one in _check_values(config) if one not in taken]
     return ahead[0] if ahead else vault.check_value(key_files.add_master_key(config.master_key_file))

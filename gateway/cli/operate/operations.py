@@ -1,4 +1,4 @@
-"""migrate, deploy, reconcile: what an operator runs."""
+"""migrate, deploy, reconcile."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,10 +34,11 @@ from gateway.settlement import gas
 
 
 async def migrate(config: Config) -> list[str]:
-    """Bring the schema up to date and make the configured assets known; the names of the migrations applied now.
+    """Bring the schema up to date and register the configured assets. Returns the names of the migrations applied now.
 
-    The first time, it makes the master key and the root key, and the database remembers which they are. Never again: a
-    second master key would encrypt keys that the first cannot decrypt, a second root key give handles other addresses.
+    The first run creates the master key and the root key, and the database records which they are. Later runs never
+    create them again: a second master key would encrypt keys that the first cannot decrypt, and a second root key would
+    give handles other addresses.
     """
     async with assembly.unmigrated(config, "migrate", 2, assembly.LONG_SECONDS) as database:
         applied = await migration.migrate(database)
@@ -57,11 +58,10 @@ async def migrate(config: Config) -> list[str]:
 
 
 async def deploy(config: Config) -> dict[str, Contract]:
-    """See to it that every configured token has its contract, and that every relayer may settle and mint; what is so is
-    left as it is. The grants are sent and not waited for: a relayer carries nothing before they are in a block.
+    """Make sure that every configured token has its contract, and that every relayer has the roles to settle and mint.
+    Does not wait for the grants: a relayer carries nothing before they are in a block.
 
-    Raises ChainReplaced where this is not the chain that the ledger was kept with, or where the embedded one has lost
-    blocks that were final.
+    Raises ChainReplaced if this is not the ledger's chain, or if the embedded chain has lost blocks that were final.
     """
     where = assembly.places(config)
     node = HttpNode(where.rpc_url)
@@ -101,8 +101,8 @@ async def _verify(database: Database, node: Node, config: Config, where: Places)
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What `reconcile` found: the totals per token, and every difference there is; `faults` are the ledger's own. With
-    it every correcting transfer there was, and the recovery that the gateway is in.
+    """The result of `reconcile`: the totals per token, and every difference; `faults` are those within the ledger. Also
+    all correcting transfers, and the current recovery.
     """
 
     totals: list[Solvency]
@@ -163,7 +163,7 @@ def plain(one: Difference) -> dict[str, Any]:
 async def reconcile(config: Config) -> Reconciliation:
     """Recount the ledger, then reconcile it with the chain and the bank.
 
-    What differs is noted as a suspicion: a worker looks again, and freezes withdrawals if it is so.
+    A difference is recorded as a suspicion: a worker compares again, and freezes withdrawals if it is confirmed.
     """
     where = assembly.places(config)
     node = HttpNode(where.rpc_url)

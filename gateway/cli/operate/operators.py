@@ -1,4 +1,4 @@
-"""operators: who they are, the first of them, and break-glass: one person at the machine instead of two."""
+"""operators: list and manage operators, and break-glass: one person at the machine instead of two operators."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from gateway.operators.approvals import BreakGlassKind
 
 
 async def operators(config: Config) -> dict[str, Any]:
-    """Everybody who is an operator, or was."""
+    """All operators, including revoked ones."""
     async with assembly.database(config, "operators") as database, database.reading() as connection:
         found = await people.operators(connection)
     states = {True: "enrolled", False: "not enrolled yet"}
@@ -30,28 +30,30 @@ async def operators(config: Config) -> dict[str, Any]:
 
 
 async def add(config: Config, name: str, role: str) -> dict[str, Any]:
-    """A new operator, and the code that makes their passkey. Raises InvalidRequest, StateConflict."""
+    """Add an operator. Returns them with the code to enrol their passkey. Raises InvalidRequest, StateConflict."""
     async with assembly.database(config, "operators") as database, database.transaction() as connection:
         code = await people.add(connection, name, role, assembly.at_machine(), database.clock())
     return {"name": name, "role": role, "code": code, "hours": int(people.ENROLS_FOR.total_seconds() // 3600)}
 
 
 async def set_role(config: Config, name: str, role: str) -> dict[str, Any]:
-    """Another role for somebody who is an operator. Raises InvalidRequest, NotFound."""
+    """Change an operator's role. Raises InvalidRequest, NotFound."""
     async with assembly.database(config, "operators") as database, database.transaction() as connection:
         await people.set_role(connection, name, role, assembly.at_machine(), database.clock())
     return {"name": name, "role": role}
 
 
 async def revoke(config: Config, name: str) -> dict[str, Any]:
-    """They act no more. Raises NotFound."""
+    """Revoke an operator. Raises NotFound."""
     async with assembly.database(config, "operators") as database, database.transaction() as connection:
         await people.revoke(connection, name, assembly.at_machine(), database.clock())
     return {"name": name}
 
 
 async def break_glass(config: Config, kind: BreakGlassKind, handle: str, reason: str) -> dict[str, Any]:
-    """Do alone what needs two. Raises InvalidRequest, InvalidHandle, UnknownHandle, StateConflict."""
+    """Carry out alone an operation that needs two operators. Raises InvalidRequest, InvalidHandle, UnknownHandle,
+    StateConflict.
+    """
     by = assembly.at_machine()
     async with assembly.database(config, "operators") as database, database.transaction() as connection:
         wallet = await approvals.break_glass(connection, kind, handle, reason, by, database.clock())

@@ -41,7 +41,7 @@ def _corrections(corrections: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def recovery_lines(found: Mapping[str, Any]) -> list[str]:
-    """How the gateway stands, then the payments that were missing and the addresses that are no wallet's."""
+    """The state of the recovery, then the payments that were missing and the addresses that belong to no wallet."""
     lines = [found["message"]]
     if found["payments"]:
         rows = [
@@ -64,7 +64,7 @@ def _differences(differences: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def frozen_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Each asset whose withdrawals are stopped, why, and what to do about it."""
+    """Each asset whose withdrawals are frozen, why, and what to do."""
     lines = []
     for one in found:
         lines += [f"withdrawals of {one['asset']} are frozen since {when(one['since'])}:", ""]
@@ -74,12 +74,12 @@ def frozen_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def unfrozen_line(done: Mapping[str, Any]) -> str:
-    """What goes on again."""
+    """The asset whose withdrawals continue."""
     return f"everything adds up: withdrawals of {done['asset']}, frozen since {when(done['since'])}, go on"
 
 
 def master_keys_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line per master key, the newest first."""
+    """A line per master key, newest first."""
     rows = [
         [str(one["number"] or ""), one["key"], one["state"], when(one["made_at"]), "yes" if one["in_file"] else "no"]
         for one in found
@@ -88,12 +88,12 @@ def master_keys_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def added_key_lines(added: Mapping[str, Any]) -> list[str]:
-    """Where the next master key is, and what to do with it."""
+    """The file of the next master key, and what to do with it."""
     return [f"{added['key']} is in {added['file']}: copy that to every machine, then run 'gateway master-keys rotate'"]
 
 
 def rotated_lines(rotated: Mapping[str, Any]) -> list[str]:
-    """How many keys are under the new master key, and what to do with the ones before."""
+    """How many keys are encrypted under the new master key, and what to do with the previous ones."""
     before = ", ".join(rotated["retired"])
     backup = f"a backup from before needs {before}: keep a copy with it, then take it out of {rotated['file']}"
     return [
@@ -103,13 +103,13 @@ def rotated_lines(rotated: Mapping[str, Any]) -> list[str]:
 
 
 def operators_lines(found: Mapping[str, Any]) -> list[str]:
-    """A line per operator, the first first."""
+    """A line per operator, oldest first."""
     rows = [[one["name"], one["role"], one["state"], when(one["created_at"])] for one in found["items"]]
     return table(["operator", "role", "state", "since"], rows) if rows else ["no operators"]
 
 
 def verified_lines(found: Mapping[str, Any]) -> list[str]:
-    """How many rows of both logs are under checkpoints, and what differs from them."""
+    """How many rows of both logs were verified, and the mismatches."""
     lines = fields(
         [
             ("checkpoints", str(found["checkpoints"])),
@@ -124,7 +124,7 @@ def verified_lines(found: Mapping[str, Any]) -> list[str]:
 
 
 def audit_event_lines(found: Mapping[str, Any]) -> list[str]:
-    """A line per audit event, the newest first."""
+    """A line per audit event, newest first."""
     heads = ["number", "at", "kind", "by", "wallet", "of", "details"]
     rows = [
         [
@@ -137,7 +137,7 @@ def audit_event_lines(found: Mapping[str, Any]) -> list[str]:
 
 
 def relayer_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line per relayer, then why those that are stopped or refused are, and how they go on."""
+    """A line per relayer, then the reasons of stopped or refused ones, and what to do."""
     rows = [
         [
             one["address"],
@@ -170,7 +170,7 @@ def relayer_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def resumed_line(gone_on: Mapping[str, Any]) -> str:
-    """How a relayer goes on."""
+    """The result of resuming a relayer."""
     return (
         f"the relayer {gone_on['relayer']} goes on from nonce {gone_on['next_nonce']}; {gone_on['ended']} transactions "
         "were overtaken by others, and what they carried is queued again"
@@ -178,14 +178,14 @@ def resumed_line(gone_on: Mapping[str, Any]) -> str:
 
 
 def reread_line(read: Mapping[str, Any]) -> str:
-    """What came of reading blocks again."""
+    """The result of reading blocks again."""
     count = read["posted"]
     posted = "the ledger lacked nothing" if not count else f"{count} movements that the ledger lacked are posted now"
     return f"blocks {read['first']} to {read['last']} were read again: {posted}"
 
 
 def sizes_lines(found: Mapping[str, Any]) -> list[str]:
-    """Every table that has rows, and how what is written all over compares with the memory there is for it."""
+    """Every table that has rows, and the size of the randomly accessed part compared with PostgreSQL's cache."""
     rows = [
         (one["name"], f"{one['rows']:,}", size(one["table_bytes"]), size(one["index_bytes"]))
         for one in found["tables"]
@@ -206,7 +206,7 @@ def sizes_lines(found: Mapping[str, Any]) -> list[str]:
 
 
 def configuration_lines(found: Mapping[str, Any]) -> list[str]:
-    """Every setting with its value and where that comes from, then what is wrong and what is missing."""
+    """Every setting with its value and source, then the faults and the missing settings."""
     rows = [(one["name"], one["value"], one["source"]) for one in found["settings"]]
     wrong = [for_terminal(one["message"]) for one in found["faults"]]
     missing = [f"warning: {for_terminal(one['message'])}" for one in found["warnings"]]
@@ -221,7 +221,7 @@ def doctor_lines(found: Mapping[str, Any]) -> list[str]:
 
 
 def size(count: int) -> str:
-    """With the unit that keeps it short, by powers of 1024."""
+    """A size in the unit that keeps it short, by powers of 1024."""
     number, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
     while number >= 1024 and len(units) > 1:
         number, units = number / 1024, units[1:]

@@ -1,4 +1,4 @@
-"""recovery: what a restore has lost, and what one person at the machine does about it without operators."""
+"""recovery: the losses of a restore, and repairs by one person at the machine, without operators."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from gateway.reconciliation import recovery as recoveries
 
 
 async def recovery(config: Config) -> dict[str, Any]:
-    """The recovery that the gateway is in, or the last one that it was in, with all that it has found."""
+    """The current recovery, or the last one, with everything that it has found."""
     async with assembly.database(config, "recovery") as database, database.reading() as connection:
         assets = await ledger.with_former(connection, config.assets)
         current = await recoveries.current(connection)
@@ -56,7 +56,9 @@ async def recovery(config: Config) -> dict[str, Any]:
 
 
 async def confirm(config: Config, reason: str) -> dict[str, Any]:
-    """What was found was looked at. Raises InvalidRequest, Forbidden (there are two operators), StateConflict."""
+    """Confirm that the findings were reviewed. Raises InvalidRequest, Forbidden (there are two operators),
+    StateConflict.
+    """
     said, by = proposals.read_reason(reason), assembly.at_machine()
     async with assembly.database(config, "recovery") as database, database.transaction() as connection:
         now = database.clock()
@@ -67,7 +69,7 @@ async def confirm(config: Config, reason: str) -> dict[str, Any]:
 
 
 async def give_back(config: Config, handle: str, reason: str) -> dict[str, Any]:
-    """Whoever claims the lost handle next has it. Raises as `confirm`, and InvalidHandle."""
+    """Let the lost handle be claimed again. Raises as `confirm`, and InvalidHandle."""
     said, folded, by = proposals.read_reason(reason), fold(handle), assembly.at_machine()
     async with assembly.database(config, "recovery") as database:
         vault = await assembly.vault_of(config, database)
@@ -80,7 +82,9 @@ async def give_back(config: Config, handle: str, reason: str) -> dict[str, Any]:
 
 
 async def correct(config: Config, debit: str, credit: str, amount: str, code: str, reason: str) -> dict[str, Any]:
-    """A correcting transfer. Raises as `confirm`, UnknownAsset, InvalidAmount, UnknownHandle, InsufficientFunds."""
+    """Post a correcting transfer. Raises as `confirm`, UnknownAsset, InvalidAmount, UnknownHandle,
+    InsufficientFunds.
+    """
     said, by = proposals.read_reason(reason), assembly.at_machine()
     async with assembly.database(config, "recovery") as database, database.transaction() as connection:
         now = database.clock()

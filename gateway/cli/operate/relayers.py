@@ -1,4 +1,4 @@
-"""relayers: the relayers and their state, and letting a stopped one go on."""
+"""relayers: list the relayers with their state, and resume a stopped one."""
 
 from dataclasses import asdict
 from typing import Any
@@ -10,7 +10,7 @@ from gateway.settlement import relayer_accounts
 
 
 async def listed(config: Config) -> list[dict[str, Any]]:
-    """Every relayer of the chain, also those whose keys are elsewhere."""
+    """Every relayer of the chain, including those whose keys other processes have."""
     where = assembly.places(config)
     node = HttpNode(where.rpc_url)
     try:
@@ -22,7 +22,8 @@ async def listed(config: Config) -> list[dict[str, Any]]:
 
 
 async def resume(config: Config, text: str) -> dict[str, Any]:
-    """Let the stopped relayer of an address go on, once the ledger is read up to what stopped it.
+    """Resume the stopped relayer of an address, once the ledger has read the blocks up to the transaction that stopped
+    it.
 
     Raises NotFound, RelayerNotResumable, NodeUnavailable.
     """

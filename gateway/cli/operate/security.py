@@ -1,5 +1,5 @@
-"""The commands about who acts for the gateway, what both logs say, and the master keys: arguments, examples. They
-import their parts when they run, as those in `__main__` do.
+"""The commands for operators, both logs, recovery and the master keys: arguments and examples. Like those in
+`__main__`, they import their parts when they run.
 """
 
 import asyncio
@@ -36,10 +36,10 @@ def operators(context: click.Context, as_json: bool) -> None:
 
 @operators.command()
 @click.argument("name", help="The operator's name.")
-@click.option("--role", type=_ROLE, required=True, help="What they may do beside reading; the guide has a table.")
+@click.option("--role", type=_ROLE, required=True, help="Their rights beyond reading; the guide has a table.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def add(name: str, role: str, as_json: bool) -> None:
-    """Add an operator. Prints a code to enrol a passkey with: it is shown only this once.
+    """Add an operator. Prints a code to enrol a passkey with: it is shown only once.
 
     \b
     Example:
@@ -53,10 +53,10 @@ def add(name: str, role: str, as_json: bool) -> None:
 
 @operators.command("role")
 @click.argument("name", help="The operator's name.")
-@click.argument("role", type=_ROLE, help="What they may do beside reading.")
+@click.argument("role", type=_ROLE, help="Their rights beyond reading.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def set_role(name: str, role: str, as_json: bool) -> None:
-    """Give an operator another role, from now on.
+    """Change an operator's role, with immediate effect.
 
     \b
     Example:
@@ -85,8 +85,8 @@ def revoke(name: str, as_json: bool) -> None:
 
 
 @operators.command("break-glass")
-@click.argument("kind", type=click.Choice(["wallet.freeze", "wallet.unfreeze"]), help="What to do.")
-@click.argument("handle", help="The handle whose wallet it is about.")
+@click.argument("kind", type=click.Choice(["wallet.freeze", "wallet.unfreeze"]), help="The operation.")
+@click.argument("handle", help="The handle of the wallet.")
 @click.option("--reason", required=True, help="Why it cannot wait for two operators. Recorded in both logs.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def break_glass(kind: Literal["wallet.freeze", "wallet.unfreeze"], handle: str, reason: str, as_json: bool) -> None:
@@ -192,7 +192,7 @@ def verify(noted: str | None, rows_after: int, as_json: bool) -> None:
 @audit.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def head(as_json: bool) -> None:
-    """Print the newest checkpoint. Keep it elsewhere: audit verify --from-head then shows if any was removed.
+    """Print the newest checkpoint. Store it elsewhere: audit verify --from-head then shows if any was removed.
 
     \b
     Example:
@@ -217,7 +217,7 @@ def head(as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="The most to list.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def list_audit_events(handle: str | None, kind: str | None, before: int | None, limit: int, as_json: bool) -> None:
-    """List audit events, newest first: who did what.
+    """List audit events, newest first.
 
     \b
     Example:
@@ -233,7 +233,7 @@ def list_audit_events(handle: str | None, kind: str | None, before: int | None, 
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
 def recovery(context: click.Context, as_json: bool) -> None:
-    """Show what the chain has and a restored database lacks. The exit status is 1 until it is confirmed.
+    """Show payments on the chain that a restored database lacks. The exit status is 1 until they are confirmed.
 
     \b
     Example:

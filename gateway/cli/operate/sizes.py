@@ -1,4 +1,4 @@
-"""sizes: how large the tables have grown, and whether what every payment touches still fits into memory."""
+"""sizes: the sizes of the tables, and whether the part that every payment accesses still fits into memory."""
 
 from gateway import assembly
 from gateway.config.config import Config
@@ -7,6 +7,6 @@ from gateway.postgres.sizes import sizes as sizes_now
 
 
 async def sizes(config: Config) -> Sizes:
-    """Ask PostgreSQL."""
+    """Read the sizes from PostgreSQL."""
     async with assembly.database(config, "sizes") as database, database.snapshot() as connection:
         return await sizes_now(connection)

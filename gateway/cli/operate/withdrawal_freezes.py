@@ -1,4 +1,4 @@
-"""withdrawals: whose withdrawals are stopped and why, and letting them go on once everything adds up."""
+"""withdrawals: list frozen withdrawals and their causes, and unfreeze them once everything agrees."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from gateway.reconciliation.unfreeze import differences
 
 
 async def frozen(config: Config) -> list[dict[str, Any]]:
-    """Every asset whose withdrawals are stopped, since when, and the differences that were the reason."""
+    """Every asset whose withdrawals are frozen, since when, and the differences that froze them."""
     async with assembly.database(config, "withdrawals") as database, database.snapshot() as connection:
         assets = await ledger.with_former(connection, config.assets)
         frozen = await withdrawal_freeze.frozen(connection)
@@ -32,10 +32,9 @@ async def frozen(config: Config) -> list[dict[str, Any]]:
 
 
 async def unfreeze(config: Config, code: str) -> dict[str, Any]:
-    """Let withdrawals of an asset go on, after everything was compared: the ledger recounted, and reconciled with the
-    chain and the bank.
+    """Unfreeze withdrawals of an asset, after the ledger was recounted and reconciled with the chain and the bank.
 
-    Raises UnknownAsset, NotFound (nothing is stopped), FreezeStays, NodeUnavailable.
+    Raises UnknownAsset, NotFound (they are not frozen), FreezeStays, NodeUnavailable.
     """
     where = assembly.places(config)
     node = HttpNode(where.rpc_url)

@@ -1,6 +1,6 @@
-"""pay-many: a CSV file, paid row by row, a thousand payments to a request.
+"""pay-many: pays the rows of a CSV file, a thousand payments per request.
 
-command.py   the command, and what it asks the gateway for
+command.py   the command, and its requests
 rows.py      the CSV file that it pays                        (pure)
-results.py   the CSV file that the answers go into
+results.py   the CSV file of results
 """

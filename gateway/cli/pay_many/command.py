@@ -34,10 +34,10 @@ from gateway.errors import GatewayError, Refused, Unavailable
 #: Rows in a request: as many as the gateway commits together.
 _AT_ONCE = 1_000
 
-#: The longest key of a run: behind it there is room for the number of any line.
+#: The longest key of a run, which leaves room to append the number of any line.
 _KEY_MAX = 230
 
-#: The command's statuses other than 0. A refusal of all of it is 1 too, as everywhere; a usage error is 2.
+#: The exit statuses other than 0. It is also 1 if everything is refused, like for other commands; a usage error is 2.
 _SOME_REFUSED, _SAY_IT_AGAIN = 1, 3  # and WAITS, as of any payment
 
 
@@ -112,7 +112,7 @@ def pay_many(
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the command has to do. `file` is open and `checked`; `stamp` shows whether it changes. `key` is the run's
+    """The task of the command. `file` is open and `checked`; `stamp` shows whether it changes. `key` is the run's
     key, if one was given.
     """
 
@@ -336,7 +336,9 @@ def _say_what_was_answered(tally: Tally, wanted: set[Outcome], answered: int) ->
 
 @contextmanager
 def _progress(rows: int, done: int) -> Iterator[Callable[[int], None]]:
-    """Show progress: a bar on a terminal, else a line for each part. What it yields is told of the rows done."""
+    """Show progress: a bar on a terminal, otherwise a line for each part. Yields a function to call with the number of
+    finished rows.
+    """
     started, earlier = time.monotonic(), done
     if not sys.stderr.isatty():
 
@@ -362,7 +364,7 @@ def _progress(rows: int, done: int) -> Iterator[Callable[[int], None]]:
 
 
 def left(rows: int, rate: float) -> str:
-    """How long so many rows take at so many a second."""
+    """The remaining time for this many rows at this rate per second."""
     seconds = rows / rate
     return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 

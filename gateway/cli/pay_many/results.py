@@ -1,12 +1,12 @@
 """The result file of `pay-many`: CSV, a record per answer, written as the answers come.
 
-Its first record stands for the header line of the file that is paid, line 1: whose run this is. It is on disk before
-anything is sent, because the rows' keys are made of it. Every other record is an answer to the row of that line; a row
-that was answered more than once has several, and the last one counts. So the file only grows, and whatever moment the
-command is ended at, what is in it is true: what it lacks is sent again with the same keys.
+Its first record stands for the header line (line 1) of the payment file, and identifies the run. It is on disk before
+anything is sent, because the rows' keys are derived from it. Every other record is an answer to the row of that line; a
+row that was answered more than once has several, and the last one counts. So the file only grows, and at whatever
+moment the command is ended, its records are true: rows without a record are sent again with the same keys.
 
 A record is one line (line ends inside it are escaped), and no cell of it is a formula to a spreadsheet. A last line
-without an end was torn by a kill, and is taken off. One process at a time has the file: it is locked (flock) while it
+without an end was cut off by a kill, and is removed. One process at a time uses the file: it is locked (flock) while it
 is open.
 """
 
@@ -33,20 +33,20 @@ from gateway.escape import for_csv, for_shell, from_csv
 #: Sums of amounts: a uint256 and its decimals have 155 digits. Nothing is ever rounded.
 _EXACT = Context(prec=400, traps=[Inexact, InvalidOperation])
 
-#: The states that a payment ends in without the payee having the money.
+#: The final states in which the payee does not have the money.
 _ENDED_UNPAID = ("failed", "voided", "expired", "declined")
 
 
 class Outcome(Enum):
-    """What is known of a row."""
+    """The outcome of a row."""
 
     UNANSWERED = "unanswered"  #: Never sent, or its answer was lost.
-    UNDECIDED = "undecided"  #: The gateway could not say: a part of it was away, or busy with the same key.
-    ACCEPTED = "accepted"  #: On its way by the chain; the payer's money is set aside.
+    UNDECIDED = "undecided"  #: A part of the gateway was unavailable, or the key was in use.
+    ACCEPTED = "accepted"  #: On its way to the chain; the payer's money is on hold.
     PAID = "paid"  #: Settled.
-    WAITING = "waiting"  #: Accepted, and waits for its payer to approve or to sign it; the money is set aside.
+    WAITING = "waiting"  #: Accepted, and waits for its payer to approve or to sign it; the money is on hold.
     REFUSED = "refused"  #: There is no payment; with the same key there may be one later.
-    UNPAID = "unpaid"  #: Its payment has ended and the money is the payer's again; its key finds that one for ever.
+    UNPAID = "unpaid"  #: Its payment has ended and the payer has the money back; its key always finds that payment.
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Run:
     wallet_id: str
 
     def key_of(self, row: Row) -> str:
-        """The idempotency key of a row: its own, or one made of the run's and its line."""
+        """The idempotency key of a row: its own, or one derived from the run's key and its line."""
         return row.key if row.key is not None else f"{self.key}/{row.line}"
 
     def record(self) -> "Record":
@@ -69,7 +69,7 @@ class Run:
 
 
 class Record(NamedTuple):
-    """A line of the result file: what was asked, and what the gateway answered."""
+    """A line of the result file: the payment, and the gateway's answer."""
 
     line: int
     key: str
@@ -119,18 +119,18 @@ def record_of(row: Row, key: str, answer: Mapping[str, Any]) -> Record:
 
 
 class Tally:
-    """What is known of each row, by its line, in two bytes; how many of each kind there are; and what was paid."""
+    """The outcome of each row, by its line, in two bytes; the number of each outcome; and the amounts paid."""
 
     def __init__(self, checked: Checked) -> None:
         self.rows = checked.rows
         self.totals: dict[str, Decimal] = {}
-        self.decimals: dict[str, int] = {}  #: How many each asset has, where that is known.
+        self.decimals: dict[str, int] = {}  #: The number of decimals of each asset, if known.
         self._kinds: list[tuple[Outcome, str]] = [(Outcome.UNANSWERED, "")]
         self._by_line = array("H", bytes(2 * (checked.lines + 1)))
         self._counts = Counter({0: checked.rows})
 
     def add(self, record: Record) -> None:
-        """Take a record in, in the place of what was known of its row. Raises ValueError where it cannot be one."""
+        """Add a record, which replaces the earlier outcome of its row. Raises ValueError if it is invalid."""
         if not 1 < record.line < len(self._by_line):
             raise ValueError("no row of the file begins in this line")
         kind = (record.outcome, record.code or record.state)
@@ -148,7 +148,7 @@ class Tally:
                 raise ValueError("the amount is not one") from None
 
     def shown_totals(self) -> list[tuple[str, str]]:
-        """What was paid of each asset, in all, with the decimals that the asset has."""
+        """The total paid of each asset, with the asset's decimals."""
         return [
             (asset, f"{total:.{max(self.decimals.get(asset, 0), -int(total.as_tuple().exponent))}f}")
             for asset, total in self.totals.items()
@@ -162,7 +162,7 @@ class Tally:
         return sum(count for kind, count in self._counts.items() if self._kinds[kind][0] in outcomes)
 
     def reasons(self, *outcomes: Outcome) -> dict[str, int]:
-        """How many rows have each code, or each state where there is no code; the most frequent first."""
+        """How many rows have each code, or each state if there is no code; the most frequent first."""
         return {
             self._kinds[kind][1]: count
             for kind, count in self._counts.most_common()
@@ -185,7 +185,7 @@ class ResultFile:
         self.run = self._read_run()
 
     def begin(self, run: Run) -> None:
-        """Write whose file this is, and see it on disk: after this, rows may be sent."""
+        """Write the run, and sync it to disk: after this, rows may be sent."""
         try:
             _append(self._descriptor, _text([Record._fields, run.record()]))
             _sync_folder(self.path.parent)
@@ -194,7 +194,7 @@ class ResultFile:
         self.run = run
 
     def tally(self, checked: Checked) -> Tally:
-        """What the records say of the rows. Raises Damaged at one that `pay-many` has not written."""
+        """The tally of all records. Raises Damaged at a record that `pay-many` has not written."""
         tally = Tally(checked)
         for number, line in enumerate(self._lines(), start=1):
             if number > 2:
@@ -205,14 +205,14 @@ class ResultFile:
         return tally
 
     def add(self, records: Iterable[Record]) -> None:
-        """Append records, and see them on disk. Raises NotKept."""
+        """Append records, and sync them to disk. Raises NotKept."""
         try:
             _append(self._descriptor, _text(records))
         except OSError as error:
             raise self._not_kept(error.strerror or str(error)) from None
 
     def check_there(self) -> None:
-        """Raises NotKept where somebody has removed or replaced the file: what is written would be lost."""
+        """Raises NotKept if the file was removed or replaced: further records would be lost."""
         try:
             there = os.stat(self.path)
         except OSError as error:
@@ -225,7 +225,7 @@ class ResultFile:
         return NotKept(self.path, reason, for_shell(self.run.key))
 
     def _read_run(self) -> Run | None:
-        """Whose file this is, after what a kill has torn was taken off. Raises NotAResultFile for any other file."""
+        """Read the run, after removing a line that a kill has cut off. Raises NotAResultFile for any other file."""
         heads = _text([Record._fields])
         head = b"".join(os.pread(self._descriptor, 64 * 1024, 0).splitlines(keepends=True)[:2])
         if heads.startswith(head) or (head.startswith(heads) and head.count(b"\n") < 2):
@@ -256,9 +256,9 @@ class ResultFile:
 
 @contextmanager
 def opened(path: Path) -> Iterator[ResultFile]:
-    """The result file at a path, made where there is none, and nobody else's until the block ends.
+    """Open the result file at a path, creating it if needed, and lock it until the block ends.
 
-    Raises Unwritable, InUse where another process has it, NotAResultFile for a file that is something else.
+    Raises Unwritable, InUse if another process has it, NotAResultFile for a file of another kind.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
@@ -277,7 +277,7 @@ def opened(path: Path) -> Iterator[ResultFile]:
 
 
 def _append(descriptor: int, text: bytes) -> None:
-    """Write all of it, and see it on disk."""
+    """Write all bytes, and sync them to disk."""
     rest = memoryview(text)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
@@ -285,7 +285,7 @@ def _append(descriptor: int, text: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """See on disk that the folder has the file."""
+    """Sync the folder, so that the file's entry is on disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -294,7 +294,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _record(line: bytes) -> Record:
-    """The record that a line says. Raises ValueError and csv.Error for what is none."""
+    """Parse a record. Raises ValueError and csv.Error for an invalid line."""
     (cells,) = csv.reader([line.decode()])
     if len(cells) != len(Record._fields):
         raise ValueError("a record has all its fields")
@@ -335,7 +335,7 @@ class NotAResultFile(Refused):
 
 @dataclass(eq=False)
 class Damaged(Refused):
-    """Which rows were answered is not known any more; their keys still are."""
+    """It is no longer known which rows were answered; their keys are."""
 
     path: Path
     line: int
@@ -347,7 +347,7 @@ class Damaged(Refused):
 
 @dataclass(eq=False)
 class NotKept(Refused):
-    """Rows were sent, and what became of them cannot be written down."""
+    """Rows were sent, and their results cannot be written."""
 
     path: Path
     reason: str

@@ -1,11 +1,12 @@
-"""The file that `pay-many` pays: CSV (RFC 4180) in UTF-8, a header line, then a payment a row. Pure: bytes to rows.
+"""The file that `pay-many` pays: CSV (RFC 4180) in UTF-8, a header line, then one payment per row. Pure: bytes to rows.
 
-Columns: to, amount, asset, and where the file has them memo and key, in any order. Blank columns at the end, which
-spreadsheets leave, are nothing. A row is named by the line that it begins in, as an editor numbers them; empty rows are
-left out. The first fault ends the reading: it is told with its line, and with what to do, before anything is sent.
-Whether a payee exists or an asset is known, the gateway says.
+Columns: to, amount, asset and, optionally, memo and key, in any order. Blank columns at the end, which spreadsheets
+leave, are ignored. A row is identified by the line that it begins in, as an editor numbers them; empty rows are left
+out. The first fault ends the reading: it is reported with its line, and with what to do, before anything is sent. The
+gateway decides whether a payee exists and an asset is known.
 
-Rows are made one by one, and a file is read twice (once to check all of it, once to send), so none is held whole.
+Rows are produced one by one, and a file is read twice (once to check all of it, once to send), so it is never in memory
+as a whole.
 """
 
 import csv
@@ -28,7 +29,7 @@ LINE_BYTES_MAX = 64 * 1024
 #: The most characters in a row: more could be a longer line than the gateway reads, each being up to six bytes there.
 _ROW_MAX = 8_000
 
-#: What the gateway takes for an amount, in an asset with enough decimals (money.py).
+#: The form of an amount, as the gateway accepts it for an asset with enough decimals (money.py).
 _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,77})(\.[0-9]{1,77})?", re.ASCII)
 
 _COLUMNS = f"the columns are {', '.join(REQUIRED)}, and {' and '.join(OPTIONAL)} where you want them"
@@ -36,7 +37,7 @@ _COLUMNS = f"the columns are {', '.join(REQUIRED)}, and {' and '.join(OPTIONAL)}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A payment that the file asks for. `key` is its own idempotency key, if it has one."""
+    """A payment of the file. `key` is its own idempotency key, if it has one."""
 
     line: int
     to: str
@@ -57,7 +58,7 @@ class Checked:
 
 @dataclass(eq=False)
 class Unreadable(Refused):
-    """`line` of the file is not as it should be; `reason` says what to do."""
+    """`line` of the file is invalid; `reason` says what to do."""
 
     line: int
     reason: str
@@ -65,8 +66,8 @@ class Unreadable(Refused):
 
 
 def check(file: BinaryIO, run_key: str | None = None) -> Checked:
-    """Read all of a file from its beginning, and find that it can be paid. `run_key` is what its rows' keys will begin
-    with, where that is known: no row may have such a key of its own.
+    """Read all of a file from its beginning, and check that it can be paid. `run_key` is the prefix of its rows' keys,
+    if known: no row may have such a key of its own.
 
     Raises Unreadable for the first line that is at fault, or the second with the same key. Holds eight bytes per key.
     """
@@ -101,7 +102,7 @@ def read(file: BinaryIO) -> Iterator[Row]:
 
 
 def rows(lines: Iterable[bytes]) -> Iterator[Row]:
-    """The rows that the lines say. Raises Unreadable at the first line that is at fault."""
+    """Parse the rows of these lines. Raises Unreadable at the first line that is at fault."""
     reader = csv.reader(_decoded(lines), strict=True)
     places: list[int] | None = None
     while True:
@@ -122,7 +123,7 @@ def rows(lines: Iterable[bytes]) -> Iterator[Row]:
 
 
 def _refuse_repeated(file: BinaryIO, suspects: set[int]) -> None:
-    """Name the first two rows that have the same key, of those whose hash is suspect."""
+    """Raise Unreadable for the first two rows that have the same key, among those whose hashes are equal."""
     first: dict[str, int] = {}
     for row in read(file):
         if row.key is not None and hash(row.key) in suspects:
@@ -153,7 +154,7 @@ def _decoded(lines: Iterable[bytes]) -> Iterator[str]:
 
 
 def _told(fault: str) -> str:
-    """What Python's csv finds wrong, with what to do."""
+    """The reason for an error of Python's csv module, with what to do."""
     if fault.startswith(("unexpected end of data", "field larger")):
         return 'a field begins with a quote " and never ends; end it, or write "" for a quote inside'
     if "delimiter expected" in fault or "expected after" in fault:
@@ -164,7 +165,7 @@ def _told(fault: str) -> str:
 
 
 def _without_blanks(fields: Sequence[str], minimum: int) -> Sequence[str]:
-    """The fields without blank ones at the end, as long as more than the `minimum` are there."""
+    """The fields without blank ones at the end, but at least `minimum` of them."""
     end = len(fields)
     while end > minimum and not fields[end - 1].strip():
         end -= 1
@@ -172,7 +173,7 @@ def _without_blanks(fields: Sequence[str], minimum: int) -> Sequence[str]:
 
 
 def _places(header: Sequence[str]) -> list[int]:
-    """Where in a row each column is, in the order of `Row`; -1 where the file has none."""
+    """The index of each column in a row, in the order of `Row`; -1 if the file does not have it."""
     names = [name.strip().lower() for name in header]
     if not any(names):
         raise Unreadable(1, f"it is empty; begin the file with a header line: {_COLUMNS}")

@@ -1,8 +1,8 @@
 """The long-running processes of the gateway.
 
-start.py    up: the embedded parts, the set-up, the tour, and both processes, until Ctrl-C
+start.py    up: start the embedded parts, set up, take the tour, and run both processes until Ctrl-C
 serve.py    serve: the HTTP server
 work.py     work: the worker
-process.py  what the two have in common: signals, metrics
+process.py  shared by the two: signals, metrics
 ports.py    ports to listen on
 """

@@ -6,7 +6,7 @@ from gateway.errors import Misconfigured
 
 
 def free_port(host: str) -> int:
-    """A port that nobody has at the moment."""
+    """A port that is free at the moment."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]
@@ -14,7 +14,7 @@ def free_port(host: str) -> int:
 
 
 def check_port(host: str, port: int, setting: str = "GATEWAY_PORT") -> None:
-    """Raises Misconfigured when somebody listens there already, or the address is not this machine's."""
+    """Raises Misconfigured if another process listens there already, or if the address is not this machine's."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

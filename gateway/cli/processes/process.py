@@ -17,7 +17,7 @@ from gateway.postgres.pool import Database
 
 
 def exporter_of(database: Database) -> Exporter:
-    """The metrics of a process, with what its connections to the database tell. They are built here and not in
+    """The metrics of a process, with those of its connections to the database. They are built here and not in
     assembly.py, which every command imports: Prometheus's client takes some 40 ms of processor time.
     """
     built = Exporter(__version__)
@@ -30,7 +30,7 @@ def exporter_of(database: Database) -> Exporter:
 
 @asynccontextmanager
 async def exported(exporter: Exporter, config: Config) -> AsyncIterator[None]:
-    """Answer Prometheus meanwhile, where a port is set for that. Raises Misconfigured where it is taken."""
+    """Serve the metrics until the block ends, if a port is set for them. Raises Misconfigured if the port is taken."""
     if config.metrics_port is None:
         yield
         return
@@ -49,7 +49,9 @@ async def exported(exporter: Exporter, config: Config) -> AsyncIterator[None]:
 
 
 def collect_less() -> None:
-    """What is built by now lives as long as the process: no collection need walk it again, and none need come often."""
+    """Tune the garbage collector: objects that exist by now live as long as the process, so collections need not visit
+    them, and can be rare.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

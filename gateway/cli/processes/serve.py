@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import uvloop
-import webauthn  # noqa: F401 - a passkey would wait for it, and all other requests with that (identity/sign_in/ceremony.py)
+import webauthn  # noqa: F401 - imported at the start, so that no request waits for it (identity/sign_in/ceremony.py)
 
 from gateway import assembly, logs
 from gateway.api import metrics
@@ -28,17 +28,17 @@ log = logging.getLogger(__name__)
 
 
 def gateway_of(services: Services) -> Any:
-    """The API, the pages that people see, and the documentation."""
+    """The application: the API, the web pages, and the documentation."""
     return over(routes_of(services.public_url), services)
 
 
 def routes_of(public_url: str) -> Gateway:
-    """The same, with no services yet."""
+    """The same application, without services."""
     return routed(public_url, [*PAGES, *documentation(Library.read())], missing)
 
 
 def serve(config: Config, build: Callable[[Services], Any] = gateway_of) -> None:
-    """Serve HTTP until SIGTERM or Ctrl-C: what `build` makes of the gateway, an ASGI application."""
+    """Serve HTTP until SIGTERM or Ctrl-C. `build` makes the ASGI application."""
     logs.to_standard_error(config.log_format)
     uvloop.run(_serve(config, build))
 
@@ -66,8 +66,8 @@ async def _serve(config: Config, build: Callable[[Services], Any]) -> None:
 
 
 async def _look(services: Services, config: Config) -> None:
-    """Whether the database is older than the chain, before anything is accepted. Without the node it cannot be said:
-    then a worker finds out, before anything is sent.
+    """Check whether the database is older than the chain, before anything is accepted. If the node is unavailable, a
+    worker checks it, before anything is sent.
     """
     if services.node is None:
         return

@@ -1,4 +1,4 @@
-"""up: the embedded parts, the set-up, the tour on the first start, and both processes, until Ctrl-C."""
+"""up: start the embedded parts, set up, take the tour on the first start, and run both processes until Ctrl-C."""
 
 import asyncio
 import json
@@ -27,22 +27,22 @@ from gateway.errors import Misconfigured
 from gateway.escape import for_shell
 from gateway.identity.sign_in.ceremony import party_of
 
-#: Where npm puts anvil in a checkout.
+#: The folder where npm installs anvil in a checkout.
 _NODE_MODULES = Path(__file__).resolve().parents[3] / "contracts" / "node_modules"
 
-#: Whether the server is ready is asked on a new connection each time.
+#: Readiness is checked on a new connection each time.
 _ANEW = {"Connection": "close"}
 
-#: How long the server may take to say whether it is ready.
+#: How long the server may take to answer a readiness check.
 _READY_SECONDS = 2.0
 
-#: How long a process may take, beyond what the settings give it to finish, to close its connections.
+#: How long a process may take to close its connections, in addition to the time in the settings.
 _CLOSE_SECONDS = 5.0
 
 
 async def up(config: Config, exit_when_ready: bool, with_tour: bool) -> None:
-    """Start everything and serve until Ctrl-C, or, with `exit_when_ready`, until all is ready. The first start takes
-    the tour, which makes money out of nothing: on a database or a chain of one's own only `with_tour`.
+    """Start everything and serve until Ctrl-C, or, with `exit_when_ready`, until everything is ready. The first start
+    takes the tour, which creates money: on a configured database or chain only `with_tour`.
     """
     begun = time.monotonic()
     steps = Steps()
@@ -76,7 +76,7 @@ async def up(config: Config, exit_when_ready: bool, with_tour: bool) -> None:
                         await _tour_once(config, url, steps)
                 except NoGateway:
                     if not parts.stopped:
-                        raise  # else Ctrl-C came in the middle of the tour, which the next start takes up again
+                        raise  # otherwise Ctrl-C came in the middle of the tour, which the next start continues
                 steps.say(f"ready after {time.monotonic() - begun:.1f} s")
                 if exit_when_ready:
                     parts.stop()
@@ -92,7 +92,7 @@ async def up(config: Config, exit_when_ready: bool, with_tour: bool) -> None:
 
 
 def _check_not_running(config: Config) -> None:
-    """Raises Misconfigured where another `up` has this home: its port would be the first to be missed."""
+    """Raises Misconfigured if another `up` uses this home: otherwise the error would be about its port."""
     process = holder(config.home)
     if process is not None:
         url = assembly.running_at(config).api_url
@@ -104,7 +104,7 @@ def _check_not_running(config: Config) -> None:
 
 
 async def _prepare(config: Config, parts: Parts, url: str, steps: Steps) -> None:
-    """Say where the embedded parts are, then bring schema and contracts up to date."""
+    """Write the URLs of the embedded parts to run.json, then bring schema and contracts up to date."""
     where = Places(
         database_url=parts.dsn or "",
         rpc_url=parts.rpc_url or "",
@@ -146,8 +146,8 @@ async def _tour_once(config: Config, url: str, steps: Steps) -> None:
 
 
 async def _links(config: Config, url: str) -> list[str]:
-    """What opens the sandbox's first wallet and its console, signed in; nothing beside a database or a chain of one's
-    own.
+    """The links that open the sandbox's first wallet and its console, signed in; none on a configured database or
+    chain.
     """
     party = party_of(config.public_url or url)
     toured = (config.home / "toured.json").exists()
@@ -167,7 +167,7 @@ async def _links(config: Config, url: str) -> list[str]:
 
 
 def _point_out(config: Config, url: str, links: list[str], steps: Steps) -> None:
-    """Say where things are, and what to try next."""
+    """Print the URLs, and what to try next."""
     party = party_of(config.public_url or url)
     for line in links:
         steps.say(line)
@@ -189,7 +189,7 @@ def _point_out(config: Config, url: str, links: list[str], steps: Steps) -> None
 
 
 def _metrics(config: Config) -> str:
-    """Where the metrics are. With port 0 each process picks a port, and prints it into its log."""
+    """The URLs of the metrics. With port 0 each process picks a port, and writes it to its log."""
     if config.metrics_port == 0:
         return f"the logs in {config.home / 'log'} say where each process has its metrics"
     assert config.metrics_port is not None
@@ -210,7 +210,7 @@ def _try_next(config: Config) -> list[str]:
 
 
 async def _until_ready(server: httpx.AsyncClient, parts: Parts, running: "asyncio.Task[None]") -> None:
-    """Wait for the server and the worker; where one ended instead, raise why."""
+    """Wait for the server and the worker; if one of them ended, raise the reason."""
     while not running.done():
         if parts.started.is_set() and await _is_ready(server):
             return

@@ -47,8 +47,8 @@ async def _run(worker: Worker, stop: asyncio.Event) -> None:
 
 
 async def _until_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event, seconds: float) -> None:
-    """Run it to its end. Once `stop` is set it has so many seconds to come to it, and is then cancelled wherever it is,
-    as if the process had been killed: another worker takes it up.
+    """Run the work to its end. Once `stop` is set it has `seconds` to finish, and is then cancelled wherever it is, as
+    if the process had been killed: another worker continues it.
     """
     task, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -62,7 +62,9 @@ async def _until_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event, s
 
 
 async def _verified(worker: Worker, stop: asyncio.Event) -> bool:
-    """Whether node and ledger are found to be of one chain before `stop` is set. What is waited for is said once."""
+    """Wait until the node and the ledger are known to be on the same chain. Returns False if `stop` is set before. The
+    reason for waiting is logged once.
+    """
     contracts, said = list(worker.settings.contracts.values()), ""
     while not stop.is_set():
         try:

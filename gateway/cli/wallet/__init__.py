@@ -1,16 +1,16 @@
-"""The commands for a wallet, over the same HTTP API as everybody else.
+"""The commands for a wallet. They use the public HTTP API.
 
 wallet.py      the commands: arguments, examples
-protection.py  what goes without approval, and that a payment was not one's own
-requests.py    asking others for money, and what others ask
-grants.py      what programs and others may: api-keys and mandates
-webhooks.py    where events are sent, and a way to try a receiver
-notifications.py  what people are told, and where it is sent
-events.py      a wallet's events, followed
-calls.py       asking for a handle, and showing the answer
+protection.py  show the policy, and report a payment as unauthorized
+requests.py    request money, and pay or decline requests
+grants.py      api-keys and mandates
+webhooks.py    webhook endpoints and deliveries, and testing a receiver
+notifications.py  notifications, their addresses and settings
+events.py      follow a wallet's events
+calls.py       make calls for a handle, and show the answers
 client.py      each call, over gateway.client
 key_file.py    the file of a handle's API key
-errors.py      what asking the gateway can come to
-printout.py    what the commands print for people
+errors.py      the errors of calls
+printout.py    the output of the commands for people
 tour.py        the first start: three handles, some money, a payment on each rail
 """

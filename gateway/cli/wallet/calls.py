@@ -25,12 +25,12 @@ from gateway.escape import for_shell, for_terminal, json_for_terminal
 
 T = TypeVar("T")
 
-#: The status of a command whose payment was accepted and waits for its payer, to approve or to sign it.
+#: The exit status of a command whose payment was accepted and waits for its payer to approve or to sign it.
 WAITS: Final = 4
 
 
 def ask(handle: str, url: str | None, question: Callable[[Client], Awaitable[T]]) -> T:
-    """The answer to one question, asked for a handle."""
+    """Make one call for a handle, and return its answer."""
 
     async def asked() -> T:
         async with _client(handle, url) as client:
@@ -41,7 +41,7 @@ def ask(handle: str, url: str | None, question: Callable[[Client], Awaitable[T]]
 
 
 async def every(items: AsyncGenerator[T, None], maximum: int | None = None) -> list[T]:
-    """All items of a list of the client's, or the first `maximum`."""
+    """All items of one of the client's lists, or the first `maximum`."""
     async with aclosing(items):
         found: list[T] = []
         async for one in items:
@@ -61,10 +61,10 @@ def follow(
     look: Callable[[Client], Awaitable[Answer]] | None = None,
 ) -> None:
     """Start a payment or conversion and, with `wait`, follow it to its end, printing each state when it is reached.
-    `look` finds it where its id is not enough.
+    `look` finds it if its id is not enough.
 
-    Raises NotSettled where it ends otherwise than it was asked to. Ends the command with the status `WAITS` where it is
-    accepted and goes on only once its payer approves or signs it.
+    Raises NotSettled if it ends in another state. Ends the command with the status `WAITS` if it is accepted and
+    continues only once its payer approves or signs it.
     """
 
     async def followed() -> dict[str, Any]:
@@ -104,8 +104,8 @@ def follow(
 
 
 def say(*lines: str, err: bool = False) -> None:
-    """Print lines, to standard error with `err`. Everything that a command prints goes through here or `show`: what
-    others have written in them stays on its line and moves no cursor.
+    """Print lines, to standard error with `err`. Everything that a command prints goes through here or `show`: other
+    people's text in it is escaped, so that it stays on its line and moves no cursor.
     """
     click.echo("\n".join(map(for_terminal, lines)), err=err)
 
@@ -119,13 +119,13 @@ def show(answer: Struct | Mapping[str, object], as_json: bool, lines: Sequence[s
 
 
 def show_moved(answer: Answer, as_json: bool, lines: Sequence[str]) -> None:
-    """As `show`, for an answer about money that was moved at once."""
+    """Like `show`, for an answer about money that was moved at once."""
     show({**answer, "replayed": answer.replayed} if as_json else answer, as_json, lines)
     _say_if_replayed(answer)
 
 
 def password_of(path: Path | None, confirm: bool = True) -> str:
-    """A password: asked for, twice where it is new, or read from a file that only its owner can read.
+    """A password: prompted for, twice if it is new, or read from a file that only its owner can read.
 
     Raises Misconfigured.
     """
@@ -143,7 +143,7 @@ def password_of(path: Path | None, confirm: bool = True) -> str:
 
 
 def _typed(command: str, id: str, handle: str) -> str:
-    """A command about a payment, to be typed as it is printed."""
+    """A command about a payment, to copy from the output."""
     return f"{command} {for_shell(id)} --from {for_shell('@' + handle.removeprefix('@'))}"
 
 
@@ -157,7 +157,7 @@ def _print_json(answer: Struct | Mapping[str, object]) -> None:
 
 
 def _spinner(wanted: bool) -> AbstractContextManager[object]:
-    """Something that turns while we wait, on a terminal; what is printed meanwhile stands above it."""
+    """A spinner on a terminal while waiting; output appears above it."""
     if not (wanted and sys.stdout.isatty()):
         return nullcontext()
     return Console().status("waiting; Ctrl-C stops the waiting, not the payment")

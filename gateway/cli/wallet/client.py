@@ -1,7 +1,7 @@
-"""The client of the commands for a wallet, over the same HTTP API as everybody else.
+"""The API client of the commands for a wallet.
 
-A handle's API key lies in `<home>/keys/<handle>`, a file that its owner alone can read. Every call that moves money
-carries an idempotency key, a fresh one where none is given: a call whose answer was lost can be made again with it.
+A handle's API key is in `<home>/keys/<handle>`, a file that its owner alone can read. Every call that moves money
+carries an idempotency key, a new one if none is given: a call whose answer was lost can be retried with it.
 """
 
 import asyncio
@@ -32,13 +32,13 @@ from gateway.errors import Misconfigured
 from gateway.identity.handle import fold
 from gateway.secret import hash_of
 
-#: The states that something still comes after by itself. A held payment waits for a person.
+#: The states that change without anybody's action. A held payment waits for a person.
 _PASSING = ("queued", "submitted")
 
-#: Between two looks at a payment: the first, and the longest it grows to.
+#: The time between two polls of a payment: the first, and the longest, in seconds.
 _LOOK_SECONDS, _LOOK_SECONDS_MAX = 0.1, 1.0
 
-#: For how long a stream of events is opened again while the gateway is away, in seconds.
+#: How long an event stream is reopened while the gateway is unavailable, in seconds.
 _AWAY_SECONDS = 600.0
 
 #: How long the answer to a part of many payments may take: token payments are accepted one by one.
@@ -48,7 +48,7 @@ _MANY_ANSWER_SECONDS = 300
 def url_of(config: Config, given: str | None = None) -> str:
     """The gateway's URL: the one `given`, or the one in run.json of a running `up`, or the configured one.
 
-    run.json is read here by itself: `building.places` is in the company of litestar, which takes a second to import.
+    run.json is read here, because `assembly.places` would import litestar, which takes a second.
     """
     if given:
         return given
@@ -60,13 +60,13 @@ def url_of(config: Config, given: str | None = None) -> str:
 
 
 class Answer(dict[str, Any]):
-    """A JSON object that the gateway answered. `replayed`: it is the first answer to its idempotency key, again."""
+    """A JSON object from the gateway. `replayed`: it is the stored first answer to its idempotency key."""
 
     replayed = False
 
 
 class Client:
-    """Calls the API for one handle, or with None for nobody, without an API key. Calls that move money take an
+    """Calls the API for one handle, or with None without an API key. Calls that move money take an
     idempotency key, or get a new one.
     """
 
@@ -75,7 +75,7 @@ class Client:
         self._url = url
         self._key_file = keys / self.handle
         try:
-            # Nothing is repeated: a person is told at once, and with which --key to say the command again.
+            # Nothing is retried: the error says at once with which --key to repeat the command.
             once = client.Retry(seconds=0)
             self._client = client.AsyncClient(url, self._api_key, retry=once, trust_env=False)
         except client.NoAnswer as no_url:
@@ -86,29 +86,29 @@ class Client:
 
     @property
     def api(self) -> client.AsyncClient:
-        """The calls as programs make them. A command makes those that move no money by it, inside `told`."""
+        """The client for programs. Commands use it for calls that move no money, inside `told`."""
         return self._client
 
     @contextmanager
     def told(self) -> Iterator[None]:
-        """What `api` raises, in the words of a command. Raises Answered, OutcomeUnknown and NoGateway."""
+        """Translates the errors of `api` for commands. Raises Answered, OutcomeUnknown and NoGateway."""
         try:
             yield
         except client.ProblemError as refusal:
             raise Answered(refusal) from None
         except client.OutcomeUnknown as unknown:
-            if isinstance(unknown.__cause__, client.ProblemError):  # which says itself what to do
+            if isinstance(unknown.__cause__, client.ProblemError):  # its own sentence says what to do
                 raise Answered(unknown.__cause__) from None
             raise OutcomeUnknown(self._url, unknown.key) from None
         except client.NoAnswer as nobody:
             raise NoGateway(self._url, nobody.reason, nobody.lost) from None
 
     async def claim(self) -> Answer:
-        """Claim the handle with an API key that is made here, and keep the key.
+        """Claim the handle with an API key that is generated here, and store the key.
 
-        The key is on disk before the handle is claimed, in a file of its own that a lost answer leaves there: said
-        again, the same claim finds the wallet that it made. Raises Misconfigured where a key is kept already, or none
-        can be, and Answered when the handle is taken.
+        The key is on disk before the handle is claimed, in a file of its own. If the answer is lost, the file stays,
+        and repeating the claim finds the wallet that it created. Raises Misconfigured if a key is stored already or
+        cannot be stored, and Answered if the handle is taken.
         """
         if self._key_file.exists():
             raise Misconfigured(f"@{self.handle} has an API key in {self._key_file} already; nothing was claimed")
@@ -125,17 +125,17 @@ class Client:
             try:
                 pending.rename(self._key_file)
             except FileNotFoundError:
-                self._key_file.stat()  # the same claim, at the same moment, has put it there
+                self._key_file.stat()  # a concurrent run of the same claim has stored it
         except OSError as error:
             raise Misconfigured(f"the API key cannot be kept in {pending.parent}: {error.strerror}") from None
         return claimed
 
     def keep_api_key(self, api_key: str) -> None:
-        """Keep another API key in the place of the handle's. Raises Misconfigured, and the one before stays."""
+        """Replace the handle's stored API key. Raises Misconfigured; then the previous one stays."""
         key_file.replace(self._key_file, api_key)
 
     async def claim_unless_ours(self) -> None:
-        """Claim the handle, unless its API key is kept here already."""
+        """Claim the handle, unless its API key is stored here already."""
         if not self._key_file.exists():
             await self.claim()
 
@@ -154,13 +154,13 @@ class Client:
         return await self._call("GET", "/v1/wallet", params={"at": at})
 
     async def export_key(self) -> Answer:
-        """The private key of the handle's address: whoever has it can take all that is there."""
+        """The private key of the handle's address: anybody who has it can take everything there."""
         address = (await self.public())["address"]
         confirm = f"@{self.handle} exports the key of {address}"
         return await self._call("POST", "/v1/wallet/key/export", {"confirm": confirm})
 
     async def balances(self) -> list[dict[str, Any]]:
-        """Every balance of the handle, as the API gives them."""
+        """Every balance of the handle, as the API returns them."""
         balances: list[dict[str, Any]] = (await self.wallet())["balances"]
         return balances
 
@@ -189,7 +189,7 @@ class Client:
         return await self._call("POST", "/v1/payments", asked, key=key)
 
     async def pay_request(self, id: str, key: str | None = None) -> Answer:
-        """Pay what a request asks for."""
+        """Pay a request."""
         with self.told():
             asked = payment_of(await self.api.requests.get(id))
         return await self._call("POST", "/v1/payments", asked, key=key)
@@ -197,8 +197,8 @@ class Client:
     async def pay_many(self, rows: Sequence[Mapping[str, str]], key: str) -> list[Answer]:
         """Pay rows of `to`, `amount`, `asset`, `idempotency_key` and perhaps `memo`; a result for each, in order.
 
-        They are sent and answered as NDJSON: the whole leaves no trace under its own `key`, only the rows under theirs.
-        Raises OutcomeUnknown also where the answer ends before its last row.
+        They are sent and answered as NDJSON: nothing is stored under the batch's own `key`, only under the rows' keys.
+        Also raises OutcomeUnknown if the answer ends before its last row.
         """
         lines = b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
         with self.told():
@@ -224,7 +224,7 @@ class Client:
         key: str | None = None,
         reference: str | None = None,
     ) -> Answer:
-        """capture, void or refund a payment; a refund may have a reference."""
+        """Capture, void or refund a payment; a refund may have a reference."""
         asked = {
             "capture": AmountRequest(amount),
             "void": NothingRequest(),
@@ -236,13 +236,13 @@ class Client:
         return await self._call("POST", f"/v1/mandates/{quote(id, safe='')}/draws", DrawRequest(amount), key=key)
 
     async def last_event(self) -> str | None:
-        """The id of the newest event; None where there is none."""
+        """The id of the newest event; None if there is none."""
         found = await self._call("GET", "/v1/events", params={"order": "newest_first", "limit": 1})
         return next((str(one["id"]) for one in found["items"]), None)
 
     async def tail(self, kind: str | None, after: str | None) -> AsyncGenerator[client.Event, None]:
-        """Events as they happen, after the event `after`, over as many connections as it takes. Raises NoGateway once
-        the gateway has been away for `_AWAY_SECONDS`, and Answered.
+        """Events as they happen, after the event `after`, over any number of connections. Raises NoGateway once the
+        gateway has been unavailable for `_AWAY_SECONDS`, and Answered.
         """
         retry = client.Retry(seconds=_AWAY_SECONDS)
         with self.told():
@@ -254,7 +254,7 @@ class Client:
                     yield event
 
     async def challenge(self, address: str) -> Answer:
-        """What the key of `address` is to sign, so that the address becomes this wallet's."""
+        """The text that the key of `address` has to sign to bind the address to this wallet."""
         return await self._call("POST", "/v1/wallet/address/challenge", {"address": address})
 
     async def bind(self, message: str, signature: str) -> Answer:
@@ -269,14 +269,14 @@ class Client:
         return await self._call("POST", "/v1/authorizations", {"asset": asset, **authorization}, signed=False)
 
     async def show(self, kind: str, id: str) -> Answer:
-        """Get a payment or a conversion. `plural` is the word of its path."""
+        """Get a payment or a conversion. `plural` is the segment of its path."""
         return await self._call("GET", f"/v1/{kind}/{quote(id, safe='')}")
 
     async def follow(
         self, kind: str, first: dict[str, Any], look: Callable[["Client"], Awaitable[Answer]] | None = None
     ) -> AsyncIterator[dict[str, Any]]:
-        """A payment or conversion from here on: `first`, and then whenever it is found in another state, by its id or
-        by the `look` that finds it.
+        """Follow a payment or conversion: yields `first`, and then whenever its state has changed. It is found by its
+        id or by `look`.
         """
         found, pause = first, _LOOK_SECONDS
         yield found
@@ -288,7 +288,9 @@ class Client:
                 yield found
 
     async def payments(self, limit: int, cursor: str | None = None, **filters: str | None) -> Answer:
-        """What the handle paid and was paid, newest first; of it what fits the filters, by the API's names."""
+        """The payments from and to the handle that match the filters, newest first. The filters have the API's
+        names.
+        """
         return await self._call("GET", "/v1/payments", params={"limit": limit, "cursor": cursor, **filters})
 
     async def statement(

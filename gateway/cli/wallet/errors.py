@@ -16,7 +16,7 @@ class Answered(GatewayError):
 
     @property
     def is_final(self) -> bool:
-        """Whether the same request is refused again."""
+        """Whether the same request will be refused again."""
         return not self.problem.retryable
 
     def __str__(self) -> str:
@@ -24,7 +24,9 @@ class Answered(GatewayError):
 
 
 class NoGateway(Unavailable):
-    """Nobody answers at the URL, or not a gateway. `lost`: it was asked, and may have done what it was asked for."""
+    """There is no answer at the URL, or not one of a gateway. `lost`: the request was sent, and may have been carried
+    out.
+    """
 
     def __init__(self, url: str, reason: str, lost: bool = False) -> None:
         self.url, self.reason, self.lost = url, reason, lost
@@ -56,7 +58,7 @@ class OutcomeUnknown(Unavailable):
 
 
 class NotSettled(GatewayError):
-    """A payment or conversion that was followed to another end."""
+    """A payment or conversion that ended in another state."""
 
     def __init__(self, found: dict[str, Any]) -> None:
         self.found = found

@@ -1,4 +1,4 @@
-"""events: a wallet's events as they happen, a line each."""
+"""events: print a wallet's events as they happen, one per line."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ from gateway.escape import for_shell, json_line_for_terminal
 
 @click.group()
 def events() -> None:
-    """Follow what happens to a wallet.
+    """Follow the events of a wallet.
 
     \b
     Example:
@@ -48,12 +48,12 @@ def tail(handle: str, kind: str | None, after: str | None, url: str | None, as_j
         ask(handle, url, lambda client: _tail(client, kind, after, as_json))
     except KeyboardInterrupt:
         pass  # Ctrl-C is how it ends
-    except BrokenPipeError:  # whoever read it has seen enough
+    except BrokenPipeError:  # the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 async def _tail(client: Client, kind: str | None, after: str | None, as_json: bool) -> None:
-    newest = await client.last_event()  # also tells at once that there is no gateway
+    newest = await client.last_event()  # also fails at once if there is no gateway
     after = after or newest
     try:
         async with aclosing(client.tail(kind, after)) as following:
@@ -73,7 +73,7 @@ async def _tail(client: Client, kind: str | None, after: str | None, as_json: bo
 
 
 def event_line(event: Event) -> str:
-    """When it happened, its type and id, and what it is about."""
+    """The time of an event, its type and id, and its object."""
     data: Mapping[str, Any] = msgspec.to_builtins(event.data)
     parties = " to ".join(str(data[side]) for side in ("from", "to") if data.get(side))
     money = f"{data['amount']} {data['asset']}" if data.get("amount") and data.get("asset") else ""

@@ -1,4 +1,4 @@
-"""api-keys and mandates: what a handle lets programs and other handles do, and taking that back."""
+"""api-keys and mandates: grant rights to programs and other handles, and revoke them."""
 
 from collections.abc import Awaitable, Sequence
 
@@ -75,7 +75,7 @@ def create_key(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Make an API key for a program. The key is shown only this once.
+    """Create an API key for a program. The key is shown only once.
 
     \b
     Example:
@@ -101,7 +101,7 @@ def create_key(
 )
 @asking
 def replace_key(id: str, handle: str, overlap: int, url: str | None, as_json: bool) -> None:
-    """Replace an API key by one with the same rights. The new key is shown only this once.
+    """Replace an API key by one with the same rights. The new key is shown only once.
 
     The old key stays valid for --overlap seconds. If it is the key that this command line uses for the handle, the new
     one replaces it in keys/ in the home.
@@ -153,7 +153,7 @@ def keys_lines(found: Sequence[KeyView]) -> list[str]:
 
 
 def _until(grant: KeyView | MandateView) -> str:
-    """Until when a key or a mandate is good; or that its owner has to approve it first, on the wallet's page."""
+    """Until when a key or a mandate is valid; or that its owner has to approve it first, on the wallet's page."""
     return "waits for its owner's approval" if grant.needs_approval else when(grant.expires_at)
 
 
@@ -243,7 +243,7 @@ def grant(
 @by("--handle", "The handle that granted the mandate, or draws by it.")
 @asking
 def revoke(id: str, handle: str, url: str | None, as_json: bool) -> None:
-    """Revoke a mandate at once: nothing more can be drawn by it.
+    """Revoke a mandate at once: no further draw is accepted.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""The file that a handle's API key lies in: readable by its owner alone, and whole whenever a command is stopped."""
+"""The file of a handle's API key: readable by its owner alone, and complete whenever a command is stopped."""
 
 import os
 import secrets
@@ -28,7 +28,7 @@ def read(path: Path, handle: str) -> str:
 
 
 def replace(path: Path, api_key: str) -> None:
-    """Keep another key in the file. Raises Misconfigured, and the one before stays."""
+    """Replace the key in the file. Raises Misconfigured; then the previous one stays."""
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         _write(fresh, api_key)
@@ -40,7 +40,7 @@ def replace(path: Path, api_key: str) -> None:
 
 
 def kept(path: Path) -> str:
-    """The API key in a file that only its owner reads; a fresh one, whole and on disk, where there is none."""
+    """The API key in a file that only its owner can read. If there is none, a new key is created and synced to disk."""
     if path.exists():
         return path.read_text(encoding="ascii").strip()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def kept(path: Path) -> str:
 
 
 def _write(path: Path, api_key: str) -> None:
-    """A new file with the key, on disk, for its owner alone."""
+    """Write a new file with the key, readable by its owner alone, and sync it to disk."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(api_key + "\n")
         file.flush()

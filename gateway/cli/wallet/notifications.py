@@ -1,4 +1,4 @@
-"""notifications: what a handle is told, which of it is sent, and to which addresses."""
+"""notifications: list a handle's notifications, and choose which are sent, and to which addresses."""
 
 from collections.abc import Awaitable, Sequence
 
@@ -29,7 +29,7 @@ _an_address = click.argument("id", help="The address's id, nad_….")
 
 @click.group()
 def notifications() -> None:
-    """See what a handle is told, and choose what is sent and where.
+    """List a handle's notifications, and choose which are sent and where.
 
     \b
     Example:
@@ -46,7 +46,7 @@ def notifications() -> None:
 @at_most
 @asking
 def list_notifications(handle: str, locale: Locale, time_zone: str, limit: int, url: str | None, as_json: bool) -> None:
-    """List what a handle was told, newest first, and what became of it by each channel.
+    """List a handle's notifications, newest first, with their delivery by each channel.
 
     \b
     Example:
@@ -99,7 +99,7 @@ def settings(handle: str, url: str | None, as_json: bool) -> None:
 def set_mode(kind: str, channel: str, mode: str, handle: str, url: str | None, as_json: bool) -> None:
     """Set whether a kind of notification is sent by a channel. The other settings stay.
 
-    Kinds that guard the wallet stay on for one channel that has an address.
+    Security kinds stay on for at least one channel that has an address.
 
     \b
     Example:
@@ -171,7 +171,7 @@ def confirm(id: str, code: str, handle: str, url: str | None, as_json: bool) -> 
 @by("--handle", "Whose address it is.")
 @asking
 def remove(id: str, handle: str, url: str | None, as_json: bool) -> None:
-    """Remove an address or a browser. It is told that it was removed, and nothing after that.
+    """Remove an address or a browser. It gets a last notification of its removal.
 
     \b
     Example:
@@ -187,7 +187,7 @@ def remove(id: str, handle: str, url: str | None, as_json: bool) -> None:
 @by("--handle", "Whose addresses.")
 @asking
 def set_locale(locale: Locale, time_zone: str, handle: str, url: str | None, as_json: bool) -> None:
-    """Write to all addresses in this language, with times of this zone.
+    """Set the language and time zone of messages to all addresses.
 
     \b
     Example:
@@ -204,7 +204,7 @@ def notifications_lines(found: Sequence[NotificationView]) -> list[str]:
 
 
 def _sent(delivery: NotificationDeliveryView) -> str:
-    """What became of it by a channel."""
+    """The delivery by a channel."""
     return f"{delivery.channel} {delivery.state}" + (f" ({delivery.reason})" if delivery.reason else "")
 
 

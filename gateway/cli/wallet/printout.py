@@ -7,7 +7,7 @@ from typing import Any
 from gateway.cli.output import fields, table, when
 from gateway.escape import for_shell
 
-#: As wide as the longest state that a payment passes through while somebody waits for it.
+#: The width of the longest state that a payment passes through while a command waits for it.
 _STATE_WIDTH = len("submitted")
 
 
@@ -15,7 +15,7 @@ _STATE_WIDTH = len("submitted")
 
 
 def handle_lines(handle: Mapping[str, Any], key_file: str | None = None) -> list[str]:
-    """Who a handle is, and where its API key is kept."""
+    """The public details of a handle, and the file of its API key."""
     return fields(
         [
             ("handle", f"@{handle['handle']}"),
@@ -36,9 +36,7 @@ _CUSTODY = {
 
 
 def wallet_lines(wallet: Mapping[str, Any]) -> list[str]:
-    """A wallet's balances: what it has, what of that is set aside, and what is left to spend. Of a past time only what
-    was posted is known.
-    """
+    """A wallet's balances: posted, pending and available. Of a past time only the posted balance is known."""
     who = f"@{wallet['handle']}, {wallet['wallet_id']}, {wallet['address']}"
     if wallet["at"] is not None:
         past = [[one["asset"], one["posted"]] for one in wallet["balances"]]
@@ -58,7 +56,7 @@ def _where(balance: Mapping[str, Any]) -> str:
 
 
 def balances_table(before: Mapping[tuple[str, str], str], after: Mapping[tuple[str, str], str]) -> list[str]:
-    """Available balances before and after, fiat and tokens side by side per handle; what is zero is left out."""
+    """Available balances before and after, fiat and tokens side by side per handle; zero balances are left out."""
     handles = list(dict.fromkeys(handle for handle, _ in after))
     assets = [
         asset
@@ -101,7 +99,7 @@ def statement_lines(entries: Mapping[str, Any]) -> list[str]:
 
 
 def _reference(entry: Mapping[str, Any]) -> str:
-    """What an entry is of: of tokens that were seen to move, who sent them, or where they went."""
+    """The subject of an entry; for an observation, the sender or receiver of the tokens."""
     if entry["from"] is None:
         return str(entry["reference"] or "")
     return f"from {entry['from']}" if entry["side"] == "credit" else f"to {entry['to']}"
@@ -111,17 +109,17 @@ def _reference(entry: Mapping[str, Any]) -> str:
 
 
 def _is_part(payment: Mapping[str, Any]) -> bool:
-    """Whether less was paid than was set aside: a hold of which a part was captured. A conversion never is."""
+    """Whether a hold was only partly captured. A conversion never is."""
     return bool(payment["state"] == "settled" and payment.get("captured", payment["amount"]) != payment["amount"])
 
 
 def _paid(payment: Mapping[str, Any]) -> str:
-    """The amount that was paid, or is to be."""
+    """The amount that was or will be paid."""
     return str(payment["captured"] if _is_part(payment) else payment["amount"])
 
 
 def _state(payment: Mapping[str, Any]) -> str:
-    """The state, and what was captured of how much where that is not all of it."""
+    """The state, with the captured part if it is not the whole amount."""
     part = f": {payment['captured']} of {payment['amount']}" if _is_part(payment) else ""
     return f"{payment['state']}{part}"
 
@@ -134,7 +132,7 @@ def payment_line(payment: Mapping[str, Any]) -> str:
 
 
 def opening_line(found: Mapping[str, Any]) -> str:
-    """What a payment or a conversion is, before the states it passes through."""
+    """The first line about a payment or a conversion, before its states."""
     if "to_asset" in found:
         return f"{found['id']}: {found['amount']} {found['asset']} into {found['to_amount']} {found['to_asset']}"
     what = f"{found['from']} pays {found['to']} {found['amount']} {found['asset']}"
@@ -145,7 +143,7 @@ def opening_line(found: Mapping[str, Any]) -> str:
 
 
 def state_line(found: Mapping[str, Any], seconds: float) -> str:
-    """The state that it is in now, and how long after the command began."""
+    """The current state, and the time since the command began."""
     line = f"  {found['state'].ljust(_STATE_WIDTH)}  {seconds:5.1f} s"
     id = for_shell(found["id"])
     if found["state"] == "held" and found.get("undo_until"):
@@ -216,7 +214,7 @@ def payments_lines(page: Mapping[str, Any]) -> list[str]:
 
 
 def preview_lines(preview: Mapping[str, Any], asset: str) -> list[str]:
-    """What a payment would be like."""
+    """The preview of a payment."""
     route = preview["route"]
     seconds = route["expected_seconds"]
     refused = ", so it would be refused" if preview["available_after"].startswith("-") else ""

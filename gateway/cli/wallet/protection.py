@@ -1,4 +1,4 @@
-"""The commands by which people protect what they have: what goes without approval, and "this was not me"."""
+"""policy and report-unauthorized: show the policy, and report a payment as unauthorized."""
 
 from collections.abc import Sequence
 
@@ -42,7 +42,7 @@ def report_unauthorized(payment_id: str, handle: str, url: str | None, as_json: 
 
 
 def policy_lines(found: PolicyView) -> list[str]:
-    """A policy, a line a rule."""
+    """A policy, one line per rule."""
     limits = [f"{one.payment} {code} a payment and {one.day} {code} a day" for code, one in found.limits.items()]
     asked = {
         "a payee never paid before": found.approve_new_payee,

@@ -1,4 +1,4 @@
-"""requests: ask another handle for money, and pay or decline what is asked."""
+"""requests: request money from another handle, and pay, decline or cancel requests."""
 
 from collections.abc import Awaitable, Sequence
 
@@ -16,7 +16,7 @@ _A_REQUEST = click.argument("id", help="The request's id, req_….")
 
 @click.group()
 def requests() -> None:
-    """Ask others for money, and pay or decline what they ask for.
+    """Request money from others, and pay or decline their requests.
 
     \b
     Example:
@@ -26,7 +26,7 @@ def requests() -> None:
 
 
 @requests.command()
-@click.argument("payer", help="The handle that is asked to pay.")
+@click.argument("payer", help="The handle of the payer.")
 @an_amount
 @an_asset
 @by("--handle", "The handle that asks.")
@@ -43,7 +43,7 @@ def create(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Ask PAYER for AMOUNT of ASSET. No money moves until it pays. A request is open for 30 days.
+    """Request AMOUNT of ASSET from PAYER. No money moves until PAYER pays. A request is open for 30 days.
 
     \b
     Example:
@@ -59,8 +59,8 @@ def create(
 
 @requests.command("list")
 @by("--handle", "The handle whose requests to list.")
-@click.option("--in", "direction", flag_value="in", help="Only what the handle is asked.")
-@click.option("--out", "direction", flag_value="out", help="Only what the handle asks.")
+@click.option("--in", "direction", flag_value="in", help="Only requests to the handle.")
+@click.option("--out", "direction", flag_value="out", help="Only requests by the handle.")
 @click.option("--state", type=click.Choice(STATES), help="Only requests in this state.")
 @click.option("--counterparty", metavar="HANDLE", help="Only requests from or to this handle.")
 @at_most
@@ -74,7 +74,7 @@ def list_requests(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """List what a handle is asked and what it asks, newest first.
+    """List requests to and by a handle, newest first.
 
     \b
     Example:
@@ -96,7 +96,7 @@ def list_requests(
 @waiting
 @asking
 def pay(id: str, handle: str, key: str | None, wait: bool, url: str | None, as_json: bool) -> None:
-    """Pay what a request asks for. A request is paid once, however often this command is run.
+    """Pay a request. It is paid once, however often this command is run.
 
     \b
     Example:
@@ -110,7 +110,7 @@ def pay(id: str, handle: str, key: str | None, wait: bool, url: str | None, as_j
 @by("--handle", "The handle that is asked.")
 @asking
 def decline(id: str, handle: str, url: str | None, as_json: bool) -> None:
-    """Decline a request: nothing is paid by it any more.
+    """Decline a request: it can no longer be paid.
 
     \b
     Example:
@@ -124,7 +124,7 @@ def decline(id: str, handle: str, url: str | None, as_json: bool) -> None:
 @by("--handle", "The handle that asks.")
 @asking
 def cancel(id: str, handle: str, url: str | None, as_json: bool) -> None:
-    """Cancel a request of a handle's own.
+    """Cancel a handle's own request.
 
     \b
     Example:

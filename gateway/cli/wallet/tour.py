@@ -1,7 +1,7 @@
 """The first start: three handles, sandbox money, and a payment on each rail, all through the HTTP API.
 
-Every call carries an idempotency key that is the same each time, so a tour that was interrupted is taken up again and
-nothing is paid twice. A handle's API key is kept in `<home>/keys/<handle>`, readable by its owner alone.
+Every call carries an idempotency key that is the same each time, so an interrupted tour continues where it stopped, and
+nothing is paid twice. A handle's API key is stored in `<home>/keys/<handle>`, readable by its owner alone.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _SETTLE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Tour:
-    """What the tour did: balances before and after the two payments, by handle, and the payments as they settled."""
+    """The result of the tour: balances before and after the two payments, by handle, and the settled payments."""
 
     before: dict[str, list[dict[str, Any]]]
     after: dict[str, list[dict[str, Any]]]
@@ -29,8 +29,8 @@ class Tour:
 
 
 async def take(url: str, keys: Path, assets: Assets, say: Callable[[str], None]) -> Tour:
-    """Create what is missing of the three handles, give them money, and make the two payments: one in the settings'
-    first currency, one in their first token.
+    """Create those of the three handles that do not exist, deposit money, and make two payments: one in the first
+    currency of the settings, one in the first token.
     """
     clients = {handle: Client(url, keys, handle) for handle in HANDLES}
     token = assets.tokens()[0]
@@ -61,8 +61,8 @@ async def take(url: str, keys: Path, assets: Assets, say: Callable[[str], None])
 
 
 def money(assets: Assets, amount: str, code: str | None = None) -> Money:
-    """So much of the asset, or of the first currency; a hundred times as much where its currency has no decimals, which
-    is 1250 of a JPY as it is 12.50 of a EUR. Of a token it is whole ones, which need no decimals.
+    """An amount of the asset, or of the first currency. It is a hundred times as much in a currency without decimals,
+    such as 1250 JPY instead of 12.50 EUR. For a token it is whole tokens, which need no decimals.
     """
     fiat = next(asset for asset in assets if asset.kind == "fiat")
     asset = fiat if code is None else assets[code]

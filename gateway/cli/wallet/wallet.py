@@ -1,4 +1,4 @@
-"""The commands for a wallet: each with its arguments and a worked example. `client.py` calls the API."""
+"""The commands for a wallet, each with its arguments and an example. `client.py` calls the API."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,7 +92,8 @@ def export_key(handle: str, keystore: Path, password_file: Path | None, url: str
     Example:
       gateway handle export-key @alice --keystore alice.json
     """
-    from gateway.keys import keystore as keystores  # eth-account takes a while, which nobody else should wait for
+    # eth-account takes a while to import, which other commands should not wait for
+    from gateway.keys import keystore as keystores
 
     if keystore.exists():
         raise Misconfigured(f"{keystore} already exists and is not overwritten; name another file")
@@ -288,7 +289,7 @@ def preview(to: str, amount: str, asset: str, handle: str, url: str | None, as_j
 @click.option("--reference", help="Only payments with this reference, given by this handle.")
 @click.option("--counterparty", metavar="PARTY", help="Only payments to or from this handle or address.")
 @click.option("--asset", help="Only payments in this asset.")
-@click.option("--rail", type=RAIL, help="Only payments by this rail.")
+@click.option("--rail", type=RAIL, help="Only payments on this rail.")
 @click.option("--memo", help="Only payments with exactly this memo.")
 @click.option("--min", "amount_min", metavar="AMOUNT", help="Only payments of at least this amount of --asset.")
 @click.option("--max", "amount_max", metavar="AMOUNT", help="Only payments of at most this amount of --asset.")

@@ -16,7 +16,7 @@ from gateway.cli.wallet.client import Client
 from gateway.clock import system_clock
 from gateway.webhooks import message
 
-#: How long a receiver may take, as for the worker; in seconds.
+#: How long a receiver may take, in seconds, the same as in the worker.
 _ANSWER_SECONDS: Final = 15.0
 
 #: How many deliveries are listed.
@@ -55,7 +55,7 @@ def list_webhooks(handle: str, url: str | None, as_json: bool) -> None:
 @click.option("--description", default="", help="A note for yourself.")
 @asking
 def create(endpoint: str, handle: str, types: Sequence[str], description: str, url: str | None, as_json: bool) -> None:
-    """Send events to ENDPOINT, a URL, from now on. Prints the secret that signs them: it is shown only this once.
+    """Send events to ENDPOINT, a URL, from now on. Prints the secret that signs them: it is shown only once.
 
     \b
     Example:
@@ -70,7 +70,7 @@ def create(endpoint: str, handle: str, types: Sequence[str], description: str, u
 @by("--handle", "Whose webhook it is.")
 @asking
 def delete(id: str, handle: str, url: str | None, as_json: bool) -> None:
-    """Delete an endpoint: nothing is sent to it any more.
+    """Delete an endpoint: nothing more is sent to it.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""Money from the bank and to it, and currencies into tokens and back. `idempotency_key` is as for payments."""
+"""Deposits, withdrawals and conversions. `idempotency_key` is the same as for payments."""
 
 from urllib.parse import quote
 

@@ -149,7 +149,7 @@ async def when_it_may_have_changed(calls: Calls, id: str, ends: float | None) ->
                         if getattr(event.data, "id", None) == id:
                             yield
                     if ends is not None and ends - time.monotonic() < left - 1:
-                        break  # the next silence may not be longer than what is left
+                        break  # the next silence may not be longer than the remaining time
         except ProblemError as refusal:
             if not is_worth_repeating(refusal.status, refusal.code, True):
                 raise

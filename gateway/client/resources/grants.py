@@ -1,4 +1,4 @@
-"""What others may do for the wallet: programs by API keys, payees by mandates. Only the wallet's owner grants it."""
+"""Grants of the wallet's owner: API keys for programs, mandates for payees."""
 
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ from gateway.payments.model.route import RailName
 class ApiKeys(Resource[Mode]):
     @iterator
     async def list(self) -> AsyncGenerator[KeyView, None]:
-        """The keys that are still good, newest first. A key itself is never shown again."""
+        """The valid keys, newest first. A key itself is never shown again."""
         for one in (await self._calls.get("/v1/keys", KeysPage)).items:
             yield one
 
@@ -29,27 +29,27 @@ class ApiKeys(Resource[Mode]):
         expires_in: int | None = None,
     ) -> NewKeyView:
         """Create a key for a program, such as with the scopes `read` and `pay`. `networks` are CIDR; `expires_in` is in
-        seconds. `api_key` of the answer is shown this once: a call whose answer was lost has left a key to revoke.
+        seconds. `api_key` of the answer is shown only once: if the answer was lost, revoke the key.
         """
         asked = KeyRequest(name, [*scopes], [*caps], [*networks], expires_in)
         return (await self._calls.send("POST", "/v1/keys", NewKeyView, asked)).value
 
     @call
     async def replace(self, id: str, overlap: int = 3600) -> NewKeyView:
-        """Create a key that may do the same. The old key stays good for `overlap` seconds."""
+        """Create a key with the same rights. The old key stays valid for `overlap` seconds."""
         asked = ReplaceKeyRequest(overlap)
         return (await self._calls.send("POST", _path("keys", id, "replacement"), NewKeyView, asked)).value
 
     @call
     async def revoke(self, id: str) -> KeyView:
-        """End a key at once. Raises ProblemError (`not_found`, `last_owner_key`)."""
+        """Revoke a key at once. Raises ProblemError (`not_found`, `last_owner_key`)."""
         return (await self._calls.send("DELETE", _path("keys", id), KeyView)).value
 
 
 class Mandates(Resource[Mode]):
     @iterator
     async def list(self) -> AsyncGenerator[MandateView, None]:
-        """The mandates that the wallet granted and was granted: the latest two hundred, newest first."""
+        """The mandates that the wallet has granted or that were granted to it: the newest two hundred, newest first."""
         for one in (await self._calls.get("/v1/mandates", MandatesPage)).items:
             yield one
 
@@ -68,14 +68,14 @@ class Mandates(Resource[Mode]):
     ) -> MandateView:
         """Let `payee`, a handle, draw up to `period` in any `period_days`, and up to `draw` at once and `total` in all.
 
-        The owner of a guarded wallet grants it on the gateway's pages, with a passkey.
+        The owner of a guarded wallet grants mandates on the gateway's pages, with a passkey.
         """
         asked = MandateRequest(payee, asset, period, period_days, draw, total, rail, expires_at)
         return (await self._calls.send("POST", "/v1/mandates", MandateView, asked)).value
 
     @call
     async def revoke(self, id: str) -> MandateView:
-        """End a mandate. Payer and payee may both."""
+        """Revoke a mandate. Payer and payee may both do so."""
         return (await self._calls.send("DELETE", _path("mandates", id), MandateView)).value
 
     @call

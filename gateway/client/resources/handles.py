@@ -14,8 +14,8 @@ class Handles(Resource[Mode]):
 
     @call
     async def claim(self, handle: str, api_key_hash: str | None = None) -> NewHandleView:
-        """Claim a handle. `api_key_hash` is the SHA-256, in hex, of an API key that you have made and kept: then a
-        claim whose answer was lost can be repeated, and is. Without it the answer shows a new key, once.
+        """Claim a handle. `api_key_hash` is the SHA-256, in hex, of an API key that you have generated and stored: then
+        a claim whose answer was lost is retried. Without it the answer has a new key, shown once.
         """
         asked = ClaimRequest(handle, api_key_hash)
         repeatable = api_key_hash is not None

@@ -1,7 +1,7 @@
-"""Notifications: what the wallet's owner is told, which of it is sent, and where.
+"""Notifications of the wallet's owner: list them, and choose which are sent, and where.
 
-A gateway sends by the channels that its operator has configured. Only the wallet's owner says what is sent and where;
-a wallet that has a passkey takes no API key for that, and its owner uses the gateway's pages.
+A gateway sends by the channels that its operator has configured. Only the wallet's owner chooses what is sent and
+where. For a wallet with a passkey an API key cannot do that; its owner uses the gateway's pages.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -33,8 +33,8 @@ class Notifications(Resource[Mode]):
     async def list(
         self, *, locale: Locale = "en", time_zone: str = "UTC", page_size: int = 200
     ) -> AsyncGenerator[NotificationView, None]:
-        """Everything that the owner is told, newest first, whether it was sent anywhere or not. Texts are in the
-        language of `locale`, with times of the zone, such as `Asia/Bangkok`.
+        """All notifications, newest first, whether they were sent or not. Texts are in the language of `locale`, with
+        times in the time zone, such as `Asia/Bangkok`.
         """
         language = {"locale": locale, "time_zone": time_zone}
         cursor: str | None = None
@@ -47,7 +47,7 @@ class Notifications(Resource[Mode]):
 
     @call
     async def unseen(self) -> int:
-        """How many notifications were not seen, up to 100."""
+        """The number of unseen notifications, up to 100."""
         return (await self._calls.get(_path(), NotificationsPage, limit=1)).unseen
 
     @call
@@ -58,13 +58,13 @@ class Notifications(Resource[Mode]):
 
     @call
     async def preferences(self) -> NotificationPreferencesView:
-        """Which kinds are sent by which channel."""
+        """The kinds that are sent by each channel."""
         return await self._calls.get(_path("preferences"), NotificationPreferencesView)
 
     @call
     async def change_preferences(self, modes: Sequence[NotificationModeRequest]) -> NotificationPreferencesView:
-        """Replace all of them: what is not named is `on`. The wallet's owner may. Raises ProblemError
-        (`invalid_request`) where what guards the wallet would reach nobody.
+        """Replace all preferences: those that are left out become `on`. Only the wallet's owner may. Raises
+        ProblemError (`invalid_request`) if security notifications would reach nobody.
         """
         asked = NotificationPreferencesRequest([*modes])
         path, kind = _path("preferences"), NotificationPreferencesView
@@ -72,14 +72,14 @@ class Notifications(Resource[Mode]):
 
     @call
     async def set_preferences(self, *modes: NotificationModeRequest) -> NotificationPreferencesView:
-        """Set these; the others stay. The wallet's owner may. Raises as `change_preferences`."""
+        """Set these preferences; the others stay. Only the wallet's owner may. Raises as `change_preferences`."""
         asked = NotificationPreferencesRequest([*modes])
         path, kind = _path("preferences"), NotificationPreferencesView
         return (await self._calls.send("PATCH", path, kind, asked, repeatable=True)).value
 
     @iterator
     async def addresses(self) -> AsyncGenerator[NotificationAddressView, None]:
-        """Where notifications are sent, newest first, each shown in part. Browsers are among them."""
+        """The addresses that notifications are sent to, newest first, each shown in part. Browsers are among them."""
         for one in (await self._calls.get(_path("addresses"), NotificationAddressesPage)).items:
             yield one
 
@@ -87,8 +87,8 @@ class Notifications(Resource[Mode]):
     async def add_address(
         self, address: str, *, channel: str = "email", locale: Locale = "en", time_zone: str = "UTC"
     ) -> NotificationAddressView:
-        """Add an e-mail address. A code is sent to it, and nothing else until `confirm_address` has the code; added
-        again, it gets a new one. The wallet's owner may.
+        """Add an e-mail address. A code is sent to it, and nothing else until it is confirmed with `confirm_address`;
+        if it is added again, it gets a new code. Only the wallet's owner may.
         """
         asked = NotificationAddressRequest(channel, address, locale, time_zone)
         return (await self._calls.send("POST", _path("addresses"), NotificationAddressView, asked)).value
@@ -101,18 +101,18 @@ class Notifications(Resource[Mode]):
 
     @call
     async def remove_address(self, id: str) -> NotificationAddressView:
-        """Remove an address or a browser, which is told of that and of nothing after it. The wallet's owner may."""
+        """Remove an address or a browser, which gets a last notification of that. Only the wallet's owner may."""
         return (await self._calls.send("DELETE", _path("addresses", id), NotificationAddressView)).value
 
     @call
     async def set_locale(self, locale: Locale, time_zone: str) -> Sequence[NotificationAddressView]:
-        """Write to all addresses that there are in this language, with times of this zone. The wallet's owner may."""
+        """Set the language and time zone of messages to all current addresses. Only the wallet's owner may."""
         path, asked = _path("locale"), NotificationLocaleRequest(locale, time_zone)
         return (await self._calls.send("PUT", path, NotificationAddressesPage, asked, repeatable=True)).value.items
 
     @call
     async def push_key(self) -> PushKeyView:
-        """The key that browsers subscribe to, as `applicationServerKey`. Raises ProblemError (`not_found`) where the
+        """The key that browsers subscribe to, as `applicationServerKey`. Raises ProblemError (`not_found`) if the
         gateway sends no push messages.
         """
         return await self._calls.get(_path("push-key"), PushKeyView)
@@ -121,8 +121,8 @@ class Notifications(Resource[Mode]):
     async def add_push_subscription(
         self, endpoint: str, p256dh: str, auth: str, *, locale: Locale = "en", time_zone: str = "UTC"
     ) -> NotificationAddressView:
-        """Send push messages to a browser: `endpoint` and `keys` of its PushSubscription. It is an address as others.
-        The wallet's owner may.
+        """Send push messages to a browser: `endpoint` and `keys` of its PushSubscription. It is an address like any
+        other. Only the wallet's owner may.
         """
         asked = PushSubscriptionRequest(endpoint, PushKeys(p256dh, auth), locale, time_zone)
         path = _path("push-subscriptions")

@@ -26,10 +26,10 @@ from gateway.client.exceptions import StillPending
 from gateway.client.resources.events import when_it_may_have_changed
 from gateway.client.sync_async import Mode, Resource, call, iterator
 
-#: The states that nothing comes after.
+#: The final states.
 ENDED: Final = frozenset({"settled", "failed", "voided", "expired", "declined"})
 
-#: How long the answer to many payments may take, in seconds.
+#: How long the answer to a batch of payments may take, in seconds.
 _MANY_SECONDS: Final = 300.0
 
 Metadata = Mapping[str, str | int | float | bool]
@@ -51,7 +51,7 @@ class Payments(Resource[Mode]):
         idempotency_key: str | None = None,
     ) -> PaymentView:
         """Pay `to`, an @handle or an address. With `capture=False` the money is held, to capture or void it later. With
-        `request` it pays that request, and is what that asks for.
+        `request` it pays that request, and must match it.
 
         Raises ProblemError (`insufficient_funds`, `unknown_payee`, …), OutcomeUnknown and NoAnswer.
         """
@@ -89,8 +89,8 @@ class Payments(Resource[Mode]):
         amount_max: str | None = None,
         page_size: int = 200,
     ) -> AsyncGenerator[PaymentView, None]:
-        """What the wallet paid and was paid, newest first, as far as it fits every filter. Pages are asked for as they
-        are needed.
+        """Payments from and to the wallet that match every filter, newest first. Pages are fetched as they are
+        needed.
         """
         wanted = {"state": state, "asset": asset, "rail": rail, "reference": reference, "memo": memo}
         wanted |= {"from": payer, "to": payee, "counterparty": counterparty}
@@ -106,12 +106,12 @@ class Payments(Resource[Mode]):
 
     @call
     async def capture(self, id: str, amount: str | None = None, *, idempotency_key: str | None = None) -> PaymentView:
-        """Capture a held payment: all of it, or a part, and the rest goes back to the payer."""
+        """Capture a held payment, in full or in part; the rest is returned to the payer."""
         return await self._calls.move(_path(id, "capture"), PaymentView, AmountRequest(amount), idempotency_key)
 
     @call
     async def void(self, id: str, *, idempotency_key: str | None = None) -> PaymentView:
-        """Void a held payment: its money goes back to the payer."""
+        """Void a held payment: its money is returned to the payer."""
         return await self._calls.move(_path(id, "void"), PaymentView, NothingRequest(), idempotency_key)
 
     @call
@@ -124,7 +124,7 @@ class Payments(Resource[Mode]):
         metadata: Metadata | None = None,
         idempotency_key: str | None = None,
     ) -> PaymentView:
-        """Refund a settled payment: all that is left of it, or a part. Returns the refund, which is a payment too."""
+        """Refund the rest of a settled payment, or a part of it. Returns the refund, which is a payment too."""
         asked = RefundRequest(amount, reference, None if metadata is None else dict(metadata))
         return await self._calls.move(_path(id, "refund"), PaymentView, asked, idempotency_key)
 
@@ -133,7 +133,8 @@ class Payments(Resource[Mode]):
         self, payments: Sequence[BulkPaymentRequest], *, all_or_none: bool = False, idempotency_key: str | None = None
     ) -> Sequence[BulkResultView]:
         """Pay up to 10,000 at once: a result for each, in order, with the `status` and `problem` that it would have had
-        alone. With `all_or_none` either all are paid or none is, of up to 1,000; then a refusal raises ProblemError.
+        alone. With `all_or_none`, for up to 1,000 payments, either all are paid or none, and a refusal raises
+        ProblemError.
         """
         key = idempotency_key or secrets.token_hex(16)
         kind, mode = tuple[BulkResultView, ...], {"mode": "all" if all_or_none else "each"}
@@ -159,17 +160,18 @@ class Payments(Resource[Mode]):
 
     @call
     async def report_unauthorized(self, id: str) -> PaymentView:
-        """Report a payment from the wallet as unauthorized. The wallet is frozen: nothing leaves it until its owner's
-        passkey or operators unfreeze it; and the payment ends if it still can. Reading the wallet is enough for this.
+        """Report a payment from the wallet as unauthorized. The wallet is frozen: no money leaves it until its owner's
+        passkey or operators unfreeze it; and the payment is ended if it still can be. The `read` scope is sufficient.
         """
         return (await self._calls.send("POST", _path(id, "report-unauthorized"), PaymentView, repeatable=True)).value
 
     @call
     async def wait(self, id: str, timeout: float | None = None) -> PaymentView:  # noqa: ASYNC109 - also where it blocks
-        """The payment once it has ended: settled, failed, voided, expired or declined. It waits by the event stream.
+        """Wait until a payment has ended (settled, failed, voided, expired or declined), by the event stream, and
+        return it.
 
-        Raises StillPending after `timeout` seconds; None: waits for ever. A payment that is held or waits for its
-        payer's approval does not end before somebody acts.
+        Raises StillPending after `timeout` seconds; None: waits without a limit. A payment that is held or waits for
+        its payer's approval does not end before somebody acts.
         """
         ends = None if timeout is None else time.monotonic() + timeout
         async for _ in when_it_may_have_changed(self._calls, id, ends):

@@ -1,5 +1,5 @@
-"""What protects the wallet: its policy, its sessions and its passkeys. They are changed on the gateway's pages, since a
-wallet that has a passkey takes no API key for its owner.
+"""The policy, sessions and passkeys of the wallet. They are changed on the gateway's pages, since an API key cannot act
+as the owner of a wallet with a passkey.
 """
 
 from collections.abc import AsyncGenerator
@@ -20,7 +20,7 @@ class Policy(Resource[Mode]):
 class Sessions(Resource[Mode]):
     @iterator
     async def list(self) -> AsyncGenerator[SessionView, None]:
-        """The sessions that are still good, newest first."""
+        """The open sessions, newest first."""
         for one in (await self._calls.get("/v1/sessions", SessionsPage)).items:
             yield one
 
@@ -33,6 +33,6 @@ class Sessions(Resource[Mode]):
 class Passkeys(Resource[Mode]):
     @iterator
     async def list(self) -> AsyncGenerator[PasskeyView, None]:
-        """The passkeys that can sign, newest first."""
+        """The valid passkeys, newest first."""
         for one in (await self._calls.get("/v1/passkeys", PasskeysPage)).items:
             yield one

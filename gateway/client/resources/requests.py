@@ -21,7 +21,7 @@ class Requests(Resource[Mode]):
         expires_at: datetime | None = None,
         idempotency_key: str | None = None,
     ) -> RequestView:
-        """Ask `payer`, a handle, for money. It is open for 30 days, or until `expires_at`.
+        """Request money from `payer`, a handle. The request is open for 30 days, or until `expires_at`.
 
         Raises ProblemError (`unknown_handle`, `request_limit`, …), OutcomeUnknown and NoAnswer.
         """
@@ -42,9 +42,7 @@ class Requests(Resource[Mode]):
         counterparty: str | None = None,
         page_size: int = 200,
     ) -> AsyncGenerator[RequestView, None]:
-        """What the wallet is asked (`direction` is `in`) and asks others (`out`), newest first, as far as it fits every
-        filter.
-        """
+        """Requests to the wallet (`direction` is `in`) and by it (`out`) that match every filter, newest first."""
         wanted = {"direction": direction, "state": state, "counterparty": counterparty}
         cursor: str | None = None
         while True:
@@ -56,7 +54,7 @@ class Requests(Resource[Mode]):
 
     @call
     async def pay(self, id: str, *, idempotency_key: str | None = None) -> PaymentView:
-        """Pay what a request asks for: a payment with its payee, amount, asset and memo.
+        """Pay a request: a payment with its payee, amount, asset and memo.
 
         Raises ProblemError (`request_not_open`, `insufficient_funds`, …), OutcomeUnknown and NoAnswer.
         """
@@ -65,12 +63,12 @@ class Requests(Resource[Mode]):
 
     @call
     async def decline(self, id: str) -> RequestView:
-        """Decline what the wallet is asked. Raises ProblemError (`not_found`, `state_conflict`)."""
+        """Decline a request to the wallet. Raises ProblemError (`not_found`, `state_conflict`)."""
         return await self._end(id, "decline")
 
     @call
     async def cancel(self, id: str) -> RequestView:
-        """Cancel what the wallet asks. Raises ProblemError (`not_found`, `state_conflict`)."""
+        """Cancel a request by the wallet. Raises ProblemError (`not_found`, `state_conflict`)."""
         return await self._end(id, "cancel")
 
     async def _end(self, id: str, how: str) -> RequestView:
@@ -79,7 +77,7 @@ class Requests(Resource[Mode]):
 
 
 def payment_of(asked: RequestView) -> PaymentRequest:
-    """The payment that a request asks for."""
+    """The payment that pays a request."""
     return PaymentRequest(asked.to, asked.amount, asked.asset, asked.memo, request=asked.id)
 
 

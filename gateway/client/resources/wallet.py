@@ -21,8 +21,8 @@ class WalletCalls(Resource[Mode]):
         time_zone: str = "UTC",
         asset: str | None = None,
     ) -> StatementView:
-        """The statement of a period, per asset: the opening balance, what came in and went out, and the closing
-        balance. The period is a month of the time zone (`2026-11`), or from `since` until before `until` (RFC 3339).
+        """The statement of a period, per asset: the opening balance, the sums paid in and out, and the closing balance.
+        The period is a month of the time zone (`2026-11`), or from `since` until before `until` (RFC 3339).
         """
         asked = {"month": month, "from": since, "until": until, "time_zone": time_zone, "asset": asset}
         return await self._calls.get("/v1/statement", StatementView, **asked)

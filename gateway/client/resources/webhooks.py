@@ -1,8 +1,8 @@
 """Webhook endpoints and their deliveries, and the verification of webhooks.
 
-A webhook is verified as Standard Webhooks 1.0.0 says: an HMAC-SHA-256 over id, time and body, and a time that is near.
-Twenty lines of its own: the specification's package brings five others, httpx and attrs among them, for the same.
-tests/client/test_webhooks.py holds the two together.
+A webhook is verified as Standard Webhooks 1.0.0 specifies: an HMAC-SHA-256 over id, time and body, and a recent time.
+This is done in twenty lines here, because the specification's package has five dependencies.
+tests/client/test_webhooks.py checks that both give the same results.
 """
 
 import base64
@@ -29,15 +29,16 @@ from gateway.client.exceptions import WebhookNotVerified
 from gateway.client.resources.events import Event, read_event
 from gateway.client.sync_async import Mode, Resource, call, iterator
 
-#: How far a webhook's time may be from ours, in seconds, either way (the specification's libraries say the same).
+#: How far a webhook's time may differ from this machine's, in seconds, either way (as in the specification's
+#: libraries).
 TOLERANCE_SECONDS: Final = 300
 
 
 class Webhooks(Resource[Mode]):
     @staticmethod
     def verify(body: bytes, headers: Mapping[str, str], secret: str) -> Event:
-        """The event that a webhook brings. `body` is what came, byte for byte; `secret` is `whsec_…`. Keep the event's
-        id: the same webhook may come again.
+        """Verify a webhook and return its event. `body` is the received body, byte for byte; `secret` is `whsec_…`.
+        Store the event's id: the same webhook may be delivered again.
 
         Raises WebhookNotVerified, and ValueError for a malformed secret.
         """
@@ -68,8 +69,8 @@ class Webhooks(Resource[Mode]):
     async def create(
         self, url: str, types: Sequence[str] = ("*",), *, description: str = "", enabled: bool = True
     ) -> NewWebhookView:
-        """Send events of these types to the URL from now on. `secret` of the answer is shown this once: a call whose
-        answer was lost may have left an endpoint to delete. Only the wallet's owner may.
+        """Send events of these types to the URL from now on. `secret` of the answer is shown only once: if the answer
+        was lost, delete the endpoint. Only the wallet's owner may.
         """
         asked = WebhookRequest(url, [*types], description, enabled)
         return (await self._calls.send("POST", "/v1/webhooks", NewWebhookView, asked)).value
@@ -97,7 +98,9 @@ class Webhooks(Resource[Mode]):
         description: str | None = None,
         enabled: bool | None = None,
     ) -> WebhookView:
-        """Change what is given; the rest stays, whoever changes it at the same time. Only the wallet's owner may."""
+        """Change the given settings; the others stay as they are, even if they are changed at the same time. Only the
+        wallet's owner may.
+        """
         asked = WebhookChangesRequest(url, [*types] or None, description, enabled)
         return (await self._calls.send("PATCH", _path(id), WebhookView, asked, repeatable=True)).value
 
@@ -108,14 +111,16 @@ class Webhooks(Resource[Mode]):
 
     @call
     async def rotate_secret(self, id: str) -> RotatedSecretView:
-        """Create a new secret, shown this once. For a day deliveries are signed with both. The wallet's owner may."""
+        """Create a new secret, shown only once. For a day deliveries are signed with both. Only the wallet's
+        owner may.
+        """
         return (await self._calls.send("POST", _path(id, "secret"), RotatedSecretView)).value
 
     @iterator
     async def deliveries(
         self, id: str, state: Literal["pending", "delivered", "failed"] | None = None, page_size: int = 200
     ) -> AsyncGenerator[DeliveryView, None]:
-        """What was or will be sent to an endpoint, with the attempts, the newest event first."""
+        """The deliveries to an endpoint, past and pending, with their attempts, newest event first."""
         cursor: str | None = None
         while True:
             page = await self._calls.get(
@@ -128,7 +133,7 @@ class Webhooks(Resource[Mode]):
 
     @call
     async def redeliver(self, id: str, *, event: str | None = None, since: datetime | None = None) -> WebhookView:
-        """Deliver one event again, or all of the endpoint's events since a time, in order. Give one of the two."""
+        """Redeliver one event, or all of the endpoint's events since a time, in order. Give one of the two."""
         asked = RedeliveryRequest(event, since)
         return (await self._calls.send("POST", _path(id, "redeliveries"), WebhookView, asked)).value
 

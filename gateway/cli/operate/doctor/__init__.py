@@ -4,7 +4,7 @@
 skipped if an earlier one did not find what it needs. Nothing is changed: the database gets one empty commit, to find
 out whether it accepts writes.
 
-    installation.py  the installation, and what a diagnostic is
+    installation.py  the installation, and the type of a diagnostic
     doctor.py        the list, and running it
     doctor.sql       the queries to PostgreSQL
     machine.py       the settings, versions, disks and keys

@@ -1,4 +1,4 @@
-"""The node, the contracts, when a block is final, and the relayers."""
+"""Diagnostics of the node, the contracts, finality and the relayers."""
 
 from typing import Final
 
@@ -11,8 +11,8 @@ from gateway.reconciliation import diagnosis
 from gateway.reconciliation.diagnosis import Result, failed, ok, warning
 from gateway.settlement import relayer_accounts
 
-#: A head may be so far from the database's time, in seconds: nodes refuse blocks of more than 15 s ahead, and a chain
-#: that makes a block every 12 s has missed some after so many minutes.
+#: How far the head's time may be ahead of and behind the database's, in seconds: nodes refuse blocks more than 15 s
+#: ahead, and a chain with a block every 12 s has missed some after that many minutes.
 _AHEAD_SECONDS: Final = 15.0
 _BEHIND_SECONDS: Final = 300.0
 

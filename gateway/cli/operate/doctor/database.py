@@ -1,4 +1,4 @@
-"""PostgreSQL: whether it answers and takes writes, what a commit is worth, its schema, and the time."""
+"""Diagnostics of PostgreSQL: whether it answers and accepts writes, durability, the schema, and the clock."""
 
 from gateway import assembly
 from gateway.cli.operate.doctor.installation import Installation

@@ -1,4 +1,4 @@
-"""The installation that is checked, and what a diagnostic is."""
+"""The installation that is checked, and the type of a diagnostic."""
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ sql: Final = Statements(__package__, "doctor.sql")
 
 
 class Skipped(Exception):
-    """A diagnostic needs what an earlier one did not find."""
+    """A diagnostic needs something that an earlier one did not find."""
 
 
 @dataclass
@@ -34,14 +34,14 @@ class Installation:
 
     @property
     def config(self) -> Config:
-        """Raises Skipped where the settings cannot be read."""
+        """The configuration. Raises Skipped if the settings cannot be read."""
         if self.configuration.config is None:
             raise Skipped("settings that can be read")
         return self.configuration.config
 
     @property
     def places(self) -> Places:
-        """Raises Misconfigured where there is no database."""
+        """The URLs of the database and the node. Raises Misconfigured if there is no database."""
         return assembly.places(self.config, node=False)
 
     async def connect(self) -> Database:
@@ -59,7 +59,7 @@ class Installation:
         return self._database
 
     def has_schema(self, settings: PaymentSettings) -> None:
-        """Note that the database has the schema that this code expects, and these payment settings."""
+        """Record that the database has the schema that this code expects, and these payment settings."""
         self._settings = settings
 
     @property
@@ -71,13 +71,13 @@ class Installation:
 
     @property
     def settings(self) -> PaymentSettings:
-        """Raises Skipped where the database has no schema."""
+        """The payment settings. Raises Skipped if the database has no schema."""
         if self._settings is None:
             raise Skipped("a database with its schema")
         return self._settings
 
     def has_keys(self, vault: Vault) -> None:
-        """Note that the master key and the root key are there, and are the database's."""
+        """Record that the master key and the root key exist, and are those of the database."""
         self._vault = vault
 
     @property
@@ -88,11 +88,11 @@ class Installation:
         return self._vault
 
     def warnings(self, *names: str) -> str:
-        """What `gateway config check` warns of these settings; "" where it does not."""
+        """The warnings of `gateway config check` about these settings; "" if there are none."""
         return "; ".join(one.message for one in self.configuration.warnings if one.name in names)
 
     def answers(self, node: HttpNode) -> None:
-        """Note that the node answers."""
+        """Record that the node answers."""
         self._node = node
 
     @property
@@ -104,6 +104,6 @@ class Installation:
 
 
 class Diagnostic(Protocol):
-    """Checks one thing. A GatewayError that it raises is a failure; Skipped is raised where its needs are not met."""
+    """Checks one thing. A GatewayError that it raises is a failure; it raises Skipped if its needs are not met."""
 
     async def __call__(self, one: Installation, /) -> Result: ...

@@ -12,11 +12,11 @@ from gateway.cli.operate.doctor.installation import Installation, sql
 from gateway.cli.operate.printout import size
 from gateway.reconciliation.diagnosis import Result, failed, ok, warning
 
-#: Below the first nothing can be relied on, below the second somebody should make room. In bytes.
+#: Free space in bytes: below the first the diagnostic fails, below the second it warns.
 _ROOM_MIN: Final = 256 * 2**20
 _ROOM_WANTED: Final = 2**30
 
-#: Beside the package, in a checkout and in an image.
+#: The lock file: beside the package, in a checkout and in an image.
 LOCK: Final = Path(__file__).resolve().parents[4] / "requirements.lock"
 
 
@@ -29,7 +29,9 @@ async def settings(one: Installation) -> Result:
 
 
 async def versions(_: Installation) -> Result:
-    """Whether the libraries are those of the lock file. One that is not installed is for tests, or missed at once."""
+    """Check that the installed libraries have the versions of the lock file. One that is not installed is only for
+    tests, or its absence shows at once.
+    """
     running = f"gateway {__version__}, Python {platform.python_version()}"
     if not LOCK.exists():
         return ok(f"{running}; installed without a requirements.lock to compare the libraries with")
@@ -49,7 +51,7 @@ def _locked() -> list[tuple[str, str, str | None]]:
 
 
 def _installed(name: str) -> str | None:
-    """As lock files write it: without zeros before a number, 2.002 is 2.2 (PEP 440)."""
+    """The installed version in the form of lock files: without leading zeros, 2.002 is 2.2 (PEP 440)."""
     try:
         return re.sub(r"\b0+(?=\d)", "", metadata.version(name))
     except metadata.PackageNotFoundError:
@@ -77,7 +79,7 @@ _UNSEEN: Final = "the disk of its server cannot be seen from here"
 
 
 def room(folder: Path, what: str) -> Result:
-    """How much room the disk has that a folder is on. Raises OSError."""
+    """The free space of the disk that a folder is on. Raises OSError."""
     disk = shutil.disk_usage(folder)
     message = f"{what} has {size(disk.free)} of {size(disk.total)} free"
     if disk.free < _ROOM_WANTED:

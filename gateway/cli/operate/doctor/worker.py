@@ -9,7 +9,7 @@ from gateway.notifications.push.vapid import Vapid
 from gateway.reconciliation import diagnosis
 from gateway.reconciliation.diagnosis import Result, failed, ok, warning
 
-#: How long a mail server is waited for, in seconds.
+#: How long to wait for a mail server, in seconds.
 _MAIL_SECONDS: Final = 10.0
 
 
