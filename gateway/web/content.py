@@ -15,7 +15,6 @@ from litestar.datastructures import Cookie
 from markupsafe import Markup
 
 from gateway.http.answer.content import HTML, Content
-from gateway.notifications.texts.language import SOURCE
 from gateway.web.language import LANGUAGES, language_of, module_of
 from gateway.web.language import say as said
 from gateway.web.problems import texts_of
@@ -113,6 +112,5 @@ def _static() -> dict[str, Content]:
     if all(part.is_file() for part in parts):
         found["htmx.min.js"] = Content.of(b"\n;\n".join(part.read_bytes() for part in parts), _TYPES["js"], POLICY)
     for locale in LANGUAGES:
-        if locale != SOURCE:
-            found[f"texts.{locale}.js"] = Content.of(module_of(locale, texts_of(locale)), _TYPES["js"], POLICY)
+        found[f"texts.{locale}.js"] = Content.of(module_of(locale, texts_of(locale)), _TYPES["js"], POLICY)
     return found

@@ -1,23 +1,50 @@
-"""Error messages for people who read no English: by its code, and by its kind where that says more.
+"""Error messages for people: by an error's code, and by its kind where that says more.
 
-An error's own sentence is in English and has its values (gateway/errors.py): English readers get it as it is. A code
-that is not here is one that no page can be answered.
+An error's own sentence is in English and has its values (gateway/errors.py). English readers get it, with a capital and
+a full stop, unless it tells a program what to send next: then they get the text of the code, as all others do. Pages
+say no error in another way: those made on the server by `why_of`, scripts by `why` (static/words.js). A code that is
+not here is one that no page can be answered.
 """
 
+import re
 from collections.abc import Callable, Mapping
+from typing import Final
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Unavailable
 from gateway.http.answer.problems import problem_document
 from gateway.notifications.texts.language import SOURCE
 from gateway.web.language import say as said
 from gateway.web.reader import Reader
 
+#: Codes whose own sentence is for whoever wrote the program that asked: it names headers, accounts or formats, or says
+#: to send the request again.
+_FOR_PROGRAMS: Final = frozenset(
+    (
+        *("amount_too_precise", "approval_required", "grant_not_approved", "idempotency_key_in_progress"),
+        *("idempotency_key_reused", "in_recovery", "internal_error", "invalid_amount", "payment_restored"),
+        *("invalid_challenge", "own_key", "policy_changed", "self_payment", "unauthenticated", "unavailable"),
+        *("unknown_asset", "unknown_handle", "unknown_payee", "wallet_frozen", "withdrawals_frozen"),
+    )
+)
+
 
 def why_of(error: GatewayError, reader: Reader) -> str:
     """An error in words, for this reader."""
-    document = problem_document(error)
-    known = {} if reader.locale == SOURCE else texts_of(reader.locale)
-    return known.get(key_of(document), known.get(str(document["code"]), str(error)))
+    document, known = problem_document(error), texts_of(reader.locale)
+    return known.get(key_of(document), known.get(str(document["code"]), sentence(str(error))))
+
+
+def why_for_operators(error: Unavailable, reader: Reader) -> str:
+    """Why something that the gateway needs does not answer, for those who can see to it."""
+    return sentence(str(error)) if reader.locale == SOURCE else why_of(error, reader)
+
+
+def sentence(text: str) -> str:
+    """What the API or a check says, as people write it: with a capital, unless it begins with a name, and a full stop.
+    In scripts it is `sentence` of static/words.js.
+    """
+    text = text[0].upper() + text[1:] if re.match(r"[a-z]+(?:['’][a-z]+)?[ ,:;]", text) else text
+    return f"{text}." if text and text[-1] not in ".!?…:" else text
 
 
 def key_of(document: Mapping[str, object]) -> str:
@@ -26,8 +53,11 @@ def key_of(document: Mapping[str, object]) -> str:
 
 
 def texts_of(locale: str) -> Mapping[str, str]:
-    """What is said of each code, and of each code with a kind (`invalid_request:memo`)."""
-    return _texts(lambda text: said(locale, text, {}))
+    """What is said of each code, and of each code with a kind (`invalid_request:memo`). In English it is of those alone
+    whose own sentence is not for people.
+    """
+    texts = _texts(lambda text: said(locale, text, {}))
+    return {key: text for key, text in texts.items() if locale != SOURCE or key in _FOR_PROGRAMS}
 
 
 def _texts(say: Callable[[str], str]) -> Mapping[str, str]:

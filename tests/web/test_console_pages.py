@@ -104,7 +104,7 @@ async def test_the_audit_log_is_filtered_goes_on_and_is_verified(visitor: Visito
     await expect(page.locator("#events li")).to_have_count(1)
     await page.get_by_label("Handle", exact=True).fill("nobody_here")
     await page.get_by_role("button", name="Show", exact=True).click()
-    await expect(page.locator("#handle-fault")).to_contain_text("there is no handle @nobody_here")
+    await expect(page.locator("#handle-fault")).to_contain_text("Nobody has this handle.")
 
     await expect(page.get_by_text("gateway audit verify --from-head")).to_contain_text(f":{last}")
     await page.get_by_role("button", name="Verify the latest rows").click()

@@ -209,7 +209,7 @@ async def test_what_was_ended_in_another_tab_is_ended_once_and_the_page_says_so(
     await second.route("**/v1/events/stream*", lambda route: route.abort())  # it has not heard of it
     for page in (first, second):
         await page.goto("/settings/keys")
-    for page, said in ((first, "Revoked: the API key Till."), (second, "there is no such key")):
+    for page, said in ((first, "Revoked: the API key Till."), (second, "There is no such key.")):
         await page.get_by_role("button", name="Revoke the API key Till").click()
         await page.get_by_role("dialog").get_by_role("button", name="Revoke it").click()
         await page.locator("#status").get_by_text(said).wait_for()

@@ -15,7 +15,7 @@ function isTag(one) {
   }
 }
 
-const { TEXTS, PROBLEMS } = language === "en" ? { TEXTS: {}, PROBLEMS: {} } : await import(`/static/texts.${language}.js`);
+const { TEXTS, PROBLEMS } = await import(`/static/texts.${language}.js`);
 
 // Have pages written in this language from now on.
 export function choose(one) {
@@ -28,8 +28,14 @@ export function words(text, values = {}) {
   return (TEXTS[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 }
 
-// What a problem of the API says, in the reader's language: by its code and kind (gateway/web/problems.py). In English it is
-// the problem's own sentence.
+// What a problem of the API says, in the reader's language: by its code and kind, or else its own sentence
+// (gateway/web/problems.py).
 export function why({ type = "", code, detail }) {
-  return PROBLEMS[type.replace("urn:problem:gateway:", "")] ?? PROBLEMS[code] ?? detail;
+  return PROBLEMS[type.replace("urn:problem:gateway:", "")] ?? PROBLEMS[code] ?? sentence(detail);
+}
+
+// With a capital, unless it begins with a name, and a full stop: `sentence` of problems.py.
+export function sentence(text = "") {
+  const begun = /^[a-z]+(?:['’][a-z]+)?[ ,:;]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
+  return begun === "" || ".!?…:".includes(begun.at(-1)) ? begun : `${begun}.`;
 }

@@ -104,7 +104,7 @@ async def test_a_payment_is_found_by_its_id_and_by_a_handle(
     await expect(page.locator("#payments").get_by_text("lunch")).to_be_visible()
     await page.get_by_label("A handle, or a payment's id").fill("@nobody")
     await page.get_by_role("button", name="Find").click()
-    await expect(page.get_by_text("there is no handle @nobody")).to_be_visible()
+    await expect(page.get_by_text("Nobody has this handle.")).to_be_visible()
     await page.get_by_label("A handle, or a payment's id").fill(paid)
     await page.get_by_role("button", name="Find").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("€1.00")

@@ -12,7 +12,7 @@ from gateway.operators.operators import Operator
 from gateway.web.console.page import console_answer, console_page
 from gateway.web.console.running.states import relayer_reason, relayer_state
 from gateway.web.owned import reader_for
-from gateway.web.problems import why_of
+from gateway.web.problems import why_for_operators
 
 
 @console_page("/console/relayers")
@@ -22,7 +22,7 @@ async def relayers_page(request: Request[Any, Any, Any], services: Services, ope
     try:
         relayers = (await list_relayers.fn(services, operator)).items
     except NodeUnavailable as why:
-        relayers, away = [], why_of(why, reader)
+        relayers, away = [], why_for_operators(why, reader)
     return console_answer(
         request,
         operator,

@@ -2,6 +2,7 @@
 
 from gateway.api.operators.running.shapes import CheckView, RelayerView
 from gateway.notifications.texts.language import SOURCE
+from gateway.web.problems import sentence
 from gateway.web.reader import Reader
 
 
@@ -22,7 +23,7 @@ def relayer_state(state: str, reader: Reader) -> str:
 def relayer_reason(relayer: RelayerView, reader: Reader) -> str:
     """Why a relayer is stopped or refused: its own sentence in English, and what follows from its state for others."""
     if reader.locale == SOURCE or not relayer.reason:
-        return relayer.reason
+        return sentence(relayer.reason)
     if relayer.state == "refused":
         return reader.say("The node refuses its transactions; gateway relayers says why.")
     return reader.say("Its next nonce was used on the chain by a transaction that the database does not know.")
@@ -57,7 +58,7 @@ def check_state(state: str, reader: Reader) -> str:
 def check_message(check: CheckView, reader: Reader) -> str:
     """What a check found: its own sentence in English, and what follows from its name and state for others."""
     if reader.locale == SOURCE:
-        return check.message
+        return sentence(check.message)
     is_ok = check.state == "ok"
     match check.name:
         case "durability" if is_ok:
