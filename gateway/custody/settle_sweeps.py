@@ -11,6 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from gateway.chain.token.contract import Movement
+from gateway.chain.token.failure import Failure
 from gateway.custody import sweep
 from gateway.custody.sweep import NewSweep, Sweep
 from gateway.ids import TransferId
@@ -43,7 +44,7 @@ class Sweeps(Settles[Sweep]):
         """
         return Outcome(replace(thing, state="settled"), (End(TransferId(thing.id), transfer.Event.VOID),))
 
-    def fail(self, thing: Sweep, reason: str) -> Outcome[Sweep]:
+    def fail(self, thing: Sweep, reason: Failure) -> Outcome[Sweep]:
         complaints.warning("%s at %s stays there for now: %s", thing.amount, thing.from_address, reason)
         return Outcome(replace(thing, state="waiting", failure=reason))
 

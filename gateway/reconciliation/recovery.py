@@ -26,7 +26,6 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 from gateway.address import ZERO
@@ -39,6 +38,7 @@ from gateway.chain.relayer import nonce_conflicts, relayers
 from gateway.chain.token import authorization
 from gateway.chain.token.contract import Movement, is_batch
 from gateway.chain.token.eip3009 import Authorization
+from gateway.chain.token.failure import PAID_BEFORE_RESTORE, Failure
 from gateway.chain.watcher import balances, cursors, watch
 from gateway.chain.watcher.block_range import BlockRange
 from gateway.chain.watcher.cursors import Cursor
@@ -54,9 +54,6 @@ from gateway.settlement import block_settlement
 notes = logging.getLogger(__name__)
 
 sql = Statements(__package__, "recovery.sql")
-
-#: Why a payment fails that was queued before it was known that the chain has it.
-PAID_BEFORE: Final = "paid_before_restore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,11 +231,11 @@ async def _fail_queued(connection: Connection, settings: PaymentSettings, now: d
     """Fail requests that came after the restore and before the recovery was known, for payments that the chain has, and
     release their money. None of them was sent (`may_send`).
     """
-    refused: dict[UUID, tuple[Authorization, str]] = {}
+    refused: dict[UUID, tuple[Authorization, Failure]] = {}
     met: set[UUID] = set()
     for row in await connection.fetch(sql.queued_like_restored):
         if row["id"] not in refused and row["restored_id"] not in met:
-            refused[row["id"]] = authorization.from_row(row), PAID_BEFORE
+            refused[row["id"]] = authorization.from_row(row), PAID_BEFORE_RESTORE
             met.add(row["restored_id"])
             await connection.execute(sql.meet_queued, row["restored_id"], now, row["wallet_id"], row["id"])
     if refused:

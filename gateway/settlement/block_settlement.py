@@ -14,6 +14,7 @@ from gateway.address import ZERO
 from gateway.chain.relayer import relayers
 from gateway.chain.token import authorization, eip3009
 from gateway.chain.token.eip3009 import Authorization
+from gateway.chain.token.failure import EXPIRED, Failure
 from gateway.chain.watcher import cursors
 from gateway.chain.watcher.block_range import BlockRange
 from gateway.chain.watcher.cursors import Cursor
@@ -57,7 +58,7 @@ async def settle(
     decision = decide(kinds, known, expected, block_range, now)
     for one in overdue:
         if not used[one.id]:
-            fail(expected, one.key, "expired", decision)
+            fail(expected, one.key, EXPIRED, decision)
     ended = {*decision.settled, *decision.failed}
     await _flag_used(connection, [one for one in overdue if used[one.id] and one.id not in ended])
     await _conclude(connection, known, block_range, decision, now)
@@ -82,7 +83,7 @@ async def refuse(
     connection: Connection,
     assets: Assets,
     kinds: Kinds,
-    refused: Sequence[tuple[Authorization, str]],
+    refused: Sequence[tuple[Authorization, Failure]],
     now: datetime,
     of: Mapping[UUID, tuple[Settles[Any], Any]] | None = None,
 ) -> None:
@@ -194,9 +195,9 @@ async def _write(connection: Connection, kinds: Kinds, chain_id: int, decision: 
     """
     await _observe(connection, chain_id, decision)
     await authorization.settle(connection, decision.settled)
-    expired = [id for id, reason in decision.failed.items() if reason == "expired"]
+    expired = [id for id, reason in decision.failed.items() if reason == EXPIRED]
     skipped = [id for id in decision.failed if id not in expired]
-    await authorization.finish(connection, expired, "expired", ["expired"] * len(expired))
+    await authorization.finish(connection, expired, "expired", [EXPIRED] * len(expired))
     await authorization.finish(connection, skipped, "skipped", [decision.failed[id] for id in skipped])
     await log.append(connection, decision.events, now)
     if decision.steps:

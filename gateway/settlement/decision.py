@@ -13,6 +13,7 @@ from gateway.address import ZERO
 from gateway.chain.token import eip3009
 from gateway.chain.token.contract import Movement
 from gateway.chain.token.eip3009 import Authorization
+from gateway.chain.token.failure import NONCE_USED_OTHERWISE, Failure
 from gateway.chain.watcher.block_range import BlockRange
 from gateway.events.log import Event
 from gateway.ids import TransferId, new_id
@@ -46,7 +47,7 @@ class Decision:
     started: list[tuple[Settles[Any], Any]] = field(default_factory=list)  # Things that a movement started.
     own_nonces: list[eip3009.Key] = field(default_factory=list)  # Used by owners, without the gateway.
     settled: list[UUID] = field(default_factory=list)  # Authorizations, by id.
-    failed: dict[UUID, str] = field(default_factory=dict)  # Authorizations, and why they failed.
+    failed: dict[UUID, Failure] = field(default_factory=dict)  # Authorizations, and why they failed.
     events: list[Event] = field(default_factory=list)
 
     def add(self, kind: Settles[Any], outcome: Outcome[Any]) -> None:
@@ -88,7 +89,7 @@ def decide(
     return decision
 
 
-def fail(expected: Expected, key: eip3009.Key, reason: str, decision: Decision) -> None:
+def fail(expected: Expected, key: eip3009.Key, reason: Failure, decision: Decision) -> None:
     """Fail an authorization that the contract can no longer settle. Does nothing if it has ended already."""
     authorization = expected.authorizations.get(key)
     if authorization is None or authorization.id in decision.settled or authorization.id in decision.failed:
@@ -104,7 +105,7 @@ def _post(known: Known, expected: Expected, movement: Movement, decision: Decisi
     if authorization is None or not authorization.is_settled_by(movement):
         _observe(known, movement, decision, now)
         if authorization is not None:
-            fail(expected, authorization.key, "nonce_used_otherwise", decision)
+            fail(expected, authorization.key, NONCE_USED_OTHERWISE, decision)
         return
     kind, thing = expected.thing(authorization)
     outcome = kind.settle(thing, movement, known, now)

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from gateway.address import ZERO
 from gateway.chain.token.contract import Movement
+from gateway.chain.token.failure import Failure
 from gateway.events.log import Event
 from gateway.identity.wallet import Wallet
 from gateway.ids import AccountId, TransferId, WalletId
@@ -89,7 +90,7 @@ class Settles(Protocol[Thing]):
     def settle(self, thing: Thing, movement: Movement, known: Known, now: datetime) -> Outcome[Thing]:
         """Settle the thing: the movement is exactly the one that its authorization allows, and it is final."""
 
-    def fail(self, thing: Thing, reason: str) -> Outcome[Thing]:
+    def fail(self, thing: Thing, reason: Failure) -> Outcome[Thing]:
         """Fail the thing: the contract can never settle it any more, and its money is released."""
 
     async def write(self, connection: Connection, things: Sequence[Thing], now: datetime) -> None:

@@ -9,7 +9,8 @@
     content.py  what is made of a template, and what a browser may do with it
     language.py which language a page is written in
     reader.py   amounts and times as a reader writes them
-    problems.py what an error says to people who read no English
+    problems.py what an error says to people
+    failures.py why a payment failed
     shown.py    what templates need to show people and payments
     templates/  the pages (Jinja), on one that has what all have
     static/     scripts, the style sheet and drawings of our own

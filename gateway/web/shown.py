@@ -7,6 +7,7 @@ from typing import Any, Final
 from gateway.api.payments.shapes import PaymentView
 from gateway.api.requests.shapes import RequestView
 from gateway.web.avatar import avatar_of
+from gateway.web.failures import failure_of
 from gateway.web.reader import Reader, exactly
 
 
@@ -19,6 +20,7 @@ def helpers(reader: Reader) -> Mapping[str, Callable[..., Any]]:
         "left_of": left_of,
         "request_state_of": lambda request, mine: request_state_of(request, mine, reader),
         "is_some": is_some,
+        "failure_of": lambda code: failure_of(code, reader),
         "reason_of": lambda reason: reason_of(reason, reader),
         "state_of": lambda payment: state_of(payment, reader),
         "device_of": lambda agent: device_of(agent, reader),

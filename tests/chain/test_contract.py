@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from gateway.address import ZERO, to_bytes
 from gateway.chain.block import Log
 from gateway.chain.token.contract import Contract, Skip, decode
+from gateway.chain.token.failure import CANCELED, of_contract
 from gateway.money import Asset
 
 USDX = Contract(Asset("USDX", "token", 6, "USD"), 1, to_checksum_address(20 * b"\x11"), 1, bytes(32))
@@ -89,7 +90,7 @@ def test_a_skip_is_named_by_its_error_and_says_whether_it_is_the_end() -> None:
     }
     for error, (reason, ended) in errors.items():
         logs = [canceled(7, 0), skipped(7, error, 1)] if ended else [skipped(7, error, 1)]
-        assert decode([USDX], logs).skips == [Skip("USDX", ALICE, 7, reason, ended)]
+        assert decode([USDX], logs).skips == [Skip("USDX", ALICE, 7, of_contract(reason), ended)]
 
 
 def test_a_reason_nobody_knows_is_shown_as_it_is_and_ends_nothing() -> None:
@@ -102,8 +103,8 @@ def test_a_reason_nobody_knows_is_shown_as_it_is_and_ends_nothing() -> None:
 def test_a_cancellation_that_comes_with_a_skip_is_one_event_and_one_on_its_own_is_another() -> None:
     both = [canceled(7, 0), skipped(7, "AccountFrozen(address)", 1)]
 
-    assert decode([USDX], both).skips == [Skip("USDX", ALICE, 7, "account_frozen", True)]
-    assert decode([USDX], [canceled(7, 0)]).skips == [Skip("USDX", ALICE, 7, "canceled", True)]
+    assert decode([USDX], both).skips == [Skip("USDX", ALICE, 7, of_contract("account_frozen"), True)]
+    assert decode([USDX], [canceled(7, 0)]).skips == [Skip("USDX", ALICE, 7, CANCELED, True)]
 
 
 def test_a_cancellation_before_the_skip_of_another_nonce_is_an_event_of_its_own() -> None:
@@ -118,8 +119,8 @@ def test_a_mint_that_was_skipped_is_told_by_its_reference() -> None:
     logs = [log("MintSkipped(bytes32,bytes4)", 9, data=data, index=n) for n, data in enumerate((reason, again))]
 
     assert decode([USDX], logs).skips == [
-        Skip("USDX", ZERO, 9, "mint_too_large", True),
-        Skip("USDX", ZERO, 9, "mint_already_used", False),
+        Skip("USDX", ZERO, 9, of_contract("mint_too_large"), True),
+        Skip("USDX", ZERO, 9, of_contract("mint_already_used"), False),
     ]
 
 

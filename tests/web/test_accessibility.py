@@ -54,7 +54,7 @@ async def site(database: Database, assets: Assets) -> AsyncIterator[Site]:
 
 
 async def paths(visitor: Visitor, site: Site) -> list[str]:
-    """Every page, of somebody who has money, payments with long names, and one that waits."""
+    """Every page, of somebody who has money, payments with long names, one that waits, and one that failed."""
     alice = await owner(visitor, site, "alice", "999999999999.99 EUR", "1000 USDX")
     await alice.recovery_codes()
     bob = await site.person("bob", "50.00 EUR")
@@ -65,11 +65,14 @@ async def paths(visitor: Visitor, site: Site) -> list[str]:
     large = {"from": "@alice", "amount": "99999999999.99", "asset": "EUR", "memo": "o" * 280}
     small = {"from": "@" + "w" * 30, "amount": "1.00", "asset": "EUR"}
     asked, asks = [(await by.post("/v1/requests", of)).json()["id"] for by, of in ((bob, large), (alice, small))]
+    dave = await site.person("dave", "20 USDX")
+    failed = (await dave.pay("@alice", "5 USDX")).json()["id"]
+    assert (await dave.post(f"/v1/payments/{failed}/report-unauthorized", b"")).json()["state"] == "failed"
     hook = await alice.do("/v1/webhooks", url=f"https://shop.example/{'h' * 80}", types=["payment.*"])
     await alice.do(f"/v1/webhooks/{hook['id']}/secret")
     await alice.do("/v1/notifications/addresses", channel="email", address=f"{'a' * 60}@{'b' * 60}.example")
     key = await alice.do("/v1/keys", name="n" * 60, scopes=["read"])
-    payments = [f"/payments/{waits}", f"/payments/{paid}", f"/payments/{paid}/receipt"]
+    payments = [f"/payments/{one}" for one in (waits, paid, failed, f"{paid}/receipt")]
     changes = [f"/settings/webhooks/{hook['id']}/edit", f"/settings/keys/{key['id']}/replace"]
     requests = (f"/requests/{asked}", f"/requests/{asks}", f"/pay/check?request={asked}")
     return [*PAGES, *requests, *payments, f"/settings/webhooks/{hook['id']}", *changes]

@@ -22,6 +22,7 @@ from gateway.chain.token import authorization as authorizations
 from gateway.chain.token import eip3009
 from gateway.chain.token.contract import Contract
 from gateway.chain.token.eip3009 import Authorization
+from gateway.chain.token.failure import INVALID_SIGNATURE, KEY_UNREADABLE, Failure
 from gateway.keys.signer import Signer
 from gateway.postgres.pool import Connection, Statements
 
@@ -53,12 +54,12 @@ QUEUE_COUNTED_MAX = 10_000
 @dataclass(frozen=True, slots=True)
 class Batch:
     """A batch: `transaction` carries `submitted`. `refused` were not sent and have ended as skipped, each with its
-    reason: `key_unreadable` or `invalid_signature`.
+    reason.
     """
 
     transaction: Stored | None
     submitted: list[Authorization]
-    refused: list[tuple[Authorization, str]]
+    refused: list[tuple[Authorization, Failure]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ async def form(
     if not claimed:
         return None
 
-    good, refused = claimed, list[tuple[Authorization, str]]()
+    good, refused = claimed, list[tuple[Authorization, Failure]]()
     if kind == "settle":
         good, refused = _checked(contract, await _signed(connection, claimed, sign))
     good = fitting(kind, good)
@@ -137,12 +138,12 @@ async def _signed(connection: Connection, claimed: list[Authorization], sign: Si
 
 def _checked(
     contract: Contract, signed: list[Authorization]
-) -> tuple[list[Authorization], list[tuple[Authorization, str]]]:
+) -> tuple[list[Authorization], list[tuple[Authorization, Failure]]]:
     """Return (good, refused)."""
     good, refused = [], []
     for authorization in signed:
         if authorization.signature is None:
-            refused.append((authorization, "key_unreadable"))
+            refused.append((authorization, KEY_UNREADABLE))
             continue
         try:
             # A contract was asked when the authorization was submitted, and the token asks it again. The vault signs
@@ -151,7 +152,7 @@ def _checked(
                 eip3009.check(contract, authorization)
             good.append(authorization)
         except InvalidSignature:
-            refused.append((authorization, "invalid_signature"))
+            refused.append((authorization, INVALID_SIGNATURE))
     return good, refused
 
 

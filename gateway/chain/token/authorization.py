@@ -35,6 +35,7 @@ from gateway.chain.errors import NodeRefused, NodeUnavailable
 from gateway.chain.node import Node
 from gateway.chain.token.contract import Contract, authorization_state_data, minted_data
 from gateway.chain.token.eip3009 import Authorization, By, Key, Kind
+from gateway.chain.token.failure import Failure
 from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Record, Statements
 
@@ -194,7 +195,7 @@ async def finish(
     connection: Connection,
     ids: Sequence[UUID],
     state: Literal["skipped", "expired"],
-    reasons: Sequence[str],
+    reasons: Sequence[Failure],
 ) -> list[UUID]:
     """End these authorizations without a settlement. Returns those that had not ended; an end is final."""
     assert len(reasons) == len(ids)

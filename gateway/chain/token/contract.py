@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from gateway.address import ZERO, checksum, to_bytes
 from gateway.chain.block import TRANSFER, Log
+from gateway.chain.token.failure import CANCELED, Failure, of_contract
 from gateway.money import Asset
 
 _TOKEN = json.loads(files(__package__).joinpath("token.json").read_text(encoding="utf-8"))
@@ -172,7 +173,7 @@ class Skip:
     asset_code: str
     from_address: str
     nonce: int
-    reason: str
+    reason: Failure
     ended: bool
 
 
@@ -218,7 +219,7 @@ def decode(contracts: Iterable[Contract], logs: Iterable[Log]) -> Decoded:
         elif topic == _CANCELED:
             skipped = _beside(after, log, 1, _SKIPPED)
             if skipped is None or skipped.topics[1:] != log.topics[1:]:
-                decoded.skips.append(Skip(code, _address(log.topics[1]), as_int(log.topics[2]), "canceled", True))
+                decoded.skips.append(Skip(code, _address(log.topics[1]), as_int(log.topics[2]), CANCELED, True))
     return decoded
 
 
@@ -251,18 +252,18 @@ def _address(topic: bytes) -> str:
     return checksum(topic[12:])
 
 
-def _slug(error: str) -> str:
+def slug(error: str) -> str:
     """Return an error's name as a slug: ERC20InsufficientBalance becomes insufficient_balance."""
     return re.sub(r"(?<=.)([A-Z])", r"_\1", re.sub(r"^ERC\d+", "", error)).lower()
 
 
 _REASONS = {
-    function_signature_to_4byte_selector(abi_to_signature(part)): _slug(part["name"])  # type: ignore[arg-type] # JSON
+    function_signature_to_4byte_selector(abi_to_signature(part)): slug(part["name"])  # type: ignore[arg-type] # JSON
     for part in _ABI
     if part["type"] == "error"
 }
 
 
-def _reason(data: bytes) -> str:
+def _reason(data: bytes) -> Failure:
     """Return the name, as a slug, of the error whose selector the log carries."""
-    return _REASONS.get(data[:4], f"unknown_{data[:4].hex()}")
+    return of_contract(_REASONS.get(data[:4], f"unknown_{data[:4].hex()}"))

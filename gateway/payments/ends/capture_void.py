@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from gateway.chain.token import authorization
+from gateway.chain.token.failure import UNSIGNED
 from gateway.errors import GatewayError, StateConflict
 from gateway.events import log
 from gateway.idempotency import Unbatched
@@ -103,7 +104,7 @@ async def expire_unsigned(connection: Connection, settings: PaymentSettings, now
     rows = await connection.fetch(records.sql.due_unsigned, now, limit)
     due = await records.by_authorizations(connection, settings.assets, [row["id"] for row in rows])
     ids = [payment.authorization_id for payment in due if payment.authorization_id is not None]
-    await authorization.finish(connection, ids, "expired", ["unsigned"] * len(ids))
+    await authorization.finish(connection, ids, "expired", [UNSIGNED] * len(ids))
     return await _expire(connection, due, now)
 
 

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from gateway.audit.log import By
 from gateway.chain.token import authorization
+from gateway.chain.token.failure import REPORTED_UNAUTHORIZED
 from gateway.controls import wallet_freeze
 from gateway.errors import Forbidden, NotFound
 from gateway.events import log
@@ -70,7 +71,7 @@ async def _end(
     if seen.authorization_id is not None:
         tracked = await authorization.one(connection, seen.authorization_id, for_update=True)
         if tracked.state == "queued" and tracked.authorization.signature is None:
-            refused = [(tracked.authorization, "reported_unauthorized")]
+            refused = [(tracked.authorization, REPORTED_UNAUTHORIZED)]
             await block_settlement.refuse(connection, settings.assets, settings.settles, refused, now)
         return await records.payment(connection, settings.assets, id, caller)
     await checks.lock(connection, settings, giving_back=[id])

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from gateway.chain.token.contract import Movement
+from gateway.chain.token.failure import Failure
 from gateway.events.log import Event as LogEvent
 from gateway.ids import TransferId, new_id
 from gateway.ledger import account, transfer
@@ -52,7 +53,7 @@ class Conversions(Settles[Conversion]):
             Posted(posted_by, _receiver(thing)),
         )
 
-    def fail(self, thing: Conversion, reason: str) -> Outcome[Conversion]:
+    def fail(self, thing: Conversion, reason: Failure) -> Outcome[Conversion]:
         failed = replace(thing, state=after(thing.id, thing.state, Event.FAIL, "cnv"), failure=reason)
         voided = (End(thing.transfer_id, transfer.Event.VOID),)
         return Outcome(failed, voided, (payment_events.conversion_event(failed),))

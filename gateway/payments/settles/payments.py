@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from gateway.chain.token.contract import Movement
+from gateway.chain.token.failure import Failure
 from gateway.events.log import Event as LogEvent
 from gateway.ledger import account, transfer
 from gateway.ledger.transfer import End
@@ -45,7 +46,7 @@ class Payments(Settles[Payment]):
             Posted(thing.transfer_id, _payee_account(thing)),
         )
 
-    def fail(self, thing: Payment, reason: str) -> Outcome[Payment]:
+    def fail(self, thing: Payment, reason: Failure) -> Outcome[Payment]:
         failed = replace(thing, state=after(thing.id, thing.state, Event.FAIL), failure=reason)
         return Outcome(failed, (End(thing.transfer_id, transfer.Event.VOID),), tuple(payment_events.events(failed)))
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from gateway.api.operators.running.shapes import PaymentTimelineView, StepView
+from gateway.web.failures import failure_of
 from gateway.web.reader import Reader
 
 #: The colour of what is no plain step on the way.
@@ -161,7 +162,7 @@ def _details(kind: str, details: Mapping[str, Any], asset: str, reader: Reader) 
         case "webhooks" | "notified":
             yield from _told(details, reader)
         case _:
-            yield from ([details["reason"]] if "reason" in details else [])
+            yield from ([failure_of(details["reason"], reader)] if "reason" in details else [])
 
 
 def _requested(details: Mapping[str, Any], reader: Reader) -> Iterator[str]:
