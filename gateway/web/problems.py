@@ -88,6 +88,7 @@ def _texts(say: Callable[[str], str]) -> Mapping[str, str]:
         "invalid_request": say("The gateway did not take what was filled in. Check it."),
         "invalid_request:address": say("This is no address that messages can be sent to."),
         "invalid_request:confirm": say("Write it exactly as it stands there."),
+        "invalid_request:days": say("Choose a first day, and a last one that is not before it."),
         "invalid_request:description": say("A name has up to 200 letters, signs and digits, on one line."),
         "invalid_request:policy": say("A limit is an amount, and a day's is at least a payment's."),
         "invalid_request:memo": say("What a payment is for has up to 280 letters, signs and digits, on one line."),

@@ -136,6 +136,11 @@ class Reader:
         last = today.year * 12 + today.month - 1
         return [f"{one // 12:04}-{one % 12 + 1:02}" for one in range(last, last - count, -1)]
 
+    @property
+    def today(self) -> str:
+        """The date here (ISO 8601)."""
+        return self.now.astimezone(self._zone).date().isoformat()
+
     def begin_of(self, date: str) -> str | None:
         """The first moment of a date (ISO 8601) here, as RFC 3339 has it; None where there is no date."""
         try:

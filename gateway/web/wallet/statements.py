@@ -8,7 +8,7 @@ from litestar import Request, Response
 
 from gateway.api.wallets.statements import period_asked, summaries_of
 from gateway.clock import rfc3339
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, InvalidRequest
 from gateway.http.services import Services
 from gateway.identity.wallet import Wallet
 from gateway.statements import statement
@@ -28,12 +28,16 @@ _SHOWN: Final = 200
 
 @own_page("/statements")
 async def statements_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
-    """The statement of a `month`, or of the days `from` and `until`, of one `asset` or of all."""
+    """The statement of a `month`, or of the days `from` and `until`, of one `asset` or of all. One day alone is enough:
+    it is then to today, or from the first day of the month of `until`.
+    """
     reader, asked = reader_for(request), request.query_params
     filters = {name: asked.get(name, "").strip() for name in ("month", "from", "until", "asset")}
     of_days = bool(filters["from"] or filters["until"])
     if not of_days:
         filters["month"] = filters["month"] or reader.months(1)[0]
+    else:
+        _fill_in(filters, reader)
     accounts, period, problem = list[_Account](), None, ""
     try:
         period = _period(filters, of_days, reader)
@@ -104,10 +108,19 @@ class _Row:
         )
 
 
+def _fill_in(filters: dict[str, str], reader: Reader) -> None:
+    """The other day, where one is given. What is no date stays, for the period to refuse it."""
+    filters["until"] = filters["until"] or max(reader.today, filters["from"])
+    filters["from"] = filters["from"] or f"{filters['until'][:8]}01"
+
+
 def _period(filters: dict[str, str], of_days: bool, reader: Reader) -> Period:
     if not of_days:
         return period_asked(filters["month"], None, None, reader.time_zone)
-    return period_asked(None, reader.begin_of(filters["from"]), reader.end_of(filters["until"]), reader.time_zone)
+    begins, ends = reader.begin_of(filters["from"]), reader.end_of(filters["until"])
+    if begins is None or ends is None or filters["from"] > filters["until"]:
+        raise InvalidRequest("days", "choose a first day, and a last one that is not before it")
+    return period_asked(None, begins, ends, reader.time_zone)
 
 
 def _in_words(filters: dict[str, str], of_days: bool, period: Period, reader: Reader) -> str:
