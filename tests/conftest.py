@@ -34,7 +34,7 @@ from tests.databases import execute, fresh_database, keeping_connections, name_o
 from tests.factory import Town
 from tests.processes import heed_ctrl_c, limited
 from tests.reused import ReusedDatabases
-from tests.running import end_shared_up
+from tests.running import ROOT, end_shared_up
 from tests.slow import is_slow, rank
 from tests.temporary import use_memory
 
@@ -70,7 +70,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--seeds", type=int, metavar="NUMBER", help="how many seeds each seeded test runs; else as many as it says"
     )
 
-    parser.addoption("--pictures", metavar="FOLDER", help="where tests/web puts a picture of each page")
+    parser.addoption(
+        "--pictures",
+        metavar="FOLDER",
+        default=ROOT / ".pictures",
+        help="where tests/web puts a picture of each page, instead of .pictures",
+    )
     parser.addoption("--fast", action="store_true", help="leave out the tests that take longest (tests/slow.py)")
 
 

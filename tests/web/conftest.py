@@ -204,12 +204,9 @@ async def shared_visitor(browser: Browser, shared_site: Site) -> AsyncIterator[V
 
 
 @pytest.fixture
-def pictures(request: pytest.FixtureRequest) -> Path | None:
-    """Where pictures of pages are put, if they are wanted."""
-    if (folder := request.config.getoption("--pictures")) is None:
-        return None
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    return Path(folder)
+def pictures(request: pytest.FixtureRequest) -> Path:
+    """Where pictures of pages are put."""
+    return Path(request.config.getoption("--pictures"))
 
 
 @pytest.fixture(scope="module")

@@ -86,9 +86,9 @@ async def test_axe_finds_nothing_and_nothing_is_lost_on_a_small_screen(
     scheme: str,
     language: str,
     looked_at: dict[str, dict[str, Any]],
-    pictures: Path | None,
+    pictures: Path,
 ) -> None:
     if language not in looked_at:
         every = await paths(visitor, site)
-        looked_at[language] = await gone_over(visitor, site, every, language, pictures)
+        looked_at[language] = await gone_over(visitor, site, every, language, pictures / "wallet")
     assert looked_at[language][scheme] == {}

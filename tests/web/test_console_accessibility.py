@@ -14,6 +14,7 @@ from tests.web.operating import signed_in
 pytestmark = pytest.mark.anyio
 
 PAGES = (
+    "/",  # the front page, for who has not signed in to a wallet
     *("/console/sign-in", "/console/enrol", "/console", "/console/nowhere", "/console/handles"),
     *("/console/handles?q=wal_00000000000000000000000000", "/console/handles/" + "w" * 30, "/console/handles/bob"),
     *("/console/handles/nobody_here", "/console/proposals", "/console/withdrawals", "/console/operators"),
@@ -47,12 +48,12 @@ async def test_axe_finds_nothing_in_the_console_and_nothing_is_lost_on_a_small_s
     scheme: str,
     language: str,
     looked_at: dict[str, dict[str, Any]],
-    pictures: Path | None,
+    pictures: Path,
 ) -> None:
     if language not in looked_at:
         every = await paths(site)
         await signed_in(visitor, site, "a" * 30)
-        looked_at[language] = await gone_over(visitor, site, every, language, pictures)
+        looked_at[language] = await gone_over(visitor, site, every, language, pictures / "console")
     assert looked_at[language][scheme] == {}
 
 

@@ -212,7 +212,7 @@ async def test_axe_finds_nothing_in_a_payments_life_and_nothing_is_lost_on_a_sma
     scheme: str,
     language: str,
     looked_at: dict[str, Faults],
-    pictures: Path | None,
+    pictures: Path,
 ) -> None:
     if language not in looked_at:
         paid, back = await token_payment(gateway)
@@ -220,5 +220,7 @@ async def test_axe_finds_nothing_in_a_payments_life_and_nothing_is_lost_on_a_sma
         await signed_in(visitor, site, "a" * 30, "support")
         paths = (f"/console/payments/{paid}", f"/console/payments/{back}", "/console/payments?find=alice")
         every = (*paths, "/console", "/console/relayers", "/console/deliveries")
-        looked_at[language] = await gone_over(visitor, site, every, language, pictures, on_desktops=("en", "th"))
+        looked_at[language] = await gone_over(
+            visitor, site, every, language, pictures / "running", on_desktops=("en", "th")
+        )
     assert looked_at[language][scheme] == {}
