@@ -194,9 +194,11 @@ async def test_past_proposals_go_on_page_by_page(visitor: Visitor, site: Site) -
     await signed_in(visitor, site, "ann", "read_only")
     page = visitor.page
     await page.goto("/console/proposals")
-    await expect(page.locator("#past li")).to_have_count(20)
-    await page.get_by_role("link", name="Show older ones").click()
+    for count in (10, 10):
+        await expect(page.locator("#past li")).to_have_count(count)
+        await page.get_by_role("link", name="Older").click()
     await expect(page.locator("#past li")).to_have_count(3)
+    await expect(page.get_by_role("link", name="Older")).to_have_count(0)
     await expect(page.locator("#past li").last).to_contain_text("number 0")
     await expect(page.locator("#past li").last).to_contain_text("expired")
 
@@ -207,3 +209,17 @@ async def test_what_is_not_there_is_said_so(visitor: Visitor, site: Site, path: 
     shown: Any = await visitor.page.goto(path)
     assert shown.status == 404
     await expect(visitor.page.get_by_role("heading", name="There is no such page")).to_be_visible()
+
+
+async def test_many_frozen_wallets_are_a_tap_away(visitor: Visitor, site: Site) -> None:
+    sue = await operator(site.api, "sue")
+    for number in range(7):
+        await site.person(f"person_{number}")
+        await sue.propose("wallet.freeze", f"person_{number}")
+    await signed_in(visitor, site, "ann", "read_only")
+    page = visitor.page
+    await page.goto("/console/proposals")
+    await expect(page.locator("#frozen li")).to_have_count(5)
+    await page.get_by_role("link", name="Show all").click()
+    await expect(page.locator("#frozen li")).to_have_count(7)
+    await expect(page.get_by_role("link", name="Show all")).to_have_count(0)

@@ -1,7 +1,6 @@
 """The audit log: who did what, and whether it is as it was written."""
 
 from typing import Any
-from urllib.parse import urlencode
 
 from litestar import Request, Response
 
@@ -9,12 +8,12 @@ from gateway.api.operators.audit_log import get_audit_head, list_audit_events
 from gateway.errors import GatewayError
 from gateway.http.services import Services
 from gateway.operators.operators import Operator
-from gateway.web.console.page import console_answer, console_page
+from gateway.web.console.page import address, console_answer, console_page
 from gateway.web.owned import reader_for
 from gateway.web.problems import why_of
 
 #: How many audit events come at a time.
-_PAGE = 30
+_PAGE = 12
 
 
 @console_page("/console/audit")
@@ -29,7 +28,8 @@ async def audit_page(request: Request[Any, Any, Any], services: Services, operat
         )
     except GatewayError as error:
         problem = why_of(error, reader_for(request))
-    more = {**{name: text for name, text in filters.items() if text}, "cursor": found.next_cursor if found else None}
+    kept = {name: text for name, text in filters.items() if text}
+    cursor = found.next_cursor if found else None
     return console_answer(
         request,
         operator,
@@ -37,6 +37,7 @@ async def audit_page(request: Request[Any, Any, Any], services: Services, operat
         filters=filters,
         problem=problem,
         events=found.items if found else [],
-        more="/console/audit?" + urlencode(more) if more["cursor"] else "",
+        more=address("/console/audit", **kept, cursor=cursor) if cursor else "",
+        newest=address("/console/audit", **kept) if asked.get("cursor") else "",
         head=await get_audit_head.fn(services, operator),
     )

@@ -6,6 +6,7 @@ Every operator may read; a role that may not gets neither the button nor the cal
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
@@ -54,6 +55,11 @@ def console_answer(
         **helpers(reader),
         **values,
     )
+
+
+def address(path: str, **query: str) -> str:
+    """A page of the console with this query."""
+    return f"{path}?{urlencode(query)}" if query else path
 
 
 def _sign_in_first(request: Request[Any, Any, Any], error: Unauthenticated) -> Response[Any]:

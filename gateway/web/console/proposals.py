@@ -1,7 +1,6 @@
 """Freezes and proposals: what waits for another operator, what was, and a form for each kind."""
 
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 from litestar import Request, Response
 from litestar.params import PathParameter
@@ -14,16 +13,19 @@ from gateway.ids import show
 from gateway.operators import operators, roles
 from gateway.operators.operators import Operator
 from gateway.operators.roles import KINDS
-from gateway.web.console.page import console_answer, console_page
+from gateway.web.console.page import address, console_answer, console_page
 from gateway.web.owned import reader_for
 
-#: How many past proposals come at a time.
-_PAGE = 20
+#: How many past proposals come at a time, and how many frozen wallets stand beside them.
+_PAGE = 10
+_FROZEN = 5
 
 
 @console_page("/console/proposals")
 async def proposals_page(request: Request[Any, Any, Any], services: Services, operator: Operator) -> Response[bytes]:
-    """What waits, what was, and which wallets are frozen."""
+    """What waits, what was, and which wallets are frozen; `?frozen=all` has all of these."""
+    frozen = (await list_freezes.fn(services, operator)).items
+    most = len(frozen) if request.query_params.get("frozen") == "all" else _FROZEN
     past = await list_proposals.fn(services, operator, "past", _PAGE, request.query_params.get("cursor"))
     return console_answer(
         request,
@@ -31,8 +33,10 @@ async def proposals_page(request: Request[Any, Any, Any], services: Services, op
         "console/proposals.html",
         open=(await list_proposals.fn(services, operator)).items,
         past=past.items,
-        more="/console/proposals?" + urlencode({"cursor": past.next_cursor}) if past.next_cursor else "",
-        frozen=(await list_freezes.fn(services, operator)).items,
+        more=address("/console/proposals", cursor=past.next_cursor) if past.next_cursor else "",
+        newest=address("/console/proposals") if request.query_params.get("cursor") else "",
+        frozen=frozen[:most],
+        more_frozen=address("/console/proposals", frozen="all") if len(frozen) > most else "",
     )
 
 

@@ -1,7 +1,6 @@
 """What is sent to others: endpoints that fail, and notifications that wait."""
 
 from typing import Any
-from urllib.parse import urlencode
 
 from litestar import Request, Response
 
@@ -9,12 +8,12 @@ from gateway.api.operators.running.health import get_gateway_health
 from gateway.api.operators.running.webhooks import list_failing_webhooks
 from gateway.http.services import Services
 from gateway.operators.operators import Operator
-from gateway.web.console.page import console_answer, console_page
+from gateway.web.console.page import address, console_answer, console_page
 from gateway.web.console.running.states import outcome_name
 from gateway.web.owned import reader_for
 
 #: How many endpoints come at a time.
-_PAGE = 30
+_PAGE = 10
 
 
 @console_page("/console/deliveries")
@@ -27,7 +26,8 @@ async def deliveries_page(request: Request[Any, Any, Any], services: Services, o
         operator,
         "console/deliveries.html",
         failing=page.items,
-        more="/console/deliveries?" + urlencode({"cursor": page.next_cursor}) if page.next_cursor else "",
+        more=address("/console/deliveries", cursor=page.next_cursor) if page.next_cursor else "",
+        newest=address("/console/deliveries") if request.query_params.get("cursor") else "",
         health=await get_gateway_health.fn(services, operator),
         outcome_name=lambda outcome, status: outcome_name(outcome, status, reader),
         may_retry="webhooks.redeliver" in operator.rights.does,

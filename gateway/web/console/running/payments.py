@@ -1,7 +1,7 @@
 """All payments, and the timeline of one."""
 
 from typing import Annotated, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from litestar import Request, Response
 from litestar.datastructures import State as AppState
@@ -15,7 +15,7 @@ from gateway.errors import GatewayError
 from gateway.http.services import Services
 from gateway.operators.operators import Operator
 from gateway.payments.model.state import State
-from gateway.web.console.page import console_answer, console_page
+from gateway.web.console.page import address, console_answer, console_page
 from gateway.web.console.running.states import event_name
 from gateway.web.console.running.steps import shown
 from gateway.web.console.running.totals import is_reconciled
@@ -24,7 +24,7 @@ from gateway.web.problems import why_of
 from gateway.web.wallet.payments import file_of
 
 #: How many payments come at a time.
-_PAGE = 30
+_PAGE = 15
 
 
 @console_page("/console/payments")
@@ -34,22 +34,21 @@ async def all_payments_page(request: Request[Any, Any, Any], services: Services,
     find, state = asked.get("find", "").strip(), asked.get("state", "")
     if find.startswith("pay_"):
         return Redirect(f"/console/payments/{quote(find, safe='')}", status_code=303)
-    wanted, why, items, more = find.removeprefix("@").lower() or None, "", [], ""
+    wanted, why, items, cursor = find.removeprefix("@").lower() or None, "", [], None
     try:
         in_state = State(state) if wanted and state in set(State) else None
         page = await list_all_payments.fn(services, operator, _PAGE, asked.get("cursor"), wanted, in_state)
-        items = page.items
-        if page.next_cursor:
-            kept = {name: value for name, value in (("find", find), ("state", state)) if value}
-            more = "/console/payments?" + urlencode({**kept, "cursor": page.next_cursor})
+        items, cursor = page.items, page.next_cursor
     except GatewayError as refused:
         why = why_of(refused, reader)
+    kept = {name: value for name, value in (("find", find), ("state", state)) if value}
     return console_answer(
         request,
         operator,
         "console/payments.html",
         payments=items,
-        more=more,
+        more=address("/console/payments", **kept, cursor=cursor) if cursor else "",
+        newest=address("/console/payments", **kept) if asked.get("cursor") else "",
         find=find,
         state=state,
         states=[one.value for one in State],
