@@ -7,6 +7,7 @@ from litestar import Request, Response, get
 from msgspec.structs import replace
 
 from gateway.api.payments.examples import SETTLED
+from gateway.api.wallets.examples import WALLET
 from gateway.web.content import static
 from gateway.web.owned import answer
 
@@ -20,6 +21,7 @@ async def design_page(request: Request[Any, Any, Any]) -> Response[bytes]:
         "design.html",
         payments=[replace(SETTLED, state=state, memo="🍜 ขอบคุณ") for state in states],
         drawings=_drawings(),
+        wallet=WALLET,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from gateway.api.operators.views import OperatorPaymentView
 from gateway.api.payments.shapes import PaymentView
 from gateway.api.requests.shapes import RequestView
 from gateway.web.avatar import avatar_of
@@ -16,10 +17,12 @@ def helpers(reader: Reader) -> Mapping[str, Callable[..., Any]]:
     return {
         "avatar_of": avatar_of,
         "paid_of": paid_of,
+        "direction_of": direction_of,
         "words_of": lambda state: words_of(state, reader),
         "left_of": left_of,
         "request_state_of": lambda request, mine: request_state_of(request, mine, reader),
         "is_some": is_some,
+        "typed_of": typed_of,
         "failure_of": lambda code: failure_of(code, reader),
         "reason_of": lambda reason: reason_of(reason, reader),
         "state_of": lambda payment: state_of(payment, reader),
@@ -34,6 +37,17 @@ def paid_of(payment: PaymentView) -> str:
     return payment.captured if payment.state == "settled" else payment.amount
 
 
+#: States in which nothing has moved, and nothing will.
+_UNMOVED: Final = ("failed", "voided", "expired", "declined")
+
+
+def direction_of(payment: PaymentView | OperatorPaymentView, me: str) -> tuple[str, str]:
+    """Which way the money of a payment goes for `me`, as a class of style.css and as a sign."""
+    if payment.state in _UNMOVED:
+        return "unmoved", ""
+    return ("", "−") if payment.from_ == me else ("in", "+")
+
+
 def left_of(payment: PaymentView) -> str:
     """What of a payment can still be refunded; empty where nothing is left, and for a refund, which is final."""
     with exactly():
@@ -44,6 +58,12 @@ def left_of(payment: PaymentView) -> str:
 def is_some(amount: str) -> bool:
     """Whether an amount is more than nothing."""
     return any(digit in "123456789" for digit in amount)
+
+
+def typed_of(amount: str) -> str:
+    """An amount as somebody types it: without zeros beyond two decimals."""
+    whole, point, part = amount.partition(".")
+    return f"{whole}{point}{part[:2]}{part[2:].rstrip('0')}"
 
 
 def reason_of(reason: str, reader: Reader) -> str:

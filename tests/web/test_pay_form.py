@@ -11,6 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def tap(visitor: Visitor, keys: str) -> None:
+    await visitor.page.get_by_label("Amount", exact=True).focus()
     pad = visitor.page.get_by_role("group", name="Digits")
     for key in keys:
         name = "Delete the last digit" if key == "<" else key
@@ -104,6 +105,13 @@ async def test_without_scripts_there_is_no_pad_and_the_field_is_sent(
     await context.close()
 
 
+async def test_the_pad_makes_room_where_letters_are_typed(form: Visitor) -> None:
+    page = form.page
+    for label, shown in (("To", False), ("Amount", True), ("For", False), ("Amount", True)):
+        await page.get_by_label(label, exact=True).focus()
+        await expect(page.locator("#pad")).to_be_visible(visible=shown)
+
+
 async def test_a_desktop_has_a_keyboard_and_no_pad(visitor: Visitor, site: Site) -> None:
     alice = await owner(visitor, site, "alice", "50.00 EUR")
     await visitor.page.set_viewport_size({"width": 1280, "height": 800})
@@ -125,6 +133,7 @@ async def test_where_fingers_are_all_there_is_the_pad_is_the_only_one(
     page = await context.new_page()
     await page.goto("/pay")
     await expect(page.get_by_label("Amount", exact=True)).to_have_attribute("inputmode", "none")
+    await page.get_by_label("Amount", exact=True).tap()
     await page.get_by_role("group", name="Digits").get_by_role("button", name="7", exact=True).tap()
     await expect(page.get_by_label("Amount", exact=True)).to_have_value("7")
     await context.close()

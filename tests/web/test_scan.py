@@ -111,6 +111,7 @@ async def test_a_camera_that_is_not_allowed_is_said_to_be(reader: Visitor) -> No
 async def test_a_browser_that_reads_no_codes_shows_no_button(visitor: Visitor, site: Site) -> None:
     await owner(visitor, site, "alice", "50.00 EUR")
     await visitor.page.goto("/pay")
+    await visitor.page.get_by_label("Amount", exact=True).focus()
     await visitor.page.wait_for_function("() => !document.getElementById('pad').hidden")
     assert await visitor.page.evaluate("() => 'BarcodeDetector' in window") is False
     await expect(visitor.page.locator("#scan")).to_be_hidden()

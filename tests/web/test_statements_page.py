@@ -32,7 +32,7 @@ async def test_a_statement_from_a_day_is_to_today_and_one_to_a_day_is_of_its_mon
     assert await asked(visitor, site, "until=2026-01-15") == (
         "2026-01-01",
         "2026-01-15",
-        "1 January 2026 – 15 January 2026",
+        "Jan 1, 2026 – Jan 15, 2026",
     )
     assert (await asked(visitor, site, f"from={month}"))[:2] == (month, today)
     await visitor.page.locator(".statement").get_by_text("From the bank").wait_for()

@@ -43,7 +43,12 @@ for (const face of document.querySelectorAll("[data-payee]")) {
   });
 }
 
+// The pad is there while the amount is filled in, and makes room where letters are typed.
+const texts = [find("to"), find("memo")];
+for (const one of texts) one.addEventListener("focus", () => { pad.hidden = true; });
+amount.addEventListener("focus", () => { pad.hidden = false; });
+
 find("point").textContent = point;
 chosen();
-pad.hidden = false;
+pad.hidden = texts.includes(document.activeElement);
 if (matchMedia("(pointer: coarse)").matches) amount.setAttribute("inputmode", "none"); // else two pads lie on each other
