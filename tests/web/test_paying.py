@@ -61,7 +61,7 @@ async def test_two_people_sign_up_pay_and_see_each_other_do_it(visitor: Visitor,
         await page.get_by_role("heading", name="What you have in Euro").wait_for()
 
         await fill_in(visitor, to="Bob", amount="12,5", asset="EUR", **{"for": "lunch <b>now</b>"})
-        await page.get_by_text("You have €37.50 left then").wait_for()
+        await page.get_by_text("You will have €37.50 left").wait_for()
         await confirm(visitor).click()
         await settled(visitor)
 

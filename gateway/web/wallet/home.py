@@ -57,6 +57,7 @@ async def home_page(request: Request[Any, Any, Any], services: Services, caller:
         needs_codes=bool(passkeys.items),
         balances=[_Row(one) for one in with_money or empty],
         empty=[_Row(one) for one in empty] if with_money else [],
+        has_money=bool(with_money),
         waiting=[one for one in (await list_waiting_payments.fn(services, caller)).items if one.approval],
         asked=(await list_requests.fn(services, caller, limit=_ASKED, direction="in", in_state="open")).items,
         unseen=_few((await list_notifications.fn(services, caller, limit=1)).unseen),
