@@ -1,7 +1,8 @@
 """The files and folders of tests that take longest, those first that take longest of all.
 
 `scripts/test --fast` leaves them out. Where several processes share the tests, these begin first, so that no process is
-left alone at the end with one of them.
+left alone at the end with one of them. Those that share an `up` (running.py) stand together, from scripts on, so that
+each process starts it once.
 """
 
 from pathlib import Path
@@ -17,9 +18,10 @@ SLOW: Final = [
         "contracts",
         "scripts",
         "cli",
+        "clients",
+        "client/test_own_key.py",
         "api/test_groups.py",
         "web",
-        "clients",
         "docs/test_browser.py",
         "docs/test_api_reference.py",
         "deploy",
