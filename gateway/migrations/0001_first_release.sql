@@ -23,7 +23,7 @@ CREATE DOMAIN memo AS text CONSTRAINT memo_length CHECK (length(VALUE) <= 280);
 CREATE TYPE side AS ENUM ('debit', 'credit');
 CREATE TYPE hold_state AS ENUM ('pending', 'posted', 'voided', 'expired');
 
--- Used by the triggers of tables whose rows are kept for ever.
+-- Used by the triggers of tables whose rows are never changed or deleted.
 CREATE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only', TG_TABLE_NAME
@@ -75,7 +75,7 @@ CREATE UNIQUE INDEX account_owner_asset ON account (owner, asset) WHERE owner IS
 CREATE TRIGGER account_is_kept BEFORE DELETE OR TRUNCATE ON account
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- What is posted to an account is counted, and never counted back.
+-- Postings to an account only increase its counters.
 CREATE FUNCTION account_counts_its_entries() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'account % has other balances and no further entry', OLD.code
@@ -87,10 +87,10 @@ CREATE TRIGGER account_counts_its_entries AFTER UPDATE OF debits_posted, credits
             AND (NEW.debits_posted <> OLD.debits_posted OR NEW.credits_posted <> OLD.credits_posted)
     ) EXECUTE FUNCTION account_counts_its_entries();
 
--- Nothing is paid into a closed account or set aside for it. Who asks for a payment is told by the payee's name before it
--- comes to this; a payment that was being made as the wallet was closed is asked for anew (40001). What the chain says has
--- come to a token's account stands: nobody can refuse it, and what reached an address that the wallet has left is brought to its
--- owner's own (custody/sweep.py).
+-- Refuses transfers and holds into a closed account. Payments to a closed wallet are normally refused earlier, by its
+-- handle; one that was in progress when the wallet was closed is retried (40001). Tokens that arrive on the chain are
+-- still posted: a transfer there cannot be refused, and tokens at a previous address are swept to the owner's current
+-- one (custody/sweep.py).
 CREATE FUNCTION account_is_closed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.credits_pending > OLD.credits_pending
@@ -276,14 +276,15 @@ CREATE TRIGGER transfer_checked AFTER INSERT ON transfer
 CREATE TRIGGER ledger_payment_checked AFTER INSERT ON ledger_payment
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION transfer_checked();
 
--- What changes accounts and writes holds and transfers: ledger_write decides any mixture in order; ledger_post and ledger_hold
--- are for groups in which everybody has enough, and refuse the whole group otherwise; ledger_end ends holds.
+-- The functions that change accounts and write holds and transfers: ledger_write decides any mixture in order;
+-- ledger_post and ledger_hold are for groups in which every payer has enough, and refuse the whole group otherwise;
+-- ledger_end ends holds.
 
--- Decides what moves, changes the accounts and the holds, and says of each leg which numbers and balances its transfer
--- has, for the caller to write. Steps come in order, and so do their legs; a step is a new transfer, a new hold, or the end
--- of a hold, whose rows the caller has locked. A leg says how much it adds to posted and how much to pending (negative
--- when a hold ends). `accounts` are the ids used, ascending and each once; legs point into it, from 1. An unconditional
--- step posts whatever is available.
+-- Decides steps, changes the accounts and the holds, and returns for each leg the entry numbers and balances of its
+-- transfer, for the caller to write. Steps come in order, and so do their legs; a step is a new transfer, a new hold,
+-- or the end of a hold, whose rows the caller has locked. A leg says how much it adds to posted and how much to pending
+-- (negative when a hold ends). `accounts` are the ids used, ascending and each once; legs point into it, from 1. An
+-- unconditional step posts whatever is available.
 --
 -- Accounts are locked in id order, so that two batches cannot deadlock. Steps are tried in order against arrays, and
 -- each table is then written once per batch, however hot an account is.
@@ -463,14 +464,14 @@ BEGIN
     WHERE leg.done AND leg.post > 0;
 END $$;
 
--- Changes the accounts for transfers that every account has enough for, whatever their order, and says which numbers and
--- balances they have, for the caller to write; raises account_available_covered where one has not, and the caller has
--- none of them. It does what ledger_decide would, for less: accounts are locked by the one statement that changes them,
--- in the order of their ids, and nothing is decided.
+-- Changes the accounts for transfers that every account has enough for, whatever their order, and returns their entry
+-- numbers and balances, for the caller to write; raises account_available_covered if an account has too little, and
+-- then changes nothing. It does the same as ledger_decide at a lower cost: one statement locks and changes the
+-- accounts, in the order of their ids, and nothing is decided.
 --
--- Legs come in order, an element of each array; an account's entries are numbered in that order. Their time, one for all,
--- is `at`, or later where an account has an entry as late. With `released`, legs end holds of these amounts: an amount is then
--- no more than what is released, and may be 0, which gives back what was held and makes no entry.
+-- Legs come in order, an element of each array; an account's entries are numbered in that order. Their time, one for
+-- all, is `at`, or later where an account has an entry as late. With `released`, legs end holds of these amounts: an
+-- amount is then at most the released one, and may be 0, which releases the hold without an entry.
 CREATE FUNCTION ledger_post(
     at timestamptz, debit bigint[], credit bigint[], amount numeric[], released numeric[],
     OUT debit_number bigint[], OUT credit_number bigint[], OUT debit_balance numeric[], OUT credit_balance numeric[],
@@ -554,10 +555,11 @@ BEGIN
     END IF;
 END $$;
 
--- Sets amounts aside that every payer has enough for, whatever their order; where one has not, account_available_covered
--- refuses all of them. It writes what ledger_write would, for less: accounts are locked by the one statement that changes
--- them, in the order of their ids, and nothing is decided. (A hold takes from what is available and fills nothing up, so
--- `shortfall` stays.) Legs come in order, an element of each array, all of a hold together. Each hold is its own subject.
+-- Holds amounts that every payer has enough for, whatever their order; if a payer has too little,
+-- account_available_covered refuses all of them. It writes the same as ledger_write at a lower cost: one statement
+-- locks and changes the accounts, in the order of their ids, and nothing is decided. (A hold only reduces the available
+-- balance, so `shortfall` stays.) Legs come in order, an element of each array, all of a hold together. Each hold is
+-- its own subject.
 CREATE FUNCTION ledger_hold(
     at timestamptz, hold_id uuid[], leg smallint[], debit bigint[], credit bigint[], amount numeric[], purpose text[]
 ) RETURNS void LANGUAGE plpgsql AS $$
@@ -581,9 +583,10 @@ BEGIN
     FROM unnest(hold_id, leg, debit, credit, amount, purpose) AS new (id, leg, debit, credit, amount, purpose);
 END $$;
 
--- Holds amounts in order, each if the payer has it; arrays are those of ledger_hold. `enough` says that every payer seems to have
--- enough: then ledger_hold sets all of it aside; if not, or if a balance has shrunk since, ledger_write decides hold by hold.
--- Returns, per hold, what the payer had available where it is refused, and NULL where it is not; NULL alone if none is.
+-- Holds amounts in order, each if the payer has it; arrays are those of ledger_hold. `enough`: every payer seems to
+-- have enough. Then ledger_hold holds all amounts; if not, or if a balance has shrunk since, ledger_write decides hold
+-- by hold. Returns per hold the payer's available balance if it is refused, otherwise NULL; a single NULL if none is
+-- refused.
 CREATE FUNCTION ledger_hold_each(
     at timestamptz, enough boolean, hold_id uuid[], leg smallint[], debit bigint[], credit bigint[], amount numeric[],
     purpose text[]
@@ -617,10 +620,10 @@ BEGIN
     );
 END $$;
 
--- Ends holds: of each leg `units` are posted, and the rest is given back. It writes what ledger_write would, for less: the
--- holds, the accounts (by ledger_post) and the transfers are one statement each, and nothing is decided, since the end of a
--- hold takes nothing that was not set aside. Legs come in order, all of a hold together. The caller has locked the holds,
--- or the payments that they are for. Raises hold_is_pending where one has ended.
+-- Ends holds: of each leg `units` are posted, and the rest is released. It writes the same as ledger_write at a lower
+-- cost: the holds, the accounts (by ledger_post) and the transfers are one statement each, and nothing is decided,
+-- since the end of a hold moves only money that was held. Legs come in order, all of a hold together. The caller has
+-- locked the holds, or the payments that they are for. Raises hold_is_pending if one has ended.
 --
 -- A plan is kept, also one that was made while the table of holds was as good as empty. That plan may read all of an index
 -- that can be merged with the steps, and `hold.id = step.id` can: of 5,000 holds, 50 ended in 139 ms. ANY cannot: 0.5 ms.
@@ -685,13 +688,13 @@ CREATE TABLE wallet (
     created_at timestamptz NOT NULL,
     custody text NOT NULL,             -- of its current address
     guarded boolean NOT NULL DEFAULT false,    -- from its first passkey on: its policy applies
-    frozen_at timestamptz,             -- since when nothing leaves it
+    frozen_at timestamptz,             -- since when it is frozen
     skeleton text CONSTRAINT wallet_skeleton_unique UNIQUE,  -- NULL: another wallet had it first
     recovered_at timestamptz,          -- when its owner last signed in with a recovery code
     moved_at timestamptz,              -- when it last got another address: maintained by wallet_moves, below
     -- When somebody may have taken it over, which payers are warned of.
     changed_at timestamptz GENERATED ALWAYS AS (greatest(recovered_at, moved_at)) STORED,
-    closed_at timestamptz              -- when its owner closed it, for ever: it has no money, and its handle stays taken
+    closed_at timestamptz              -- when its owner closed it permanently: it has no money, and its handle stays taken
 );
 -- A page of payments names the other party of each: fifty handles by id, from the index alone.
 CREATE UNIQUE INDEX wallet_handle_of_id ON wallet (id) INCLUDE (handle);
@@ -840,7 +843,7 @@ CREATE TABLE root_key (
 );
 CREATE TRIGGER root_key_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON root_key
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
--- How a caller proves who they are: passkeys, sessions, recovery codes, an Ethereum wallet's signature, and API keys.
+-- Credentials: passkeys, sessions, recovery codes, an Ethereum wallet's signature, and API keys.
 
 -- WebAuthn credentials that owners sign in and approve payments with.
 CREATE TABLE passkey (
@@ -862,7 +865,7 @@ CREATE INDEX passkey_of_wallet ON passkey (wallet_id);
 CREATE TRIGGER passkey_is_kept BEFORE DELETE OR TRUNCATE ON passkey
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- What a passkey is asked to sign: a hash over what is approved and a nonce. Expired ones are deleted after a while.
+-- Challenges to passkeys: a hash over the approved details and a nonce. Expired ones are deleted after a while.
 CREATE TABLE passkey_challenge (
     challenge bytea PRIMARY KEY CONSTRAINT passkey_challenge_is_a_sha256 CHECK (length(challenge) = 32),
     wallet_id uuid REFERENCES wallet (id),     -- NULL: the answer says whose passkey it is
@@ -942,7 +945,7 @@ CREATE TABLE sign_in_link (
     used_at timestamptz
 );
 
--- How often a recovery code of a wallet was tried lately.
+-- Recent tries of a wallet's recovery codes.
 CREATE TABLE recovery_try (
     wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
     began_at timestamptz NOT NULL,
@@ -1078,7 +1081,7 @@ CREATE UNLOGGED TABLE rate_limit_counter (
     PRIMARY KEY (kind, who)
 );
 CREATE INDEX rate_limit_counter_by_end ON rate_limit_counter (ends_at);
--- The event log, which webhooks and streams are read from.
+-- The event log, from which webhooks, event streams and notifications are read.
 
 -- Events of wallets and of the gateway. Ids are assigned before transactions commit; events/log.py explains how readers
 -- miss none. An event of two wallets is one row. A settled ledger payment has no row here: settled_event derives its event
@@ -1189,7 +1192,7 @@ BEGIN
     WHERE account.owner IS NOT NULL AND (accounts IS NULL OR side.account_id IN (SELECT unnest(accounts)))
         AND (wallets IS NULL OR accounts IS NOT NULL OR account.owner IN (SELECT unnest(wallets)));
 END $$;
--- The tokens' contracts, authorizations, relayer accounts with what they sent, and how far the chain was read.
+-- The tokens' contracts, authorizations, relayer accounts and their transactions, and how far the chain was read.
 -- Addresses are EIP-55 checksummed text; hashes are 32 bytes.
 
 -- A rule about one column is in its domain; 07_payments.sql says why.
@@ -1257,9 +1260,9 @@ CREATE TRIGGER token_authorization_is_kept BEFORE DELETE OR TRUNCATE ON token_au
 -- sign wait for it. Each argument but the time has one element per authorization. `kind` is NULL if all are transfers, `reference`
 -- if none is a mint (a mint has one in place of a nonce, and the zero address as payer), and `signed_by` if the gateway signs all.
 --
--- The nonces of each payer are locked in order, and follow the order of the authorizations without a gap. A payer that was bound to
--- another address since `from_address` was read has closed its nonces there: then nothing is queued, and the caller begins again
--- (40001). Sweeps, which come alone, are from such addresses.
+-- The nonces of each payer are locked in order, and follow the order of the authorizations without a gap. If a payer
+-- was bound to another address since `from_address` was read, its nonces there are closed: then nothing is queued, and
+-- the caller starts again (40001). Sweeps, which come alone, are from such addresses.
 CREATE FUNCTION queue_authorizations(
     at timestamptz, id uuid[], kind text[], asset text[], from_address text[], to_address text[], value numeric[],
     reference numeric[], valid_before bigint[], signed_by text[]
@@ -1315,7 +1318,7 @@ CREATE TABLE relayer (
     refused_at timestamptz             -- since when it has refused it
 );
 
--- What a relayer account sends: one transaction for each nonce, with one or more attempts.
+-- Transactions of relayer accounts: one for each nonce, with one or more attempts.
 CREATE TABLE chain_transaction (
     id uuid PRIMARY KEY,
     relayer text NOT NULL REFERENCES relayer (address),
@@ -1372,7 +1375,8 @@ CREATE TABLE observation (
 CREATE INDEX observation_of_transfer ON observation (transfer_id);
 CREATE TRIGGER observation_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON observation
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
--- The keys that make each request happen once. A key names its wallet without a foreign key; 07_payments.sql says why.
+-- Idempotency keys: each request is carried out once. A key names its wallet without a foreign key; 07_payments.sql
+-- says why.
 
 -- The first answer to each request, written in the transaction that moved the money. An answer that follows from a
 -- payment's row is not stored: the key refers to the payment. A payment that is a `ledger_payment` has its key in its own row.
@@ -1524,7 +1528,7 @@ CREATE TABLE refunded_payment (
     CONSTRAINT payment_refunded_within_captured CHECK (refunded BETWEEN 0 AND amount)
 );
 
--- Every payment, however it was paid: a request that money goes from a payer to a payee, and how far it is.
+-- All payments, of both tables.
 CREATE VIEW payment AS
     SELECT id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, refunded, memo, route, transfer_id,
         authorization_id, refund_of, tx_hash, failure, created_at, expires_at, settled_at, approval, capture, undo_until,
@@ -1578,8 +1582,8 @@ BEGIN
     RETURN low;
 END $$;
 
--- The numbers of a wallet's events above `after` and below `before`: the `most` oldest of them, or the newest. A page of each
--- index, then the first of all.
+-- The numbers of a wallet's events above `after` and below `before`: the `most` oldest of them, or the newest. Reads a
+-- page of each index, then takes the first of all.
 CREATE FUNCTION events_of_wallet(of_wallet uuid, after bigint, before bigint, most integer, newest_first boolean)
 RETURNS SETOF bigint LANGUAGE plpgsql STABLE
     SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
@@ -1631,8 +1635,9 @@ BEGIN
     END IF;
 END $$;
 
--- The number of the last event that was made before a moment; 0: none. By halving, since numbers rise with time but for
--- transactions that overlap: whoever looks for a time asks for one that is some minutes apart, and looks at each from there.
+-- The number of the last event that was made before a moment; 0: none. By binary search, since numbers rise with time,
+-- except in overlapping transactions: a caller who searches for a time passes one that is some minutes off, and
+-- examines each event from there.
 CREATE FUNCTION event_before(moment timestamptz) RETURNS bigint LANGUAGE plpgsql STABLE
     SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -1656,8 +1661,8 @@ BEGIN
     RETURN low;
 END $$;
 
--- The newest `most` payments of a wallet whose ids are from `low` on and below `high`, newest first: what it paid, what it
--- was paid, or both. A page of each index, merged and cut before anything is looked up.
+-- The newest `most` payments of a wallet whose ids are from `low` on and below `high`, newest first: payments from it,
+-- to it, or both. Reads a page of each index, then merges and cuts them before anything is looked up.
 CREATE FUNCTION payments_of_wallet(of_wallet uuid, paid boolean, was_paid boolean, low uuid, high uuid, most integer)
 RETURNS SETOF payment LANGUAGE plpgsql STABLE
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_mergejoin = off SET enable_hashjoin = off
@@ -1701,7 +1706,7 @@ END $$;
 -- without one costs nothing extra.
 CREATE TABLE payment_note (
     payment_id uuid PRIMARY KEY,
-    wallet_id uuid NOT NULL,           -- whose note it is: the payer's, or the payee's who drew on a mandate
+    wallet_id uuid NOT NULL,           -- its author: the payer, or the payee who drew on a mandate
     reference text CONSTRAINT payment_note_reference_length CHECK (length(reference) BETWEEN 1 AND 64),
     metadata json CONSTRAINT payment_note_metadata_size CHECK (octet_length(metadata::text) <= 2048),
     CONSTRAINT payment_note_is_not_empty CHECK (num_nonnulls(reference, metadata) > 0)
@@ -1746,7 +1751,7 @@ CREATE TABLE sweep (
 CREATE UNIQUE INDEX sweep_authorization ON sweep (authorization_id);
 CREATE INDEX sweep_waiting ON sweep (tried_at) WHERE state = 'waiting';
 
--- A mandate: what an owner lets another wallet draw from theirs.
+-- A mandate: the limits within which another wallet may draw from the owner's.
 CREATE TABLE mandate (
     id uuid PRIMARY KEY,
     payer uuid NOT NULL REFERENCES wallet (id),
@@ -1767,10 +1772,10 @@ CREATE INDEX mandate_of_payer ON mandate (payer, id DESC);
 CREATE INDEX mandate_of_payee ON mandate (payee, id DESC);
 CREATE TRIGGER mandate_is_kept BEFORE DELETE OR TRUNCATE ON mandate
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
--- Requests for money: one wallet asks another to pay it an amount.
+-- Requests for money: one wallet requests an amount from another.
 
 -- A request is paid by an ordinary payment. `payment_id` is set in the transaction that accepts the payment, while the
--- request's row is locked, and replaced only where that payment has ended without paying. The state is not stored; see
+-- request's row is locked, and replaced only if that payment has ended without paying. The state is not stored; see
 -- request_state.
 CREATE TABLE payment_request (
     id uuid PRIMARY KEY,
@@ -1947,10 +1952,10 @@ END $$;
 -- The last arguments are those of settle_payments, and so is what is counted against limits: that of payments of named payers comes
 -- with them, that of keys with caps and of sessions is found here (payments_with_room).
 --
--- When a wallet gets its first passkey, what it holds on the ledger rail begins to wait for an approval (wallet_has_policy). So
--- the payers' wallets are locked between the idempotency keys and the accounts, and plain API keys are read again under that lock;
--- the checks lock wallets, too. On the chain rail wallets are not locked: whoever binds one to another address locks accounts and
--- nonces first (custody/bind.py).
+-- When a wallet gets its first passkey, what it holds on the ledger rail begins to wait for an approval
+-- (wallet_has_policy). So the payers' wallets are locked between the idempotency keys and the accounts, and plain API
+-- keys are read again under that lock; the checks lock wallets, too. On the chain rail wallets are not locked: binding
+-- one to another address locks accounts and nonces first (custody/bind.py).
 --
 -- Lock order: idempotency keys, limits and wallets (lock_limits), accounts, nonces, each sorted.
 CREATE FUNCTION hold_payments(
@@ -2086,12 +2091,12 @@ BEGIN
         PERFORM know_payees(at, array_agg(payer[g]), array_agg(payee[g]), NULL) FROM unnest(met) AS g WHERE outcome[g] = 'done';
     END IF;
 END $$;
--- Who asks for payments, and from which account to which they go.
+-- The callers of payments, and the accounts that they go from and to.
 
--- Looks up, for each payment, its caller, payer, payee and accounts; settle_payments and hold_payments begin with it. The caller
--- is an API key (`api_key_hash`, SHA-256), a session (`session_hash`, the SHA-256 of its token) or, of payments that have passed
--- every check already, named by the payer's `wallet`. The payee is a handle, or NULL for an address that is nobody's. An argument
--- is NULL if no payment has it. `outcome` is
+-- Looks up, for each payment, its caller, payer, payee and accounts; settle_payments and hold_payments begin with it. The
+-- caller is an API key (`api_key_hash`, SHA-256), a session (`session_hash`, the SHA-256 of its token) or, for payments that
+-- have passed every check already, the payer's `wallet`. The payee is a handle, or NULL for an address that is nobody's. An
+-- argument is NULL if no payment has it. `outcome` is
 --   unauthenticated  no such API key, or no such session
 --   checks           the payment has to pass the checks: its API key is neither plain nor limited by caps alone
 --   unknown          no such payee, the payee is closed or is the payer, or an account is not open yet
@@ -2261,7 +2266,7 @@ END $$;
 -- `counter_...` per payment and limit.
 --
 -- Lock order: idempotency keys, limits, accounts, each sorted, so two calls never deadlock. If every payer seems to have enough,
--- ledger_post moves the money; if not, or if a balance has shrunk since, ledger_decide decides payment by payment who is short.
+-- ledger_post moves the money; if not, or if a balance has shrunk since, ledger_decide decides payment by payment.
 CREATE FUNCTION settle_payments(
     at timestamptz,
     api_key_hash bytea[], session_hash bytea[], wallet uuid[], idempotency_key text[], fingerprint bytea[],
@@ -2416,7 +2421,8 @@ BEGIN
         FROM unnest(met) AS g WHERE outcome[g] = 'done';
     END IF;
 END $$;
--- What may leave a wallet: freezes, and the policy of a guarded wallet. Spending caps are in 10_spending.sql.
+-- Controls on money that leaves a wallet: freezes, and the policy of a guarded wallet. Spending caps are in
+-- 10_spending.sql.
 
 -- Freezes of withdrawals. Withdrawals of an asset are frozen while a row has no `unfrozen_at`.
 CREATE TABLE withdrawal_freeze (
@@ -2682,7 +2688,7 @@ BEGIN
 END $$;
 -- Bank transfers in and out of fiat accounts, and the sandbox bank.
 
--- A deposit that the bank reported, or a withdrawal that the bank was told to pay.
+-- A deposit that the bank reported, or a withdrawal that it was instructed to pay.
 CREATE TABLE bank_movement (
     id uuid PRIMARY KEY,
     direction text NOT NULL CONSTRAINT bank_movement_direction_known CHECK (direction IN ('deposit', 'withdrawal')),
@@ -2707,8 +2713,9 @@ CREATE TABLE sandbox_bank_line (
     booked_at timestamptz NOT NULL
 );
 CREATE INDEX sandbox_bank_line_of_asset ON sandbox_bank_line (asset, id DESC);
--- What the checks of payments (payments/checks/) lock and read, in one statement each, and which payments pass them all: those
--- with room under their caps (caps_with_room) and those of sessions whose policy asks for no approval (sessions_with_room).
+-- The locks and reads of the checks of payments (payments/checks/), in one statement each, and the payments that pass
+-- all checks: those with room under their caps (caps_with_room) and those of sessions whose policy needs no approval
+-- (sessions_with_room).
 
 -- Which of these payments are within their caps: all payments of an origin's keys if the caps cover each
 -- of them and allow their sum; otherwise none of them. The caller has called lock_limits.
@@ -2859,10 +2866,11 @@ BEGIN
                 AND paid_out.direction = 'withdrawal');
 END $$;
 
--- What a guarded wallet's policy decides a payment by, beside the rows of the payee's wallet and of the payer's session: whether
--- the payee was paid before (null where nobody asks), and what the payer has spent in the day. If the wallet became guarded
--- after `first_day`, its payments from the id `first` on are added up instead, since those before it was guarded are not in
--- `spending` (payments/checks/spending.py). PostgreSQL inlines this function, as it does spent_since.
+-- The input of a guarded wallet's policy for a payment, besides the rows of the payee's wallet and of the payer's
+-- session: whether the payee was paid before (null if it does not matter), and the payer's spending of the day. If the
+-- wallet became guarded after `first_day`, its payments from the id `first` on are added up instead, since those before
+-- it was guarded are not in `spending` (payments/checks/spending.py). PostgreSQL inlines this function, as it does
+-- spent_since.
 CREATE FUNCTION policy_input(
     payer uuid, payee uuid, address text, asset text, ask_known boolean, guarded_since timestamptz,
     first uuid, first_day timestamptz, since timestamptz, oldest timestamptz
@@ -2957,9 +2965,10 @@ BEGIN
     WHERE NOT fits.guarded OR fits.spent + fits.together <= fits.day;
 END $$;
 
--- What settle_payments and hold_payments ask of payments by keys with caps (`origin`) and in sessions whose outcome is `done`. Where
--- one does not fit, its outcome becomes `caps` or `checks`. The caller has called lock_limits. Returns the outcomes; what those that
--- fit count against, an element of `counter_...` per payment and limit; and the places of those whose payee may become known.
+-- Checks for settle_payments and hold_payments the payments by keys with caps (`origin`) and in sessions whose outcome
+-- is `done`. If one does not fit, its outcome becomes `caps` or `checks`. The caller has called lock_limits. Returns
+-- the outcomes; what those that fit count against, an element of `counter_...` per payment and limit; and the places of
+-- those whose payee may become known.
 CREATE FUNCTION payments_with_room(
     rail text, INOUT outcome text[], api_key_hash bytea[], origin uuid[], session uuid[], token_made_at timestamptz[], payer uuid[],
     payee uuid[], asset text[], amount numeric[], at timestamptz, day_since timestamptz, day_oldest timestamptz,
@@ -3045,8 +3054,8 @@ CREATE TABLE solvency_point (
     CONSTRAINT solvency_point_pkey PRIMARY KEY (asset, at),
     CONSTRAINT solvency_point_differs_by_some CHECK (difference >= 0 AND unreconciled >= 0)
 );
--- Recovery after a restore from an older copy: the chain has payments that the database does not know. Until operators
--- have confirmed what was found, nothing goes to the chain and no handle is claimed.
+-- Recovery after a restore from an older copy: the chain has payments that the database does not have. Until operators
+-- have confirmed the findings, nothing is sent to the chain and no handle can be claimed.
 
 -- The recoveries of this database; the gateway is in recovery while one has not ended.
 CREATE TABLE recovery (
@@ -3176,13 +3185,13 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER wallet_in_recovery BEFORE INSERT ON wallet FOR EACH ROW EXECUTE FUNCTION wallet_in_recovery();
--- Operators: staff who act on other people's wallets and on the gateway itself, and only two together.
+-- Operators: staff who act on other people's wallets and on the gateway itself, always two together.
 
 CREATE TABLE operator (
     id uuid PRIMARY KEY,
     name text NOT NULL CONSTRAINT operator_name_unique UNIQUE
         CONSTRAINT operator_name_shape CHECK (name ~ '^[a-z0-9_]{2,30}$'),
-    role text NOT NULL                 -- which may do what: gateway/operators/roles.py
+    role text NOT NULL                 -- its rights are in gateway/operators/roles.py
         CONSTRAINT operator_role_known CHECK (role IN ('read_only', 'support', 'finance', 'security')),
     enrolment bytea,                   -- SHA-256 of the code that enrols their passkey; none once it is used
     enrolment_until timestamptz,
@@ -3208,7 +3217,7 @@ CREATE TABLE operator_session (
     ended_at timestamptz
 );
 
--- What an operator's passkey is asked to sign.
+-- Challenges to operators' passkeys.
 CREATE TABLE operator_challenge (
     challenge bytea PRIMARY KEY,
     operator_id uuid REFERENCES operator (id),   -- NULL: the response says whose passkey it is
@@ -3221,8 +3230,8 @@ CREATE TABLE operator_challenge (
 );
 CREATE INDEX operator_challenge_over ON operator_challenge (expires_at);
 
--- What one operator proposes and another approves: a freeze of a wallet or its end, what a guarded wallet pays without
--- its owner's approval, the end of a recovery, the return of a lost handle, a correction of the ledger.
+-- Proposals by one operator that another approves: to freeze or unfreeze a wallet, to set the limits of a guarded
+-- wallet, to confirm a recovery, to return a lost handle, to correct the ledger.
 CREATE TABLE proposal (
     id uuid PRIMARY KEY,
     kind text NOT NULL CONSTRAINT proposal_kind_known CHECK (kind IN (
@@ -3278,7 +3287,7 @@ CREATE TRIGGER correction_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON 
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 -- The audit log, and the checkpoints of the event log and the audit log.
 
--- Audit events: who did what, if it matters to security. Numbered as events are (audit/log.py).
+-- Audit events: security-relevant actions and their actors. Numbered like events (audit/log.py).
 CREATE TABLE audit_event (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind text NOT NULL,
@@ -3343,12 +3352,12 @@ CREATE TABLE webhook_endpoint (
     description text NOT NULL CONSTRAINT webhook_endpoint_description_length CHECK (length(description) <= 200),
     disabled_by text CONSTRAINT webhook_endpoint_disabled_by_known CHECK (disabled_by IN ('owner', 'gone', 'failing')),
     created_at timestamptz NOT NULL,
-    deleted_at timestamptz,            -- its deliveries are deleted little by little, and then the row
+    deleted_at timestamptz,            -- its deliveries are deleted in batches, and then the row
     reached bigint NOT NULL,
     has_news boolean NOT NULL DEFAULT true,    -- there may be events after `reached`
     failures integer NOT NULL DEFAULT 0 CONSTRAINT webhook_endpoint_counts_failures CHECK (failures >= 0),
     failing_since timestamptz,         -- none of its deliveries succeeded since
-    resumes_at timestamptz,            -- nothing is sent to it before
+    resumes_at timestamptz,            -- nothing is sent to it before this time
     served_at timestamptz NOT NULL     -- when deliveries of it were last claimed
 );
 CREATE TRIGGER wallet_is_open BEFORE INSERT ON webhook_endpoint FOR EACH ROW EXECUTE FUNCTION wallet_is_open();
@@ -3430,7 +3439,7 @@ CREATE TABLE notification_address (
     locale text NOT NULL,
     time_zone text NOT NULL,
     created_at timestamptz NOT NULL,
-    confirmed_at timestamptz,          -- it is notified of what happens after this
+    confirmed_at timestamptz,          -- it is notified of events after this
     failure text,                      -- why nothing is sent to it any more
     failed_at timestamptz,
     removed_at timestamptz,            -- its owner no longer sees it; it is deleted once it was notified of that

@@ -23,7 +23,7 @@ CREATE DOMAIN memo AS text CONSTRAINT memo_length CHECK (length(VALUE) <= 280);
 CREATE TYPE side AS ENUM ('debit', 'credit');
 CREATE TYPE hold_state AS ENUM ('pending', 'posted', 'voided', 'expired');
 
--- Used by the triggers of tables whose rows are kept for ever.
+-- Used by the triggers of tables whose rows are never changed or deleted.
 CREATE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only', TG_TABLE_NAME
@@ -75,7 +75,7 @@ CREATE UNIQUE INDEX account_owner_asset ON account (owner, asset) WHERE owner IS
 CREATE TRIGGER account_is_kept BEFORE DELETE OR TRUNCATE ON account
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- What is posted to an account is counted, and never counted back.
+-- Postings to an account only increase its counters.
 CREATE FUNCTION account_counts_its_entries() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'account % has other balances and no further entry', OLD.code
@@ -87,10 +87,10 @@ CREATE TRIGGER account_counts_its_entries AFTER UPDATE OF debits_posted, credits
             AND (NEW.debits_posted <> OLD.debits_posted OR NEW.credits_posted <> OLD.credits_posted)
     ) EXECUTE FUNCTION account_counts_its_entries();
 
--- Nothing is paid into a closed account or set aside for it. Who asks for a payment is told by the payee's name before it
--- comes to this; a payment that was being made as the wallet was closed is asked for anew (40001). What the chain says has
--- come to a token's account stands: nobody can refuse it, and what reached an address that the wallet has left is brought to its
--- owner's own (custody/sweep.py).
+-- Refuses transfers and holds into a closed account. Payments to a closed wallet are normally refused earlier, by its
+-- handle; one that was in progress when the wallet was closed is retried (40001). Tokens that arrive on the chain are
+-- still posted: a transfer there cannot be refused, and tokens at a previous address are swept to the owner's current
+-- one (custody/sweep.py).
 CREATE FUNCTION account_is_closed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.credits_pending > OLD.credits_pending

@@ -1,11 +1,12 @@
--- What changes accounts and writes holds and transfers: ledger_write decides any mixture in order; ledger_post and ledger_hold
--- are for groups in which everybody has enough, and refuse the whole group otherwise; ledger_end ends holds.
+-- The functions that change accounts and write holds and transfers: ledger_write decides any mixture in order;
+-- ledger_post and ledger_hold are for groups in which every payer has enough, and refuse the whole group otherwise;
+-- ledger_end ends holds.
 
--- Decides what moves, changes the accounts and the holds, and says of each leg which numbers and balances its transfer
--- has, for the caller to write. Steps come in order, and so do their legs; a step is a new transfer, a new hold, or the end
--- of a hold, whose rows the caller has locked. A leg says how much it adds to posted and how much to pending (negative
--- when a hold ends). `accounts` are the ids used, ascending and each once; legs point into it, from 1. An unconditional
--- step posts whatever is available.
+-- Decides steps, changes the accounts and the holds, and returns for each leg the entry numbers and balances of its
+-- transfer, for the caller to write. Steps come in order, and so do their legs; a step is a new transfer, a new hold,
+-- or the end of a hold, whose rows the caller has locked. A leg says how much it adds to posted and how much to pending
+-- (negative when a hold ends). `accounts` are the ids used, ascending and each once; legs point into it, from 1. An
+-- unconditional step posts whatever is available.
 --
 -- Accounts are locked in id order, so that two batches cannot deadlock. Steps are tried in order against arrays, and
 -- each table is then written once per batch, however hot an account is.
@@ -185,14 +186,14 @@ BEGIN
     WHERE leg.done AND leg.post > 0;
 END $$;
 
--- Changes the accounts for transfers that every account has enough for, whatever their order, and says which numbers and
--- balances they have, for the caller to write; raises account_available_covered where one has not, and the caller has
--- none of them. It does what ledger_decide would, for less: accounts are locked by the one statement that changes them,
--- in the order of their ids, and nothing is decided.
+-- Changes the accounts for transfers that every account has enough for, whatever their order, and returns their entry
+-- numbers and balances, for the caller to write; raises account_available_covered if an account has too little, and
+-- then changes nothing. It does the same as ledger_decide at a lower cost: one statement locks and changes the
+-- accounts, in the order of their ids, and nothing is decided.
 --
--- Legs come in order, an element of each array; an account's entries are numbered in that order. Their time, one for all,
--- is `at`, or later where an account has an entry as late. With `released`, legs end holds of these amounts: an amount is then
--- no more than what is released, and may be 0, which gives back what was held and makes no entry.
+-- Legs come in order, an element of each array; an account's entries are numbered in that order. Their time, one for
+-- all, is `at`, or later where an account has an entry as late. With `released`, legs end holds of these amounts: an
+-- amount is then at most the released one, and may be 0, which releases the hold without an entry.
 CREATE FUNCTION ledger_post(
     at timestamptz, debit bigint[], credit bigint[], amount numeric[], released numeric[],
     OUT debit_number bigint[], OUT credit_number bigint[], OUT debit_balance numeric[], OUT credit_balance numeric[],
@@ -276,10 +277,11 @@ BEGIN
     END IF;
 END $$;
 
--- Sets amounts aside that every payer has enough for, whatever their order; where one has not, account_available_covered
--- refuses all of them. It writes what ledger_write would, for less: accounts are locked by the one statement that changes
--- them, in the order of their ids, and nothing is decided. (A hold takes from what is available and fills nothing up, so
--- `shortfall` stays.) Legs come in order, an element of each array, all of a hold together. Each hold is its own subject.
+-- Holds amounts that every payer has enough for, whatever their order; if a payer has too little,
+-- account_available_covered refuses all of them. It writes the same as ledger_write at a lower cost: one statement
+-- locks and changes the accounts, in the order of their ids, and nothing is decided. (A hold only reduces the available
+-- balance, so `shortfall` stays.) Legs come in order, an element of each array, all of a hold together. Each hold is
+-- its own subject.
 CREATE FUNCTION ledger_hold(
     at timestamptz, hold_id uuid[], leg smallint[], debit bigint[], credit bigint[], amount numeric[], purpose text[]
 ) RETURNS void LANGUAGE plpgsql AS $$
@@ -303,9 +305,10 @@ BEGIN
     FROM unnest(hold_id, leg, debit, credit, amount, purpose) AS new (id, leg, debit, credit, amount, purpose);
 END $$;
 
--- Holds amounts in order, each if the payer has it; arrays are those of ledger_hold. `enough` says that every payer seems to have
--- enough: then ledger_hold sets all of it aside; if not, or if a balance has shrunk since, ledger_write decides hold by hold.
--- Returns, per hold, what the payer had available where it is refused, and NULL where it is not; NULL alone if none is.
+-- Holds amounts in order, each if the payer has it; arrays are those of ledger_hold. `enough`: every payer seems to
+-- have enough. Then ledger_hold holds all amounts; if not, or if a balance has shrunk since, ledger_write decides hold
+-- by hold. Returns per hold the payer's available balance if it is refused, otherwise NULL; a single NULL if none is
+-- refused.
 CREATE FUNCTION ledger_hold_each(
     at timestamptz, enough boolean, hold_id uuid[], leg smallint[], debit bigint[], credit bigint[], amount numeric[],
     purpose text[]
@@ -339,10 +342,10 @@ BEGIN
     );
 END $$;
 
--- Ends holds: of each leg `units` are posted, and the rest is given back. It writes what ledger_write would, for less: the
--- holds, the accounts (by ledger_post) and the transfers are one statement each, and nothing is decided, since the end of a
--- hold takes nothing that was not set aside. Legs come in order, all of a hold together. The caller has locked the holds,
--- or the payments that they are for. Raises hold_is_pending where one has ended.
+-- Ends holds: of each leg `units` are posted, and the rest is released. It writes the same as ledger_write at a lower
+-- cost: the holds, the accounts (by ledger_post) and the transfers are one statement each, and nothing is decided,
+-- since the end of a hold moves only money that was held. Legs come in order, all of a hold together. The caller has
+-- locked the holds, or the payments that they are for. Raises hold_is_pending if one has ended.
 --
 -- A plan is kept, also one that was made while the table of holds was as good as empty. That plan may read all of an index
 -- that can be merged with the steps, and `hold.id = step.id` can: of 5,000 holds, 50 ended in 139 ms. ANY cannot: 0.5 ms.

@@ -18,13 +18,13 @@ CREATE TABLE wallet (
     created_at timestamptz NOT NULL,
     custody text NOT NULL,             -- of its current address
     guarded boolean NOT NULL DEFAULT false,    -- from its first passkey on: its policy applies
-    frozen_at timestamptz,             -- since when nothing leaves it
+    frozen_at timestamptz,             -- since when it is frozen
     skeleton text CONSTRAINT wallet_skeleton_unique UNIQUE,  -- NULL: another wallet had it first
     recovered_at timestamptz,          -- when its owner last signed in with a recovery code
     moved_at timestamptz,              -- when it last got another address: maintained by wallet_moves, below
     -- When somebody may have taken it over, which payers are warned of.
     changed_at timestamptz GENERATED ALWAYS AS (greatest(recovered_at, moved_at)) STORED,
-    closed_at timestamptz              -- when its owner closed it, for ever: it has no money, and its handle stays taken
+    closed_at timestamptz              -- when its owner closed it permanently: it has no money, and its handle stays taken
 );
 -- A page of payments names the other party of each: fifty handles by id, from the index alone.
 CREATE UNIQUE INDEX wallet_handle_of_id ON wallet (id) INCLUDE (handle);

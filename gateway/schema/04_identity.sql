@@ -1,4 +1,4 @@
--- How a caller proves who they are: passkeys, sessions, recovery codes, an Ethereum wallet's signature, and API keys.
+-- Credentials: passkeys, sessions, recovery codes, an Ethereum wallet's signature, and API keys.
 
 -- WebAuthn credentials that owners sign in and approve payments with.
 CREATE TABLE passkey (
@@ -20,7 +20,7 @@ CREATE INDEX passkey_of_wallet ON passkey (wallet_id);
 CREATE TRIGGER passkey_is_kept BEFORE DELETE OR TRUNCATE ON passkey
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- What a passkey is asked to sign: a hash over what is approved and a nonce. Expired ones are deleted after a while.
+-- Challenges to passkeys: a hash over the approved details and a nonce. Expired ones are deleted after a while.
 CREATE TABLE passkey_challenge (
     challenge bytea PRIMARY KEY CONSTRAINT passkey_challenge_is_a_sha256 CHECK (length(challenge) = 32),
     wallet_id uuid REFERENCES wallet (id),     -- NULL: the answer says whose passkey it is
@@ -100,7 +100,7 @@ CREATE TABLE sign_in_link (
     used_at timestamptz
 );
 
--- How often a recovery code of a wallet was tried lately.
+-- Recent tries of a wallet's recovery codes.
 CREATE TABLE recovery_try (
     wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
     began_at timestamptz NOT NULL,

@@ -1,4 +1,4 @@
--- The event log, which webhooks and streams are read from.
+-- The event log, from which webhooks, event streams and notifications are read.
 
 -- Events of wallets and of the gateway. Ids are assigned before transactions commit; events/log.py explains how readers
 -- miss none. An event of two wallets is one row. A settled ledger payment has no row here: settled_event derives its event

@@ -1,4 +1,4 @@
--- The tokens' contracts, authorizations, relayer accounts with what they sent, and how far the chain was read.
+-- The tokens' contracts, authorizations, relayer accounts and their transactions, and how far the chain was read.
 -- Addresses are EIP-55 checksummed text; hashes are 32 bytes.
 
 -- A rule about one column is in its domain; 07_payments.sql says why.
@@ -66,9 +66,9 @@ CREATE TRIGGER token_authorization_is_kept BEFORE DELETE OR TRUNCATE ON token_au
 -- sign wait for it. Each argument but the time has one element per authorization. `kind` is NULL if all are transfers, `reference`
 -- if none is a mint (a mint has one in place of a nonce, and the zero address as payer), and `signed_by` if the gateway signs all.
 --
--- The nonces of each payer are locked in order, and follow the order of the authorizations without a gap. A payer that was bound to
--- another address since `from_address` was read has closed its nonces there: then nothing is queued, and the caller begins again
--- (40001). Sweeps, which come alone, are from such addresses.
+-- The nonces of each payer are locked in order, and follow the order of the authorizations without a gap. If a payer
+-- was bound to another address since `from_address` was read, its nonces there are closed: then nothing is queued, and
+-- the caller starts again (40001). Sweeps, which come alone, are from such addresses.
 CREATE FUNCTION queue_authorizations(
     at timestamptz, id uuid[], kind text[], asset text[], from_address text[], to_address text[], value numeric[],
     reference numeric[], valid_before bigint[], signed_by text[]
@@ -124,7 +124,7 @@ CREATE TABLE relayer (
     refused_at timestamptz             -- since when it has refused it
 );
 
--- What a relayer account sends: one transaction for each nonce, with one or more attempts.
+-- Transactions of relayer accounts: one for each nonce, with one or more attempts.
 CREATE TABLE chain_transaction (
     id uuid PRIMARY KEY,
     relayer text NOT NULL REFERENCES relayer (address),

@@ -1,4 +1,5 @@
--- The keys that make each request happen once. A key names its wallet without a foreign key; 07_payments.sql says why.
+-- Idempotency keys: each request is carried out once. A key names its wallet without a foreign key; 07_payments.sql
+-- says why.
 
 -- The first answer to each request, written in the transaction that moved the money. An answer that follows from a
 -- payment's row is not stored: the key refers to the payment. A payment that is a `ledger_payment` has its key in its own row.

@@ -70,7 +70,7 @@ CREATE TABLE refunded_payment (
     CONSTRAINT payment_refunded_within_captured CHECK (refunded BETWEEN 0 AND amount)
 );
 
--- Every payment, however it was paid: a request that money goes from a payer to a payee, and how far it is.
+-- All payments, of both tables.
 CREATE VIEW payment AS
     SELECT id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, refunded, memo, route, transfer_id,
         authorization_id, refund_of, tx_hash, failure, created_at, expires_at, settled_at, approval, capture, undo_until,
@@ -124,8 +124,8 @@ BEGIN
     RETURN low;
 END $$;
 
--- The numbers of a wallet's events above `after` and below `before`: the `most` oldest of them, or the newest. A page of each
--- index, then the first of all.
+-- The numbers of a wallet's events above `after` and below `before`: the `most` oldest of them, or the newest. Reads a
+-- page of each index, then takes the first of all.
 CREATE FUNCTION events_of_wallet(of_wallet uuid, after bigint, before bigint, most integer, newest_first boolean)
 RETURNS SETOF bigint LANGUAGE plpgsql STABLE
     SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
@@ -177,8 +177,9 @@ BEGIN
     END IF;
 END $$;
 
--- The number of the last event that was made before a moment; 0: none. By halving, since numbers rise with time but for
--- transactions that overlap: whoever looks for a time asks for one that is some minutes apart, and looks at each from there.
+-- The number of the last event that was made before a moment; 0: none. By binary search, since numbers rise with time,
+-- except in overlapping transactions: a caller who searches for a time passes one that is some minutes off, and
+-- examines each event from there.
 CREATE FUNCTION event_before(moment timestamptz) RETURNS bigint LANGUAGE plpgsql STABLE
     SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -202,8 +203,8 @@ BEGIN
     RETURN low;
 END $$;
 
--- The newest `most` payments of a wallet whose ids are from `low` on and below `high`, newest first: what it paid, what it
--- was paid, or both. A page of each index, merged and cut before anything is looked up.
+-- The newest `most` payments of a wallet whose ids are from `low` on and below `high`, newest first: payments from it,
+-- to it, or both. Reads a page of each index, then merges and cuts them before anything is looked up.
 CREATE FUNCTION payments_of_wallet(of_wallet uuid, paid boolean, was_paid boolean, low uuid, high uuid, most integer)
 RETURNS SETOF payment LANGUAGE plpgsql STABLE
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_mergejoin = off SET enable_hashjoin = off
@@ -247,7 +248,7 @@ END $$;
 -- without one costs nothing extra.
 CREATE TABLE payment_note (
     payment_id uuid PRIMARY KEY,
-    wallet_id uuid NOT NULL,           -- whose note it is: the payer's, or the payee's who drew on a mandate
+    wallet_id uuid NOT NULL,           -- its author: the payer, or the payee who drew on a mandate
     reference text CONSTRAINT payment_note_reference_length CHECK (length(reference) BETWEEN 1 AND 64),
     metadata json CONSTRAINT payment_note_metadata_size CHECK (octet_length(metadata::text) <= 2048),
     CONSTRAINT payment_note_is_not_empty CHECK (num_nonnulls(reference, metadata) > 0)
@@ -292,7 +293,7 @@ CREATE TABLE sweep (
 CREATE UNIQUE INDEX sweep_authorization ON sweep (authorization_id);
 CREATE INDEX sweep_waiting ON sweep (tried_at) WHERE state = 'waiting';
 
--- A mandate: what an owner lets another wallet draw from theirs.
+-- A mandate: the limits within which another wallet may draw from the owner's.
 CREATE TABLE mandate (
     id uuid PRIMARY KEY,
     payer uuid NOT NULL REFERENCES wallet (id),

@@ -1,7 +1,7 @@
--- Requests for money: one wallet asks another to pay it an amount.
+-- Requests for money: one wallet requests an amount from another.
 
 -- A request is paid by an ordinary payment. `payment_id` is set in the transaction that accepts the payment, while the
--- request's row is locked, and replaced only where that payment has ended without paying. The state is not stored; see
+-- request's row is locked, and replaced only if that payment has ended without paying. The state is not stored; see
 -- request_state.
 CREATE TABLE payment_request (
     id uuid PRIMARY KEY,

@@ -30,10 +30,10 @@
 -- The last arguments are those of settle_payments, and so is what is counted against limits: that of payments of named payers comes
 -- with them, that of keys with caps and of sessions is found here (payments_with_room).
 --
--- When a wallet gets its first passkey, what it holds on the ledger rail begins to wait for an approval (wallet_has_policy). So
--- the payers' wallets are locked between the idempotency keys and the accounts, and plain API keys are read again under that lock;
--- the checks lock wallets, too. On the chain rail wallets are not locked: whoever binds one to another address locks accounts and
--- nonces first (custody/bind.py).
+-- When a wallet gets its first passkey, what it holds on the ledger rail begins to wait for an approval
+-- (wallet_has_policy). So the payers' wallets are locked between the idempotency keys and the accounts, and plain API
+-- keys are read again under that lock; the checks lock wallets, too. On the chain rail wallets are not locked: binding
+-- one to another address locks accounts and nonces first (custody/bind.py).
 --
 -- Lock order: idempotency keys, limits and wallets (lock_limits), accounts, nonces, each sorted.
 CREATE FUNCTION hold_payments(

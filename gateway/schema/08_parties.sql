@@ -1,9 +1,9 @@
--- Who asks for payments, and from which account to which they go.
+-- The callers of payments, and the accounts that they go from and to.
 
--- Looks up, for each payment, its caller, payer, payee and accounts; settle_payments and hold_payments begin with it. The caller
--- is an API key (`api_key_hash`, SHA-256), a session (`session_hash`, the SHA-256 of its token) or, of payments that have passed
--- every check already, named by the payer's `wallet`. The payee is a handle, or NULL for an address that is nobody's. An argument
--- is NULL if no payment has it. `outcome` is
+-- Looks up, for each payment, its caller, payer, payee and accounts; settle_payments and hold_payments begin with it. The
+-- caller is an API key (`api_key_hash`, SHA-256), a session (`session_hash`, the SHA-256 of its token) or, for payments that
+-- have passed every check already, the payer's `wallet`. The payee is a handle, or NULL for an address that is nobody's. An
+-- argument is NULL if no payment has it. `outcome` is
 --   unauthenticated  no such API key, or no such session
 --   checks           the payment has to pass the checks: its API key is neither plain nor limited by caps alone
 --   unknown          no such payee, the payee is closed or is the payer, or an account is not open yet

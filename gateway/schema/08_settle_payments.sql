@@ -23,7 +23,7 @@
 -- `counter_...` per payment and limit.
 --
 -- Lock order: idempotency keys, limits, accounts, each sorted, so two calls never deadlock. If every payer seems to have enough,
--- ledger_post moves the money; if not, or if a balance has shrunk since, ledger_decide decides payment by payment who is short.
+-- ledger_post moves the money; if not, or if a balance has shrunk since, ledger_decide decides payment by payment.
 CREATE FUNCTION settle_payments(
     at timestamptz,
     api_key_hash bytea[], session_hash bytea[], wallet uuid[], idempotency_key text[], fingerprint bytea[],

@@ -1,4 +1,5 @@
--- What may leave a wallet: freezes, and the policy of a guarded wallet. Spending caps are in 10_spending.sql.
+-- Controls on money that leaves a wallet: freezes, and the policy of a guarded wallet. Spending caps are in
+-- 10_spending.sql.
 
 -- Freezes of withdrawals. Withdrawals of an asset are frozen while a row has no `unfrozen_at`.
 CREATE TABLE withdrawal_freeze (

@@ -1,6 +1,6 @@
 -- Bank transfers in and out of fiat accounts, and the sandbox bank.
 
--- A deposit that the bank reported, or a withdrawal that the bank was told to pay.
+-- A deposit that the bank reported, or a withdrawal that it was instructed to pay.
 CREATE TABLE bank_movement (
     id uuid PRIMARY KEY,
     direction text NOT NULL CONSTRAINT bank_movement_direction_known CHECK (direction IN ('deposit', 'withdrawal')),

@@ -1,5 +1,6 @@
--- What the checks of payments (payments/checks/) lock and read, in one statement each, and which payments pass them all: those
--- with room under their caps (caps_with_room) and those of sessions whose policy asks for no approval (sessions_with_room).
+-- The locks and reads of the checks of payments (payments/checks/), in one statement each, and the payments that pass
+-- all checks: those with room under their caps (caps_with_room) and those of sessions whose policy needs no approval
+-- (sessions_with_room).
 
 -- Which of these payments are within their caps: all payments of an origin's keys if the caps cover each
 -- of them and allow their sum; otherwise none of them. The caller has called lock_limits.
@@ -150,10 +151,11 @@ BEGIN
                 AND paid_out.direction = 'withdrawal');
 END $$;
 
--- What a guarded wallet's policy decides a payment by, beside the rows of the payee's wallet and of the payer's session: whether
--- the payee was paid before (null where nobody asks), and what the payer has spent in the day. If the wallet became guarded
--- after `first_day`, its payments from the id `first` on are added up instead, since those before it was guarded are not in
--- `spending` (payments/checks/spending.py). PostgreSQL inlines this function, as it does spent_since.
+-- The input of a guarded wallet's policy for a payment, besides the rows of the payee's wallet and of the payer's
+-- session: whether the payee was paid before (null if it does not matter), and the payer's spending of the day. If the
+-- wallet became guarded after `first_day`, its payments from the id `first` on are added up instead, since those before
+-- it was guarded are not in `spending` (payments/checks/spending.py). PostgreSQL inlines this function, as it does
+-- spent_since.
 CREATE FUNCTION policy_input(
     payer uuid, payee uuid, address text, asset text, ask_known boolean, guarded_since timestamptz,
     first uuid, first_day timestamptz, since timestamptz, oldest timestamptz
@@ -248,9 +250,10 @@ BEGIN
     WHERE NOT fits.guarded OR fits.spent + fits.together <= fits.day;
 END $$;
 
--- What settle_payments and hold_payments ask of payments by keys with caps (`origin`) and in sessions whose outcome is `done`. Where
--- one does not fit, its outcome becomes `caps` or `checks`. The caller has called lock_limits. Returns the outcomes; what those that
--- fit count against, an element of `counter_...` per payment and limit; and the places of those whose payee may become known.
+-- Checks for settle_payments and hold_payments the payments by keys with caps (`origin`) and in sessions whose outcome
+-- is `done`. If one does not fit, its outcome becomes `caps` or `checks`. The caller has called lock_limits. Returns
+-- the outcomes; what those that fit count against, an element of `counter_...` per payment and limit; and the places of
+-- those whose payee may become known.
 CREATE FUNCTION payments_with_room(
     rail text, INOUT outcome text[], api_key_hash bytea[], origin uuid[], session uuid[], token_made_at timestamptz[], payer uuid[],
     payee uuid[], asset text[], amount numeric[], at timestamptz, day_since timestamptz, day_oldest timestamptz,

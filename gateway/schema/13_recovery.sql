@@ -1,5 +1,5 @@
--- Recovery after a restore from an older copy: the chain has payments that the database does not know. Until operators
--- have confirmed what was found, nothing goes to the chain and no handle is claimed.
+-- Recovery after a restore from an older copy: the chain has payments that the database does not have. Until operators
+-- have confirmed the findings, nothing is sent to the chain and no handle can be claimed.
 
 -- The recoveries of this database; the gateway is in recovery while one has not ended.
 CREATE TABLE recovery (

@@ -1,10 +1,10 @@
--- Operators: staff who act on other people's wallets and on the gateway itself, and only two together.
+-- Operators: staff who act on other people's wallets and on the gateway itself, always two together.
 
 CREATE TABLE operator (
     id uuid PRIMARY KEY,
     name text NOT NULL CONSTRAINT operator_name_unique UNIQUE
         CONSTRAINT operator_name_shape CHECK (name ~ '^[a-z0-9_]{2,30}$'),
-    role text NOT NULL                 -- which may do what: gateway/operators/roles.py
+    role text NOT NULL                 -- its rights are in gateway/operators/roles.py
         CONSTRAINT operator_role_known CHECK (role IN ('read_only', 'support', 'finance', 'security')),
     enrolment bytea,                   -- SHA-256 of the code that enrols their passkey; none once it is used
     enrolment_until timestamptz,
@@ -30,7 +30,7 @@ CREATE TABLE operator_session (
     ended_at timestamptz
 );
 
--- What an operator's passkey is asked to sign.
+-- Challenges to operators' passkeys.
 CREATE TABLE operator_challenge (
     challenge bytea PRIMARY KEY,
     operator_id uuid REFERENCES operator (id),   -- NULL: the response says whose passkey it is
@@ -43,8 +43,8 @@ CREATE TABLE operator_challenge (
 );
 CREATE INDEX operator_challenge_over ON operator_challenge (expires_at);
 
--- What one operator proposes and another approves: a freeze of a wallet or its end, what a guarded wallet pays without
--- its owner's approval, the end of a recovery, the return of a lost handle, a correction of the ledger.
+-- Proposals by one operator that another approves: to freeze or unfreeze a wallet, to set the limits of a guarded
+-- wallet, to confirm a recovery, to return a lost handle, to correct the ledger.
 CREATE TABLE proposal (
     id uuid PRIMARY KEY,
     kind text NOT NULL CONSTRAINT proposal_kind_known CHECK (kind IN (

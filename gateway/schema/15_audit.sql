@@ -1,6 +1,6 @@
 -- The audit log, and the checkpoints of the event log and the audit log.
 
--- Audit events: who did what, if it matters to security. Numbered as events are (audit/log.py).
+-- Audit events: security-relevant actions and their actors. Numbered like events (audit/log.py).
 CREATE TABLE audit_event (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind text NOT NULL,

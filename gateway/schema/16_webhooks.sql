@@ -9,12 +9,12 @@ CREATE TABLE webhook_endpoint (
     description text NOT NULL CONSTRAINT webhook_endpoint_description_length CHECK (length(description) <= 200),
     disabled_by text CONSTRAINT webhook_endpoint_disabled_by_known CHECK (disabled_by IN ('owner', 'gone', 'failing')),
     created_at timestamptz NOT NULL,
-    deleted_at timestamptz,            -- its deliveries are deleted little by little, and then the row
+    deleted_at timestamptz,            -- its deliveries are deleted in batches, and then the row
     reached bigint NOT NULL,
     has_news boolean NOT NULL DEFAULT true,    -- there may be events after `reached`
     failures integer NOT NULL DEFAULT 0 CONSTRAINT webhook_endpoint_counts_failures CHECK (failures >= 0),
     failing_since timestamptz,         -- none of its deliveries succeeded since
-    resumes_at timestamptz,            -- nothing is sent to it before
+    resumes_at timestamptz,            -- nothing is sent to it before this time
     served_at timestamptz NOT NULL     -- when deliveries of it were last claimed
 );
 CREATE TRIGGER wallet_is_open BEFORE INSERT ON webhook_endpoint FOR EACH ROW EXECUTE FUNCTION wallet_is_open();

@@ -12,7 +12,7 @@ CREATE TABLE notification_address (
     locale text NOT NULL,
     time_zone text NOT NULL,
     created_at timestamptz NOT NULL,
-    confirmed_at timestamptz,          -- it is notified of what happens after this
+    confirmed_at timestamptz,          -- it is notified of events after this
     failure text,                      -- why nothing is sent to it any more
     failed_at timestamptz,
     removed_at timestamptz,            -- its owner no longer sees it; it is deleted once it was notified of that
