@@ -54,6 +54,8 @@ async def test_spectral_finds_nothing(document: Any, tmp_path: Path) -> None:
 
 
 async def test_both_find_what_is_wrong(document: Any, tmp_path: Path) -> None:
+    """In a document of two paths, which they read in a third of the time."""
+    document["paths"] = {path: document["paths"][path] for path in ("/v1/payments", "/v1/payments/{id}")}
     operation = document["paths"]["/v1/payments"]["post"]
     operation["operationId"] = "get_payment"
     operation["requestBody"]["content"]["application/json"]["example"]["amount"] = 12.5
