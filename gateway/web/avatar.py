@@ -1,7 +1,7 @@
-"""The picture of a name: a colour, a shape in a deeper one, and initials, all of which follow from the name. Pure.
+"""The avatar of a name: a colour, a shape in a darker one, and initials, all derived from the name. Pure.
 
-It is made on the server of the name alone, so that somebody looks the same wherever they are met. Both colours are dark
-enough for white letters upon them (WCAG 2.2, 1.4.3), whatever the hue: how light a hue may be is reckoned, not chosen.
+It depends on the name only, so that a person looks the same everywhere. Both colours are dark enough for white letters
+(WCAG 2.2, 1.4.3): the lightness of each hue is computed from the contrast.
 """
 
 import colorsys
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Final
 
-#: Hues that are told apart, in degrees, and how far the shape's is from the ground's. Yellows that are dark enough for
-#: white letters are mud: there are none.
+#: The hues, in degrees, far enough apart to be distinguished; and the distance of the shape's hue from the
+#: background's. There are no yellows, because one that is dark enough for white letters looks brown.
 _HUES: Final = range(100, 361, 10)
 _APART: Final = 20
 
-#: The contrast of white with the ground and with the shape upon it: at least 4.5 is wanted.
+#: The contrast of white with the background and with the shape; WCAG requires at least 4.5.
 _GROUND: Final = 4.7
 _SHAPE: Final = 7.0
 
@@ -49,7 +49,7 @@ class Avatar:
 
 @lru_cache(maxsize=4_096)
 def avatar_of(name: str) -> Avatar:
-    """That of a handle with its @, or of an address."""
+    """The avatar of a handle with its @, or of an address."""
     hue, shape, turn, *_ = hashlib.sha256(name.encode()).digest()
     ground = _HUES[hue % len(_HUES)]
     return Avatar(
@@ -62,7 +62,7 @@ def avatar_of(name: str) -> Avatar:
 
 
 def _letters(name: str) -> str:
-    """The first letters of a handle's first two words; of an address, the first that tells it from others."""
+    """The first letters of a handle's first two words; of an address, the first hex digit."""
     if name.startswith("0x"):
         return name[2:3].upper()
     words = [word for word in name.removeprefix("@").split("_") if word]

@@ -1,7 +1,7 @@
-"""Pages made of templates, and the files that they name. Read once; what is put into a template is escaped.
+"""Pages from templates, and their static files. They are read once; values in templates are escaped.
 
-What a page may do is its Content-Security-Policy (Level 3): what is ours, and nothing inline; no text becomes HTML or a
-script (Trusted Types), nobody frames it, and it sends no form but to us.
+The Content-Security-Policy (Level 3) of a page allows only the gateway's own files and nothing inline; text never
+becomes HTML or script (Trusted Types), the page cannot be framed, and forms are sent only to the gateway.
 """
 
 from collections.abc import Mapping
@@ -33,14 +33,14 @@ _TYPES: Final[Mapping[str, str]] = {
     "webmanifest": "application/manifest+json",
 }
 
-#: htmx and its extensions, served as one script: it looks at the page as soon as it runs, and does without an extension
-#: that comes later, the one for the Content-Security-Policy included.
+#: htmx and its extensions, served as one script: it processes the page as soon as it runs, and ignores extensions that
+#: are loaded later, including the one for the Content-Security-Policy.
 _HTMX: Final = ("htmx.min.js", "ext/hx-csp.min.js", "ext/hx-sse.min.js")
 
-#: How long a browser keeps what was chosen, in seconds.
+#: How long a browser keeps a choice, in seconds.
 _YEAR: Final = 31_536_000
 
-#: A page depends on them (RFC 9110, 12.5.5).
+#: The request headers that a page depends on (RFC 9110, 12.5.5).
 _VARY: Final = "Accept-Language, Cookie"
 
 _templates = Environment(
@@ -52,8 +52,8 @@ _templates = Environment(
 
 
 def fixed(request: Request[Any, Any, Any], name: str, status: int = 200) -> Response[bytes]:
-    """The answer with a page that is the same for everybody who reads its language."""
-    if status != 200:  # it is not there, so there is none that a browser may have already
+    """The answer with a page that is the same for all readers of its language."""
+    if status != 200:  # a missing page: a browser cannot have it in its cache
         page = _fixed(name, language_of(request), "/")
         answer = Response(page.body, status_code=status, headers=page.headers(), media_type=page.media_type)
     else:
@@ -63,13 +63,13 @@ def fixed(request: Request[Any, Any, Any], name: str, status: int = 200) -> Resp
 
 
 def kept(name: str, value: str, public_url: str) -> Cookie:
-    """A cookie by which a browser keeps what was chosen, for a year."""
+    """A cookie that stores a choice for a year."""
     secure = public_url.startswith("https:")
     return Cookie(name, value=value, path="/", max_age=_YEAR, secure=secure, samesite="lax")
 
 
 def render(name: str, locale: str, path: str, values: Mapping[str, object]) -> bytes:
-    """A template in a language, with these values; `path` is where its reader is."""
+    """Render a template in a language, with these values; `path` is the current page."""
     template = _templates.get_template(name)
     return template.render(
         **values,
@@ -82,17 +82,17 @@ def render(name: str, locale: str, path: str, values: Mapping[str, object]) -> b
 
 
 def drawing(name: str) -> Markup:
-    """One of the drawings of icons.svg, in the colour of the text around it."""
+    """One of the icons of icons.svg, in the colour of the surrounding text."""
     return Markup('<svg class="stroke" aria-hidden="true"><use href="/static/icons.svg#{}"/></svg>').format(name)
 
 
 def static(name: str) -> Content | None:
-    """A script, the style sheet, an image; None where there is none of this name."""
+    """A script, the style sheet or an image; None if there is none with this name."""
     return _static().get(name)
 
 
 def has_live_parts() -> bool:
-    """Whether htmx is there: without it, pages are as they were when they were asked for."""
+    """Whether htmx is installed: without it, pages are not updated after they are loaded."""
     return "htmx.min.js" in _static()
 
 

@@ -1,4 +1,4 @@
-"""`/design`: every part that pages are made of, in each of its states."""
+"""`/design`: all components of the pages, in each of their states."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ from gateway.web.owned import answer
 
 @get("/design", include_in_schema=False, opt={"needs": "nothing", "counts": None})
 async def design_page(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """The parts, with nobody's data."""
+    """The components, with example data."""
     states = ("requires_confirmation", "submitted", "failed", "settled")
     return answer(
         request,

@@ -1,7 +1,7 @@
-"""The language a page is written in: which one its reader has, and its texts.
+"""The language of a page, and its texts.
 
-A text is written in English where it is said: `say("…")` in a template, `words("…")` in a script. Other languages have
-it in `locale/`, gettext catalogues, from which scripts get theirs as a module (`/static/texts.th.js`).
+Texts are written in English where they are used: `say("…")` in a template, `words("…")` in a script. Translations are
+in `locale/`, gettext catalogues, from which scripts get theirs as a module (`/static/texts.th.js`).
 """
 
 import json
@@ -14,17 +14,17 @@ from litestar import Request
 from gateway.notifications.texts.language import SOURCE, catalogue
 from gateway.notifications.vocabulary import LOCALES
 
-#: What each language is called by those who speak it.
+#: The name of each language in that language.
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "th": "ไทย"}
 
-#: The cookie in which a browser keeps the language that was chosen.
+#: The cookie with the chosen language.
 COOKIE: Final = "language"
 
 assert LANGUAGES.keys() == set(LOCALES), "a language of notifications is one of pages, and the other way round"
 
 
 def language_of(request: Request[Any, Any, Any]) -> str:
-    """What the reader has chosen, or else what their browser asks for (RFC 9110, 12.5.4), or else English."""
+    """The language that the reader has chosen, or else their browser's (RFC 9110, 12.5.4), or else English."""
     chosen = request.cookies.get(COOKIE)
     if chosen in LANGUAGES:
         return str(chosen)
@@ -33,7 +33,7 @@ def language_of(request: Request[Any, Any, Any]) -> str:
 
 
 def texts_of(locale: str) -> Mapping[str, str]:
-    """Every text of the pages in this language, by its English. None of them is known in English."""
+    """Every text of the pages in this language, by the English text; empty for English."""
     return {} if locale == SOURCE else catalogue(__package__, "pages", locale)
 
 
@@ -43,14 +43,14 @@ def say(locale: str, text: str, values: Mapping[str, object]) -> str:
 
 
 def module_of(locale: str, problems: Mapping[str, str]) -> bytes:
-    """The texts as a module for scripts, and what is said of the API's problems, by code."""
+    """The texts as a module for scripts, including the messages of the API's problems, by code."""
     kept = {"TEXTS": texts_of(locale), "PROBLEMS": problems}
     lines = [f"export const {name} = {json.dumps(of, ensure_ascii=False)};\n" for name, of in kept.items()]
     return "".join(lines).encode()
 
 
 def _in_order(accepted: str) -> list[str]:
-    """The languages of an Accept-Language field, the most wanted first."""
+    """The languages of an Accept-Language field, preferred first."""
     weighed = []
     for one in accepted.split(",")[:20]:
         name, _, weight = one.partition(";q=")

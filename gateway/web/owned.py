@@ -1,8 +1,8 @@
-"""Pages of one's own: made on the server for whoever has signed in, of what the API answers them.
+"""Pages of a signed-in owner, rendered on the server from the API's answers.
 
-A page is asked for like a call of the API, by the session's cookie, and refused like one; a refusal is a page, too. No
-browser keeps it. Its live parts are htmx's (node_modules, from package-lock.json): an element with `hx-` attributes
-needs this answer's nonce, and so does what makes HTML of an answer (Trusted Types), which is nothing else.
+A page is requested like a call of the API, with the session's cookie, and refused like one; a refusal is a page, too.
+Browsers do not cache it. htmx (node_modules, from package-lock.json) updates its live parts: an element with `hx-`
+attributes needs this answer's nonce, and so does the only code that turns an answer into HTML (Trusted Types).
 """
 
 import secrets
@@ -25,8 +25,9 @@ from gateway.web.problems import why_of
 from gateway.web.reader import Reader, reader_of
 from gateway.web.shown import helpers
 
-#: What a page of one's own may do: htmx asks us alone. `trusted` names the policies by which texts become more than
-#: text (Trusted Types): htmx makes HTML by its own, and the page that starts the service worker names that script.
+#: The Content-Security-Policy of an owner's page: htmx sends requests to the gateway only. `trusted` are the Trusted
+#: Types policies that may turn text into HTML or script URLs: htmx's own, and that of the page that starts the service
+#: worker.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -37,7 +38,7 @@ _POLICY: Final = (
 def own_page(
     path: str, needs: Need = "read", follows: bool = False, **how: Any
 ) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
-    """Declares a page of whoever has signed in. `follows`: it has the event stream (`parts.stream()`)."""
+    """Declares a page of a signed-in owner. `follows`: it has the event stream (`parts.stream()`)."""
     handlers: dict[int | type[Exception], Callable[[Request[Any, Any, Any], Any], Response[Any]]] = {
         Unauthenticated: sign_in_first,
         GatewayError: refused,
@@ -49,12 +50,11 @@ def own_page(
 
 
 async def _note_reach(request: Request[Any, Any, Any]) -> None:
-    """Notes up to which event the log is known before anything of the page is read: the page's event stream goes on
-    from there, so nothing is missed that happens until it is open. Of a page that asks for itself again, the stream is
-    open already.
+    """Record the number of the newest event before the page's data is read: the page's event stream starts after it, so
+    no event is missed before the stream is open. When a page reloads itself, the stream is already open.
     """
     request.state.reach = ""
-    if request.cookies and "hx-request" not in request.headers:  # without a cookie nobody has signed in
+    if request.cookies and "hx-request" not in request.headers:  # without a cookie the visitor has not signed in
         services = request.app.state.services
         async with services.database.reading() as connection:
             request.state.reach = event_id.show(await log.complete_to(connection), services.clock())
@@ -63,7 +63,7 @@ async def _note_reach(request: Request[Any, Any, Any]) -> None:
 def answer(
     request: Request[Any, Any, Any], template: str, status: int = 200, trusted: str = "htmx", **values: Any
 ) -> Response[bytes]:
-    """The page of this template with these values. It knows its `reader` and the `nonce` of its live parts."""
+    """The page of this template with these values. The template has its `reader` and the `nonce` of its live parts."""
     reader, nonce = reader_for(request), secrets.token_urlsafe(16)
     known = {"reader": reader, "nonce": nonce, "live": has_live_parts(), "unseen": "", **helpers(reader), **values}
     if hasattr(request.state, "reach"):  # without it a template that has the stream fails
@@ -75,15 +75,15 @@ def answer(
 
 
 def reader_for(request: Request[Any, Any, Any]) -> Reader:
-    """Who reads the answer to this request."""
+    """The reader of the answer to this request."""
     return reader_of(request, request.app.state.services.clock())
 
 
 def sign_in_first(
     request: Request[Any, Any, Any], error: Unauthenticated, door: str = "/sign-in", home: str = "/"
 ) -> Response[Any]:
-    """Where to sign in, and to come back from. A browser that follows a link from another site sends no cookie at first
-    (SameSite=Strict): it is had to ask once more, from a page of ours.
+    """The redirect to the sign-in page, which leads back here. A browser that follows a link from another site sends no
+    cookie at first (SameSite=Strict): it gets a page that requests this one again from the gateway's own site.
     """
     if request.headers.get("sec-fetch-site") == "cross-site" and request.headers.get("sec-fetch-mode") == "navigate":
         return answer(request, "same-site-reload.html")
@@ -92,14 +92,14 @@ def sign_in_first(
 
 
 def failed(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """What is said after a mistake of ours, which goes to the log."""
+    """The page after an internal error, which is logged."""
     fail(request, error)
     why = reader_for(request).say("Something went wrong on our side. Open the page again.")
     return answer(request, "refused.html", 500, why=why)
 
 
 def refused(request: Request[Any, Any, Any], error: GatewayError) -> Response[Any]:
-    """What is said where the page's call is refused."""
+    """The page for a refused request."""
     status = refuse(request, error).status_code or 500
     if isinstance(error, NotFound):
         return answer(request, "not-found.html", 404)

@@ -1,4 +1,4 @@
-"""Pages that are the same for everybody: what is one's own is asked of the API by their scripts."""
+"""Pages that are the same for everybody; their scripts get personal data from the API."""
 
 import re
 from typing import Any, Final
@@ -34,7 +34,7 @@ from gateway.web.wallet.settings.unfreeze import unfreeze_page
 from gateway.web.wallet.settings.webhooks import edit_webhook_page, new_webhook_page, webhook_page, webhooks_page
 from gateway.web.wallet.statements import statements_page
 
-#: A page of ours: a path, and never the address of another host, however a browser reads it (WHATWG URL, 4.4).
+#: A page of the gateway: a path, which no browser can read as the address of another host (WHATWG URL, 4.4).
 _OURS: Final = re.compile(r"/(?![/\\])[\x21-\x7e]*")
 
 
@@ -49,7 +49,7 @@ def _page(path: str, template: str, name: str, what: str) -> HTTPRouteHandler:
 
 @get("/language/{code:str}", include_in_schema=False, opt={"needs": "nothing", "counts": None})
 async def choose_language(code: str, request: Request[Any, Any, Any]) -> Response[Any]:
-    """Has pages written in this language from now on, and goes back to the page `next`."""
+    """Sets the language of pages, and goes back to the page `next`."""
     if code not in LANGUAGES:
         raise NotFoundException
     back = request.query_params.get("next", "/")
@@ -59,7 +59,9 @@ async def choose_language(code: str, request: Request[Any, Any, Any]) -> Respons
 
 @get("/sw.js", include_in_schema=False, opt={"needs": "nothing", "counts": None})
 async def service_worker(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """What shows push messages: at the root, so that it may open every page (Service Workers, "Path restriction")."""
+    """The service worker, which shows push messages. It is at the root, so that it may open every page (Service
+    Workers, "Path restriction").
+    """
     return _file("sw.js", request)
 
 
@@ -77,14 +79,14 @@ def _file(name: str, request: Request[Any, Any, Any]) -> Response[bytes]:
 
 @get("/site.json", include_in_schema=False, opt={"needs": "nothing", "counts": None})
 async def site(request: Request[Any, Any, Any]) -> dict[str, object]:
-    """Where this gateway's pages are, as passkeys have it, and whether browsers make passkeys there: a page that was
-    opened at another address points there before anything is done.
+    """The relying party of this gateway's passkeys, and whether browsers create passkeys for it. A page that was opened
+    at another address links there first.
     """
     party = party_of(request.app.state.services.public_url)
     return {"origin": party.origin, "has_passkeys": party.has_passkeys}
 
 
-#: What the application serves beside the API.
+#: The routes of pages, for the application.
 PAGES = [
     _page("/sign-in", "sign-in.html", "sign_in_page", "With a passkey, an Ethereum wallet or a recovery code."),
     _page("/sign-up", "sign-up.html", "sign_up_page", "A handle, and the first passkey."),
@@ -133,7 +135,7 @@ PAGES = [
 
 
 def missing(request: Request[Any, Any, Any]) -> Response[bytes] | None:
-    """What a browser shows at an address that is no page's; None where a program asks, or the API is asked."""
+    """The page for an unknown address; None for programs and for paths of the API."""
     if request.url.path.startswith("/v1/") or "text/html" not in request.headers.get("accept", ""):
         return None
     return fixed(request, "not-found.html", 404)

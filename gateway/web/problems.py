@@ -53,7 +53,7 @@ def key_of(document: Mapping[str, object]) -> str:
 
 
 def texts_of(locale: str) -> Mapping[str, str]:
-    """What is said of each code, and of each code with a kind (`invalid_request:memo`). In English it is of those alone
+    """The message of each code, and of each code with a kind (`invalid_request:memo`). In English it is of those alone
     whose own sentence is not for people.
     """
     texts = _texts(lambda text: said(locale, text, {}))

@@ -1,4 +1,4 @@
-"""The reader of a page: amounts, times and names of currencies as they write them (CLDR, by Babel)."""
+"""The reader of a page: amounts, times and names of currencies in their format (CLDR, by Babel)."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,27 +16,27 @@ from gateway.errors import InvalidRequest
 from gateway.notifications.texts.language import Language, check_time_zone
 from gateway.web.language import LANGUAGES, language_of, say
 
-#: The cookie in which a page's script keeps the browser's time zone.
+#: The cookie in which a page's script stores the browser's time zone.
 ZONE_COOKIE: Final = "zone"
 
-#: Decimals that people expect of an amount; all of them are shown on demand.
+#: The number of decimals that are shown; all decimals are shown on demand.
 _DECIMALS: Final = Decimal("0.01")
 
-#: Digits that are reckoned with: of the largest amount (money.py), and its decimals.
+#: The precision of calculations in digits: those of the largest amount (money.py) and its decimals.
 _DIGITS: Final = 160
 
 
 def exactly() -> AbstractContextManager[object]:
-    """Within it, sums and differences of amounts are exact: by itself `Decimal` rounds to 28 digits."""
+    """A context in which sums and differences of amounts are exact; by default `Decimal` rounds to 28 digits."""
     return localcontext(prec=_DIGITS)
 
 
-#: Up to how many characters an amount is of each size; the longest has eighteen digits, a sign and six decimals.
+#: The most characters of an amount of each size; the longest has eighteen digits, a sign and six decimals.
 _SIZES: Final = ((11, ""), (15, "long"), (20, "longer"), (32, "longest"))
 
 
 class Shown(NamedTuple):
-    """An amount as it is shown: what stands before the decimals, the rest, and the whole without anything left out."""
+    """An amount as it is shown: the part before the decimals, the rest, and the exact amount with all decimals."""
 
     whole: str
     rest: str
@@ -44,7 +44,7 @@ class Shown(NamedTuple):
 
     @property
     def size(self) -> str:
-        """How long it is, as style.css has it: the longer, the smaller. The rest is written half as large."""
+        """The class of its font size in style.css: the longer, the smaller. The rest is half as large."""
         length = len(self.whole) + len(self.rest) / 2
         return next((name for maximum, name in _SIZES if length <= maximum), "endless")
 
@@ -62,13 +62,13 @@ class Reader:
         return say(self.locale, text, values)
 
     def amount(self, amount: str, asset: str) -> Shown:
-        """A decimal string of an asset, with two decimals where it has more: the rest is cut off, not rounded, and
-        stands in `exact`. An amount that would be nothing then keeps its decimals.
+        """A decimal string of an asset, with two decimals if it has more: the rest is cut off, not rounded, and is in
+        `exact`. An amount that would become zero keeps its decimals.
         """
         return self._parted(self._cut(amount), amount, asset)
 
     def whole(self, amount: str, asset: str) -> Shown:
-        """As `amount`, and nothing is cut off."""
+        """Like `amount`, with all decimals."""
         return self._parted(amount, amount, asset)
 
     def _cut(self, amount: str) -> str:
@@ -85,8 +85,8 @@ class Reader:
         return Shown(whole, point + rest, exact) if point else Shown(text, "", exact)
 
     def currency(self, code: str) -> tuple[str, str]:
-        """What a currency is called, and its sign of one letter, here or where it is at home; a token's own code and
-        first letter.
+        """The name of a currency, and its symbol of one character, in this language or in its home country's; for a
+        token its code and first letter.
         """
         if code not in list_currencies():
             return code, code[0]
@@ -94,7 +94,7 @@ class Reader:
         return self.language.currency(code), next((one for one in signs if len(one) == 1), code[0])
 
     def time(self, text: str) -> str:
-        """A time (RFC 3339) in few words: of today without the date, of this year without the year."""
+        """A time (RFC 3339) in short form: without the date if it is today, without the year if it is this year."""
         return f"{self.day(text)}, {self.clock(text)}"
 
     def clock(self, text: str) -> str:
@@ -102,7 +102,7 @@ class Reader:
         return str(format_time(self._at(text), "short", tzinfo=self._zone, locale=self.locale))
 
     def clock_exact(self, text: str) -> str:
-        """The time of the day to the millisecond, for those who compare it with a log."""
+        """The time of the day to the millisecond, to compare it with a log."""
         at = self._at(text).astimezone(self._zone)
         return f"{at:%H:%M:%S}.{at.microsecond // 1_000:03}"
 
@@ -123,7 +123,7 @@ class Reader:
 
     @property
     def point(self) -> str:
-        """What stands before decimals."""
+        """The decimal separator."""
         return get_decimal_symbol(self.locale)
 
     def month(self, text: str) -> str:
@@ -169,7 +169,7 @@ class Reader:
 
 
 def reader_of(request: Request[Any, Any, Any], now: datetime) -> Reader:
-    """Who reads the answer to this request. A browser whose time zone is not known yet reads UTC."""
+    """The reader of the answer to this request. While the browser's time zone is unknown, it is UTC."""
     zone = request.cookies.get(ZONE_COOKIE, "UTC").replace("%2F", "/")
     try:
         check_time_zone(zone)

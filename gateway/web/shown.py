@@ -13,7 +13,7 @@ from gateway.web.reader import Reader, exactly
 
 
 def helpers(reader: Reader) -> Mapping[str, Callable[..., Any]]:
-    """What a template calls, for this reader."""
+    """The functions that templates call, for this reader."""
     return {
         "avatar_of": avatar_of,
         "paid_of": paid_of,
@@ -33,7 +33,7 @@ def helpers(reader: Reader) -> Mapping[str, Callable[..., Any]]:
 
 
 def paid_of(payment: PaymentView) -> str:
-    """What of a payment's amount is paid, or will be."""
+    """The part of a payment's amount that was or will be paid."""
     return payment.captured if payment.state == "settled" else payment.amount
 
 
@@ -49,14 +49,14 @@ def direction_of(payment: PaymentView | OperatorPaymentView, me: str) -> tuple[s
 
 
 def left_of(payment: PaymentView) -> str:
-    """What of a payment can still be refunded; empty where nothing is left, and for a refund, which is final."""
+    """The part of a payment that can still be refunded; empty if nothing is left, and for a refund, which is final."""
     with exactly():
         left = Decimal(payment.captured) - Decimal(payment.refunded)
         return f"{left:f}" if left and payment.refund_of is None else ""
 
 
 def is_some(amount: str) -> bool:
-    """Whether an amount is more than nothing."""
+    """Whether an amount is greater than zero."""
     return any(digit in "123456789" for digit in amount)
 
 
@@ -87,7 +87,7 @@ def reason_of(reason: str, reader: Reader) -> str:
             return reason
 
 
-#: The colour of each state; None: what it is goes without saying.
+#: The colour of each state; None: the state is not shown.
 _KINDS: Final[Mapping[str, str | None]] = {
     "requires_confirmation": "wait",
     "held": "wait",
@@ -102,7 +102,7 @@ _KINDS: Final[Mapping[str, str | None]] = {
 
 
 def state_of(payment: PaymentView, reader: Reader) -> tuple[str, str]:
-    """A payment's state in words, and its colour; no words where it is simply done."""
+    """A payment's state in words, and its colour; no words if it is simply settled."""
     kind = _KINDS[payment.state]
     if kind is not None:
         return words_of(payment.state, reader), kind
@@ -119,7 +119,7 @@ def state_of(payment: PaymentView, reader: Reader) -> tuple[str, str]:
 
 
 def request_state_of(request: RequestView, mine: bool, reader: Reader) -> tuple[str, str]:
-    """A request's state in words, and its colour; `mine`: whoever reads it has made it."""
+    """A request's state in words, and its colour; `mine`: the reader has made it."""
     match request.state:
         case "open":
             return (reader.say("not paid yet") if mine else reader.say("waits for you")), "wait"
@@ -135,7 +135,7 @@ def request_state_of(request: RequestView, mine: bool, reader: Reader) -> tuple[
             return reader.say("expired"), ""
 
 
-#: What a User-Agent says of a browser and of a system, the first that fits.
+#: The parts of a User-Agent that identify a browser and a system; the first match counts.
 _BROWSERS: Final = (("Firefox/", "Firefox"), ("Edg/", "Edge"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 _SYSTEMS: Final = (
     *(("Android", "Android"), ("iPhone", "iOS"), ("iPad", "iOS"), ("Windows", "Windows")),
@@ -144,7 +144,7 @@ _SYSTEMS: Final = (
 
 
 def device_of(agent: str, reader: Reader) -> str:
-    """What a browser calls itself (its User-Agent), in two words: "Firefox on Android"."""
+    """A browser and its system, from the User-Agent: "Firefox on Android"."""
     agent = agent.replace("HeadlessChrome/", "Chrome/")
     browser, system = (next((name for sign, name in of if sign in agent), "") for of in (_BROWSERS, _SYSTEMS))
     if browser and system:
@@ -166,7 +166,7 @@ def sign_in_method_of(by: str, reader: Reader) -> str:
 
 
 def scope_of(scope: str, reader: Reader) -> tuple[str, str]:
-    """What a scope is called, and what it lets a program do."""
+    """The name of a scope, and the rights that it gives."""
     match scope:
         case "read":
             return reader.say("Read"), reader.say("Sees balances, payments, statements and events.")

@@ -1,4 +1,4 @@
-"""The audit log: who did what, and whether it is as it was written."""
+"""The audit log, and its verification."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ from gateway.web.console.page import address, console_answer, console_page
 from gateway.web.owned import reader_for
 from gateway.web.problems import why_of
 
-#: How many audit events come at a time.
+#: How many audit events are on a page.
 _PAGE = 12
 
 
 @console_page("/console/audit")
 async def audit_page(request: Request[Any, Any, Any], services: Services, operator: Operator) -> Response[bytes]:
-    """Newest first; `?handle=` and `?kind=` leave others out."""
+    """Audit events, newest first, filtered by `?handle=` and `?kind=`."""
     asked = request.query_params
     filters = {name: asked.get(name, "").strip()[:60] for name in ("handle", "kind")}
     found, problem = None, ""

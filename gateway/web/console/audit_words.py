@@ -8,13 +8,13 @@ from gateway.web.reader import Reader
 
 
 def audit_name(kind: str, reader: Reader) -> str:
-    """A kind of audit event in words; as it is where it has none."""
+    """A kind of audit event in words; an unknown kind is returned as it is."""
     return _names(reader.locale).get(kind, kind)
 
 
 @cache
 def by_name(kind: str, reader: Reader) -> str:
-    """What kind of actor did something."""
+    """The kind of an actor in words."""
     match kind:
         case "anyone":
             return reader.say("anyone")

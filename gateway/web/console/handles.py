@@ -14,7 +14,7 @@ from gateway.operators.operators import Operator
 from gateway.web.console.page import console_answer, console_page
 from gateway.web.shown import is_some
 
-#: Where the page of each thing is that can be found.
+#: The address of the page of each kind of search result.
 _PAGES: Final[dict[FoundKind, str]] = {
     "wallet": "/console/handles/",
     "payment": "/console/payments/",
@@ -24,7 +24,7 @@ _PAGES: Final[dict[FoundKind, str]] = {
 
 @console_page("/console/handles")
 async def handles_page(request: Request[Any, Any, Any], services: Services, operator: Operator) -> Response[Any]:
-    """What is searched for (`?q=`): the one wallet that it is, or a list of what was found."""
+    """The search (`?q=`): leads to the wallet if it is one, otherwise lists the results."""
     asked = request.query_params.get("q", "").strip()[:LONGEST]
     found = await search.fn(services, operator, asked) if asked else None
     items = found.items if found else []
@@ -44,7 +44,7 @@ async def handles_page(request: Request[Any, Any, Any], services: Services, oper
 async def handle_page(
     handle: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, operator: Operator
 ) -> Response[bytes]:
-    """A wallet: what it has, what restricts it, what may act for it, and what happened to it lately."""
+    """A wallet: balances, restrictions, credentials, and recent payments and audit events."""
     seen = await get_wallet_as_operator.fn(handle, services, operator)
     return console_answer(
         request,
@@ -57,5 +57,5 @@ async def handle_page(
 
 
 def page_of(one: FoundView) -> str:
-    """The address of its page; empty where it has none."""
+    """The address of a result's page; empty if it has none."""
     return f"{_PAGES[one.kind]}{one.id}" if one.kind in _PAGES else ""

@@ -1,4 +1,4 @@
-"""Everybody who is an operator, or was."""
+"""The list of operators, including revoked ones."""
 
 from typing import Any
 
@@ -12,6 +12,6 @@ from gateway.web.console.page import console_answer, console_page
 
 @console_page("/console/operators")
 async def operators_page(request: Request[Any, Any, Any], services: Services, operator: Operator) -> Response[bytes]:
-    """Who they are and which role they have; they are added at the machine."""
+    """The operators and their roles. Operators are added at the machine."""
     people = (await list_operators.fn(services, operator)).items
     return console_answer(request, operator, "console/operators.html", people=people)

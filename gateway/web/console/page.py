@@ -1,7 +1,8 @@
-"""A page of the console: for signed-in operators alone, and where it is for a task, for the roles that do it.
+"""A page of the console: only for signed-in operators and, if it is for a task, for the roles that may do it.
 
-It is asked for like a call of the API, by the cookie of an operator's session, which no wallet's session passes for.
-Every operator may read; a role that may not gets neither the button nor the call (gateway/operators/roles.py).
+It is requested like a call of the API, with the cookie of an operator's session; a wallet's session is not accepted.
+Every operator may read; a role without the right to a task gets neither the button nor the call
+(gateway/operators/roles.py).
 """
 
 from collections.abc import Callable
@@ -21,13 +22,13 @@ from gateway.web.console.words import helpers
 from gateway.web.owned import answer, reader_for, sign_in_first
 from gateway.web.problems import why_of
 
-#: Where operators sign in.
+#: The sign-in page of operators.
 SIGN_IN = "/console/sign-in"
 
 
 def console_page(path: str, task: Task | None = None, **how: Any) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
-    """Declares a page of the console, below /console. It takes the `operator` who is signed in. `task`: it is for the
-    roles alone that do it.
+    """Declares a page of the console, below /console. Its handler takes the signed-in `operator`. With `task` it is
+    only for the roles that may do it.
     """
     assert path == "/console" or path.startswith("/console/"), path
     handlers: dict[int | type[Exception], Callable[[Request[Any, Any, Any], Any], Response[Any]]] = {
@@ -41,8 +42,8 @@ def console_page(path: str, task: Task | None = None, **how: Any) -> Callable[[C
 def console_answer(
     request: Request[Any, Any, Any], operator: Operator, template: str, status: int = 200, **values: Any
 ) -> Response[bytes]:
-    """The page of this template for this operator. Beside what every page of one's own has, it knows the `operator`,
-    and by `operator.rights` what they may do.
+    """The page of this template for this operator. In addition to the values of every page of a signed-in user, the
+    template has the `operator`, with `operator.rights`.
     """
     reader = reader_for(request)
     assert operator.until is not None, "a page is asked for with a session"
@@ -67,7 +68,7 @@ def _sign_in_first(request: Request[Any, Any, Any], error: Unauthenticated) -> R
 
 
 def _refused(request: Request[Any, Any, Any], error: GatewayError) -> Response[Any]:
-    """What is said where the page's call is refused."""
+    """The page for a refused request."""
     status, reader = refuse(request, error).status_code or 500, reader_for(request)
     if isinstance(error, NotFound):
         title, why = (
@@ -81,7 +82,7 @@ def _refused(request: Request[Any, Any, Any], error: GatewayError) -> Response[A
 
 
 def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """What is said after a mistake of ours, which goes to the log."""
+    """The page after an internal error, which is logged."""
     fail(request, error)
     reader = reader_for(request)
     why = reader.say("Something went wrong on our side. Open the page again.")

@@ -1,4 +1,4 @@
-"""Freezes and proposals: what waits for another operator, what was, and a form for each kind."""
+"""Freezes and proposals: open ones, past ones, and a form for each kind."""
 
 from typing import Annotated, Any
 
@@ -44,7 +44,7 @@ async def proposals_page(request: Request[Any, Any, Any], services: Services, op
 async def proposal_page(
     id: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, operator: Operator
 ) -> Response[bytes]:
-    """A proposal: the parts that an approval is over, in their order, and the button for whoever may approve it."""
+    """A proposal: the details that an approval signs, in order, and a button for operators who may approve it."""
     found, say = await get_proposal.fn(id, services, operator), reader_for(request).say
     details = [(say("Proposal"), found.id, "id"), (say("Kind"), found.kind, "")]
     if found.terms:
@@ -69,7 +69,7 @@ async def proposal_page(
 async def propose_page(
     kind: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, operator: Operator
 ) -> Response[bytes]:
-    """A form, with the handle `?handle=` filled in."""
+    """The form of a proposal, with the handle `?handle=` filled in."""
     known = next((one for one in KINDS if one == kind), None)
     if known is None:
         raise NotFound("such kind of proposal")

@@ -1,4 +1,4 @@
-"""Enrol and sign in: the same for everybody who has not signed in."""
+"""Enrolment and sign-in pages, the same for everybody."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from gateway.web.content import fixed
 
 @get(SIGN_IN, include_in_schema=False, opt={"needs": "nothing", "counts": None})
 async def console_sign_in_page(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """With an operator's passkey."""
+    """Sign in with an operator's passkey."""
     return fixed(request, "console/sign-in.html")
 
 
 @get("/console/enrol", include_in_schema=False, opt={"needs": "nothing", "counts": None})
 async def enrol_page(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """An operator's name and code make their passkey."""
+    """Enrol a passkey with an operator's name and code."""
     return fixed(request, "console/enrol.html")

@@ -1,4 +1,4 @@
-"""Frozen withdrawals: which, why, and the button for whoever may unfreeze them."""
+"""Frozen withdrawals with their causes, and a button for operators who may unfreeze them."""
 
 from typing import Any
 
@@ -12,6 +12,6 @@ from gateway.web.console.page import console_answer, console_page
 
 @console_page("/console/withdrawals")
 async def withdrawals_page(request: Request[Any, Any, Any], services: Services, operator: Operator) -> Response[bytes]:
-    """By asset, with what differs."""
+    """Frozen withdrawals by asset, with the differences."""
     frozen = (await list_frozen_withdrawals.fn(services, operator)).items
     return console_answer(request, operator, "console/withdrawals.html", frozen=frozen)

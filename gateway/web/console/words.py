@@ -1,4 +1,4 @@
-"""Roles, and what is proposed, in words. Pure."""
+"""Roles and proposals in words. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -11,7 +11,7 @@ from gateway.web.reader import Reader
 
 
 def helpers(reader: Reader) -> Mapping[str, Any]:
-    """What a template calls, for this reader."""
+    """The functions that templates call, for this reader."""
     return {
         "role_name": lambda role: role_name(role, reader),
         "role_description": lambda role: role_description(role, reader),
@@ -39,7 +39,7 @@ def role_name(role: Role, reader: Reader) -> str:
 
 
 def role_description(role: Role, reader: Reader) -> str:
-    """What somebody of this role does, as they are told it."""
+    """The description of a role, addressed to the operator."""
     match role:
         case "read_only":
             return reader.say("You see everything and change nothing.")
@@ -57,7 +57,7 @@ def role_description(role: Role, reader: Reader) -> str:
             )
 
 
-#: The drawing of each kind.
+#: The icon of each kind.
 _ICONS: Final[Mapping[Kind, str]] = {
     "wallet.freeze": "snow",
     "wallet.unfreeze": "undo",
@@ -85,7 +85,7 @@ def kind_name(kind: Kind, reader: Reader) -> str:
 
 
 def kind_description(kind: Kind, reader: Reader) -> str:
-    """What it does, in a sentence."""
+    """The effect of a kind of proposal, in a sentence."""
     match kind:
         case "wallet.freeze":
             return reader.say("Nothing leaves the wallet. Money still comes in.")
@@ -114,7 +114,7 @@ def state_name(state: ProposalState, reader: Reader) -> str:
 
 
 def found_name(kind: FoundKind, reader: Reader) -> str:
-    """What kind of thing was found."""
+    """The kind of a search result in words."""
     match kind:
         case "wallet":
             return reader.say("Wallet")
@@ -127,7 +127,7 @@ def found_name(kind: FoundKind, reader: Reader) -> str:
 
 
 def found_title(searched_for: str, reader: Reader) -> str:
-    """As what a text was searched for."""
+    """What a search text was read as, in words."""
     match searched_for:
         case "payment":
             return reader.say("The payment with this id")

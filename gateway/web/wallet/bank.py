@@ -1,4 +1,4 @@
-"""Money from the bank, to the bank, and between a currency and its token.
+"""Top up from the bank, withdraw to it, and convert between a currency and its token.
 
 Each page has one form with an idempotency key of its own; its script sends it.
 """

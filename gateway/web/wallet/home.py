@@ -1,4 +1,4 @@
-"""The home page: balances and the latest payments; the front page for whoever has not signed in."""
+"""The home page: balances and the latest payments; the front page for visitors who have not signed in."""
 
 from typing import Any, Final
 
@@ -21,15 +21,17 @@ from gateway.web.wallet.total import total_of
 #: How many payments are shown.
 _LATEST: Final = 8
 
-#: How many requests of others are shown.
+#: How many requests by others are shown.
 _ASKED: Final = 3
 
-#: The cookie in which a browser keeps the currency of the total.
+#: The cookie with the currency of the total.
 _CURRENCY: Final = "currency"
 
 
 def front_or_sign_in(request: Request[Any, Any, Any], error: Unauthenticated) -> Response[Any]:
-    """What this is, for whoever has not signed in. A page of theirs that asks for itself has them sign in."""
+    """The front page, for visitors who have not signed in. If a signed-in page reloads itself after its session has
+    ended, it leads to sign-in.
+    """
     led = sign_in_first(request, error)
     is_page = led.status_code != 200 and "hx-request" not in request.headers
     return answer(request, "front.html") if is_page else led
@@ -37,7 +39,7 @@ def front_or_sign_in(request: Request[Any, Any, Any], error: Unauthenticated) ->
 
 @own_page("/", follows=True, exception_handlers={Unauthenticated: front_or_sign_in})
 async def home_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
-    """One's wallet. `?currency=` chooses what the total is in, from then on."""
+    """The owner's wallet. `?currency=` sets the currency of the total."""
     reader = reader_for(request)
     wallet = await get_wallet.fn(services, caller)
     chosen = request.query_params.get(_CURRENCY)
@@ -69,7 +71,7 @@ async def home_page(request: Request[Any, Any, Any], services: Services, caller:
 
 
 def _few(count: int) -> str:
-    """A number of new things, of two digits at the most; empty for none."""
+    """A number of new items, with at most two digits; empty for zero."""
     return "99+" if count > 99 else str(count or "")
 
 

@@ -1,8 +1,9 @@
-"""What the wallet's owner is told of, newest first, with the amount first, then who and what; read without a script.
+"""The owner's notifications, newest first, each with the amount first, then the other side and the text. The page works
+without a script.
 
-The page asks for itself again when something happens: `since` is the newest notice that was seen before this visit, so
-that what is new stays marked as long as it lasts, and `down_to` the last one of the page as it was opened, so that what
-comes pushes nothing off it.
+The page reloads itself after an event: `since` is the newest notification that was seen before this visit, so that new
+ones stay marked during the visit, and `down_to` the last one of the page when it was opened, so that new ones push none
+off it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,11 +24,11 @@ from gateway.web.owned import answer, own_page, reader_for
 from gateway.web.reader import Reader
 from gateway.web.shown import words_of
 
-#: How many notices come at a time, and how many at the most where the page is kept up to date.
+#: How many notifications are on a page, and at most on one that reloads itself.
 _PAGE: Final = 30
 _MAX: Final = 200
 
-#: The drawing of each kind that is of no person.
+#: The icon of each kind without another person.
 _DRAWINGS: Final = {
     "bank_movement": "bank",
     "new_sign_in": "door",
@@ -36,7 +37,7 @@ _DRAWINGS: Final = {
     "protection": "shield",
 }
 
-#: What a payment was when it was told of, where that is more than said and done; and the chip's colour.
+#: The state of a payment at the notification, if it was not simply settled; and the chip's colour.
 _STATES: Final = {
     "payment.requires_confirmation": ("requires_confirmation", "wait"),
     "payment.held": ("held", "wait"),
@@ -44,13 +45,13 @@ _STATES: Final = {
     "payment.failed": ("failed", "wrong"),
 }
 
-#: What is told of while nothing has moved: payments and requests.
+#: The kinds of notifications before any money has moved: payments and requests.
 _UNMOVED: Final = ("payment.failed", "payment.requires_confirmation", "request.")
 
 
 @own_page("/notifications", follows=True)
 async def notifications_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
-    """The notices by day, each with what it says, what became of it, and the payment that it is of."""
+    """The notifications by day, each with its text, its deliveries, and its payment."""
     reader, asked = reader_for(request), request.query_params
     since, down_to = asked.get("since"), asked.get("down_to")
     found = await list_notifications.fn(
@@ -75,7 +76,7 @@ async def notifications_page(request: Request[Any, Any, Any], services: Services
 
 
 def _down_to(items: Sequence[NotificationView], last: str) -> list[NotificationView]:
-    """Those down to this one, it included."""
+    """The notifications down to this one, inclusive."""
     end = event_id.number_of(last, "down_to", "the query parameter down_to")
     return list(takewhile(lambda one: _number(one) >= end, items))
 
@@ -86,7 +87,7 @@ def _number(one: NotificationView) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Notice:
-    """A notice as it is shown. `who` is the other side of a payment, and `drawing` stands where there is none."""
+    """A notification as it is shown. `who` is the other side of a payment; `drawing` is the icon if there is none."""
 
     id: str
     at: str
@@ -135,7 +136,7 @@ class _Notice:
 
 
 def _chip(one: NotificationView, is_waiting: bool, reader: Reader) -> tuple[str, str]:
-    """What the payment was then, in words and colour; or that it is decided by now."""
+    """The state of the payment at that time, in words and colour; or that it has been decided since."""
     if one.kind == "needs_approval" and not is_waiting:
         return reader.say("decided"), ""
     state, kind = _STATES.get(one.type, ("", ""))
@@ -143,7 +144,7 @@ def _chip(one: NotificationView, is_waiting: bool, reader: Reader) -> tuple[str,
 
 
 def _deliveries(of: Sequence[NotificationDeliveryView], reader: Reader) -> Iterator[tuple[str, str]]:
-    """What became of a notice by each channel."""
+    """The delivery of a notification by each channel."""
     channels = {"email": reader.say("e-mail"), "push": reader.say("push message")}
     states = {
         "pending": reader.say("on its way"),

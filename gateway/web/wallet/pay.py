@@ -1,10 +1,10 @@
-"""Paying: whom, how much, and a last look before it is done.
+"""Pay: the form, and a confirmation page.
 
-    /pay        whom and how much; what was wrong stands at its field
-    /pay/check  the way, the fee, when it is final, and what it will ask; its button makes the payment
+    /pay        the form: payee and amount; an error is shown at its field
+    /pay/check  the route, the fee, the finality and the approval; its button makes the payment
 
-Both are asked for with what was filled in and with the payment's idempotency key, which is made with the first form. So
-a page that is opened again, a second press or a lost answer makes no second payment; a new form is a new payment.
+Both get the filled-in values and the payment's idempotency key, which is generated with the first form. So a reloaded
+page, a second click or a lost answer makes no second payment; a new form is a new payment.
 """
 
 import secrets
@@ -35,14 +35,14 @@ _FIELDS: Final = ("to", "amount", "asset", "memo", "key")
 
 @own_page("/pay")
 async def pay_page(request: Request[Any, Any, Any], services: Services, credential: Credential) -> Response[bytes]:
-    """Whom, and how much."""
+    """The form: payee and amount."""
     return await _form(request, services, credential, _filled_in(request))
 
 
 @own_page("/pay/check", names=True, follows=True)
 async def check_page(request: Request[Any, Any, Any], services: Services, credential: Credential) -> Response[Any]:
-    """What would be paid, and how; back at the form with what is wrong. `?request=` is a request that is paid: it fills
-    everything in.
+    """The confirmation page; on an error, the form again with the message. `?request=` is a request to pay: it fills in
+    everything.
     """
     filled, reader, caller = _filled_in(request), reader_for(request), credential.wallet
     pays, wanted = request.query_params.get("request"), None
@@ -60,7 +60,7 @@ async def check_page(request: Request[Any, Any, Any], services: Services, creden
     except GatewayError as error:
         if wanted is not None:
             text = _fault(error, reader)[1]
-            if isinstance(error, UnknownPayee):  # its handle was a wallet's when it asked
+            if isinstance(error, UnknownPayee):  # its handle belonged to a wallet when it made the request
                 text = reader.say(
                     "{payee} has closed their wallet, so this request cannot be paid. Decline it.", payee=filled["to"]
                 )
@@ -125,7 +125,7 @@ async def _form(
 
 
 class _Choice(NamedTuple):
-    """An asset that can be chosen, and what there is of it, as its reader writes it."""
+    """An asset to choose, with its balance in the reader's format."""
 
     code: str
     decimals: int
@@ -133,7 +133,7 @@ class _Choice(NamedTuple):
 
 
 def _filled_in(request: Request[Any, Any, Any]) -> dict[str, str]:
-    """What was filled in: a handle as it is typed, with its @ or without, and an amount with a comma or a point."""
+    """The filled-in values: a handle as it was typed, with or without its @, and an amount with a comma or a point."""
     found = {name: request.query_params.get(name, "").strip() for name in _FIELDS}
     if found["to"] and not found["to"].startswith(("@", "0x")):
         found["to"] = f"@{found['to']}"
@@ -145,7 +145,7 @@ def _filled_in(request: Request[Any, Any, Any]) -> dict[str, str]:
 
 
 def _fault(error: GatewayError, reader: Reader) -> tuple[str, str]:
-    """The field that an error is about, and what to say there."""
+    """The field of an error, and the message at it."""
     match error:
         case UnknownPayee() if error.to.startswith("@"):
             return "to", reader.say("Nobody has this handle. Check how it is written.")

@@ -1,4 +1,4 @@
-"""Every payment, and each on its own."""
+"""The list of payments, and a page for each."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -24,13 +24,13 @@ from gateway.web.owned import answer, own_page, reader_for
 from gateway.web.problems import why_of
 from gateway.web.reader import Reader
 
-#: How many payments come at a time.
+#: How many payments are on a page.
 _PAGE: Final = 30
 
 
 @own_page("/payments")
 async def payments_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
-    """All payments, newest first, by day. `person`, `asset`, `state`, `from` and `until` (dates) leave others out."""
+    """All payments, newest first, by day. Filters: `person`, `asset`, `state`, `from` and `until` (dates)."""
     reader, asked = reader_for(request), request.query_params
     filters = {name: asked.get(name, "").strip() for name in ("person", "asset", "state", "from", "until")}
     found, problem = None, ""
@@ -67,7 +67,7 @@ async def payments_page(request: Request[Any, Any, Any], services: Services, cal
 async def payment_page(
     id: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, caller: Wallet
 ) -> Response[bytes]:
-    """A payment: what it is, what became of it, and what can be done about it."""
+    """A payment: its details, its state, and the possible actions."""
     payment = await get_payment.fn(id, services, caller)
     block = None
     if payment.tx_hash:
@@ -90,7 +90,7 @@ async def payment_page(
 async def receipt_page(
     id: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, caller: Wallet
 ) -> Response[bytes]:
-    """What a payment was, to print, to keep and to send on."""
+    """The receipt of a payment, to print, to keep and to share."""
     receipt = await receipt_of(services, caller, id, reader_for(request).language)
     return answer(
         request,
@@ -103,12 +103,12 @@ async def receipt_page(
 
 
 def file_of(path: str, receipt: Receipt) -> str:
-    """Where the same receipt is as a PDF."""
+    """The address of the same receipt as a PDF."""
     return f"{path}?{urlencode({'language': receipt.locale, 'time_zone': receipt.time_zone})}"
 
 
 def _person(text: str) -> str | None:
-    """A handle as it is typed, with its @ or without; or an address."""
+    """A handle as it was typed, with or without its @; or an address."""
     if not text or text.startswith(("@", "0x")):
         return text or None
     return f"@{text}"

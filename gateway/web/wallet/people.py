@@ -1,4 +1,4 @@
-"""Whom a wallet has paid or was paid by lately."""
+"""The people of a wallet's recent payments."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from gateway.api.payments.payments import list_payments
 from gateway.http.services import Services
 from gateway.identity.wallet import Wallet
 
-#: How many payments are looked through, and how many people are shown.
+#: How many payments are read, and how many people are shown.
 _PAYMENTS: Final = 100
 _PEOPLE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Somebody with a handle: how often they were among the latest payments, and when last (RFC 3339)."""
+    """A person with a handle: how often they are among the recent payments, and when last (RFC 3339)."""
 
     name: str
     times: int
@@ -23,7 +23,7 @@ class Known:
 
 
 async def known_to(services: Services, caller: Wallet) -> Sequence[Known]:
-    """The people of the latest payments, the last one first."""
+    """The people of the recent payments, the most recent first."""
     found: dict[str, Known] = {}
     for one in (await list_payments.fn(services, caller, limit=_PAYMENTS)).items:
         name = one.to if one.from_ == f"@{caller.handle}" else one.from_

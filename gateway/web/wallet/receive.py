@@ -1,4 +1,4 @@
-"""Being paid: a QR code and a link that open the payment at the other side, and the address of tokens."""
+"""Receive money: a QR code and a link that open the payment form of the payer, and the address for tokens."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -15,7 +15,7 @@ from gateway.web.owned import answer, own_page, reader_for
 
 @own_page("/receive")
 async def receive_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
-    """What somebody scans or follows to pay the wallet; of `amount` and `asset`, where they are given."""
+    """The QR code and the link to pay the wallet, with `amount` and `asset` if they are given."""
     asked = {name: request.query_params.get(name, "").strip().replace(",", ".") for name in ("amount", "asset")}
     problem, wanted = "", {"to": f"@{caller.handle}"}
     if asked["amount"]:

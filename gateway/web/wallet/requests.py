@@ -1,11 +1,11 @@
-"""Requests for money: asking somebody, and what others ask.
+"""Requests for money, by the owner and by others.
 
-    /request        whom, how much and what for; its button asks
-    /requests       what waits for an answer, and what became of the others
+    /request        the form: payer, amount and memo; its button makes the request
+    /requests       open requests, and the others
     /requests/{id}  one of them: to pay, decline or cancel it
 
-The form has the request's idempotency key: pressed again after a lost answer, it is the same request. A request is
-paid at /pay/check, filled in by it (wallet/pay.py).
+The form has the request's idempotency key: if it is sent again after a lost answer, it is the same request. A request
+is paid at /pay/check, filled in by it (wallet/pay.py).
 """
 
 import secrets
@@ -22,15 +22,15 @@ from gateway.identity.wallet import Wallet
 from gateway.web.owned import answer, own_page
 from gateway.web.wallet.people import known_to
 
-#: How many requests come at a time.
+#: How many requests are on a page.
 _PAGE: Final = 30
-#: How many of those that wait stand above them.
+#: How many open requests are shown above them.
 _WAITING: Final = 10
 
 
 @own_page("/request")
 async def new_request_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
-    """Whom to ask, and for how much. `from`, `amount`, `asset`, `memo` and `key` are filled in."""
+    """The form of a request: payer and amount. `from`, `amount`, `asset`, `memo` and `key` are filled in."""
     filled = {name: request.query_params.get(name, "").strip() for name in ("from", "amount", "asset", "memo", "key")}
     assets = services.settings.assets.spendable()
     return answer(
@@ -46,7 +46,7 @@ async def new_request_page(request: Request[Any, Any, Any], services: Services, 
 
 @own_page("/requests", follows=True)
 async def requests_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
-    """Those that wait for an answer, and the others, newest first. `?waiting=all` lists those that wait alone."""
+    """Open requests, and the others, newest first. `?waiting=all` lists only open ones."""
     cursor, alone = request.query_params.get("cursor"), request.query_params.get("waiting") == "all"
     asked_of_me: dict[str, Any] = {"direction": "in", "in_state": "open"}
     found = await list_requests.fn(services, caller, limit=_PAGE, cursor=cursor, **(asked_of_me if alone else {}))
@@ -77,13 +77,15 @@ def _with(path: str, cursor: str | None) -> str:
 async def request_page(
     id: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, caller: Wallet
 ) -> Response[bytes]:
-    """What is asked, what became of it, and what can be done about it."""
+    """A request: its details, its state, and the possible actions."""
     return request_shown(request, caller, await get_request.fn(id, services, caller))
 
 
 def request_shown(
     request: Request[Any, Any, Any], caller: Wallet, asked: RequestView, problem: str = "", is_frozen: bool = False
 ) -> Response[bytes]:
-    """The page of a request; `problem`: why it cannot be paid now; `is_frozen`: since the caller's wallet is."""
+    """The page of a request. `problem`: why it cannot be paid now; `is_frozen`: because the caller's wallet is
+    frozen.
+    """
     values: dict[str, Any] = {"me": caller.handle, "asked": asked, "problem": problem, "is_frozen": is_frozen}
     return answer(request, "wallet/request.html", 422 if problem else 200, **values)

@@ -1,4 +1,4 @@
-"""Statements: what a period began with, each entry with the balance after it, and what it ended with."""
+"""Statements: the opening balance of a period, each entry with the balance after it, and the closing balance."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,7 +19,7 @@ from gateway.web.owned import answer, own_page, reader_for
 from gateway.web.problems import why_of
 from gateway.web.reader import Reader
 
-#: How many months back can be chosen; any period can be written.
+#: How many past months can be chosen; any other period can be entered.
 _MONTHS: Final = 24
 
 #: How many entries of an asset the page shows: the files have all of them.
@@ -68,7 +68,7 @@ async def statements_page(request: Request[Any, Any, Any], services: Services, c
 
 @dataclass(frozen=True, slots=True)
 class _Account:
-    """One asset as it is shown. `left_out` entries from the beginning of the period are in the files alone."""
+    """One asset as it is shown. `left_out` entries at the beginning of the period are only in the files."""
 
     summary: Summary
     rows: list["_Row"]
@@ -81,7 +81,7 @@ class _Account:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """An entry as it is shown: what it was, if it was nobody's payment; what was paid, and what there was then."""
+    """An entry as it is shown: its kind if it is not a payment, its amount, and the balance after it."""
 
     what: str
     person: str | None

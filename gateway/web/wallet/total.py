@@ -1,6 +1,6 @@
-"""What a wallet has in a currency: the currency itself, and the tokens that are issued against it, one to one.
+"""A wallet's total in a currency: the currency itself, and the tokens that it backs, one to one.
 
-Other currencies are not added to it: the gateway knows no rate between them.
+Other currencies are not added: the gateway has no exchange rates.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from gateway.ledger import account, ledger
 from gateway.money import Asset, Money
 from gateway.web.reader import Reader, exactly
 
-#: How far back the chart goes.
+#: The period of the chart.
 DAYS: Final = 30
 
 
@@ -38,7 +38,7 @@ class Total:
 async def total_of(
     services: Services, wallet: Wallet, balances: Sequence[BalanceView], wanted: str | None, reader: Reader
 ) -> Total:
-    """The total in the currency `wanted`, if the wallet may have some; else in the first of which it has some."""
+    """The total in the currency `wanted`, if the wallet can hold it; otherwise in the first currency with a balance."""
     groups = _groups(services)
     with_money = [code for code, members in groups.items() if _sum(balances, members)]
     code = wanted if wanted in groups else (with_money or list(groups))[0]
@@ -56,13 +56,13 @@ async def total_of(
         digital=f"{digital:f}" if digital else "",
         bank_share=round(98 * bank / amount) if amount else 0,
         before=f"{points[0]:f}",
-        line=_line(points) if len(set(points)) > 2 else "",  # else there is nothing to see yet
+        line=_line(points) if len(set(points)) > 2 else "",  # otherwise there is nothing to show yet
         others=[one for one in groups if one in shown] if len(shown) > 1 else [],
     )
 
 
 def _groups(services: Services) -> dict[str, list[Asset]]:
-    """Each currency with the tokens that are issued against it."""
+    """Each currency with the tokens that it backs."""
     assets = services.settings.assets.spendable()
     groups: dict[str, list[Asset]] = {one.code: [one] for one in assets if one.kind == "fiat"}
     for one in assets:
@@ -82,7 +82,7 @@ def _exact_sum(amounts: Iterable[Decimal]) -> Decimal:
 
 
 async def _past(services: Services, wallet: Wallet, members: Sequence[Asset], reader: Reader) -> list[Decimal]:
-    """What was posted to the accounts of these assets at the end of each of the days before today."""
+    """The posted balances of these assets' accounts at the end of each of the days before today."""
     days = [reader.now - timedelta(days=DAYS - day) for day in range(DAYS)]
     asked = [(account.wallet(wallet.handle, one), at) for at in days for one in members]
     async with services.database.reading() as connection:

@@ -1,9 +1,9 @@
-"""How the gateway runs, a page each.
+"""Pages about how the gateway runs.
 
-overview.py    the first page, with attention.py, what needs somebody, and totals.py, what there is
-payments.py    all payments, and the timeline of one, which steps.py puts into words
+overview.py    the first page, with attention.py (matters that need attention) and totals.py (totals of tokens)
+payments.py    all payments, and the timeline of one (steps.py: its steps in words)
 relayers.py    the chain and the relayers
-deliveries.py  webhooks that fail, and notifications that wait
+deliveries.py  failing webhooks, and pending notifications
 health.py      checks, queues and sizes
 states.py      states of relayers, checks and deliveries in words
 """

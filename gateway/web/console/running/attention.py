@@ -1,4 +1,4 @@
-"""What needs somebody's attention, for the console's first page. Pure."""
+"""Matters that need attention, for the console's first page. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from gateway.api.operators.running.shapes import GatewayHealthView, OperatorSolv
 from gateway.web.console.running.states import check_message, check_name
 from gateway.web.reader import Reader
 
-#: Token payments that wait for so long are worth a look.
+#: Token payments that wait for this long need attention.
 _LONG: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """One thing that needs attention, with the page that tells more."""
+    """One matter that needs attention, with the page that has the details."""
 
     icon: str
     title: str
@@ -24,7 +24,7 @@ class Matter:
 
 
 def matters(health: GatewayHealthView, solvency: OperatorSolvencyPage, proposals: int, reader: Reader) -> list[Matter]:
-    """The gravest first."""
+    """The matters that need attention, the most serious first."""
     return [*_of_money(solvency, reader), *_of_health(health, reader), *_of_people(proposals, reader)]
 
 

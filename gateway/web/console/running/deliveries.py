@@ -1,4 +1,4 @@
-"""What is sent to others: endpoints that fail, and notifications that wait."""
+"""Failing webhook endpoints, and pending notifications."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ from gateway.web.console.page import address, console_answer, console_page
 from gateway.web.console.running.states import outcome_name
 from gateway.web.owned import reader_for
 
-#: How many endpoints come at a time.
+#: How many endpoints are on a page.
 _PAGE = 10
 
 
 @console_page("/console/deliveries")
 async def deliveries_page(request: Request[Any, Any, Any], services: Services, operator: Operator) -> Response[bytes]:
-    """Endpoints that fail with whose they are and why; a role that sends webhooks again has a button for it."""
+    """Failing endpoints with their owners and reasons; roles that may retry webhooks have a button for it."""
     reader = reader_for(request)
     page = await list_failing_webhooks.fn(services, operator, _PAGE, request.query_params.get("cursor"))
     return console_answer(

@@ -1,4 +1,4 @@
-"""Health: what waits and since when, the checks that a server can make, and how large the tables are."""
+"""Health: queues and their age, the checks that a server can run, and the sizes of the tables."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _TABLES = 12
 
 @console_page("/console/health")
 async def health_page(request: Request[Any, Any, Any], services: Services, operator: Operator) -> Response[bytes]:
-    """As the API has it, for people."""
+    """The gateway's health, as in the API."""
     reader, health = reader_for(request), await get_gateway_health.fn(services, operator)
     return console_answer(
         request,
@@ -33,7 +33,7 @@ async def health_page(request: Request[Any, Any, Any], services: Services, opera
 
 
 def size(count: int) -> str:
-    """Bytes as people read them."""
+    """A size in bytes, with a readable unit."""
     for unit, bytes_of_it in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
         if count >= bytes_of_it:
             return f"{count / bytes_of_it:,.1f} {unit}"

@@ -1,4 +1,4 @@
-"""The console's first page: what there is, whether it adds up, and what needs attention."""
+"""The console's first page: totals, whether they add up, and matters that need attention."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from gateway.web.owned import reader_for
 async def overview_page(
     request: Request[Any, Any, Any], services: Services, state: State, operator: Operator
 ) -> Response[bytes]:
-    """What there is at a glance. No node is asked, so it is there when the chain is not."""
+    """The overview. It does not call the node, so it is available when the chain is not."""
     reader = reader_for(request)
     solvency = await get_solvency_over_time.fn(services, state, operator, DAYS)
     health = await get_gateway_health.fn(services, operator)

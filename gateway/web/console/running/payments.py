@@ -23,13 +23,13 @@ from gateway.web.owned import reader_for
 from gateway.web.problems import why_of
 from gateway.web.wallet.payments import file_of
 
-#: How many payments come at a time.
+#: How many payments are on a page.
 _PAGE = 15
 
 
 @console_page("/console/payments")
 async def all_payments_page(request: Request[Any, Any, Any], services: Services, operator: Operator) -> Response[bytes]:
-    """The newest of all, or those of a handle; an id leads to its payment."""
+    """The newest payments of all wallets, or of a handle; an id leads to its payment."""
     asked, reader = request.query_params, reader_for(request)
     find, state = asked.get("find", "").strip(), asked.get("state", "")
     if find.startswith("pay_"):
@@ -65,7 +65,7 @@ async def payment_life_page(
     state: AppState,
     operator: Operator,
 ) -> Response[bytes]:
-    """What each step of it did, with what it changed and whether its asset adds up."""
+    """The timeline of a payment: each step with its effects, and whether the asset's totals add up."""
     timeline, reader = await get_payment_timeline.fn(id, services, operator), reader_for(request)
     solvency = await get_solvency_over_time.fn(services, state, operator, 1)
     token = next((one for one in solvency.items if one.asset == timeline.payment.asset), None)
@@ -87,7 +87,7 @@ async def payment_life_page(
 async def any_receipt_page(
     id: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, operator: Operator
 ) -> Response[bytes]:
-    """What a payment was, to print and to keep."""
+    """The receipt of a payment, to print and to keep."""
     receipt = await any_receipt_of(services, operator, id, reader_for(request).language)
     file = file_of(f"/v1/operator/payments/{receipt.id}/receipt.pdf", receipt)
     return console_answer(request, operator, "console/receipt.html", receipt=receipt, file=file)

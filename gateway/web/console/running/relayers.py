@@ -17,7 +17,9 @@ from gateway.web.problems import why_for_operators
 
 @console_page("/console/relayers")
 async def relayers_page(request: Request[Any, Any, Any], services: Services, operator: Operator) -> Response[bytes]:
-    """How far the chain was read, what waits for it, and each relayer with what its gas money lasts for."""
+    """How far the chain was read, the queues, and each relayer with the number of payments that its gas balance can pay
+    for.
+    """
     away, reader = "", reader_for(request)
     try:
         relayers = (await list_relayers.fn(services, operator)).items

@@ -21,7 +21,9 @@ def relayer_state(state: str, reader: Reader) -> str:
 
 
 def relayer_reason(relayer: RelayerView, reader: Reader) -> str:
-    """Why a relayer is stopped or refused: its own sentence in English, and what follows from its state for others."""
+    """Why a relayer is stopped or refused: the original sentence in English; in other languages a sentence for its
+    state.
+    """
     if reader.locale == SOURCE or not relayer.reason:
         return sentence(relayer.reason)
     if relayer.state == "refused":
@@ -56,7 +58,7 @@ def check_state(state: str, reader: Reader) -> str:
 
 
 def check_message(check: CheckView, reader: Reader) -> str:
-    """What a check found: its own sentence in English, and what follows from its name and state for others."""
+    """The result of a check: the original sentence in English; in other languages a sentence for its name and state."""
     if reader.locale == SOURCE:
         return sentence(check.message)
     is_ok = check.state == "ok"
@@ -84,7 +86,7 @@ def check_message(check: CheckView, reader: Reader) -> str:
 
 
 def event_name(kind: str, reader: Reader) -> str:
-    """What happened to a payment, in a word."""
+    """The name of a payment's event."""
     match kind.partition(".")[2]:
         case "requires_confirmation":
             return reader.say("waits for its payer")
@@ -109,7 +111,7 @@ def event_name(kind: str, reader: Reader) -> str:
 
 
 def outcome_name(outcome: str, status: int | None, reader: Reader) -> str:
-    """What came of an attempt to deliver. Other reasons than these are said as the API says them."""
+    """The outcome of a delivery attempt in words. Unknown reasons are shown as in the API."""
     match outcome:
         case "delivered":
             return reader.say("delivered")

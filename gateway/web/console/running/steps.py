@@ -1,4 +1,4 @@
-"""The steps of a payment's timeline in words: what each was, what it changed, and how long after the first. Pure."""
+"""The steps of a payment's timeline in words: the kind, the effects, and the time since the first. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from gateway.api.operators.running.shapes import PaymentTimelineView, StepView
 from gateway.web.failures import failure_of
 from gateway.web.reader import Reader
 
-#: The colour of what is no plain step on the way.
+#: The colours of steps other than the usual ones.
 _KINDS: Final[Mapping[str, str]] = {
     "approval_needed": "wait",
     "signature_needed": "wait",
@@ -26,7 +26,7 @@ _KINDS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A step as it is shown. `since` is when it was, for the first, and how long after that for the others; `link`
+    """A step as it is shown. `since` is the time of the first step, and for the others the time since the first; `link`
     leads to another payment.
     """
 
@@ -57,7 +57,7 @@ def _shown(step: StepView, started: str, asset: str, reader: Reader) -> Shown:
 
 
 def after(started: str, at: str, reader: Reader) -> str:
-    """How long after the begin, in the unit that fits."""
+    """The time since the beginning, in a suitable unit."""
     say, passed = reader.say, datetime.fromisoformat(at) - datetime.fromisoformat(started)
     seconds = passed.total_seconds()
     if passed < timedelta(seconds=1):
@@ -204,7 +204,7 @@ def _told(details: Mapping[str, Any], reader: Reader) -> Iterator[str]:
 
 
 def reason_name(reason: str, reader: Reader) -> str:
-    """Why an approval was needed, as somebody else says it."""
+    """The reason for an approval, in the third person."""
     say = reader.say
     match reason:
         case "amount":
@@ -226,5 +226,5 @@ def reason_name(reason: str, reader: Reader) -> str:
 
 
 def short(text: str) -> str:
-    """An address or a hash by its ends."""
+    """The first and last characters of an address or a hash."""
     return f"{text[:6]}…{text[-4:]}" if text.startswith("0x") else text

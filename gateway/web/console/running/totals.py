@@ -1,4 +1,4 @@
-"""What there is of each token, as the console shows it: the totals, whether they add up, and a line over time. Pure."""
+"""The totals of each token for the console, whether they add up, and a chart over time. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from typing import Final
 from gateway.api.operators.running.shapes import OperatorSolvencyPage, OperatorSolvencyView
 from gateway.web.shown import is_some
 
-#: How far back the chart goes.
+#: The period of the chart.
 DAYS: Final = 30
 
-#: A chart of less than this would show nothing.
+#: The shortest period of a useful chart.
 _LEAST: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """A token with its supply over time since a first point: an SVG path in 100 by 100, and the places where something
-    differed. All of that is empty where there is nothing to see yet.
+    """A token with its supply over time: an SVG path in 100 by 100, and marks where something differed. The chart is
+    empty if there are not enough points yet.
     """
 
     token: OperatorSolvencyView
@@ -30,12 +30,12 @@ class Total:
 
 
 def totals(page: OperatorSolvencyPage, now: datetime) -> list[Total]:
-    """One for each token."""
+    """The totals of each token."""
     return [Total(one, is_reconciled(one, page), *_over_time(one, now)) for one in page.items]
 
 
 def is_reconciled(token: OperatorSolvencyView, page: OperatorSolvencyPage) -> bool:
-    """Whether nothing differs: within the ledger, with the chain, or at the bank of the currency that backs it."""
+    """Whether there is no difference within the ledger, with the chain, or with the bank of the backing currency."""
     frozen = {one.asset for one in page.frozen}
     return not (is_some(token.difference) or token.differences or frozen & {token.asset, token.backing})
 
@@ -59,6 +59,6 @@ def _line(points: Sequence[tuple[float, Decimal]]) -> str:
 
 
 def _place(at: str, started: str, now: datetime) -> float:
-    """Where on the line a time is: at 0 at the begin, at 100 now."""
+    """The position of a time on the chart: 0 at its beginning, 100 now."""
     first = datetime.fromisoformat(started)
     return 100 * ((datetime.fromisoformat(at) - first) / (now - first))

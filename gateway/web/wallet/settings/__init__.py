@@ -1,14 +1,14 @@
-"""All that the owner of a wallet can set, a page each.
+"""The settings of a wallet, one page each.
 
-index.py           the ways to the others
-devices.py         passkeys, and where one is signed in
-recovery_codes.py  for who has lost every passkey
-limits.py          what may be paid without asking
-mandates.py        who may draw
+index.py           links to the other pages
+devices.py         passkeys and sessions
+recovery_codes.py  recovery codes
+limits.py          the policy: payments that need no approval
+mandates.py        mandates
 keys.py            API keys
-webhooks.py        webhooks, and what was sent to each
-own_key.py         the key of one's address, and an address of one's own
-notifications.py   what is told, by which channel
+webhooks.py        webhooks and their deliveries
+own_key.py         export the key of the address, or bind another address
+notifications.py   notification settings by channel
 unfreeze.py        unfreezing the wallet
 close.py           closing the wallet
 """

@@ -1,4 +1,4 @@
-"""Close the wallet: what that does, and what is in the way."""
+"""Close the wallet."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from gateway.web.shown import is_some
 
 @own_page("/settings/close", follows=True)
 async def close_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
-    """What ends, and the form; or the money that has to go first."""
+    """The consequences and the form; or the money that has to be moved first."""
     balances = (await get_wallet.fn(services, caller)).balances
     left = [one for one in balances if is_some(f"{one.posted}{one.pending}")]
     return answer(request, "wallet/close.html", me=caller.handle, left=left)

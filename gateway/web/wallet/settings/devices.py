@@ -13,7 +13,7 @@ from gateway.web.owned import answer, own_page, reader_for
 
 @own_page("/settings/devices", follows=True)
 async def devices_page(request: Request[Any, Any, Any], services: Services, credential: Credential) -> Response[bytes]:
-    """Passkeys and sessions, each with what ends it."""
+    """Passkeys and sessions, each with a button that ends it."""
     caller, reader = credential.wallet, reader_for(request)
     there = await list_passkeys.fn(services, caller)
     sessions = (await list_sessions.fn(services, credential)).items

@@ -1,4 +1,4 @@
-"""The ways to every page of settings, each with how things are."""
+"""Links to every page of settings, each with its current state."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""API keys: which there are, a new one, and one in the place of another."""
+"""API keys: list, create and replace them."""
 
 from typing import Annotated, Any
 
@@ -15,14 +15,14 @@ from gateway.web.owned import answer, own_page
 
 @own_page("/settings/keys", follows=True)
 async def keys_page(request: Request[Any, Any, Any], services: Services, credential: Credential) -> Response[bytes]:
-    """The keys that are still good, each with what it may and what ends it."""
+    """The valid keys, each with its rights and a button that revokes it."""
     keys = (await list_api_keys.fn(services, credential)).items
     return answer(request, "wallet/keys.html", me=credential.wallet.handle, keys=keys)
 
 
 @own_page("/settings/keys/new")
 async def new_key_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
-    """What a new key is called, may do, and until when. Its script makes it, and shows it once."""
+    """The form of a new key: name, rights and expiry. Its script creates the key, and shows it once."""
     assets = services.settings.assets.spendable()
     return answer(request, "wallet/new-key.html", me=caller.handle, scopes=KEY_SCOPES, assets=assets)
 
@@ -31,7 +31,7 @@ async def new_key_page(request: Request[Any, Any, Any], services: Services, call
 async def replace_key_page(
     id: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, credential: Credential
 ) -> Response[bytes]:
-    """What the new key may do, and when the old one ends. Its script replaces it, and shows the new one once."""
+    """The rights of the new key, and when the old one ends. Its script replaces the key, and shows the new one once."""
     keys = (await list_api_keys.fn(services, credential)).items
     key = next((one for one in keys if one.id == id), None)
     if key is None:

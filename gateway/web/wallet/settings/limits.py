@@ -1,4 +1,4 @@
-"""The wallet's policy, as a form: what may be paid without an approval."""
+"""The wallet's policy as a form: payments that need no approval."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from gateway.web.owned import answer, own_page
 
 @own_page("/settings/limits", follows=True)
 async def limits_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
-    """The limits of each asset, what else is asked about, and who is trusted. Its script sends them."""
+    """The limits of each asset, other reasons for approvals, and trusted payees. Its script sends them."""
     policy = await get_policy.fn(services, caller) if caller.guarded else None
     decimals = {one.code: one.decimals for one in services.settings.assets.spendable()}
     return answer(

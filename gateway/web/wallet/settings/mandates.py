@@ -1,8 +1,8 @@
-"""Mandates: who may draw, and granting one.
+"""Mandates: list and grant them.
 
-/settings/mandates        the mandates that still hold
-/settings/mandates/new    who, and how much; what was wrong stands at its field
-/settings/mandates/check  exactly what would be granted; its button has a passkey sign it
+/settings/mandates        the mandates in force
+/settings/mandates/new    the form: payee and limits; an error is shown at its field
+/settings/mandates/check  all details of the mandate; its button has a passkey sign them
 """
 
 from datetime import datetime
@@ -29,7 +29,7 @@ _PERIODS: Final = ("1", "7", "30", "365")
 
 @own_page("/settings/mandates", follows=True)
 async def mandates_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
-    """Those that still hold: granted, and received."""
+    """Mandates in force: granted, and received."""
     items = [one for one in (await list_mandates.fn(services, caller)).items if one.revoked_at is None]
     granted = [one for one in items if one.from_ == f"@{caller.handle}"]
     waits = {one.to for one in granted if one.needs_approval}
@@ -46,13 +46,13 @@ async def mandates_page(request: Request[Any, Any, Any], services: Services, cal
 
 @own_page("/settings/mandates/new")
 async def new_mandate_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
-    """Who may draw, and how much."""
+    """The form of a mandate: payee and limits."""
     return _form(request, services, caller)
 
 
 @own_page("/settings/mandates/check", names=True)
 async def check_mandate_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
-    """Exactly what would be granted; back at the form with what is wrong."""
+    """All details of the mandate; on an error, the form again with the message."""
     filled, reader, field = _filled_in(request), reader_for(request), "payee"
     try:
         payee = await get_handle.fn(filled["payee"], services)

@@ -1,4 +1,6 @@
-"""Which notifications are sent, where, and how their reader reads: read without a script. Its script changes them."""
+"""Notification settings: preferences, addresses, language and time zone. The page can be read without a script; its
+script changes them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from gateway.identity.wallet import Wallet
 from gateway.web.owned import answer, own_page, reader_for
 from gateway.web.reader import Reader
 
-#: Browsers by the push service that they use.
+#: The names of browsers by their push service.
 _SERVICES: Final = (("mozilla.com", "Firefox"), ("apple.com", "Safari"), ("windows.com", "Edge"))
 
 
@@ -49,7 +51,7 @@ async def notification_settings_page(
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A kind of notification: what it is called, what it tells of, and its mode by each channel."""
+    """A kind of notification: its name, its description, and its mode by each channel."""
 
     kind: str
     name: str
@@ -66,7 +68,9 @@ def _channels(reader: Reader) -> dict[str, str]:
 
 
 def _name_of(one: NotificationAddressView, reader: Reader) -> str:
-    """What an address is called: a browser by its push service, whose host begins what is shown of the address."""
+    """The name of an address: of a browser the one of its push service, whose host is the first part of the shown
+    address.
+    """
     if one.channel != "push":
         return one.address
     host = one.address.split(" ")[0]
@@ -101,5 +105,5 @@ def _words(kind: NotificationKindView, reader: Reader) -> tuple[str, str]:
 
 @cache
 def _zones() -> frozenset[str]:
-    """Time zones by a place, as people look for theirs."""
+    """Time zones by place, as people search for theirs."""
     return frozenset(one for one in available_timezones() if "/" in one and not one.startswith(("Etc/", "SystemV/")))

@@ -1,4 +1,4 @@
-"""The key of one's address: who keeps it, its export, and an address of one's own."""
+"""The key of the wallet's address: who keeps it, its export, and binding another address."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from gateway.web.owned import answer, own_page
 
 @own_page("/settings/own-key")
 async def own_key_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
-    """Where one is paid, and what can be done about it. The key that is exported is of the wallet's first address."""
+    """The wallet's address, and the possible changes. The exported key is that of the wallet's first address."""
     async with services.database.reading() as connection:
         kept = await export.kept_address(connection, caller.id)
     wallet = await get_wallet.fn(services, caller)

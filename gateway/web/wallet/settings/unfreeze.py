@@ -1,4 +1,4 @@
-"""Unfreezing the wallet, by the passkey of its owner."""
+"""Unfreeze the wallet with the owner's passkey."""
 
 from typing import Any
 
@@ -13,6 +13,8 @@ from gateway.web.owned import answer, own_page
 
 @own_page("/settings/unfreeze", follows=True)
 async def unfreeze_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
-    """When it can be unfrozen, and by whom; its script has the passkey sign, and the API refuses what is too early."""
+    """When and by whom the wallet can be unfrozen; its script has the passkey sign, and the API refuses it if it is too
+    early.
+    """
     wallet = await get_wallet.fn(services, caller)
     return answer(request, "wallet/unfreeze.html", me=caller.handle, wallet_id=show("wal", caller.id), wallet=wallet)

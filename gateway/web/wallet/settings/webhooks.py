@@ -1,4 +1,4 @@
-"""Webhooks: which there are, a new one, changing one, and what was sent to each. A session reads them as all else."""
+"""Webhooks: list, create and change them, and see their deliveries. A session can read them."""
 
 import json
 from collections.abc import Mapping
@@ -19,14 +19,14 @@ from gateway.web.reader import Reader
 
 @own_page("/settings/webhooks", follows=True)
 async def webhooks_page(request: Request[Any, Any, Any], services: Services, caller: Wallet) -> Response[bytes]:
-    """Each with how it stands."""
+    """The webhooks, each with its state."""
     found = (await list_webhooks.fn(services, caller)).items
     return answer(request, "wallet/webhooks.html", me=caller.handle, webhooks=found)
 
 
 @own_page("/settings/webhooks/new")
 async def new_webhook_page(request: Request[Any, Any, Any], caller: Wallet) -> Response[bytes]:
-    """Where, and what. Its script adds it, and shows its secret once."""
+    """The form of a webhook: URL and event types. Its script creates it, and shows its secret once."""
     return answer(request, "wallet/new-webhook.html", me=caller.handle, webhook=None, **_types(reader_for(request)))
 
 
@@ -34,7 +34,7 @@ async def new_webhook_page(request: Request[Any, Any, Any], caller: Wallet) -> R
 async def webhook_page(
     id: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, caller: Wallet
 ) -> Response[bytes]:
-    """A webhook, what was sent to it, and why it did not arrive."""
+    """A webhook, its deliveries, and the reasons of failures."""
     webhook = await get_webhook.fn(id, services, caller)
     sent = await list_deliveries.fn(id, services, caller, None, request.query_params.get("cursor"), 30)
     reader = reader_for(request)
@@ -54,13 +54,13 @@ async def webhook_page(
 async def edit_webhook_page(
     id: Annotated[str, PathParameter()], request: Request[Any, Any, Any], services: Services, caller: Wallet
 ) -> Response[bytes]:
-    """Its address, what it is called, and what is sent. Its script sends what was changed, and nothing else."""
+    """Its URL, description and event types. Its script sends only the changes."""
     webhook = await get_webhook.fn(id, services, caller)
     return answer(request, "wallet/new-webhook.html", me=caller.handle, webhook=webhook, **_types(reader_for(request)))
 
 
 def _types(reader: Reader) -> Mapping[str, Any]:
-    """What the form needs: the types of events, by what they are of, each with what happened (in English)."""
+    """The event types for the form, by kind of object, each with its description (in English)."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for name, (_, what) in CATALOGUE.items():
         groups.setdefault(name.partition(".")[0], []).append((name, what))
@@ -68,7 +68,7 @@ def _types(reader: Reader) -> Mapping[str, Any]:
 
 
 def _group_name(group: str, reader: Reader) -> str:
-    """What events are of."""
+    """The name of a group of events."""
     names = {
         "payment": reader.say("Payments"),
         "conversion": reader.say("Conversions"),
@@ -93,7 +93,7 @@ def _group_name(group: str, reader: Reader) -> str:
 
 
 def _outcome_of(last: AttemptView, reader: Reader) -> str:
-    """What came of an attempt that did not arrive."""
+    """The outcome of a failed attempt in words."""
     match last.outcome:
         case "http_status" | "gone" | "too_many_requests":
             return reader.say("your server answered {status}", status=last.status)
