@@ -4,7 +4,7 @@
     address.py secret.py       Ethereum addresses; secrets that are stored as hashes
     escape.py                  escapes other people's text where it is printed
     config/                    the settings, read once from the environment and a file
-    logs.py retry_after.py     the log, as text or as JSON; the `Retry-After` header
+    logs.py retry_after_header.py  the log, as text or as JSON; the `Retry-After` header
     metrics/                   counters and histograms, exported to Prometheus
     tracing/                   a trace per payment, exported by OpenTelemetry if configured
     schema/ migrations/        the current schema; migrations of older databases to it
@@ -44,7 +44,8 @@ Imports go one way, which import-linter enforces (pyproject.toml):
     __main__ > cli > assembly | client > api | web | docs | worker | embedded > http > bank | statements
              > custody | reconciliation > payments > settlement > operators > controls | webhooks | notifications
              > identity > chain > keys | ledger | events | audit > idempotency | group_commit | outbound > postgres
-             > config > logs > address | money | ids | clock | secret | escape | metrics | retry_after > errors
+             > config > logs > address | money | ids | clock | secret | escape | metrics | retry_after_header
+             > errors
 """
 
 __version__ = "0.1.0"

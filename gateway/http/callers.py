@@ -16,7 +16,7 @@ from gateway.http.services import Services
 from gateway.identity import api_key as api_keys
 from gateway.identity.credential import SCOPES, Credential
 from gateway.identity.sign_in import session
-from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.sign_in.passkey_verification import party_of
 from gateway.identity.wallet import Wallet
 from gateway.ids import show
 from gateway.metrics.histogram import Histogram

@@ -16,7 +16,7 @@ from litestar.datastructures import Cookie
 from litestar.types import Scope
 
 from gateway.errors import Forbidden
-from gateway.identity.sign_in.ceremony import Party
+from gateway.identity.sign_in.passkey_verification import Party
 
 #: Whose session a cookie is for.
 Name = Literal["session", "operator"]

@@ -18,8 +18,8 @@ from gateway.controls import wallet_freeze
 from gateway.errors import Forbidden, StateConflict
 from gateway.events import log
 from gateway.identity import wallet as wallets
-from gateway.identity.sign_in.ceremony import Assertion, Party
 from gateway.identity.sign_in.challenge import PasskeyChallenge
+from gateway.identity.sign_in.passkey_verification import Assertion, Party
 from gateway.ids import WalletId
 from gateway.money import Assets, Money
 from gateway.operators import repairs, roles, sign_in

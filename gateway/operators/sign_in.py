@@ -12,8 +12,16 @@ from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent
 from gateway.identity.errors import InvalidPasskey
 from gateway.identity.sign_in import challenge as challenges
-from gateway.identity.sign_in.ceremony import Assertion, Party, Registration, challenge_in, check, is_cloned, register
 from gateway.identity.sign_in.challenge import PasskeyChallenge
+from gateway.identity.sign_in.passkey_verification import (
+    Assertion,
+    Party,
+    Registration,
+    challenge_in,
+    check,
+    is_cloned,
+    register,
+)
 from gateway.ids import show
 from gateway.operators.errors import OperatorSignedOut
 from gateway.operators.operators import PREFIX, Operator

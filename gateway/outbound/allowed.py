@@ -1,7 +1,7 @@
 """The URLs that an endpoint may have, and the addresses that a worker may connect to. Pure.
 
 A URL is checked when it is set, and the address is checked again on the socket that is about to connect
-(http_client.py): a name may resolve to something else by then.
+(guarded_connector.py): a name may resolve to something else by then.
 
 Of IPv6, only global unicast is public (2000::/3, RFC 4291), without its ranges for translation, documentation and
 protocols. Addresses that contain an IPv4 address (mapped, NAT64, 6to4, Teredo) are refused, whatever that IPv4 address

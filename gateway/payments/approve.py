@@ -20,8 +20,8 @@ from gateway.audit.log import AuditEvent, By
 from gateway.errors import Forbidden, StateConflict
 from gateway.events import log
 from gateway.identity.sign_in import passkey
-from gateway.identity.sign_in.ceremony import Assertion, Party
 from gateway.identity.sign_in.challenge import PasskeyChallenge
+from gateway.identity.sign_in.passkey_verification import Assertion, Party
 from gateway.ids import PaymentId, WalletId, show
 from gateway.ledger import ledger, transfer
 from gateway.ledger.transfer import End

@@ -1,4 +1,7 @@
-"""Pay somebody, or preview a payment. Payments on both rails begin here; those on the ledger rail also settle here."""
+"""Pay somebody, or preview a payment. Payments on both rails begin here; those on the ledger rail also settle here.
+
+A payment with a `request` pays a request for money; checks/open_request.py compares the two and marks it as paid.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -18,7 +18,7 @@ from gateway.audit.log import AuditEvent, By
 from gateway.errors import GatewayError, NotFound
 from gateway.events import log
 from gateway.identity.sign_in import passkey
-from gateway.identity.sign_in.ceremony import Assertion
+from gateway.identity.sign_in.passkey_verification import Assertion
 from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId, show
 from gateway.money import Assets

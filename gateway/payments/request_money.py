@@ -4,7 +4,7 @@ Invariants:
   - a request is addressed to one wallet, and only the two wallets can see it;
   - it ends once: paid, declined, cancelled or expired;
   - while a payment of it is pending it cannot be declined or cancelled;
-  - no money moves here: a request is paid by an ordinary payment (checks/request.py).
+  - no money moves here: a request is paid by an ordinary payment (checks/open_request.py).
 
 Lock order: the requester's requests, the two wallets in id order; to decline or cancel, the request.
 """

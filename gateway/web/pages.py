@@ -8,7 +8,7 @@ from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
-from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.sign_in.passkey_verification import party_of
 from gateway.web.console.pages import CONSOLE
 from gateway.web.content import fixed, kept
 from gateway.web.content import static as static_content

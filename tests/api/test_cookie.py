@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.http import cookie
-from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.sign_in.passkey_verification import party_of
 from tests.factory import NOW
 
 HTTPS, HTTP = party_of("https://pay.example"), party_of("http://localhost:8000")

@@ -9,8 +9,8 @@ from gateway.audit.log import By
 from gateway.events import log
 from gateway.identity import wallet
 from gateway.identity.sign_in import passkey
-from gateway.identity.sign_in.ceremony import Assertion, Party, Registration
 from gateway.identity.sign_in.passkey import Passkey
+from gateway.identity.sign_in.passkey_verification import Assertion, Party, Registration
 from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId
 from gateway.keys.vault import Vault

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from gateway.errors import InvalidRequest, NotFound
 from gateway.identity.errors import ClonedPasskey, InvalidPasskey, LastPasskey
 from gateway.identity.sign_in import passkey, recovery_codes
-from gateway.identity.sign_in.ceremony import Assertion, Party, Registration, challenge_of, party_of
 from gateway.identity.sign_in.challenge import GOOD_FOR
 from gateway.identity.sign_in.passkey import Passkey
+from gateway.identity.sign_in.passkey_verification import Assertion, Party, Registration, challenge_of, party_of
 from gateway.postgres.pool import Database
 from tests.authenticator import PRESENT, VERIFIED, Authenticator, base64url
 from tests.factory import NOW

@@ -12,9 +12,9 @@ from gateway.api.identity.sign_in import assertion_of
 from gateway.identity import wallet
 from gateway.identity.errors import InvalidPasskey
 from gateway.identity.sign_in import passkey
-from gateway.identity.sign_in.ceremony import Party, to_base64
 from gateway.identity.sign_in.challenge import PasskeyChallenge
 from gateway.identity.sign_in.passkey import Passkey
+from gateway.identity.sign_in.passkey_verification import Party, to_base64
 from gateway.ids import WalletId, show
 from tests.factory import NOW
 from tests.web.conftest import Site, Visitor

@@ -8,7 +8,7 @@ from gateway.api.identity.views import bound_view, challenge_view
 from gateway.custody import bind
 from gateway.http.services import Services
 from gateway.identity.credential import Credential
-from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.sign_in.passkey_verification import party_of
 from gateway.identity.wallet import Wallet
 
 

@@ -18,7 +18,7 @@ from gateway.api.identity.views import challenge_view
 from gateway.custody import claim
 from gateway.http.cookie import refuse_other_origins
 from gateway.http.services import Services
-from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.sign_in.passkey_verification import party_of
 from gateway.identity.wallet import Wallet
 from gateway.ids import show
 from gateway.postgres.pool import Connection

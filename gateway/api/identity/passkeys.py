@@ -23,7 +23,7 @@ from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
 from gateway.identity.errors import ClonedPasskey
 from gateway.identity.sign_in import passkey, recovery_codes, session
-from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.sign_in.passkey_verification import party_of
 from gateway.identity.wallet import Wallet
 
 PasskeyPath = Annotated[str, path_id(passkey.PREFIX, "The passkey's id.")]

@@ -28,7 +28,7 @@ from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
 from gateway.identity.sign_in import ethereum, link, passkey, recovery_codes, session
-from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.sign_in.passkey_verification import party_of
 from gateway.identity.sign_in.session import SignInMethod
 from gateway.identity.wallet import Wallet
 from gateway.ids import PasskeyId

@@ -12,9 +12,9 @@ from gateway.api.identity.shapes import (
     SignUpRequest,
 )
 from gateway.clock import rfc3339
-from gateway.identity.sign_in.ceremony import ALGORITHMS, Assertion, Registration, from_base64, to_base64
 from gateway.identity.sign_in.challenge import PasskeyChallenge
 from gateway.identity.sign_in.passkey import Passkey
+from gateway.identity.sign_in.passkey_verification import ALGORITHMS, Assertion, Registration, from_base64, to_base64
 from gateway.identity.sign_in.session import Session
 from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId, show

@@ -12,7 +12,7 @@ from gateway.http.cookie import refuse_other_origins
 from gateway.http.services import Services
 from gateway.identity.errors import InvalidPasskey
 from gateway.identity.sign_in import sign_up as signing
-from gateway.identity.sign_in.ceremony import from_base64, party_of
+from gateway.identity.sign_in.passkey_verification import from_base64, party_of
 from gateway.ids import WalletId, show
 
 

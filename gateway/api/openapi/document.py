@@ -30,7 +30,7 @@ from gateway.api.openapi.schemas import Json, schemas
 from gateway.http import cookie
 from gateway.http.answer.descriptions import DESCRIPTIONS
 from gateway.http.answer.problems import internal_document, problem_document
-from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.sign_in.passkey_verification import party_of
 
 _DESCRIPTION: Final = """
 A handle such as `@alice` stands for a wallet with balances in fiat currencies, kept in a double-entry ledger, and in

@@ -39,7 +39,7 @@ from gateway.http.callers import bearer_of, check_conditions
 from gateway.http.cookie import OPERATOR, holding, refuse_other_origins, token_of
 from gateway.http.services import Services
 from gateway.identity.errors import InvalidPasskey
-from gateway.identity.sign_in.ceremony import ALGORITHMS, Registration, from_base64, party_of, to_base64
+from gateway.identity.sign_in.passkey_verification import ALGORITHMS, Registration, from_base64, party_of, to_base64
 from gateway.ids import new_id, show
 from gateway.operators import link, operators, roles, sign_in
 from gateway.operators.errors import OperatorSignedOut

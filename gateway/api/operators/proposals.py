@@ -17,7 +17,7 @@ from gateway.http.request.cursor import cursor_position, cursor_text
 from gateway.http.request.parameters import Cursor, Limit, id_of, path_id
 from gateway.http.services import Services
 from gateway.identity.handle import fold
-from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.sign_in.passkey_verification import party_of
 from gateway.ids import read, show
 from gateway.operators import approvals, proposals, repair_proposal
 from gateway.operators.operators import Operator

@@ -12,7 +12,7 @@ from gateway.api.operators.views import (
     UnfrozenWithdrawalsView,
 )
 from gateway.audit.log import By
-from gateway.bank import reconciliation
+from gateway.bank import full_reconciliation
 from gateway.chain.errors import NodeUnavailable
 from gateway.clock import rfc3339
 from gateway.http.services import Services
@@ -72,7 +72,7 @@ async def unfreeze_withdrawals(
     if services.node is None:
         raise NodeUnavailable("no node is configured")
     of = services.settings.assets[asset]
-    since = await reconciliation.unfreeze_withdrawals(
+    since = await full_reconciliation.unfreeze_withdrawals(
         services.database, services.node, services.settings, of, authorize, services.clock
     )
     return UnfrozenWithdrawalsView(of.code, rfc3339(since))

@@ -12,7 +12,7 @@ from gateway.http.answer.problems import MONEY_PROBLEMS
 from gateway.http.services import Services
 from gateway.identity.credential import Credential
 from gateway.identity.sign_in import passkey
-from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.sign_in.passkey_verification import party_of
 from gateway.identity.wallet import Wallet
 from gateway.money import Assets
 from gateway.payments import approve, policy_change

@@ -23,7 +23,7 @@ from gateway.http.request.parameters import id_of, path_id
 from gateway.http.services import Services
 from gateway.identity.credential import Credential
 from gateway.identity.sign_in import passkey
-from gateway.identity.sign_in.ceremony import Assertion
+from gateway.identity.sign_in.passkey_verification import Assertion
 from gateway.identity.wallet import Wallet
 from gateway.ids import ConversionId
 from gateway.money import Money

@@ -19,7 +19,7 @@ from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
 from gateway.identity.sign_in import passkey
-from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.sign_in.passkey_verification import party_of
 from gateway.identity.wallet import Wallet
 from gateway.payments import draw as drawing
 from gateway.payments.checks import mandate

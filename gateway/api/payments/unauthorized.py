@@ -18,7 +18,7 @@ from gateway.audit.log import ANYONE
 from gateway.clock import rfc3339
 from gateway.http.services import Services
 from gateway.identity.credential import Credential
-from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.sign_in.passkey_verification import party_of
 from gateway.identity.wallet import Wallet
 from gateway.ids import show
 from gateway.payments.checks import wallet_freeze

@@ -33,7 +33,7 @@ from gateway.http.request.times import At, past_time_of, period_of, time_paramet
 from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
-from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.sign_in.passkey_verification import party_of
 from gateway.identity.wallet import Wallet
 from gateway.ids import show
 from gateway.ledger import account, ledger

@@ -9,7 +9,7 @@ from gateway import assembly
 from gateway.assembly import Places
 from gateway.audit import log as audit_log
 from gateway.audit.log import AuditEvent
-from gateway.bank import reconciliation
+from gateway.bank import full_reconciliation
 from gateway.chain.block import Receipt
 from gateway.chain.deployment import deploy as deploying
 from gateway.chain.deployment import roles
@@ -170,7 +170,7 @@ async def reconcile(config: Config) -> Reconciliation:
     try:
         async with assembly.database(config, "reconcile", 2, assembly.LONG_SECONDS) as database:
             settings = await assembly.settings_of(config, database, where)
-            found = await reconciliation.reconcile(database, node, settings)
+            found = await full_reconciliation.reconcile(database, node, settings)
             async with database.reading() as connection:
                 corrections = await repairs.corrections(connection, settings.assets)
                 restored = await recovery.current(connection)

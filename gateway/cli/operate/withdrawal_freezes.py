@@ -4,7 +4,7 @@ from typing import Any
 
 from gateway import assembly
 from gateway.audit.log import By
-from gateway.bank import reconciliation
+from gateway.bank import full_reconciliation
 from gateway.chain.node import HttpNode
 from gateway.cli.operate import operations
 from gateway.clock import rfc3339
@@ -43,7 +43,7 @@ async def unfreeze(config: Config, code: str) -> dict[str, Any]:
             settings = await assembly.settings_of(config, database, where)
             asset = settings.assets[code]
             clock = database.clock
-            since = await reconciliation.unfreeze_withdrawals(database, node, settings, asset, _at_machine, clock)
+            since = await full_reconciliation.unfreeze_withdrawals(database, node, settings, asset, _at_machine, clock)
     finally:
         await node.close()
     return {"asset": asset.code, "since": rfc3339(since)}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import uvloop
-import webauthn  # noqa: F401 - imported at the start, so that no request waits for it (identity/sign_in/ceremony.py)
+import webauthn  # noqa: F401 - imported at the start, so that no request waits for it (identity/sign_in/passkey_verification.py)
 
 from gateway import assembly, logs
 from gateway.api import metrics

@@ -25,7 +25,7 @@ from gateway.embedded.rpc import NO_AUTHORITIES
 from gateway.embedded.supervise import Command, Parts, Steps, Stopped, embedded
 from gateway.errors import Misconfigured
 from gateway.escape import for_shell
-from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.sign_in.passkey_verification import party_of
 
 #: The folder where npm installs anvil in a checkout.
 _NODE_MODULES = Path(__file__).resolve().parents[3] / "contracts" / "node_modules"

@@ -2,7 +2,7 @@
 
 sign_up.py         claim a handle with its first passkey, in one transaction
 passkey.py         the passkeys of a wallet, and the challenges that they sign
-ceremony.py        verify what a browser and its authenticator send   (pure)
+passkey_verification.py  verify registrations and assertions (WebAuthn)      (pure)
 challenge.py       the challenges of wallets' and operators' passkeys
 session.py         sessions: sign-ins by device, with their expiry
 ethereum.py        sign in with the Ethereum wallet that a handle is bound to

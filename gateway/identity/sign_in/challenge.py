@@ -1,7 +1,7 @@
 """The common part of challenges to wallets' and operators' passkeys. The caller stores them.
 
-Each has a purpose and can be used once, for a few minutes. It is a hash over what is to be approved (ceremony.py) and a
-nonce in the database, so a signature is valid for that alone.
+Each has a purpose and can be used once, for a few minutes. It is a hash over what is to be approved
+(passkey_verification.py) and a nonce in the database, so a signature is valid for that alone.
 """
 
 import secrets
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.identity.errors import InvalidPasskey
-from gateway.identity.sign_in.ceremony import Party, challenge_of
+from gateway.identity.sign_in.passkey_verification import Party, challenge_of
 from gateway.postgres.pool import Record
 
 #: How long a challenge may be answered.

@@ -1,7 +1,8 @@
 """Passkeys, which owners sign in and approve with. A wallet may have several, each with a name.
 
 To let a passkey sign, ask for a challenge first. It names its purpose and can be used once, for a few minutes
-(challenge.py): an approval is for this payment to this payee of this amount, and for no other.
+(challenge.py): an approval is for this payment to this payee of this amount, and for no other. Its signature is
+verified in passkey_verification.py; the challenge, the stored passkey and its count of signatures are checked here.
 
 A passkey belongs to one wallet. Its signature count only grows, if its authenticator counts at all. If it does not
 grow, the passkey was cloned, and is stopped. The caller that catches `ClonedPasskey` calls `stop` in a transaction of
@@ -27,7 +28,8 @@ from gateway.identity.errors import ClonedPasskey, InvalidPasskey, LastPasskey
 from gateway.identity.label import label
 from gateway.identity.sign_in import challenge as challenges
 from gateway.identity.sign_in import recovery_codes, session
-from gateway.identity.sign_in.ceremony import (
+from gateway.identity.sign_in.challenge import PasskeyChallenge
+from gateway.identity.sign_in.passkey_verification import (
     Assertion,
     NewKey,
     Party,
@@ -37,7 +39,6 @@ from gateway.identity.sign_in.ceremony import (
     is_cloned,
     register,
 )
-from gateway.identity.sign_in.challenge import PasskeyChallenge
 from gateway.identity.wallet import lock_wallet, lock_with_keys
 from gateway.ids import PasskeyId, WalletId, new_id, read, show
 from gateway.postgres.pool import Connection, Record, Statements

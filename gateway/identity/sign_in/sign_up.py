@@ -12,9 +12,9 @@ from gateway.audit.log import ANYONE
 from gateway.identity import wallet as wallets
 from gateway.identity.handle import fold
 from gateway.identity.sign_in import passkey
-from gateway.identity.sign_in.ceremony import Party, Registration
 from gateway.identity.sign_in.challenge import PasskeyChallenge
 from gateway.identity.sign_in.passkey import Passkey
+from gateway.identity.sign_in.passkey_verification import Party, Registration
 from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId, new_id, show
 from gateway.keys.vault import Vault

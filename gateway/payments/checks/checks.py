@@ -30,8 +30,8 @@ from gateway.payments.checks.caps import SpendingCaps
 from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Lockable, Locks
 from gateway.payments.checks.grant_approval import GrantApproval
 from gateway.payments.checks.mandate import MandateLimits
+from gateway.payments.checks.open_request import OpenRequest
 from gateway.payments.checks.policy import WalletPolicy
-from gateway.payments.checks.request import OpenRequest
 from gateway.payments.checks.wallet_freeze import WalletFreeze
 from gateway.payments.checks.withdrawal_freeze import WithdrawalFreeze
 from gateway.payments.model.payment import Payment, State

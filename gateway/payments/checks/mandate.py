@@ -21,7 +21,7 @@ from gateway.clock import rfc3339
 from gateway.errors import GatewayError, InvalidRequest, NotFound, StateConflict
 from gateway.events import log
 from gateway.identity.sign_in import passkey
-from gateway.identity.sign_in.ceremony import Assertion
+from gateway.identity.sign_in.passkey_verification import Assertion
 from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId, new_id, show
 from gateway.money import Assets, Money

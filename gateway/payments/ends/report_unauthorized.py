@@ -23,8 +23,8 @@ from gateway.controls import wallet_freeze
 from gateway.errors import Forbidden, NotFound
 from gateway.events import log
 from gateway.identity.sign_in import passkey
-from gateway.identity.sign_in.ceremony import Assertion, Party
 from gateway.identity.sign_in.challenge import PasskeyChallenge
+from gateway.identity.sign_in.passkey_verification import Assertion, Party
 from gateway.ids import PaymentId, WalletId
 from gateway.ledger import ledger, transfer
 from gateway.ledger.transfer import End

@@ -28,7 +28,7 @@ export function textOf(buffer) {
   return btoa(letters).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
-// What a challenge is of: SHA-256 of its parts, each behind its length in four bytes (gateway/identity/sign_in/ceremony.py). A page
+// What a challenge is of: SHA-256 of its parts, each behind its length in four bytes (gateway/identity/sign_in/passkey_verification.py). A page
 // makes it from what it shows, so that what is signed is what was seen.
 export async function challengeOf(purpose, wallet, details, nonce) {
   const encoder = new TextEncoder();

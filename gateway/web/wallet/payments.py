@@ -14,7 +14,7 @@ from gateway.api.payments.receipts import receipt_of
 from gateway.api.payments.shapes import PaymentView
 from gateway.errors import GatewayError
 from gateway.http.services import Services
-from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.sign_in.passkey_verification import party_of
 from gateway.identity.wallet import Wallet
 from gateway.ids import show
 from gateway.payments.model.state import State

@@ -8,7 +8,7 @@ from litestar import Request, Response
 
 from gateway.errors import GatewayError
 from gateway.http.services import Services
-from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.sign_in.passkey_verification import party_of
 from gateway.identity.wallet import Wallet
 from gateway.web.owned import answer, own_page, reader_for
 

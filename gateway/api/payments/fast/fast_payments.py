@@ -22,7 +22,7 @@ from gateway.http import access_log, request_span
 from gateway.http.answer.headers import security_headers
 from gateway.http.request.framing import Field
 from gateway.http.services import Services
-from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.sign_in.passkey_verification import party_of
 from gateway.metrics.histogram import Histogram
 from gateway.metrics.traffic import Traffic
 from gateway.payments.errors import PaymentRestored, UnknownPayee

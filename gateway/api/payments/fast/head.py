@@ -9,7 +9,7 @@ from gateway.errors import GatewayError
 from gateway.http import cookie
 from gateway.http.request.fields import NOT_PLAIN, ONCE, is_json
 from gateway.http.request.framing import Field
-from gateway.identity.sign_in.ceremony import Party
+from gateway.identity.sign_in.passkey_verification import Party
 from gateway.secret import hash_of
 
 

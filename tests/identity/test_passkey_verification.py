@@ -7,7 +7,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.identity.errors import InvalidPasskey
-from gateway.identity.sign_in.ceremony import Assertion, Party, Registration, check, from_base64, register, to_base64
+from gateway.identity.sign_in.passkey_verification import (
+    Assertion,
+    Party,
+    Registration,
+    check,
+    from_base64,
+    register,
+    to_base64,
+)
 from tests.authenticator import Authenticator
 
 PARTY = Party("localhost", "http://localhost:8000")
