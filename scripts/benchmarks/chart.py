@@ -77,7 +77,7 @@ def _line(axes: Axes, points: Mapping[int, Sequence[float]], colour: str, name: 
     medians = [spread.median for spread in spreads]
     bars = [
         [spread.median - spread.minimum for spread in spreads],
-        [spread.greatest - spread.median for spread in spreads],
+        [spread.maximum - spread.median for spread in spreads],
     ]
     axes.errorbar(list(points), medians, yerr=bars, color=colour, marker="o", markersize=4, elinewidth=1, label=name)
 

@@ -16,7 +16,7 @@ class Spread:
 
     median: float
     minimum: float
-    greatest: float
+    maximum: float
 
     @staticmethod
     def of(values: Sequence[float]) -> "Spread":
@@ -153,10 +153,10 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.figure,
         row.what,
         f"{number(ours.median)} {row.unit}",
-        f"({number(ours.least)} to {number(ours.greatest)})",
+        f"({number(ours.minimum)} to {number(ours.maximum)})",
         row.against,
         number(theirs.median) if theirs else "",
-        f"({number(theirs.least)} to {number(theirs.greatest)})" if theirs else "",
+        f"({number(theirs.minimum)} to {number(theirs.maximum)})" if theirs else "",
         f"{row.ratio_of_medians:.2f}" if row.ratio_of_medians is not None else "",
         _pairwise(row),
         str(row.target) if row.target else "",
