@@ -98,9 +98,9 @@ BEGIN
             AND (SELECT kind FROM asset WHERE code = OLD.asset) = 'fiat' THEN
         RAISE EXCEPTION 'account % is closed', OLD.code USING ERRCODE = 'serialization_failure';
     END IF;
-    RETURN NEW;
+    RETURN NULL;
 END $$;
-CREATE TRIGGER account_is_closed BEFORE UPDATE ON account
+CREATE TRIGGER account_is_closed AFTER UPDATE ON account  -- not BEFORE, which would lock each row first, with a record in the log
     FOR EACH ROW WHEN (OLD.closed) EXECUTE FUNCTION account_is_closed();
 
 -- A wallet's account is named wallet:<handle>:<asset>. Its owner is stored, so that the parties of a payment and their

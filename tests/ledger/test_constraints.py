@@ -230,3 +230,12 @@ async def test_a_hold_that_has_ended_ends_no_second_time_whatever_its_caller_has
     assert await refused_by(ledger, void) is None
     assert await refused_by(ledger, capture) == "hold_is_pending"
     assert (await ledger.balance(ALICE)).available == 1000
+
+
+async def test_no_trigger_has_accounts_locked_before_they_are_updated(ledger: Ledger) -> None:
+    """A BEFORE UPDATE trigger for each row (bits 2, 16 and 1) has PostgreSQL lock the row first, and log that."""
+    async with ledger.database.reading() as connection:
+        before = await connection.fetch(
+            "SELECT tgname FROM pg_trigger WHERE tgrelid = 'account'::regclass AND tgtype & 19 = 19"
+        )
+    assert [one["tgname"] for one in before] == []
