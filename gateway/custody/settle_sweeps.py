@@ -44,7 +44,7 @@ class Sweeps(Settles[Sweep]):
         """
         return Outcome(replace(thing, state="settled"), (End(TransferId(thing.id), transfer.Event.VOID),))
 
-    def fail(self, thing: Sweep, reason: Failure) -> Outcome[Sweep]:
+    def fail(self, thing: Sweep, reason: Failure, tx_hash: str | None) -> Outcome[Sweep]:
         complaints.warning("%s at %s stays there for now: %s", thing.amount, thing.from_address, reason)
         return Outcome(replace(thing, state="waiting", failure=reason))
 

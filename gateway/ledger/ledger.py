@@ -290,9 +290,10 @@ async def _write(connection: Connection, steps: Sequence[_Step], at: datetime) -
         return await _write_in_order(connection, steps, at)
     if not new:
         return await _write_ends(connection, ends, at)
-    await lock(connection, ended | touched)
-    done = dict(zip((step.id for step in ends), await _write_ends(connection, ends, at), strict=True))
-    done |= zip((step.id for step in new), await _write_in_order(connection, new, at), strict=True)
+    if max(touched) > min(ended):  # otherwise those of the new transfers come first in the order in which both lock
+        await lock(connection, ended | touched)
+    done = dict(zip((step.id for step in new), await _write_in_order(connection, new, at), strict=True))
+    done |= zip((step.id for step in ends), await _write_ends(connection, ends, at), strict=True)
     return [done[step.id] for step in steps]
 
 

@@ -1238,7 +1238,7 @@ CREATE TABLE token_authorization (
     valid_before bigint NOT NULL,      -- Unix seconds; a mint is not batched after it, since the contract does not check it
     signature bytea,
     state authorization_state NOT NULL DEFAULT 'queued',
-    transaction_id uuid,               -- the chain_transaction that carries it
+    transaction_id uuid,               -- the chain_transaction that carries it, or did last if it was queued again
     reason text,                       -- why it was skipped; before it has ended, what needs attention
     created_at timestamptz NOT NULL,
     frozen boolean NOT NULL DEFAULT false,   -- while it is queued: not batched and not expired before an unfreeze
@@ -1326,6 +1326,7 @@ CREATE TABLE chain_transaction (
     kind text NOT NULL CONSTRAINT chain_transaction_kind_known CHECK (kind IN ('settle', 'mint', 'deploy', 'grant')),
     asset text NOT NULL REFERENCES asset (code),
     gas_limit bigint NOT NULL,
+    first_hash bytea NOT NULL,         -- of its first attempt
     state text NOT NULL DEFAULT 'stored' CONSTRAINT chain_transaction_state_known
         CHECK (state IN ('stored', 'succeeded', 'reverted', 'overtaken')),  -- a transaction ends in a final block
     final_hash bytea,                  -- the attempt that was mined; NULL if another transaction took the nonce
@@ -1335,6 +1336,12 @@ CREATE TABLE chain_transaction (
 );
 CREATE INDEX chain_transaction_open ON chain_transaction (relayer, nonce) WHERE state = 'stored';
 CREATE INDEX chain_transaction_reverted ON chain_transaction (asset, concluded_at) WHERE state = 'reverted';
+
+-- The authorizations that were submitted, each with the hash of the chain transaction that carries it, or that carried it last if
+-- it was queued again.
+CREATE VIEW submission AS
+    SELECT carried.id AS authorization_id, '0x' || encode(sent.first_hash, 'hex') AS tx_hash
+    FROM token_authorization AS carried JOIN chain_transaction AS sent ON sent.id = carried.transaction_id;
 
 -- Raw bytes, stored before they are sent and only ever sent again as stored.
 CREATE TABLE attempt (
@@ -1487,7 +1494,7 @@ CREATE TABLE staged_payment (
     transfer_id uuid NOT NULL,         -- its transfer in the ledger: a hold until it is captured
     authorization_id uuid,
     refund_of uuid,                    -- which may be a ledger_payment
-    tx_hash text,                      -- of its chain transaction; once it is settled, of the one that settled it
+    tx_hash text,                      -- once it has ended, of its chain transaction; before that see submission
     failure text,
     created_at timestamptz NOT NULL,
     expires_at timestamptz,
@@ -1507,7 +1514,7 @@ CREATE TABLE staged_payment (
     CONSTRAINT payment_route_where_chosen CHECK (route IS NOT NULL OR rail = 'ledger'),
     CONSTRAINT payment_approval_has_reasons CHECK (cardinality(approval) > 0)
 ) WITH (
-    fillfactor = 50,                   -- room on the page for what a token payment becomes; docs/operate/capacity.md has its cost
+    fillfactor = 42,                   -- room on the page for what a token payment becomes; docs/operate/capacity.md has its cost
     autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02
 );
 CREATE INDEX payment_of_payer ON staged_payment (payer, id DESC);
@@ -1528,12 +1535,14 @@ CREATE TABLE refunded_payment (
     CONSTRAINT payment_refunded_within_captured CHECK (refunded BETWEEN 0 AND amount)
 );
 
--- All payments, of both tables.
+-- All payments, of both tables. A queued payment whose authorization was submitted is submitted: its row is not written for that.
 CREATE VIEW payment AS
-    SELECT id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, refunded, memo, route, transfer_id,
-        authorization_id, refund_of, tx_hash, failure, created_at, expires_at, settled_at, approval, capture, undo_until,
-        hidden_from_payee
-    FROM staged_payment
+    SELECT id, CASE WHEN submission.tx_hash IS NULL THEN state ELSE 'submitted'::payment_state END AS state, rail, payer,
+        payee, payee_address, asset, amount, fee, captured, refunded, memo, route, transfer_id, staged.authorization_id, refund_of,
+        coalesce(submission.tx_hash, staged.tx_hash) AS tx_hash, failure, created_at, expires_at, settled_at, approval, capture,
+        undo_until, hidden_from_payee
+    FROM staged_payment AS staged
+    LEFT JOIN submission ON submission.authorization_id = staged.authorization_id AND staged.state = 'queued'
     UNION ALL
     SELECT id, 'settled'::payment_state, 'ledger'::payment_rail,
         (SELECT owner FROM account WHERE account.id = debit_id), (SELECT owner FROM account WHERE account.id = credit_id),
@@ -2420,6 +2429,43 @@ BEGIN
         PERFORM know_payees(at, array_agg(payer[g]), array_agg(payee[g]), NULL)
         FROM unnest(met) AS g WHERE outcome[g] = 'done';
     END IF;
+END $$;
+-- Token payments that a stored chain transaction carries.
+
+-- Logs that the payments of these authorizations, which the caller has claimed, are in the chain transaction `tx_hash`. Their rows
+-- do not change (see submission). Returns the payments with their authorizations and states, in the order of their ids.
+--
+-- The event says what the one before it says, of a payment that was queued or submitted, and the hash: nothing else has changed.
+-- Where that was archived, nothing is logged here (`logged` is false).
+CREATE FUNCTION submit_payments(authorizations uuid[], tx_hash text, at timestamptz)
+RETURNS TABLE (authorization_id uuid, id uuid, state text, logged boolean) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    carried uuid[]; signed uuid[]; states text[]; wallets uuid[]; others uuid[]; payloads jsonb[]; logged integer[];
+BEGIN
+    SELECT array_agg(payment.id ORDER BY payment.id), array_agg(payment.authorization_id ORDER BY payment.id),
+        array_agg(payment.state::text ORDER BY payment.id)
+    INTO carried, signed, states
+    FROM staged_payment AS payment
+    WHERE payment.authorization_id = ANY (authorizations) AND payment.authorization_id IS NOT NULL;
+    SELECT array_agg(own.n::integer ORDER BY own.n), array_agg(latest.wallet_id ORDER BY own.n),
+        array_agg(latest.other_id ORDER BY own.n),
+        array_agg(latest.payload || jsonb_build_object('tx_hash', tx_hash) ORDER BY own.n)
+    INTO logged, wallets, others, payloads
+    FROM unnest(carried) WITH ORDINALITY AS own (id, n), LATERAL (
+        SELECT wallet_id, other_id, payload FROM logged_event
+        WHERE subject = own.id AND kind IN ('payment.queued', 'payment.submitted')
+        ORDER BY logged_event.id DESC LIMIT 1
+    ) AS latest;
+    IF logged IS NOT NULL THEN
+        PERFORM log_events(array_fill('payment.submitted'::text, ARRAY[cardinality(logged)]), wallets, others,
+            ARRAY(SELECT carried[place] FROM unnest(logged) AS place), payloads, at);
+    END IF;
+    RETURN QUERY
+    SELECT own.signed, own.id, own.state, cardinality(carried) = cardinality(logged) OR own.n = ANY (coalesce(logged, '{}'))
+    FROM unnest(signed, carried, states) WITH ORDINALITY AS own (signed, id, state, n);
 END $$;
 -- Controls on money that leaves a wallet: freezes, and the policy of a guarded wallet. Spending caps are in
 -- 10_spending.sql.

@@ -44,7 +44,7 @@ CREATE TABLE token_authorization (
     valid_before bigint NOT NULL,      -- Unix seconds; a mint is not batched after it, since the contract does not check it
     signature bytea,
     state authorization_state NOT NULL DEFAULT 'queued',
-    transaction_id uuid,               -- the chain_transaction that carries it
+    transaction_id uuid,               -- the chain_transaction that carries it, or did last if it was queued again
     reason text,                       -- why it was skipped; before it has ended, what needs attention
     created_at timestamptz NOT NULL,
     frozen boolean NOT NULL DEFAULT false,   -- while it is queued: not batched and not expired before an unfreeze
@@ -132,6 +132,7 @@ CREATE TABLE chain_transaction (
     kind text NOT NULL CONSTRAINT chain_transaction_kind_known CHECK (kind IN ('settle', 'mint', 'deploy', 'grant')),
     asset text NOT NULL REFERENCES asset (code),
     gas_limit bigint NOT NULL,
+    first_hash bytea NOT NULL,         -- of its first attempt
     state text NOT NULL DEFAULT 'stored' CONSTRAINT chain_transaction_state_known
         CHECK (state IN ('stored', 'succeeded', 'reverted', 'overtaken')),  -- a transaction ends in a final block
     final_hash bytea,                  -- the attempt that was mined; NULL if another transaction took the nonce
@@ -141,6 +142,12 @@ CREATE TABLE chain_transaction (
 );
 CREATE INDEX chain_transaction_open ON chain_transaction (relayer, nonce) WHERE state = 'stored';
 CREATE INDEX chain_transaction_reverted ON chain_transaction (asset, concluded_at) WHERE state = 'reverted';
+
+-- The authorizations that were submitted, each with the hash of the chain transaction that carries it, or that carried it last if
+-- it was queued again.
+CREATE VIEW submission AS
+    SELECT carried.id AS authorization_id, '0x' || encode(sent.first_hash, 'hex') AS tx_hash
+    FROM token_authorization AS carried JOIN chain_transaction AS sent ON sent.id = carried.transaction_id;
 
 -- Raw bytes, stored before they are sent and only ever sent again as stored.
 CREATE TABLE attempt (

@@ -29,7 +29,7 @@ CREATE TABLE staged_payment (
     transfer_id uuid NOT NULL,         -- its transfer in the ledger: a hold until it is captured
     authorization_id uuid,
     refund_of uuid,                    -- which may be a ledger_payment
-    tx_hash text,                      -- of its chain transaction; once it is settled, of the one that settled it
+    tx_hash text,                      -- once it has ended, of its chain transaction; before that see submission
     failure text,
     created_at timestamptz NOT NULL,
     expires_at timestamptz,
@@ -49,7 +49,7 @@ CREATE TABLE staged_payment (
     CONSTRAINT payment_route_where_chosen CHECK (route IS NOT NULL OR rail = 'ledger'),
     CONSTRAINT payment_approval_has_reasons CHECK (cardinality(approval) > 0)
 ) WITH (
-    fillfactor = 50,                   -- room on the page for what a token payment becomes; docs/operate/capacity.md has its cost
+    fillfactor = 42,                   -- room on the page for what a token payment becomes; docs/operate/capacity.md has its cost
     autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02
 );
 CREATE INDEX payment_of_payer ON staged_payment (payer, id DESC);
@@ -70,12 +70,14 @@ CREATE TABLE refunded_payment (
     CONSTRAINT payment_refunded_within_captured CHECK (refunded BETWEEN 0 AND amount)
 );
 
--- All payments, of both tables.
+-- All payments, of both tables. A queued payment whose authorization was submitted is submitted: its row is not written for that.
 CREATE VIEW payment AS
-    SELECT id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, refunded, memo, route, transfer_id,
-        authorization_id, refund_of, tx_hash, failure, created_at, expires_at, settled_at, approval, capture, undo_until,
-        hidden_from_payee
-    FROM staged_payment
+    SELECT id, CASE WHEN submission.tx_hash IS NULL THEN state ELSE 'submitted'::payment_state END AS state, rail, payer,
+        payee, payee_address, asset, amount, fee, captured, refunded, memo, route, transfer_id, staged.authorization_id, refund_of,
+        coalesce(submission.tx_hash, staged.tx_hash) AS tx_hash, failure, created_at, expires_at, settled_at, approval, capture,
+        undo_until, hidden_from_payee
+    FROM staged_payment AS staged
+    LEFT JOIN submission ON submission.authorization_id = staged.authorization_id AND staged.state = 'queued'
     UNION ALL
     SELECT id, 'settled'::payment_state, 'ledger'::payment_rail,
         (SELECT owner FROM account WHERE account.id = debit_id), (SELECT owner FROM account WHERE account.id = credit_id),

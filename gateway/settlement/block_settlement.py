@@ -13,6 +13,7 @@ from uuid import UUID
 from gateway.address import ZERO
 from gateway.chain.relayer import relayers
 from gateway.chain.token import authorization, eip3009
+from gateway.chain.token.contract import Movement
 from gateway.chain.token.eip3009 import Authorization
 from gateway.chain.token.failure import EXPIRED, Failure
 from gateway.chain.watcher import cursors
@@ -85,21 +86,20 @@ async def refuse(
     kinds: Kinds,
     refused: Sequence[tuple[Authorization, Failure]],
     now: datetime,
-    of: Mapping[UUID, tuple[Settles[Any], Any]] | None = None,
 ) -> None:
     """Fail authorizations that were never sent, each with its reason, and release their money. The caller has locked
-    them, and may have found the things that they belong to.
+    them.
     """
-    if of is None:
-        of = await things(connection, assets, kinds, [one.id for one, _ in refused])
-    expected = Expected({one.key: one for one, _ in refused}, of)
+    ids = [one.id for one, _ in refused]
+    of, sent_as = await _things(connection, assets, kinds, ids), await authorization.sent_as(connection, ids)
+    expected = Expected({one.key: one for one, _ in refused}, of, sent_as)
     decision = Decision()
     for one, reason in refused:
         fail(expected, one.key, reason, decision)
     await _write(connection, kinds, 0, decision, now)
 
 
-async def things(
+async def _things(
     connection: Connection, assets: Assets, kinds: Kinds, authorizations: Iterable[UUID]
 ) -> dict[UUID, tuple[Settles[Any], Any]]:
     """Return the things that these authorizations belong to, locked. Each kind looks for those that no earlier kind has
@@ -130,7 +130,7 @@ async def _look_up(
     keys += [(skip.asset_code, skip.from_address, skip.nonce) for skip in block_range.skips]
     found = await authorization.find(connection, {*keys, *overdue}, for_update=True)
     open = {key: one.authorization for key, one in found.items() if one.state in authorization.OPEN}
-    of = await things(connection, assets, kinds, [one.id for one in open.values()])
+    of = await _things(connection, assets, kinds, [one.id for one in open.values()])
     ends = {movement.from_address for movement in block_range.movements} | {m.to_address for m in block_range.movements}
     ends |= {skip.from_address for skip in block_range.skips}
     wallets = await wallet.by_addresses(connection, sorted(ends - {ZERO}), again_at) if ends else {}
@@ -141,7 +141,13 @@ async def _look_up(
     wanted += [one for kind, thing in of.values() for one in kind.accounts(thing)]
     wanted += gas.accounts(assets) if block_range.receipts else []
     accounts = await ledger.accounts(connection, wanted) if block_range.movements or block_range.receipts else {}
-    return Known(assets, wallets, accounts, closed), Expected(open, of)
+    settled = {key for movement in block_range.movements if _is_settled(open.get(key := key_of(movement)), movement)}
+    sent_as = await authorization.sent_as(connection, [one.id for key, one in open.items() if key not in settled])
+    return Known(assets, wallets, accounts, closed), Expected(open, of, sent_as)
+
+
+def _is_settled(expected: Authorization | None, movement: Movement) -> bool:
+    return expected is not None and expected.is_settled_by(movement)
 
 
 def _accounts(assets: Assets, block_range: BlockRange, wallets: Mapping[str, Wallet]) -> list[tuple[str, Asset]]:
@@ -153,10 +159,13 @@ def _accounts(assets: Assets, block_range: BlockRange, wallets: Mapping[str, Wal
         accounts += [(account.system_account(kind, token), token) for kind in ("supply", "outside")]
         accounts.append((account.system_account("reserve", fiat), fiat))
         moved = [one for one in block_range.movements if one.asset_code == code]
+        redeemed = {one.from_address for one in moved if one.to_address == ZERO}
         for address in {one.from_address for one in moved} | {one.to_address for one in moved}:
             if address in wallets:
                 handle = wallets[address].handle
-                accounts += [(account.wallet(handle, token), token), (account.wallet(handle, fiat), fiat)]
+                accounts.append((account.wallet(handle, token), token))
+                if address in redeemed:
+                    accounts.append((account.wallet(handle, fiat), fiat))
     return accounts
 
 

@@ -27,10 +27,13 @@ Kinds = Sequence[Settles[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Open authorizations by key, and by id the kind and the thing that each belongs to."""
+    """Open authorizations by key, and by id the kind and the thing that each belongs to; of those that may fail, the
+    hash of the chain transaction that carried each.
+    """
 
     authorizations: Mapping[eip3009.Key, Authorization]
     of: Mapping[UUID, tuple[Settles[Any], Any]]
+    sent_as: Mapping[UUID, str]
 
     def thing(self, authorization: Authorization) -> tuple[Settles[Any], Any]:
         assert authorization.id in self.of, f"no kind knows what authorization {authorization.id} is for"
@@ -96,7 +99,7 @@ def fail(expected: Expected, key: eip3009.Key, reason: Failure, decision: Decisi
         return
     kind, thing = expected.thing(authorization)
     decision.failed[authorization.id] = reason
-    decision.add(kind, kind.fail(thing, reason))
+    decision.add(kind, kind.fail(thing, reason, expected.sent_as.get(authorization.id)))
 
 
 def _post(known: Known, expected: Expected, movement: Movement, decision: Decision, now: datetime) -> None:

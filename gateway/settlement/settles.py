@@ -66,12 +66,19 @@ class Outcome(Struct, Generic[Thing], frozen=True):
     posted: Posted | None = None
 
 
+class Submitted(Struct, frozen=True):
+    """The event of a thing that was submitted: its kind and its subject."""
+
+    kind: str
+    subject: UUID
+
+
 class Settles(Protocol[Thing]):
     """One kind of thing that a final block can settle. `PaymentSettings.settles` lists the kinds.
 
-    A block range is decided in memory and written column by column: `find`, `write` and `start` take all things of
-    their kind at once, so the number of statements does not depend on how many there are. `settle`, `fail` and `notice`
-    are pure.
+    A block range is decided in memory and written column by column: `find`, `write`, `start` and `submit` take all
+    things of their kind at once, so the number of statements does not depend on how many there are. `settle`, `fail`
+    and `notice` are pure.
     """
 
     async def find(
@@ -90,8 +97,10 @@ class Settles(Protocol[Thing]):
     def settle(self, thing: Thing, movement: Movement, known: Known, now: datetime) -> Outcome[Thing]:
         """Settle the thing: the movement is exactly the one that its authorization allows, and it is final."""
 
-    def fail(self, thing: Thing, reason: Failure) -> Outcome[Thing]:
-        """Fail the thing: the contract can never settle it any more, and its money is released."""
+    def fail(self, thing: Thing, reason: Failure, tx_hash: str | None) -> Outcome[Thing]:
+        """Fail the thing: the contract can never settle it any more, and its money is released. `tx_hash` is of the
+        chain transaction that carried it last; None if none did.
+        """
 
     async def write(self, connection: Connection, things: Sequence[Thing], now: datetime) -> None:
         """Write the new state of these things, in the caller's transaction: its last step, with the accounts locked."""
@@ -110,8 +119,10 @@ class Settles(Protocol[Thing]):
         """
         assert not things
 
-    async def submit(self, connection: Connection, things: Sequence[Thing], tx_hash: str) -> Sequence[Event]:
-        """Record that a stored chain transaction carries the authorizations of these things, which `find` returned.
-        Returns the events.
+    async def submit(
+        self, connection: Connection, assets: Assets, authorizations: Sequence[UUID], tx_hash: str, now: datetime
+    ) -> Mapping[UUID, Submitted]:
+        """Record and log that a stored chain transaction carries those of these authorizations that things of this kind
+        belong to. The caller has locked them. Returns what was submitted, by authorization.
         """
-        return ()
+        return {}

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from gateway.chain.watcher.block_range import BlockRange
 from gateway.events.log import Event
+from gateway.settlement.settles import Submitted
 from gateway.tracing import steps
 from gateway.tracing.ids import fresh
 from gateway.tracing.span import Part, Span
@@ -39,7 +40,7 @@ class Submission:
         yield
         self._signed = began, monotonic()
 
-    def sent(self, submitted: Sequence[Event]) -> None:
+    def sent(self, submitted: Sequence[Submitted]) -> None:
         """Record that the chain transaction was sent. These events name the payments in it."""
         if self._tracer is None:
             return
@@ -84,6 +85,6 @@ def job_run(tracer: Tracer, job: str, began: float, kept: Steps) -> None:
         tracer.below(context, kept.parts)
 
 
-def _payments(events: Iterable[Event]) -> list[UUID]:
+def _payments(events: Iterable[Event | Submitted]) -> list[UUID]:
     found = (event.subject for event in events if event.kind.startswith(_PAYMENT))
     return [subject for subject in found if subject is not None]

@@ -16,6 +16,7 @@ from benchmarks.legs import Leg, by_part, cpu_rows, p99_row, rate_row
 from benchmarks.lifecycle import lifecycle
 from benchmarks.pages import pages
 from benchmarks.streams import events
+from benchmarks.token_parts import token_parts
 from benchmarks.traces import traces
 from benchmarks.webhooks import webhooks
 
@@ -284,6 +285,7 @@ FIGURES: dict[str, Callable[[Bench], Awaitable[Measured]]] = {
     "size": size,
     "memory": memory,
     "chain": chain,
+    "tokens": token_parts,
     "events": events,
     "pages": pages,
     "traces": traces,

@@ -20,6 +20,7 @@ NAMES = {
     "size": "What a payment costs with --payments in the ledger already, over a fresh ledger; 64 connections.",
     "memory": "The gateway's memory after 1,000,000 payments, over what it was after 100,000.",
     "chain": "Token payments from request to settled, over web3.py one at a time, and anvil with signed batches.",
+    "tokens": "What a token payment costs PostgreSQL, part by part, called directly, in groups of 240.",
     "events": "Event streams: 2,000 at 1,000 events/s, payments beside 200 of them, and one over a killed gateway.",
     "pages": "Home with 1,000,000 entries in the ledger, and how soon a payee's browser shows a payment.",
     "traces": "Payments with traces, at the default sampling and of every payment, over payments without.",

@@ -14,6 +14,7 @@ import pytest
 from gateway.events import log
 from gateway.events.log import Event
 from gateway.ids import WalletId
+from gateway.payments.records import records
 from gateway.postgres.pool import Database
 from tests.api.conftest import Api, Person, api
 from tests.databases import until_waiting
@@ -75,12 +76,19 @@ async def capture(alice: Person, held: str) -> None:
     assert (await alice.post(f"/v1/payments/{held}/capture", {})).status_code == 200
 
 
-#: Calls by somebody who has a payment that is held, and the function that writes the event of each.
+async def batch(alice: Person, _: str) -> None:
+    async with alice.api.services.database.transaction() as connection:
+        queued = await connection.fetchval("SELECT authorization_id FROM payment WHERE state = 'queued'")
+        assert len((await records.submit(connection, [queued], "0x1", NOW))[0]) == 1
+
+
+#: Calls by somebody who has a held and a queued payment, and the function that writes the event of each.
 CALLS: dict[Callable[[Person, str], Awaitable[None]], str] = {
     lone: "settle_payments",
     token: "hold_payments",
     hold: "hold_payments",
     capture: "end_payments",
+    batch: "submit_payments",
     request: "log_events",
 }
 
@@ -108,6 +116,7 @@ async def test_no_reader_passes_a_writer_that_has_a_number_and_has_not_committed
     await alice.post("/v1/deposits", {"amount": "1.00", "asset": "EUR"})
     await bob.receive("1 USDX")
     held = (await alice.pay("@bob", "1.00 EUR", capture=False)).json()["id"]
+    await alice.pay("@bob", "1 USDX")
     database = api.services.database
     async with database.transaction() as connection:
         await connection.execute(STOPPED)

@@ -1,5 +1,6 @@
 """Token payments and conversions: from accepted to final, and what the chain may do to them meanwhile."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -9,9 +10,11 @@ from msgspec.structs import replace
 from gateway.chain.token.contract import selector
 from gateway.clock import system_clock
 from gateway.errors import StateConflict
+from gateway.events.log import Event
 from gateway.identity import wallet
 from gateway.ids import PaymentId, new_id
-from gateway.payments.model.payment import State
+from gateway.payments.model import payment_events
+from gateway.payments.model.payment import Payment, State
 from gateway.payments.rails import chain as chain_rail
 from gateway.payments.rails.chain import Queued, TokenPayment
 from gateway.payments.records import records
@@ -48,6 +51,48 @@ async def test_a_token_payment_is_held_then_submitted_then_settled_when_final(to
     assert settled.tx_hash == submitted.tx_hash
     assert await town.available(bob, "USDX") == "4.000000 USDX" == await town.on_chain(bob.address)
     assert await town.differences() == []
+
+
+async def logged(town: Town, payment: Payment, kind: str) -> list[Event]:
+    """The events of this kind that the log has of the payment."""
+    async with town.database.reading() as connection:
+        rows = await connection.fetch(
+            "SELECT kind, wallet_id, subject, payload, other_id FROM logged_event WHERE subject = $1 AND kind = $2",
+            payment.id,
+            kind,
+        )
+    return [
+        Event(one["kind"], one["wallet_id"], one["subject"], json.loads(one["payload"]), one["other_id"])
+        for one in rows
+    ]
+
+
+@pytest.mark.parametrize("archived", [False, True])
+async def test_the_event_of_a_submitted_payment_says_what_the_payment_is(town: Town, archived: bool) -> None:
+    alice, _ = await town.person("alice", "10 USDX"), await town.person("bob")
+    payment = await town.pay(alice, "@bob", "4 USDX", memo="lunch")
+    if archived:  # as operators may archive the oldest
+        await town.execute("ALTER TABLE logged_event DISABLE TRIGGER logged_event_is_append_only")
+        await town.execute("DELETE FROM logged_event")
+
+    await jobs.relay.run(town.worker())
+
+    submitted = await town.payment(payment)
+    assert submitted.state is State.SUBMITTED
+    assert await logged(town, payment, "payment.submitted") == payment_events.events(submitted)
+
+
+async def test_a_payment_that_has_ended_is_not_submitted(town: Town) -> None:
+    alice, _ = await town.person("alice", "10 USDX"), await town.person("bob")
+    payment = await town.pay(alice, "@bob", "4 USDX")
+    await town.settle()
+
+    with pytest.raises(StateConflict):
+        async with town.database.transaction() as connection:
+            await records.submit(connection, [payment.id], "0x1", NOW)
+
+    assert len(await logged(town, payment, "payment.submitted")) == 1
+    assert (await town.payment(payment)).state is State.SETTLED
 
 
 async def test_payments_that_were_accepted_in_one_statement_are_settled_once_each(town: Town) -> None:
@@ -93,12 +138,12 @@ async def test_a_payment_that_settles_as_it_should_changes_no_index_of_payments(
 
     async with town.database.transaction() as connection:
         before = await _updates(connection)
-        await records.submit(connection, [payment], "0x1")
+        assert await records.submit(connection, [payment.id], "0x1", NOW) == ({payment.id: payment.id}, [])
         settled = replace(payment, tx_hash="0x1", state=State.SETTLED, captured=payment.amount, settled_at=NOW)
         await records.settle(connection, [settled], NOW)
         after = await _updates(connection)
 
-    assert (after[0] - before[0], after[1] - before[1]) == (2, 2)
+    assert (after[0] - before[0], after[1] - before[1]) == (1, 1)
     assert await town.payment(payment) == replace(settled, hidden_from_payee=False)
 
 
@@ -201,6 +246,9 @@ async def test_a_payment_that_the_contract_skips_gives_the_money_back_and_says_w
 
     failed = await town.payment(payment)
     assert (failed.state, failed.failure) == (State.FAILED, "account_frozen")
+    (submitted,) = await logged(town, payment, "payment.submitted")
+    assert failed.tx_hash == submitted.payload["tx_hash"], "the chain transaction that carried it"
+    assert await logged(town, payment, "payment.failed") == payment_events.events(failed)
     assert await town.available(alice, "USDX") == "10.000000 USDX"
     assert await town.differences() == []
 

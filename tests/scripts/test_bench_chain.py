@@ -15,7 +15,7 @@ from tests.running import ROOT
 
 sys.path.append(str(ROOT / "scripts"))  # what is there lies beside the product, not in it
 
-from benchmarks import chain, client, tokens
+from benchmarks import chain, client, token_parts, tokens
 from benchmarks.bare import bare
 from benchmarks.callers import SESSION
 from benchmarks.chain import Setup
@@ -104,6 +104,17 @@ async def test_tokens_are_paid_by_sessions_that_count_against_a_limit(rig: Rig) 
         setup.lone_ids.write_text(f"{answers.ids()[0]}\n")
         setup.ledger.asked = setup.ledger.acknowledged = 1
         assert (await tokens.check(setup.rig, setup.ledger)).faults == ()
+
+
+async def test_the_parts_of_a_token_payment_are_measured_without_a_chain(rig: Rig) -> None:
+    parts = await token_parts.lives(rig, "parts", 300, 1)
+
+    assert parts.payments == token_parts.BATCH
+    assert all(parts.us_of(part) > 0 for part in token_parts.PARTS)
+    assert 1_000 < parts.wal_each < 20_000
+    assert parts.rows["transfer"] == ((token_parts.BATCH + 1) / token_parts.BATCH, 0, 0), "and one of the gas"
+    assert parts.rows["staged_payment"] == (1, 1, 1), "changed once, and in no index"
+    assert parts.rows["token_authorization"][:2] == (1, 2)
 
 
 async def test_the_baselines_are_mined_by_a_chain_without_a_gateway(rig: Rig) -> None:

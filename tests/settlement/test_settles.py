@@ -14,7 +14,6 @@ from gateway.chain.token import authorization
 from gateway.chain.token.authorization import Order
 from gateway.chain.token.contract import Movement
 from gateway.chain.watcher import cursors, watch
-from gateway.events.log import Event
 from gateway.identity.wallet import Wallet
 from gateway.ids import AccountId, TransferId, new_id
 from gateway.ledger import account, ledger, transfer
@@ -24,7 +23,7 @@ from gateway.payments.model.payment import State
 from gateway.postgres.pool import Connection
 from gateway.reconciliation import reread
 from gateway.settlement import block_settlement
-from gateway.settlement.settles import Known, Outcome, Posted, Settles
+from gateway.settlement.settles import Known, Outcome, Posted, Settles, Submitted
 from gateway.worker import jobs
 from tests.databases import statements
 from tests.factory import Town
@@ -56,7 +55,7 @@ class Gifts(Settles[Gift]):
         posted = Posted(id, account.system_account("outside", thing.asset))
         return Outcome(replace(thing, state="settled"), (End(id, transfer.Event.CAPTURE),), posted=posted)
 
-    def fail(self, thing: Gift, reason: str) -> Outcome[Gift]:
+    def fail(self, thing: Gift, reason: str, tx_hash: str | None) -> Outcome[Gift]:
         return Outcome(replace(thing, state=reason), (End(TransferId(thing.id), transfer.Event.VOID),))
 
     async def write(self, connection: Connection, things: Sequence[Gift], now: datetime) -> None:
@@ -68,9 +67,13 @@ class Gifts(Settles[Gift]):
             [one.state for one in things],
         )
 
-    async def submit(self, connection: Connection, things: Sequence[Gift], tx_hash: str) -> Sequence[Event]:
-        await connection.execute("UPDATE gift SET state = 'submitted' WHERE id = ANY ($1)", [one.id for one in things])
-        return ()
+    async def submit(
+        self, connection: Connection, assets: Assets, authorizations: Sequence[UUID], tx_hash: str, now: datetime
+    ) -> Mapping[UUID, Submitted]:
+        rows = await connection.fetch(
+            "UPDATE gift SET state = 'submitted' WHERE id = ANY ($1) RETURNING id", authorizations
+        )
+        return {row["id"]: Submitted("gift.submitted", row["id"]) for row in rows}
 
 
 class Returns(Gifts):

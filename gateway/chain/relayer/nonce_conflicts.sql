@@ -44,7 +44,7 @@ RETURNING id;
 
 -- requeue_signed
 -- Queue the signed authorizations of open transactions again, except mints.
-UPDATE token_authorization SET state = 'queued', transaction_id = NULL
+UPDATE token_authorization SET state = 'queued'
 WHERE asset = ANY (ARRAY(SELECT asset FROM chain_transaction WHERE id = ANY ($1)))
     AND transaction_id = ANY ($1) AND state = 'submitted' AND kind <> 'mint'
 RETURNING id;

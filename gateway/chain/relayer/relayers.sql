@@ -75,8 +75,8 @@ SELECT EXISTS (
 WITH taken AS (
     UPDATE relayer SET next_nonce = $3::bigint + 1 WHERE address = $2
 ), stored AS (
-    INSERT INTO chain_transaction (id, relayer, nonce, kind, asset, gas_limit, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    INSERT INTO chain_transaction (id, relayer, nonce, kind, asset, gas_limit, first_hash, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $8, $7)
 ), first_attempt AS (
     INSERT INTO attempt (hash, transaction_id, raw, fee_wei_max, tip_wei_max, created_at)
     VALUES ($8, $1, $9, $10, $11, $7)

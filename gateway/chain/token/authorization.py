@@ -185,6 +185,14 @@ async def find(connection: Connection, keys: Iterable[Key], for_update: bool = F
     return {tracked.authorization.key: tracked for tracked in found}
 
 
+async def sent_as(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the hash of the chain transaction that carries, or last carried, each of these authorizations. Those that
+    were never sent are left out.
+    """
+    rows = await connection.fetch(sql.sent_as, list(ids)) if ids else []
+    return {row["authorization_id"]: row["tx_hash"] for row in rows}
+
+
 async def settle(connection: Connection, ids: Sequence[UUID]) -> None:
     """Mark these authorizations as settled by a final log. Those that have ended stay as they are."""
     if ids:

@@ -84,6 +84,10 @@ JOIN token_authorization AS a USING (asset, from_address, nonce)
 ORDER BY a.id
 FOR UPDATE OF a;
 
+-- sent_as
+-- The hash of the chain transaction that carries, or last carried, each of these authorizations; no row for one that was never sent.
+SELECT authorization_id, tx_hash FROM submission WHERE authorization_id = ANY ($1);
+
 -- settle
 -- Settle the open ones of these authorizations, and clear their flags.
 UPDATE token_authorization SET state = 'settled', reason = NULL
@@ -147,7 +151,7 @@ RETURNING a.id;
 -- requeue
 -- Queue what reverted transactions carried again. Few ever revert, so the open authorizations are searched without an
 -- index.
-UPDATE token_authorization SET state = 'queued', transaction_id = NULL
+UPDATE token_authorization SET state = 'queued'
 WHERE asset = ANY (ARRAY(SELECT asset FROM chain_transaction WHERE id = ANY ($1)))
     AND transaction_id = ANY ($1) AND state = 'submitted'
 RETURNING id;

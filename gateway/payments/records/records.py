@@ -18,7 +18,7 @@ from gateway.money import Assets, Money
 from gateway.payments.checks import spending
 from gateway.payments.model.conversion import Conversion
 from gateway.payments.model.note import Note
-from gateway.payments.model.payment import ENDED_UNPAID, Payment, State
+from gateway.payments.model.payment import ENDED_UNPAID, Event, Payment, State, after
 from gateway.payments.model.route import restored
 from gateway.payments.requests import rows as requests
 from gateway.postgres.pool import Connection, Record, Statements
@@ -89,9 +89,21 @@ def given_back(payments: Sequence[Payment]) -> dict[UUID, int | None]:
     return back
 
 
-async def submit(connection: Connection, payments: Sequence[Payment], tx_hash: str) -> None:
-    """Mark these payments as submitted in a chain transaction. The caller has locked their rows."""
-    await connection.execute(sql.submit_payments, [payment.id for payment in payments], tx_hash)
+async def submit(
+    connection: Connection, authorizations: Sequence[UUID], tx_hash: str, now: datetime
+) -> tuple[dict[UUID, PaymentId], list[PaymentId]]:
+    """Log that a chain transaction carries the payments of these authorizations, which the caller has locked. Returns
+    the payments by authorization, and those whose earlier events were archived: the caller logs them. A payment may
+    have been submitted before, in a chain transaction that reverted or was replaced.
+
+    Raises StateConflict if one is in a state that does not allow it: then the caller has to roll back.
+    """
+    rows = await connection.fetch(sql.submit_payments, list(authorizations), tx_hash, now)
+    for row in rows:
+        if row["state"] != State.QUEUED.value:
+            after(row["id"], State(row["state"]), Event.SUBMIT)
+    found = {row["authorization_id"]: PaymentId(row["id"]) for row in rows}
+    return found, [PaymentId(row["id"]) for row in rows if not row["logged"]]
 
 
 async def add_refunded(connection: Connection, refunds: Sequence[Payment]) -> None:
@@ -188,10 +200,11 @@ async def by_authorizations(connection: Connection, assets: Assets, ids: Sequenc
 
 
 def of_row(assets: Assets, row: Record) -> Payment:
-    asset = assets[row["asset"]]
+    """The payment of a row of the view `payment`, or of `staged_payment` with `submitted_as`."""
+    asset, submitted_as = assets[row["asset"]], row.get("submitted_as")
     return Payment(
         id=PaymentId(row["id"]),
-        state=State(row["state"]),
+        state=State(row["state"]) if submitted_as is None else State.SUBMITTED,
         payer=WalletId(row["payer"]),
         payer_handle=row["payer_handle"],
         payee=row["payee"],
@@ -206,7 +219,7 @@ def of_row(assets: Assets, row: Record) -> Payment:
         transfer_id=TransferId(row["transfer_id"]),
         authorization_id=row["authorization_id"],
         refund_of=row["refund_of"],
-        tx_hash=row["tx_hash"],
+        tx_hash=row["tx_hash"] if submitted_as is None else submitted_as,
         failure=row["failure"],
         created_at=row["created_at"],
         expires_at=row["expires_at"],

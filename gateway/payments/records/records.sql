@@ -17,8 +17,8 @@ FROM unnest($1::uuid[], $2::text[], $3::numeric[], $4::numeric[], $5::uuid[], $6
 WHERE staged_payment.id = new.id;
 
 -- submit_payments
--- Payments that a stored chain transaction carries.
-UPDATE staged_payment SET state = 'submitted', tx_hash = $2 WHERE id = ANY ($1);
+-- Payments that a stored chain transaction carries, with their events; see schema/08_submit_payments.sql.
+SELECT authorization_id, id, state, logged FROM submit_payments($1, $2, $3);
 
 -- settle_staged
 -- Payments that a final log has settled, with what was captured and the hash of what settled each.
@@ -69,12 +69,13 @@ WHERE payment.id = ANY ($1);
 
 -- staged_for_update
 -- Payments that are about to change, locked in id order, before their transfers and accounts.
-SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle,
+SELECT payment.*, submission.tx_hash AS submitted_as, payer.handle AS payer_handle, payee.handle AS payee_handle,
     note.wallet_id AS note_author, note.reference, note.metadata
 FROM staged_payment AS payment
 JOIN wallet AS payer ON payer.id = payment.payer
 LEFT JOIN wallet AS payee ON payee.id = payment.payee
 LEFT JOIN payment_note AS note ON note.payment_id = payment.id
+LEFT JOIN submission ON submission.authorization_id = payment.authorization_id AND payment.state = 'queued'
 WHERE payment.id = ANY ($1)
 ORDER BY payment.id
 FOR UPDATE OF payment;

@@ -6,7 +6,7 @@ FROM attempt JOIN chain_transaction AS sent ON sent.id = transaction_id WHERE at
 -- payments_under_way
 -- The payments in a transaction that is not final yet; by the index of what is under way, which is little.
 SELECT payment.id FROM token_authorization AS authorized JOIN staged_payment AS payment ON authorization_id = authorized.id
-WHERE authorized.asset = $2 AND authorized.state IN ('queued', 'submitted') AND transaction_id = $1 LIMIT 100;
+WHERE authorized.asset = $2 AND authorized.state = 'submitted' AND transaction_id = $1 LIMIT 100;
 
 -- subjects_of_transaction
 -- What the logs of a transaction in this final block have posted.

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from gateway.chain.token.contract import Movement
 from gateway.chain.token.failure import Failure
-from gateway.events.log import Event as LogEvent
+from gateway.events import log
 from gateway.ids import TransferId, new_id
 from gateway.ledger import account, transfer
 from gateway.ledger.transfer import End, Leg, Transfer
@@ -19,7 +19,7 @@ from gateway.payments.model.conversion import Conversion
 from gateway.payments.model.payment import Event, State, after
 from gateway.payments.records import records
 from gateway.postgres.pool import Connection
-from gateway.settlement.settles import Known, Outcome, Posted, Settles
+from gateway.settlement.settles import Known, Outcome, Posted, Settles, Submitted
 
 
 class Conversions(Settles[Conversion]):
@@ -53,7 +53,7 @@ class Conversions(Settles[Conversion]):
             Posted(posted_by, _receiver(thing)),
         )
 
-    def fail(self, thing: Conversion, reason: Failure) -> Outcome[Conversion]:
+    def fail(self, thing: Conversion, reason: Failure, tx_hash: str | None) -> Outcome[Conversion]:
         failed = replace(thing, state=after(thing.id, thing.state, Event.FAIL, "cnv"), failure=reason)
         voided = (End(thing.transfer_id, transfer.Event.VOID),)
         return Outcome(failed, voided, (payment_events.conversion_event(failed),))
@@ -61,10 +61,15 @@ class Conversions(Settles[Conversion]):
     async def write(self, connection: Connection, things: Sequence[Conversion], now: datetime) -> None:
         await records.update_conversions(connection, things)
 
-    async def submit(self, connection: Connection, things: Sequence[Conversion], tx_hash: str) -> Sequence[LogEvent]:
-        submitted = [replace(one, tx_hash=tx_hash, state=_submitted(one)) for one in things]
-        await records.update_conversions(connection, submitted)
-        return [payment_events.conversion_event(one) for one in submitted]
+    async def submit(
+        self, connection: Connection, assets: Assets, authorizations: Sequence[UUID], tx_hash: str, now: datetime
+    ) -> Mapping[UUID, Submitted]:
+        found = await self.find(connection, assets, authorizations)
+        submitted = [replace(one, tx_hash=tx_hash, state=_submitted(one)) for one in found.values()]
+        if submitted:
+            await records.update_conversions(connection, submitted)
+            await log.append(connection, [payment_events.conversion_event(one) for one in submitted], now)
+        return {one.authorization_id: Submitted("conversion.submitted", one.id) for one in submitted}
 
 
 def _submitted(conversion: Conversion) -> State:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from gateway.chain.token.contract import Movement
 from gateway.chain.token.failure import Failure
-from gateway.events.log import Event as LogEvent
+from gateway.events import log
 from gateway.ledger import account, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Asset, Assets, Money
@@ -17,7 +17,7 @@ from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.records import records
 from gateway.payments.requests import rows as requests
 from gateway.postgres.pool import Connection
-from gateway.settlement.settles import Known, Outcome, Posted, Settles
+from gateway.settlement.settles import Known, Outcome, Posted, Settles, Submitted
 
 
 class Payments(Settles[Payment]):
@@ -46,8 +46,8 @@ class Payments(Settles[Payment]):
             Posted(thing.transfer_id, _payee_account(thing)),
         )
 
-    def fail(self, thing: Payment, reason: Failure) -> Outcome[Payment]:
-        failed = replace(thing, state=after(thing.id, thing.state, Event.FAIL), failure=reason)
+    def fail(self, thing: Payment, reason: Failure, tx_hash: str | None) -> Outcome[Payment]:
+        failed = replace(thing, state=after(thing.id, thing.state, Event.FAIL), failure=reason, tx_hash=tx_hash)
         return Outcome(failed, (End(thing.transfer_id, transfer.Event.VOID),), tuple(payment_events.events(failed)))
 
     async def write(self, connection: Connection, things: Sequence[Payment], now: datetime) -> None:
@@ -57,15 +57,15 @@ class Payments(Settles[Payment]):
         if len(settled) < len(things):
             await records.update(connection, [one for one in things if one.state is not State.SETTLED])
 
-    async def submit(self, connection: Connection, things: Sequence[Payment], tx_hash: str) -> Sequence[LogEvent]:
-        submitted = [replace(one, tx_hash=tx_hash, state=_submitted(one)) for one in things]
-        await records.submit(connection, submitted, tx_hash)
-        return [event for payment in submitted for event in payment_events.events(payment)]
-
-
-def _submitted(payment: Payment) -> State:
-    """Changes nothing for a payment that was submitted before and whose chain transaction reverted or was replaced."""
-    return payment.state if payment.state is State.SUBMITTED else after(payment.id, payment.state, Event.SUBMIT)
+    async def submit(
+        self, connection: Connection, assets: Assets, authorizations: Sequence[UUID], tx_hash: str, now: datetime
+    ) -> Mapping[UUID, Submitted]:
+        """Payments are not read for this: a batch has hundreds of them."""
+        found, unlogged = await records.submit(connection, authorizations, tx_hash, now)
+        if unlogged:
+            read = await records.payments_of(connection, assets, unlogged)
+            await log.append(connection, [event for one in read.values() for event in payment_events.events(one)], now)
+        return {of: Submitted("payment.submitted", id) for of, id in found.items()}
 
 
 def _payee_account(payment: Payment) -> str:

@@ -23,7 +23,7 @@ WHERE hold.id = $1 ORDER BY hold.leg;
 SELECT a.from_address, a.to_address, a.nonce::text, a.signed_by, a.created_at,
     t.relayer, t.nonce AS relayer_nonce, t.gas_limit, t.state, t.created_at AS stored_at, t.concluded_at, t.final_hash,
     (SELECT count(*) FROM attempt WHERE attempt.transaction_id = t.id) AS attempts
-FROM token_authorization AS a LEFT JOIN chain_transaction AS t ON t.id = a.transaction_id
+FROM token_authorization AS a LEFT JOIN chain_transaction AS t ON t.id = a.transaction_id AND a.state <> 'queued'
 WHERE a.id = $1;
 
 -- observed
