@@ -83,7 +83,7 @@ async def bring(page: Page, way: str, amount: str, asset: str, label: str = "Ass
     await fill(page, "Amount", amount)
     await choose(page, label, asset)
     await press(page, "button", way)
-    await page.get_by_role("heading", name="What you have").wait_for()
+    await page.get_by_role("heading", name="What you have in").wait_for()  # home, and not what stands beside the form
 
 
 async def test_a_newcomer_pays_on_both_rails_gives_back_and_freezes_by_keyboard(up: Up, browser: Browser) -> None:  # noqa: F811
