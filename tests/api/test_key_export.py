@@ -25,7 +25,7 @@ async def test_the_owner_who_says_so_has_the_key_of_the_address_with_a_warning_a
         assert answer.status_code == 200
         assert answer.headers["Cache-Control"] == "no-store"
         assert RelayerSigner(bytes.fromhex(answer.json()["private_key"][2:])).address == alice.address
-        assert answer.json()["warning"].startswith("Whoever sees this key can take every token")
+        assert answer.json()["warning"].startswith("Anybody who sees this key can take every token")
     events = (await alice.get("/v1/events")).json()["items"]
     assert [(one["type"], one["data"]["address"]) for one in events[1:]] == [("wallet.key_exported", alice.address)] * 2
     assert f"the key of {alice.address} was exported to its owner, @alice" in caplog.text

@@ -29,7 +29,7 @@ def test_the_key_comes_in_a_keystore_that_signs_for_the_handles_address(
 
     assert exported.returncode == 0, exported.stderr
     assert exported.stdout == f"address   {address}\nkeystore  {path}\n"
-    assert exported.stderr.startswith("Whoever sees this key can take every token at the address")
+    assert exported.stderr.startswith("Anybody who sees this key can take every token at the address")
     assert path.stat().st_mode & 0o777 == 0o600
     assert json.loads(path.read_text())["crypto"]["kdf"] == "scrypt"
     assert json.loads(signed.stdout)["from"] == address

@@ -31,8 +31,9 @@ _PAYMENT_PURPOSES = ("payment", "refund")
 
 #: The warning to everybody who exports a key.
 KEY_WARNING = (
-    "Whoever sees this key can take every token at the address, for ever, and nothing takes that back. The gateway "
-    "still has the key too. Keep it in a keystore that a password opens, and sign with nonces of 32 random bytes."
+    "Anybody who sees this key can take every token at the address, at any time, and this cannot be revoked. "
+    "The gateway still has the key too. Keep it in a keystore that a password opens, and sign with nonces of "
+    "32 random bytes."
 )
 
 
