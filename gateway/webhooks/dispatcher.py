@@ -133,11 +133,14 @@ class Dispatcher:
         await self._sender.close()
 
     async def _work(self) -> bool:
-        """Start due deliveries in free slots, or poll the log after the rest. Returns whether there was anything."""
+        """Start due deliveries in free slots, or poll the log after the rest. Returns whether there was anything.
+
+        There is no rest while more may be due: a backlog is sent as fast as `pause` allows.
+        """
         await asyncio.sleep(max(self._starts_at - time.monotonic(), 0.0))
-        if self._full and self._under_way:
+        if self._full:
             started = await self._start_due()
-            if started or self._next_poll() > 0:
+            if started or (self._under_way and self._next_poll() > 0):
                 return started
         await asyncio.sleep(self._next_poll())
         began, found = time.monotonic(), True

@@ -1,5 +1,6 @@
 """A worker that sends a backlog pauses between starts, so that payments go first."""
 
+import asyncio
 import time
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from gateway.webhooks import dispatcher
 from gateway.webhooks.dispatcher import pause
 from tests.api.conftest import Person
+from tests.processes import HANG_SECONDS
 from tests.webhooks.conftest import Workers, hook
 from tests.webhooks.receiver import Receiver
 
@@ -37,3 +39,20 @@ async def test_what_is_due_waits_until_the_pause_is_over(
 
     assert time.monotonic() - began > 0.4
     assert worker.attempts["delivered"] == 2
+
+
+@pytest.mark.anyio
+async def test_a_backlog_is_sent_without_a_rest_between_its_deliveries(
+    workers: Workers, receiver: Receiver, alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hook(bob, receiver.url, "payment.*")
+    worker = workers.another(slots=1)
+    await workers.deliver(worker)
+    for _ in range(3):
+        await alice.pay("@bob", "1.00 EUR")
+    monkeypatch.setattr(dispatcher, "rest", lambda *_: 10 * HANG_SECONDS)
+
+    async with asyncio.timeout(HANG_SECONDS):
+        while worker.attempts["delivered"] < 3:
+            assert await worker.run()
+            await worker.finish()
