@@ -6,8 +6,8 @@ a Cyrillic `а` would be another person. So is the long s, which folds to s and 
 to these letters, it alone looks like another of them (UTS 39; a test checks all of Unicode).
 
 Handles that look alike within these letters, in any capitalization, are kept apart by the database
-(`confusable_skeleton`): only one of them can be claimed. A claim of `@AIice` is one of `@aiice`, and because that can
-be written with a capital I, it looks like `@alice` however it is typed.
+(`confusable_skeleton` in schema/02_wallets.sql): only one of them can be claimed. A claim of `@AIice` is one of
+`@aiice`, and because that can be written with a capital I, it looks like `@alice` however it is typed.
 """
 
 import re

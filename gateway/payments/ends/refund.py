@@ -112,7 +112,9 @@ def _proposed(
 
 
 def _left(first: Payment, asked: Refund) -> Money:
-    """How much of the payment to refund."""
+    """How much of the payment to refund: no more than is left of it. The constraint `payment_refunded_within_captured`
+    (schema/07_payments.sql) holds the same, whoever writes.
+    """
     if first.payee != asked.caller.id:
         raise Forbidden("only the payee of a payment can refund it")
     if first.state is State.HELD:

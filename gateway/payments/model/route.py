@@ -1,4 +1,5 @@
-"""Which rail a payment takes, and why. Pure, so that a preview and a payment cannot differ.
+"""The route of a payment: its rail, and why. Pure, so that a preview and a payment cannot differ. The rail is chosen by
+`PaymentSettings.route` (settings.py), which takes the first rail with a quote.
 
 Fiat moves in the ledger; a token moves on the chain, since the ledger only mirrors it. The reasons are sentences for
 people; `finality` says when the payment can no longer be undone.
@@ -27,7 +28,7 @@ class Route(msgspec.Struct, frozen=True):
 
 
 def rail_of(asset: Asset) -> RailName:
-    """The rail that payments of an asset take."""
+    """The rail that payments of an asset take, for who counts them before they are routed."""
     return "chain" if asset.kind == "token" else "ledger"
 
 
