@@ -2,8 +2,8 @@
 
 An error's own sentence is in English and has its values (gateway/errors.py). English readers get it, with a capital and
 a full stop, unless it tells a program what to send next: then they get the text of the code, as all others do. Pages
-say no error in another way: those made on the server by `why_of`, scripts by `why` (static/words.js). A code that is
-not here is one that no page can be answered.
+show errors only this way: the server by `why_of`, scripts by `why` (static/words.js). A code that is not here cannot
+reach a page.
 """
 
 import re

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from gateway.webhooks import dispatcher
-from gateway.webhooks.dispatcher import pause
+from gateway.webhooks.dispatcher import Dispatcher, pause
 from tests.api.conftest import Person
 from tests.processes import HANG_SECONDS
 from tests.webhooks.conftest import Workers, hook
@@ -20,15 +20,21 @@ def test_a_worker_pauses_three_times_as_long_as_starting_took_and_starts_640_a_s
     assert [pause(0.01, started) for started in (1, 6)] == [0.0, 0.0]
 
 
+async def with_one_slot(workers: Workers, receiver: Receiver, alice: Person, bob: Person, payments: int) -> Dispatcher:
+    """A worker that sends one delivery at a time, with a delivery due for each of so many payments."""
+    await hook(bob, receiver.url, "payment.*")
+    worker = workers.another(slots=1)
+    await workers.deliver(worker)
+    for _ in range(payments):
+        await alice.pay("@bob", "1.00 EUR")
+    return worker
+
+
 @pytest.mark.anyio
 async def test_what_is_due_waits_until_the_pause_is_over(
     workers: Workers, receiver: Receiver, alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await hook(bob, receiver.url, "payment.*")
-    worker = workers.another(slots=1)
-    await workers.deliver(worker)
-    for _ in range(2):
-        await alice.pay("@bob", "1.00 EUR")
+    worker = await with_one_slot(workers, receiver, alice, bob, payments=2)
     monkeypatch.setattr(dispatcher, "pause", lambda took, started: 0.5)
 
     assert await worker.run()
@@ -45,11 +51,7 @@ async def test_what_is_due_waits_until_the_pause_is_over(
 async def test_a_backlog_is_sent_without_a_rest_between_its_deliveries(
     workers: Workers, receiver: Receiver, alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await hook(bob, receiver.url, "payment.*")
-    worker = workers.another(slots=1)
-    await workers.deliver(worker)
-    for _ in range(3):
-        await alice.pay("@bob", "1.00 EUR")
+    worker = await with_one_slot(workers, receiver, alice, bob, payments=3)
     monkeypatch.setattr(dispatcher, "rest", lambda *_: 10 * HANG_SECONDS)
 
     async with asyncio.timeout(HANG_SECONDS):

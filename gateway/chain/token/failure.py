@@ -2,7 +2,7 @@
 
 A failure is a code: it stands in `failure` of the payment or conversion, and pages have words for it
 (web/failures.py). Those that the gateway decides are here; those that the contract decides are the names of its errors
-(contract.py). Every failure is made here, so that none is without words.
+(contract.py). All failures are defined here, so each has a text.
 """
 
 from typing import Final, NewType

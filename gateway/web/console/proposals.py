@@ -25,7 +25,7 @@ _FROZEN = 5
 async def proposals_page(request: Request[Any, Any, Any], services: Services, operator: Operator) -> Response[bytes]:
     """What waits, what was, and which wallets are frozen; `?frozen=all` has all of these."""
     frozen = (await list_freezes.fn(services, operator)).items
-    most = len(frozen) if request.query_params.get("frozen") == "all" else _FROZEN
+    shown = len(frozen) if request.query_params.get("frozen") == "all" else _FROZEN
     past = await list_proposals.fn(services, operator, "past", _PAGE, request.query_params.get("cursor"))
     return console_answer(
         request,
@@ -35,8 +35,8 @@ async def proposals_page(request: Request[Any, Any, Any], services: Services, op
         past=past.items,
         more=address("/console/proposals", cursor=past.next_cursor) if past.next_cursor else "",
         newest=address("/console/proposals") if request.query_params.get("cursor") else "",
-        frozen=frozen[:most],
-        more_frozen=address("/console/proposals", frozen="all") if len(frozen) > most else "",
+        frozen=frozen[:shown],
+        more_frozen=address("/console/proposals", frozen="all") if len(frozen) > shown else "",
     )
 
 

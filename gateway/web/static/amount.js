@@ -43,7 +43,7 @@ for (const face of document.querySelectorAll("[data-payee]")) {
   });
 }
 
-// The pad is there while the amount is filled in, and makes room where letters are typed.
+// Show the pad while the amount is filled in, and hide it while letters are typed.
 const texts = [find("to"), find("memo")];
 for (const one of texts) one.addEventListener("focus", () => { pad.hidden = true; });
 amount.addEventListener("focus", () => { pad.hidden = false; });

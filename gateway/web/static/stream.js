@@ -1,4 +1,4 @@
-// Opens the event stream of the page again where its first connection failed, as htmx does where one was lost later.
+// Reopens the page's event stream if its first connection failed. htmx itself reopens only a stream that was open before.
 
 const FIRST_WAIT = 500; // ms
 const LONGEST_WAIT = 60_000;
